@@ -1,0 +1,53 @@
+PYTHON ?= python3
+
+.PHONY: help venv check test test-old-dask demo bench clean
+
+help:
+	@echo "make demo           run the example on a small cluster of this machine"
+	@echo "make test           run the tests"
+	@echo "make check          lint, formatting, types"
+	@echo "make test-old-dask  run the cluster tests with the oldest Dask that dflow supports"
+	@echo "make bench          run the benchmarks"
+	@echo "make venv           only make the virtual environment that these use"
+	@echo "make clean          remove what the above have made"
+	@echo "PYTHON=python3.12 make ... chooses the Python (3.11 or newer); it is now '$(PYTHON)'"
+
+venv: .venv/dev.stamp
+
+check: .venv/dev.stamp
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+test: .venv/dev.stamp
+	.venv/bin/pytest
+
+test-old-dask: .venv-old/test.stamp
+	.venv-old/bin/pytest tests/cluster
+
+demo: .venv/examples.stamp
+	.venv/bin/dflow submit examples/train_csv.py
+
+bench: .venv/dev.stamp
+	.venv/bin/python benchmarks/run.py
+
+clean:
+	rm -rf .venv .venv-old build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment is made once, and again when pyproject.toml changes.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/dev.stamp: pyproject.toml | .venv/bin/python
+	.venv/bin/python -m pip install --quiet -e '.[dev]'
+	touch $@
+
+.venv/examples.stamp: pyproject.toml | .venv/bin/python
+	.venv/bin/python -m pip install --quiet -e '.[examples]'
+	touch $@
+
+.venv-old/test.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv-old
+	.venv-old/bin/python -m pip install --quiet -e '.[test]' dask==2026.7.1 distributed==2026.7.1
+	touch $@

@@ -1,0 +1,44 @@
+"""The `with` blocks of the default graph: devices, names, order, containers.
+
+Source: tf.device, tf.name_scope, tf.control_dependencies, tf.container, tf.colocate_with of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from dflow.graph import get_default_graph
+
+
+def device(device_name_or_function: Any) -> AbstractContextManager[None]:
+    """Operations built inside run on this device.
+
+    A name may be partial ("/job:ps", "/gpu:1"); an inner block overrides the parts that it sets.  A function gets each
+    operation and gives its device.  None: forget the outer blocks.  RuntimeError for blocks left in a wrong order.
+    """
+    return get_default_graph().device(device_name_or_function)
+
+
+def name_scope(name: str | None, default_name: str | None = None, values: Any = None) -> AbstractContextManager[str]:
+    """Operations built inside are called `name/...`; the second block of one name is `name_1/...`."""
+    return get_default_graph().name_scope(name if name is not None else default_name)
+
+
+def control_dependencies(control_inputs: Iterable[Any] | None) -> AbstractContextManager[None]:
+    """Operations built inside run after `control_inputs` (operations, tensors, variables).
+
+    None forgets the outer blocks.  Only what is built inside waits: a tensor made before does not; use `identity`.
+    """
+    return get_default_graph().control_dependencies(control_inputs)
+
+
+def container(container_name: str) -> AbstractContextManager[str]:
+    """State built inside, variables, queues and readers, lives in this container of its device."""
+    return get_default_graph().container(container_name)
+
+
+def colocate_with(op: Any, ignore_existing: bool = False) -> AbstractContextManager[None]:
+    """Operations built inside run where `op` runs, whatever the device blocks say."""
+    return get_default_graph().colocate_with(op, ignore_existing)

@@ -1,0 +1,168 @@
+"""Shows a program's progress while it runs: a live line on a terminal, plain lines elsewhere.
+
+A watcher never disturbs the program: what goes wrong here becomes a word on the line.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import IO, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from dflow.cli.progress import STARTING, Snapshot, progress_line
+from dflow.cluster.process import GuardedProcess
+from dflow.cluster.scheduler import call
+
+PLAIN_SECONDS = 2.0  # between two plain lines; also between two questions before a session has begun
+LIVE_SECONDS = 1.0
+ANSWER_SECONDS = 2.0  # for the scheduler to answer
+DRAIN_SECONDS = 2.0  # for the script's last output, if what it started still holds its end of the pipe
+
+
+class Display:
+    """Shows nothing and leaves the script's output alone; the displays below do more.
+
+    output: how the script's streams are to be opened; a stream that is not named is this process's own.
+    """
+
+    def __init__(self) -> None:
+        self.output: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def attach(self, script: GuardedProcess) -> None:
+        """Called once, when the script was started."""
+
+    def drain(self) -> None:
+        """Called when the script has ended: block until all that it wrote is shown."""
+
+    def say(self, text: str) -> None:
+        """A line of dflow's own.  May be called by a signal handler, hence no buffer."""
+        os.write(2, f"dflow: {text}\n".encode())
+
+
+class Watcher:
+    """A thread that asks the scheduler for snapshots and shows a line for each."""
+
+    def __init__(self, address: str, seconds: float, show: Callable[[str], None]) -> None:
+        self._address, self._seconds, self._show = address, seconds, show
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="dflow-progress", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Blocks until the thread has ended, at most `ANSWER_SECONDS`."""
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        previous: Snapshot | None = None
+        wait = self._seconds
+        while not self._stop.wait(wait):
+            try:
+                current: Snapshot | None = call(self._address, "dflow_snapshot", ANSWER_SECONDS)
+                line = progress_line(previous, current)
+            except Exception as error:  # the program goes on without its progress
+                current, line = None, f"no progress from the scheduler: {error or type(error).__name__}"
+            self._show(line)
+            previous = current
+            # Each question without an answer is a warning in the scheduler's log: ask seldom.
+            wait = self._seconds if current is not None else PLAIN_SECONDS
+
+
+class PlainDisplay(Display):
+    """A line to stderr every two seconds if it changed."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._last = ""
+        self._watcher = Watcher(address, PLAIN_SECONDS, self._show)
+
+    def _show(self, line: str) -> None:
+        if line != self._last:
+            self.say(line)
+            self._last = line
+
+    def __enter__(self) -> Self:
+        self._watcher.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watcher.stop()
+
+
+class LiveDisplay(Display):
+    """A line at the bottom of the terminal; what the script prints comes through pipes and appears above it."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.output["stdout"] = subprocess.PIPE
+        if sys.stderr.isatty():
+            self.output["stderr"] = subprocess.PIPE
+        self._console = Console()
+        self._line = STARTING
+        self._spinner = Spinner("dots", text=STARTING)
+        self._live = Live(self._spinner, console=self._console, refresh_per_second=4)
+        self._watcher = Watcher(address, LIVE_SECONDS, self._show)
+        self._pumps: list[threading.Thread] = []
+
+    def _show(self, line: str) -> None:
+        self._line = line
+        self._spinner.update(text=Text(line))
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        self._watcher.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watcher.stop()
+        self._live.transient = self._line == STARTING  # the last line stays if it says something
+        self._live.stop()
+
+    def attach(self, script: GuardedProcess) -> None:
+        for pipe in filter(None, (script.stdout, script.stderr)):
+            pump = threading.Thread(target=self._pump, args=[pipe], name="dflow-output", daemon=True)
+            pump.start()
+            self._pumps.append(pump)
+
+    def _pump(self, pipe: IO[bytes]) -> None:
+        with pipe:
+            for line in pipe:
+                text = line.decode(errors="replace").rstrip("\r\n")
+                self._console.print(Text.from_ansi(text), soft_wrap=True)
+
+    def drain(self) -> None:
+        for pump in self._pumps:
+            pump.join(DRAIN_SECONDS)
+
+    def say(self, text: str) -> None:
+        self._console.print(Text(f"dflow: {text}"), soft_wrap=True)
+
+
+def display_for(address: str, wanted: bool) -> Display:
+    """A live line if stdout is a terminal, plain lines if not, nothing if nothing is wanted."""
+    if not wanted:
+        return Display()
+    return LiveDisplay(address) if sys.stdout.isatty() else PlainDisplay(address)

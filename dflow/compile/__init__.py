@@ -1,0 +1,11 @@
+"""From a graph to a plan: prune, place, segments, lower.  Pure functions, with a checker after each.
+
+    Graph --prune--> operations --place--> devices --segments--> groups --lower--> Plan
+
+Why nothing here talks to a cluster: a plan can be made, drawn, checked and tested without one.
+"""
+
+from dflow.compile.compiler import compile_plan
+from dflow.compile.plan import CallPlan, DeviceInfo, DevicePlan, DeviceTable, Instruction, Plan, Segment
+
+__all__ = ["CallPlan", "DeviceInfo", "DevicePlan", "DeviceTable", "Instruction", "Plan", "Segment", "compile_plan"]

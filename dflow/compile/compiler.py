@@ -1,0 +1,45 @@
+"""The passes in their order, each followed by its checker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from dflow.compile.lower import check_plan, lower
+from dflow.compile.place import check_placed, place
+from dflow.compile.plan import DeviceTable, Plan
+from dflow.compile.prune import check_pruned, prune
+from dflow.compile.segments import check_segments, segments
+from dflow.graph import Operation, Tensor
+
+
+def checking() -> bool:
+    """Do the checkers run?  Under DFLOW_CHECK=1, which the tests set."""
+    return os.environ.get("DFLOW_CHECK", "") == "1"
+
+
+def compile_plan(
+    fetches: Sequence[Tensor | Operation],
+    feeds: Sequence[Tensor],
+    table: DeviceTable,
+    default: str,
+    *,
+    number: int = 0,
+    soft_placement: bool = False,
+    log_placement: bool = False,
+) -> Plan:
+    """Turn what `fetches` need into a plan.  Pure: no clock, no randomness, no cluster.
+
+    feeds: the tensors that each run will give values for.  default: the device of operations that are not pinned.
+    number: the plan's number in its session.  Raises what `place` raises.
+    """
+    needed = prune(fetches, feeds)
+    placed = place(needed.ops, table, default, soft_placement, log_placement)
+    groups = segments(needed, placed)
+    plan = lower(number, needed, groups, placed, table)
+    if checking():
+        check_pruned(needed)
+        check_placed(needed.ops, placed, table)
+        check_segments(groups, needed, placed)
+        check_plan(plan)
+    return plan

@@ -1,0 +1,125 @@
+"""Give every operation a device: the simple placer.
+
+Pinned where the user said; with its resource where it is colocated with one; else on the session's default device.
+A partial name is completed from the default device's task if that fits, and prefers a GPU to a CPU for an operation
+that has a kernel for it, as TensorFlow 1 does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+
+from dflow.compile.plan import DeviceInfo, DeviceTable
+from dflow.devices import DeviceSpec
+from dflow.errors import InvalidArgumentError, OpInfo, UnavailableError
+from dflow.graph import Operation
+
+logger = logging.getLogger("dflow.placement")
+
+
+def default_device(table: DeviceTable) -> str:
+    """GPU 0 of the master task, or its CPU: of the job `worker` if there is one, else of the first job."""
+    if not table.devices:
+        raise UnavailableError(None, None, "the cluster has no devices: it has no workers yet")
+    jobs = {DeviceSpec.from_string(name).job for name in table.names}
+    job = "worker" if "worker" in jobs else min(j for j in jobs if j)
+    devices = table.matching(f"/job:{job}")
+    first_task = min(DeviceSpec.from_string(device.name).task or 0 for device in devices)
+    devices = table.matching(f"/job:{job}/task:{first_task}")
+    return min(devices, key=_rank).name
+
+
+class Placement(Mapping[Operation, str]):
+    """The full device name of each operation; one that was not asked for yet is placed when it is asked for."""
+
+    def __init__(self, table: DeviceTable, default: str, soft: bool = False) -> None:
+        self._table, self._default, self._soft = table, default, soft
+        self._placed: dict[Operation, str] = {}
+        self._chosen: dict[tuple[str, bool], str] = {}
+
+    def __getitem__(self, op: Operation) -> str:
+        found = self._placed.get(op)
+        if found is None:
+            root = op.colocation_root()
+            key = (root.device, root.definition.host_only)
+            if key not in self._chosen:
+                self._chosen[key] = _choose(root, self._table, self._default, self._soft)
+            found = self._placed[op] = self._chosen[key]
+        return found
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self._placed)
+
+    def __len__(self) -> int:
+        return len(self._placed)
+
+
+def place(
+    ops: Sequence[Operation], table: DeviceTable, default: str, soft: bool = False, log: bool = False
+) -> Placement:
+    """Choose a device for each operation.
+
+    Raises InvalidArgumentError, which lists the devices that exist, for a device that does not exist or that has no
+    kernel for the operation; UnavailableError for one whose worker was lost.  soft: such an operation goes to the CPU
+    of the same task instead.  log: one line an operation.
+    """
+    placement = Placement(table, default, soft)
+    for op in ops:
+        device = placement[op]
+        if log:
+            logger.info("%s: (%s): %s", op.name, op.type, device)
+    return placement
+
+
+def _choose(op: Operation, table: DeviceTable, default: str, soft: bool) -> str:
+    request = DeviceSpec.from_string(op.device)
+    candidates = table.matching(op.device)
+    usable = [device for device in candidates if not (op.definition.host_only and device.is_gpu)]
+    if not usable and soft:
+        usable = table.matching(request.replace(device_type="CPU", device_index=None).to_string())
+    if not usable:
+        raise _refusal(op, table, candidates)
+    best = min(usable, key=lambda device: (_distance(device, default), *_rank(device)))
+    if best.lost:
+        raise UnavailableError(
+            _info(op), op, f"the worker of device {best.name} was lost and has not come back; what it held is gone"
+        )
+    return best.name
+
+
+def _distance(device: DeviceInfo, default: str) -> int:
+    """0: in the default device's task; 1: elsewhere."""
+    here, home = DeviceSpec.from_string(device.name), DeviceSpec.from_string(default)
+    return 0 if (here.job, here.task) == (home.job, home.task) else 1
+
+
+def _rank(device: DeviceInfo) -> tuple[str, int, bool, int]:
+    spec = DeviceSpec.from_string(device.name)
+    return spec.job or "", spec.task or 0, not device.is_gpu, spec.device_index or 0
+
+
+def _refusal(op: Operation, table: DeviceTable, candidates: list[DeviceInfo]) -> InvalidArgumentError:
+    fact = f"Cannot assign a device for operation {op.name}: "
+    if candidates:
+        fact += f"{op.type} has no GPU kernel (it needs text, files or Python objects), only one for CPU, "
+        fact += f"and {op.device!r} means {', '.join(device.name for device in candidates)}. "
+        fact += "Use a CPU device, or allow_soft_placement=True."
+    else:
+        fact += f"no device matches {op.device!r}."
+    return InvalidArgumentError(_info(op), op, f"{fact} The devices are: {table.describe()}")
+
+
+def _info(op: Operation) -> OpInfo:
+    return OpInfo(op.name, op.type, op.device, op.made_at)
+
+
+def check_placed(ops: Sequence[Operation], placed: Placement, table: DeviceTable) -> None:
+    """Every operation has a device that exists, and colocated ones share theirs."""
+    names = set(table.names)
+    for op in ops:
+        if placed[op] not in names:
+            raise AssertionError(f"place: {op.name} is on {placed[op]!r}")
+        root = op.colocation_root()
+        if placed[root] != placed[op]:
+            raise AssertionError(f"place: {op.name} is not with {root.name}")

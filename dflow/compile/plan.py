@@ -1,0 +1,153 @@
+"""What the compiler makes: a plan of segments, each a straight line of kernel calls on one device.
+
+Values travel on *edges*, numbered within a plan.  An edge leaves one segment, or the feeds of the run, and goes to
+segments of any device and to the caller.  A control dependency between segments is an edge without a value.
+A plan is immutable: all that a run changes is in its step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from dflow.devices import matching
+from dflow.errors import OpInfo
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """One device of the cluster, or of this process."""
+
+    name: str  # the full name
+    address: str = ""  # where its host is reached; "" in this process
+    virtual: bool = False  # a CPU that plays a GPU, for tests
+    lost: bool = False  # its worker is gone, and may come back
+
+    @property
+    def is_gpu(self) -> bool:
+        return "/device:GPU:" in self.name
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTable:
+    """The devices that exist.  `version` grows with each change, so that a plan of an older table is not used."""
+
+    devices: tuple[DeviceInfo, ...]
+    version: int = 0
+
+    @property
+    def names(self) -> list[str]:
+        return [device.name for device in self.devices]
+
+    def __getitem__(self, name: str) -> DeviceInfo:
+        return next(device for device in self.devices if device.name == name)
+
+    def matching(self, request: str) -> list[DeviceInfo]:
+        """The devices that a partial name may mean."""
+        found = set(matching(request, self.names))
+        return [device for device in self.devices if device.name in found]
+
+    def describe(self) -> str:
+        """All devices in words, for errors and logs."""
+        notes = [
+            device.name + (" (virtual)" if device.virtual else "") + (" (lost)" if device.lost else "")
+            for device in self.devices
+        ]
+        return ", ".join(notes) if notes else "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One kernel call of a program: slots in, slots out."""
+
+    op: OpInfo
+    attrs: dict[str, Any]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Operations of one device that start together and end together.
+
+    A segment that blocks has one instruction, an attempt; it ends when the attempt is answered.
+    """
+
+    index: int  # its place in the plan
+    device: str
+    label: str  # the user's operation names, short: what the Dask dashboard shows
+    blocks: bool
+    needs: tuple[int, ...]  # the edges that must be there before it starts, control edges included
+    arguments: tuple[tuple[int, int], ...]  # (slot, edge): where the values of its edges go
+    literals: tuple[tuple[int, Any], ...]  # (slot, constant)
+    slots: int  # how many there are
+    instructions: tuple[Instruction, ...]
+    results: tuple[tuple[int, int], ...]  # (edge, slot): the values that leave it
+    done: int | None  # the control edge that says it ended; None if no one asks
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """A plan's part on one device: all that its host must know."""
+
+    plan: int  # the plan's number in its session
+    device: str
+    segments: tuple[Segment, ...]
+    feeds: tuple[int, ...]  # the edges that each run gives
+    routes: dict[int, tuple[str, ...]]  # edge -> the other devices that it goes to
+    fetched: frozenset[int]  # the edges that go to the caller
+    addresses: dict[str, str]  # device -> where its host is, for the devices in `routes`
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of operations that it needs kernels for."""
+        return sorted({i.op.kind for segment in self.segments for i in segment.instructions})
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """What the caller of a step must know of a plan: whom to start, with which feeds, and what comes back."""
+
+    number: int
+    addresses: dict[str, str]  # device -> where its host is; one part of the step each
+    feeds: tuple[int, ...]  # the edge of each fed tensor
+    feeds_of: dict[str, tuple[int, ...]]  # device -> the fed edges that it needs
+    fetches: tuple[int | None, ...]  # the edge of each fetch; None for an operation
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one set of fetches is computed, given one set of fed tensors."""
+
+    number: int
+    segments: tuple[Segment, ...]
+    feeds: tuple[int, ...]  # the edge of each fed tensor, in the order of the feeds
+    fetches: tuple[int | None, ...]  # the edge of each fetch; None for an operation
+    parts: dict[str, DevicePlan]  # device -> its part
+    placement: dict[str, str]  # operation -> device, for logs and drawings
+    addresses: dict[str, str]  # device -> where its host is
+
+    @property
+    def devices(self) -> list[str]:
+        return list(self.parts)
+
+    def call(self) -> CallPlan:
+        """What the caller of a step must know."""
+        feeds = {device: part.feeds for device, part in self.parts.items()}
+        return CallPlan(self.number, self.addresses, self.feeds, feeds, self.fetches)
+
+    def source(self, edge: int) -> Segment | None:
+        """The segment that an edge leaves; None for a feed."""
+        for segment in self.segments:
+            if edge == segment.done or any(edge == result for result, _ in segment.results):
+                return segment
+        return None
+
+
+def describe_segments(segments: Iterable[Segment]) -> str:
+    """A plan in lines, for the errors of the checker."""
+    return "\n".join(
+        f"{s.index}: {s.device} {'blocks ' * s.blocks}{s.label} needs {s.needs} gives {[e for e, _ in s.results]}"
+        for s in segments
+    )

@@ -1,0 +1,124 @@
+"""Group operations into segments: those of one device that may start together and end together.
+
+An operation that may wait for another one's side effect is a segment by itself.  The others are grouped by (device,
+level, wait set).  The *level* is the maximum over the inputs of the input's level, plus one where the input sits on
+another device.  The *wait set* holds the blocking operations that an operation depends on.
+
+Why: every edge between two segments makes the level or the wait set grow, so the segment graph has no cycle; and all
+operations of a segment wait for the same blocking operations, so grouping makes nothing wait that would not have waited
+by itself.  A run hangs only where it would hang operation by operation.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dflow.compile.prune import Needed
+from dflow.graph import Operation, Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """The operations of one segment, in the order of their creation."""
+
+    device: str
+    ops: tuple[Operation, ...]
+    blocks: bool
+
+
+def segments(needed: Needed, placed: Mapping[Operation, str]) -> list[Group]:
+    """The groups, in an order they can run in.  A constant belongs to none: it is a literal of its users."""
+    fed = set(needed.feeds)
+    level: dict[Operation, int] = {}
+    waits: dict[Operation, int] = {}  # a bit for each blocking operation
+    groups: dict[tuple[object, ...], list[Operation]] = {}
+    blocking = 0
+    grouped = grouped_ops(needed)
+    for op in needed.ops:
+        if is_literal(op):
+            level[op], waits[op] = 0, 0
+            if op in grouped:
+                groups.setdefault((placed[op], 0, 0), []).append(op)
+            continue
+        inputs = dependencies(op, fed)
+        level[op] = max((level[i] + (placed[i] != placed[op]) for i in inputs if not is_literal(i)), default=0)
+        waits[op] = 0
+        for i in inputs:
+            waits[op] |= waits[i]
+        if op.definition.blocks:
+            groups[("blocks", op)] = [op]
+            waits[op] |= 1 << blocking  # for those that depend on it
+            blocking += 1
+        else:
+            groups.setdefault((placed[op], level[op], waits[op]), []).append(op)
+    drafts = [Group(placed[members[0]], tuple(members), members[0].definition.blocks) for members in groups.values()]
+    return in_order(drafts, fed)
+
+
+def grouped_ops(needed: Needed) -> set[Operation]:
+    """The operations that are computed: all but the constants that no one fetches."""
+    fetched = {item if isinstance(item, Operation) else item.op for item in needed.fetches}
+    return {op for op in needed.ops if op in fetched or not is_literal(op)}
+
+
+def is_literal(op: Operation) -> bool:
+    """A constant whose value is part of the programs that use it."""
+    return op.type == "Const" and not op.control_inputs
+
+
+def dependencies(op: Operation, fed: set[Tensor]) -> list[Operation]:
+    """The operations that must have ended before `op` starts."""
+    return [tensor.op for tensor in op.inputs if tensor not in fed] + op.control_inputs
+
+
+def in_order(groups: Sequence[Group], fed: set[Tensor]) -> list[Group]:
+    """The groups so that each comes after those it depends on; AssertionError for a cycle."""
+    home = {op: group for group in groups for op in group.ops}
+    before: dict[Group, set[Group]] = {group: set() for group in groups}
+    for group in groups:
+        for op in group.ops:
+            for needed in dependencies(op, fed):
+                other = home.get(needed)
+                if other is not None and other is not group:
+                    before[group].add(other)
+    after: dict[Group, list[Group]] = {group: [] for group in groups}
+    for group, needs in before.items():
+        for other in needs:
+            after[other].append(group)
+    missing = {group: len(needs) for group, needs in before.items()}
+    ready = deque(group for group in groups if missing[group] == 0)
+    ordered: list[Group] = []
+    while ready:
+        group = ready.popleft()
+        ordered.append(group)
+        for other in after[group]:
+            missing[other] -= 1
+            if missing[other] == 0:
+                ready.append(other)
+    if len(ordered) != len(groups):
+        raise AssertionError("segments: the segment graph has a cycle")
+    return ordered
+
+
+def check_segments(groups: Sequence[Group], needed: Needed, placed: Mapping[Operation, str]) -> None:
+    """Each operation is in one group, on its device; no group waits for more than each of its operations would."""
+    fed = set(needed.feeds)
+    members = [op for group in groups for op in group.ops]
+    if len(members) != len(set(members)) or set(members) != grouped_ops(needed):
+        raise AssertionError("segments: an operation is missing or in two segments")
+    blocked_by: dict[Operation, frozenset[Operation]] = {}
+    for op in needed.ops:
+        found: frozenset[Operation] = frozenset()
+        for before in dependencies(op, fed):
+            found |= blocked_by[before] | ({before} if before.definition.blocks else frozenset())
+        blocked_by[op] = found
+    for group in groups:
+        if any(placed[op] != group.device for op in group.ops):
+            raise AssertionError(f"segments: {group} holds operations of two devices")
+        if group.blocks and len(group.ops) != 1:
+            raise AssertionError(f"segments: {group.ops} hold a blocking operation and others")
+        if len({blocked_by[op] for op in group.ops}) > 1:
+            raise AssertionError(f"segments: {[op.name for op in group.ops]} wait for different blocking operations")
+    in_order(groups, fed)

@@ -1,0 +1,301 @@
+"""Gradients by reverse mode: `gradients(ys, xs)` adds the operations that compute how `ys` change with `xs`.
+
+Each kind of operation says in the table how a gradient passes through it.  The walk visits only the operations between
+`xs` and `ys`, the youngest first: an operation is always younger than its inputs, so that whoever adds to the gradient
+of a tensor has done so before the tensor's own operation is asked.  It is a loop, not a recursion: a graph may be
+100,000 operations deep.
+
+Why gradients flow through floating and complex tensors only: an index, a size or a text has none, so that an operation
+which gives one (`Shape`, `ArgMax`, a cast to int32) is a constant to the walk and never an error.
+Source: tf.gradients, tf.AggregationMethod, tf.UnconnectedGradients of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from dflow import scopes
+from dflow.dtypes import DType
+from dflow.errors import DTypeError, ShapeError
+from dflow.graph import Graph, Operation, Tensor, convert_to_tensor
+from dflow.ops.array import ones, ones_like, zeros, zeros_like
+from dflow.ops.control import tuple_
+from dflow.ops.math import add_n
+from dflow.ops.variables import Variable
+from dflow.registry import NoGradient
+from dflow.specs import VariableSpec
+
+
+class AggregationMethod:
+    """How several gradients of one tensor are summed.
+
+    All are accepted, for TensorFlow 1 programs, and mean the same: one `add_n` of all of them.
+    """
+
+    ADD_N = 0
+    DEFAULT = ADD_N
+    EXPERIMENTAL_TREE = 1
+    EXPERIMENTAL_ACCUMULATE_N = 2
+
+
+class UnconnectedGradients(enum.Enum):
+    """What the gradient is where `ys` do not depend on an x: nothing, or zeros of its shape."""
+
+    NONE = "none"
+    ZERO = "zero"
+
+
+def gradients(
+    ys: Any,
+    xs: Any,
+    grad_ys: Any = None,
+    name: str = "gradients",
+    colocate_gradients_with_ops: bool = False,
+    gate_gradients: bool = False,
+    aggregation_method: int | None = None,
+    stop_gradients: Any = None,
+    unconnected_gradients: Any = UnconnectedGradients.NONE,
+) -> list[Tensor | None]:
+    """The sum over `ys` of their derivatives with respect to each of `xs`.
+
+    ys, xs: one tensor or variable, or a sequence of them.  The gradient with respect to a variable is the sum over
+    all its reads.
+    grad_ys: the initial gradient of each y, of its shape and dtype; None (as a whole or for one y): ones.
+    colocate_gradients_with_ops: put each gradient operation on its forward operation's device.
+    gate_gradients: use no gradient that comes from an operation before all of them are there.
+    aggregation_method: one of `AggregationMethod`.
+    stop_gradients: tensors that are taken for constants.
+    unconnected_gradients: "none" or "zero", or one of `UnconnectedGradients`.
+
+    Returns a list with one entry per x, of its shape and dtype; None where no y depends on it (zeros with "zero"), and
+    for an x of integers.
+    Raises LookupError ("No gradient defined for operation ...") if an operation on the way has no gradient; ValueError
+    for a grad_ys of another length or shape, an unknown method or mode; TypeError for a grad_ys of another dtype, or
+    none for a complex y.
+    Source: tf.gradients.
+    """
+    mode = _mode(unconnected_gradients)
+    _check_method(aggregation_method)
+    y_tensors = [convert_to_tensor(y) for y in _as_list(ys)]
+    targets = [x if isinstance(x, Variable) else convert_to_tensor(x) for x in _as_list(xs)]
+    blocked = {t for t in _as_list(stop_gradients) if isinstance(t, Tensor)}
+    if not y_tensors or not targets:
+        return [None for _ in targets]
+    graph = y_tensors[0].graph
+    with scopes.building_in(graph), graph.name_scope(name or "gradients"):
+        path = _find_path(y_tensors, targets, blocked)
+        backward = _Backward(graph, path, colocate_gradients_with_ops, gate_gradients)
+        for y, seed in zip(y_tensors, _seeds(y_tensors, grad_ys), strict=True):
+            if seed is not None:
+                backward.give(y, seed)
+        backward.walk()
+        found = [backward.total(path.sources_of(x)) for x in targets]
+        if mode is UnconnectedGradients.NONE:
+            return found
+        return [_zeros_for(convert_to_tensor(x)) if dx is None else dx for x, dx in zip(targets, found, strict=True)]
+
+
+# -- the arguments
+
+
+def _as_list(items: Any) -> list[Any]:
+    if items is None:
+        return []
+    return list(items) if isinstance(items, (list, tuple)) else [items]
+
+
+def _mode(value: Any) -> UnconnectedGradients:
+    try:
+        return UnconnectedGradients(value)
+    except ValueError:
+        raise ValueError(f"Unknown value for unconnected_gradients: {value!r}; use 'none' or 'zero'") from None
+
+
+def _check_method(method: int | None) -> None:
+    accepted = [
+        AggregationMethod.ADD_N,
+        AggregationMethod.EXPERIMENTAL_TREE,
+        AggregationMethod.EXPERIMENTAL_ACCUMULATE_N,
+    ]
+    if method is not None and method not in accepted:
+        raise ValueError(f"Invalid `aggregation_method` specified {method}. Accepted values are {accepted}.")
+
+
+def _seeds(ys: Sequence[Tensor], grad_ys: Any) -> list[Tensor | None]:
+    """The initial gradient of each y; None for a y that cannot have one."""
+    given = [None] * len(ys) if grad_ys is None else _as_list(grad_ys)
+    if len(given) != len(ys):
+        raise ValueError(f"Length mismatch. Passed {len(given)} grad_ys for {len(ys)} ys")
+    return [_seed(y, grad_y, f"grad_ys_{i}") for i, (y, grad_y) in enumerate(zip(ys, given, strict=True))]
+
+
+def _seed(y: Tensor, grad_y: Any, name: str) -> Tensor | None:
+    if grad_y is None:
+        if y.dtype.is_complex:
+            raise TypeError(f"Gradients of complex tensors ({y!r}) must set grad_ys (y.dtype = {y.dtype.name})")
+        return _ones_for(y, name) if _differentiable(y.dtype) else None
+    symbolic = isinstance(grad_y, (Tensor, Variable))
+    seed = convert_to_tensor(grad_y, None if symbolic else y.dtype, name=name)
+    if seed.dtype != y.dtype:
+        raise DTypeError(f"Gradient type {seed.dtype.name} ({seed.name}) given for {y.name} of type {y.dtype.name}")
+    if not seed.shape.is_compatible_with(y.shape):
+        raise ShapeError(f"Incompatible shapes: the gradient {seed.name} is {seed.shape}, but {y.name} is {y.shape}")
+    return seed if _differentiable(y.dtype) else None
+
+
+def _ones_for(x: Tensor, name: str) -> Tensor:
+    """Ones in the shape of `x`, whose value is not waited for if its shape is known."""
+    return ones(x.shape, x.dtype, name) if x.shape.is_fully_defined() else ones_like(x, name=name)
+
+
+def _zeros_for(x: Tensor) -> Tensor:
+    return zeros(x.shape, x.dtype) if x.shape.is_fully_defined() else zeros_like(x)
+
+
+def _differentiable(dtype: DType) -> bool:
+    return dtype.is_floating or dtype.is_complex
+
+
+# -- the operations between xs and ys
+
+
+@dataclass(frozen=True)
+class _Path:
+    """What gradients flow through.
+
+    ops: the operations between xs and ys, the oldest first; tensors: those that depend on an x, and the xs;
+    reads: the tensors that hold a variable's value; blocked: the tensors that are taken for constants.
+    """
+
+    ops: list[Operation]
+    tensors: set[Tensor]
+    reads: dict[VariableSpec, list[Tensor]]
+    blocked: set[Tensor]
+
+    def sources_of(self, x: Tensor | Variable) -> list[Tensor]:
+        """The tensors whose gradients together are that of `x`."""
+        return self.reads.get(x.spec, []) if isinstance(x, Variable) else [x]
+
+
+def _find_path(ys: Sequence[Tensor], xs: Sequence[Tensor | Variable], blocked: set[Tensor]) -> _Path:
+    wanted = {x.spec for x in xs if isinstance(x, Variable)}
+    needed = _ancestors(ys, blocked, oldest=min(x.op.index for x in xs))
+    reads: dict[VariableSpec, list[Tensor]] = {}
+    for op in needed:
+        if op.type in ("VariableV2", "ReadVariable") and op.attrs["variable"] in wanted:
+            reads.setdefault(op.attrs["variable"], []).append(op.outputs[0])
+    sources = [x for x in xs if isinstance(x, Tensor)] + [tensor for found in reads.values() for tensor in found]
+    reached = {tensor for tensor in sources if _differentiable(tensor.dtype)}
+    ops = []
+    for op in needed:
+        if not reached.isdisjoint(op.inputs):
+            ops.append(op)
+            reached.update(out for out in op.outputs if _differentiable(out.dtype) and out not in blocked)
+    return _Path(ops, reached, reads, blocked)
+
+
+def _ancestors(ys: Iterable[Tensor], blocked: set[Tensor], oldest: int) -> list[Operation]:
+    """The operations that `ys` are computed from by way of differentiable tensors, in the order of their creation.
+
+    Those older than `oldest` are left out: they cannot depend on an x.
+    """
+    found: set[Operation] = set()
+    pending = list(ys)
+    while pending:
+        tensor = pending.pop()
+        op = tensor.op
+        if op in found or op.index < oldest or tensor in blocked or not _differentiable(tensor.dtype):
+            continue
+        found.add(op)
+        pending.extend(op.inputs)
+    return sorted(found, key=lambda op: op.index)
+
+
+# -- the walk
+
+
+class _Backward:
+    """The gradients that each tensor has received so far, and the walk that passes them on."""
+
+    def __init__(self, graph: Graph, path: _Path, colocate: bool, gate: bool) -> None:
+        self.graph = graph
+        self.path = path
+        self.colocate = colocate
+        self.gate = gate
+        self.received: dict[Tensor, list[Tensor]] = {}
+
+    def give(self, tensor: Tensor, gradient: Tensor) -> None:
+        self.received.setdefault(tensor, []).append(gradient)
+
+    def total(self, tensors: Iterable[Tensor]) -> Tensor | None:
+        """The sum of all that these tensors have received, or None.  Kept, so that it is built once."""
+        tensors = list(tensors)
+        parts = [gradient for tensor in tensors for gradient in self.received.get(tensor, ())]
+        if len(parts) < 2:
+            return parts[0] if parts else None
+        total: Tensor = add_n(parts)
+        if len(tensors) == 1:
+            self.received[tensors[0]] = [total]
+        return total
+
+    def walk(self) -> None:
+        for op in reversed(self.path.ops):
+            if any(out in self.received and out not in self.path.blocked for out in op.outputs):
+                with self._beside(op):
+                    received = [self._of_output(out) for out in op.outputs]
+                    with self.graph.name_scope(f"{op.name}_grad"):
+                        self._pass_through(op, received)
+
+    def _beside(self, op: Operation) -> AbstractContextManager[None]:
+        return self.graph.colocate_with(op) if self.colocate else nullcontext()
+
+    def _pass_through(self, op: Operation, received: Sequence[Tensor | None]) -> None:
+        found = _input_gradients(op, received)
+        kept = [(x, dx) for x, dx in zip(op.inputs, found, strict=True) if dx is not None and x in self.path.tensors]
+        for x, dx in kept:
+            _check_gradient(op, x, dx)
+        if self.gate and len(kept) > 1:
+            kept = list(zip((x for x, _ in kept), tuple_([dx for _, dx in kept]), strict=True))
+        for x, dx in kept:
+            self.give(x, dx)
+
+    def _of_output(self, out: Tensor) -> Tensor | None:
+        """What an operation's rule is told of one of its outputs: zeros where nothing depends on it."""
+        if not _differentiable(out.dtype):
+            return None
+        gradient = None if out in self.path.blocked else self.total([out])
+        return _zeros_for(out) if gradient is None else gradient
+
+
+def _input_gradients(op: Operation, output_gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    rule = op.definition.gradient
+    if isinstance(rule, NoGradient):
+        raise LookupError(
+            f"No gradient defined for operation '{op.name}' (op type: {op.type}): {rule.reason}\n  made at {op.made_at}"
+        )
+    found = rule(op, *output_gradients)
+    if found is None:
+        return [None] * len(op.inputs)
+    found = [found] if isinstance(found, Tensor) else list(found)
+    if len(found) != len(op.inputs):
+        raise ValueError(
+            f"{op.name} ({op.type}): its gradient rule gave {len(found)} gradients for {len(op.inputs)} inputs"
+        )
+    return found
+
+
+def _check_gradient(op: Operation, x: Tensor, dx: Tensor) -> None:
+    """A rule must give each input's gradient in the input's shape and dtype."""
+    if dx.dtype != x.dtype:
+        raise DTypeError(f"{op.name} ({op.type}): the gradient of its input {x.name} is {dx.spec}, the input {x.spec}")
+    if not dx.shape.is_compatible_with(x.shape):
+        raise ShapeError(
+            "Incompatible shapes between op input and calculated input gradient. "
+            f"Forward operation: {op.name} ({op.type}). Input: {x.name}. Original input shape: {x.shape}. "
+            f"Calculated input gradient shape: {dx.shape}"
+        )
+    dx.set_shape(x.shape)

@@ -1,0 +1,126 @@
+"""What kernels share: the namespace of their inputs, and the few steps that the array API has no function for.
+
+Why `namespace` keeps what it found: looking for it takes longer than a small kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from dflow.dtypes import DType
+from dflow.errors import InvalidArgumentError
+
+_NAMESPACES: dict[type, Any] = {}
+
+
+def namespace(*arrays: Any) -> Any:
+    """The array namespace of a kernel's inputs, which are arrays of one kind."""
+    found = _NAMESPACES.get(type(arrays[0]))
+    if found is None:
+        found = _NAMESPACES[type(arrays[0])] = array_namespace(*arrays)
+    return found
+
+
+def dtype_in(xp: Any, dtype: DType) -> Any:
+    """The dtype as a namespace calls it; NumPy's for `string` and `bfloat16`, which no standard names."""
+    return dtype.as_numpy_dtype if dtype.name in ("string", "bfloat16") else getattr(xp, dtype.name)
+
+
+def is_text(array: Any) -> bool:
+    """Is it a `string` value: a NumPy array of bytes objects?"""
+    return getattr(array.dtype, "kind", "") == "O"
+
+
+def as_text(value: Any) -> Any:
+    """What NumPy made of an object array, which may be a bare bytes object, as an array again."""
+    return value if isinstance(value, np.ndarray) else np.asarray(value, dtype=object)
+
+
+def ints(array: Any) -> tuple[int, ...]:
+    """An integer scalar or vector as Python integers; waits for a device."""
+    if hasattr(array, "tolist"):
+        values = array.tolist()
+        return tuple(values) if isinstance(values, list) else (values,)
+    return (int(array),) if array.ndim == 0 else tuple(int(array[i]) for i in range(array.shape[0]))
+
+
+def vector(like: Any, values: Any, dtype: DType) -> Any:
+    """Python numbers as an array beside `like`."""
+    xp = namespace(like)
+    return xp.asarray(values, dtype=dtype_in(xp, dtype), device=device(like))
+
+
+def zeros(like: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros (empty strings, False) of the dtype and the device of `like`."""
+    if is_text(like):
+        return np.full(shape, b"", dtype=object)
+    return namespace(like).zeros(shape, dtype=like.dtype, device=device(like))
+
+
+def one_or_all(outputs: Sequence[Any]) -> Any:
+    """What a kernel gives whose number of outputs is an attribute: one output alone, several as a tuple."""
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def pairwise(function: str, x: Any, y: Any) -> Any:
+    """A function of the namespace on two arrays; InvalidArgumentError if their shapes do not broadcast."""
+    try:
+        return getattr(namespace(x, y), function)(x, y)
+    except ValueError:
+        if _broadcast(tuple(x.shape), tuple(y.shape)):
+            raise
+        raise InvalidArgumentError(None, None, f"Incompatible shapes: {list(x.shape)} vs. {list(y.shape)}") from None
+
+
+def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> bool:
+    return all(a == b or 1 in (a, b) for a, b in zip(reversed(x), reversed(y), strict=False))
+
+
+def sum_to_shape(array: Any, shape: tuple[int, ...]) -> Any:
+    """The sum over the axes along which a value of `shape` was repeated to get the shape of `array`."""
+    xp = namespace(array)
+    extra = array.ndim - len(shape)
+    axes = tuple(
+        axis for axis, size in enumerate(array.shape) if axis < extra or (shape[axis - extra] == 1 and size != 1)
+    )
+    if not axes:
+        return array
+    return xp.reshape(xp.sum(array, axis=axes, dtype=array.dtype, keepdims=True), shape)
+
+
+def take(array: Any, indices: Any, axis: int) -> Any:
+    """The slices of `array` at `indices` (of any rank) along one axis; the indices were checked."""
+    xp = namespace(array, indices)
+    flat = xp.take(array, xp.reshape(indices, (-1,)), axis=axis)
+    return xp.reshape(flat, (*array.shape[:axis], *indices.shape, *array.shape[axis + 1 :]))
+
+
+def scatter_add(rows: int, indices: Any, updates: Any) -> Any:
+    """Zeros of `rows` rows, plus each row of `updates` at its index; indices: [n], updates: [n, ...]."""
+    xp = namespace(updates, indices)
+    result = zeros(updates, (rows, *updates.shape[1:]))
+    add_at = getattr(xp.add, "at", None)
+    if add_at is not None:  # NumPy and CuPy
+        add_at(result, indices, updates)
+        return result
+    for place in range(indices.shape[0]):
+        row = int(indices[place])
+        result[row, ...] = result[row, ...] + updates[place, ...]
+    return result
+
+
+def check_indices(indices: Any, size: int, what: str = "indices") -> None:
+    """InvalidArgumentError for an index outside of [0, size); names the first one."""
+    xp = namespace(indices)
+    bad = xp.logical_or(indices < 0, indices >= size)
+    if not bool(xp.any(bad)):
+        return
+    flat = xp.reshape(indices, (-1,))
+    place = int(xp.argmax(xp.astype(xp.reshape(bad, (-1,)), xp.int32)))
+    where = [int(i) for i in np.unravel_index(place, tuple(indices.shape))]
+    named = f"{what}{where}" if where else what
+    raise InvalidArgumentError(None, None, f"{named} = {int(flat[place])} is not in [0, {size})")

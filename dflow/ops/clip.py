@@ -1,0 +1,60 @@
+"""Clipping by norms, as training does with gradients.
+
+Source: clip_ops of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dflow.graph import Tensor, convert_to_tensor
+from dflow.ops.array import ones_like
+from dflow.ops.compare import greater, where
+from dflow.ops.functions import reciprocal, sqrt
+from dflow.ops.math import add, add_n, maximum, minimum, multiply, realdiv, subtract
+from dflow.ops.nn import l2_loss
+from dflow.ops.reduce import reduce_sum
+
+__all__ = ["clip_by_global_norm", "clip_by_norm", "global_norm"]
+
+
+def global_norm(t_list: Sequence[Any], name: str | None = None) -> Tensor:
+    """sqrt(sum of the squares of all values of all tensors), a scalar; None entries are skipped.  Floating."""
+    losses = [l2_loss(t) for t in _sequence(t_list) if t is not None]
+    if not losses:
+        raise ValueError("global_norm needs at least one tensor")
+    return sqrt(multiply(add_n(losses), 2), name=name or "global_norm")
+
+
+def _sequence(t_list: Any) -> list[Any]:
+    if not isinstance(t_list, (list, tuple)):
+        raise TypeError("t_list should be a sequence")
+    return list(t_list)
+
+
+def clip_by_global_norm(
+    t_list: Sequence[Any], clip_norm: Any, use_norm: Any = None, name: str | None = None
+) -> tuple[list[Tensor | None], Tensor]:
+    """The tensors, scaled down together if their global norm is above `clip_norm`, and that norm.
+
+    use_norm: the norm, if it is computed already.  None entries stay None.  A norm that is not finite gives NaN.
+    """
+    items = [None if t is None else convert_to_tensor(t) for t in _sequence(t_list)]
+    norm = global_norm(items) if use_norm is None else convert_to_tensor(use_norm)
+    scale = multiply(clip_norm, minimum(reciprocal(norm), realdiv(ones_like(norm), clip_norm)))
+    scale = add(scale, subtract(norm, norm))  # 0, or NaN for an infinite norm
+    return [None if t is None else multiply(t, scale) for t in items], norm
+
+
+def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = None) -> Tensor:
+    """The tensor, scaled down if the norm of its values (along `axes`, None: of all) is above `clip_norm`.
+
+    Its gradient at 0 is finite.
+    """
+    x = convert_to_tensor(t)
+    squares = reduce_sum(multiply(x, x), axes, keepdims=True)
+    positive = greater(squares, 0)
+    safe = where(positive, squares, ones_like(squares))
+    norm = where(positive, sqrt(safe), squares)
+    return realdiv(multiply(x, clip_norm), maximum(norm, clip_norm), name=name or "clip_by_norm")

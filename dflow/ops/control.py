@@ -1,0 +1,167 @@
+"""Operations about order: identity, no_op, group, tuple, with_dependencies.
+
+Source: control_flow_ops of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dflow.errors import InvalidArgumentError
+from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, create_op, get_default_graph
+from dflow.registry import define, no_gradient
+from dflow.specs import TensorSpec
+
+
+def identity(input: Any, name: str | None = None) -> Tensor:
+    """The same value, as an operation of its own: where control dependencies and devices attach."""
+    tensor: Tensor = add_op("Identity", input, name=name)
+    return tensor
+
+
+def _same_spec(x: TensorSpec) -> TensorSpec:
+    return x
+
+
+def _same_kernel(x: Any) -> Any:
+    return x
+
+
+def _first_kernel(kernel: Any, arrays: Sequence[Any], batched: Sequence[bool], attrs: dict[str, Any]) -> Any:
+    return arrays[0]
+
+
+def _identity_gradient(op: Operation, dy: Tensor) -> Tensor:
+    return dy
+
+
+define("Identity", spec=_same_spec, kernel=_same_kernel, gradient=_identity_gradient, batch=_first_kernel)
+
+
+def stop_gradient(input: Any, name: str | None = None) -> Tensor:
+    """The same value; gradients treat it as a constant."""
+    tensor: Tensor = add_op("StopGradient", input, name=name)
+    return tensor
+
+
+def _blocked_gradient(op: Operation, dy: Tensor) -> None:
+    return None
+
+
+define("StopGradient", spec=_same_spec, kernel=_same_kernel, gradient=_blocked_gradient, batch=_first_kernel)
+
+
+def no_op(name: str | None = None) -> Operation:
+    """An operation that does nothing: a point that others wait for."""
+    return create_op("NoOp", name=name)
+
+
+def _no_spec() -> tuple[TensorSpec, ...]:
+    return ()
+
+
+def _no_kernel() -> tuple[Any, ...]:
+    return ()
+
+
+define("NoOp", spec=_no_spec, kernel=_no_kernel, gradient=no_gradient("it has no outputs"))
+
+
+def _operation_of(item: Any) -> Operation:
+    element = get_default_graph().as_graph_element(item) if not isinstance(item, (Tensor, Operation)) else item
+    return element.op if isinstance(element, Tensor) else element
+
+
+def group(*inputs: Any, name: str | None = None, **kwargs: Any) -> Operation:
+    """An operation that ends after all of `inputs` (operations, tensors, variables; nested lists; None is skipped).
+
+    With inputs on several devices, one no_op a device waits there and the result waits for these.
+    TypeError for anything else.
+    """
+    ops = [_operation_of(item) for item in _flat(inputs)]
+    if not ops:
+        return no_op(name=name)
+    graph = ops[0].graph
+    by_device: dict[str, list[Operation]] = {}
+    for op in dict.fromkeys(ops):
+        by_device.setdefault(op.device, []).append(op)
+    with graph.as_default(), graph.name_scope(None if name and name.endswith("/") else graph.scope.name_scope + "/"):
+        if len(by_device) == 1:
+            ((device, members),) = by_device.items()
+            with graph.device(device), graph.control_dependencies(members):
+                return no_op(name=name or "group_deps")
+        with graph.name_scope(name or "group_deps") as scope:
+            parts = []
+            for device, members in by_device.items():
+                with graph.device(device), graph.control_dependencies(members):
+                    parts.append(no_op("NoOp"))
+            with graph.control_dependencies(parts):
+                return no_op(name=scope)
+
+
+def _flat(items: Any) -> list[Any]:
+    found: list[Any] = []
+    for item in items:
+        if isinstance(item, (list, tuple)):
+            found.extend(_flat(item))
+        elif item is not None:
+            found.append(item)
+    return found
+
+
+def with_dependencies(dependencies: Sequence[Any], output_tensor: Any, name: str | None = None) -> Tensor:
+    """The value of `output_tensor`, after all of `dependencies` ended."""
+    graph = get_default_graph()
+    tensor = convert_to_tensor(output_tensor)
+    with graph.control_dependencies(dependencies), graph.colocate_with(tensor):
+        return identity(tensor, name=name or "control_dependency")
+
+
+def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequence[Any] | None = None) -> list[Any]:
+    """The same tensors, none of which is there before all of them (and `control_inputs`) are.
+
+    ValueError if there is no tensor.  None entries stay None.  Exported as `dflow.tuple`.
+    """
+    graph = get_default_graph()
+    converted = [None if t is None else t if isinstance(t, Operation) else convert_to_tensor(t) for t in tensors]
+    gates = [t for t in converted if t is not None]
+    if not gates:
+        raise ValueError(f"Must have at least one Tensor: {tensors!r}")
+    with graph.name_scope(name or "tuple"):
+        gate = group(*gates, *(control_inputs or ()), name="group_deps")
+        return [
+            None if t is None else gate if isinstance(t, Operation) else with_dependencies([gate], t) for t in converted
+        ]
+
+
+def Assert(condition: Any, data: Sequence[Any], summarize: int = 3, name: str | None = None) -> Operation:
+    """An operation that fails with InvalidArgumentError, which shows `data`, unless `condition` is true.
+
+    condition: a scalar bool; data: tensors; summarize: how many values of each are shown.  It only runs where another
+    operation depends on it.
+    """
+    return create_op("Assert", condition, *data, name=name, summarize=summarize)
+
+
+def _assert_spec(condition: TensorSpec, *data: TensorSpec, summarize: int) -> tuple[TensorSpec, ...]:
+    condition.shape.with_rank(0)
+    return ()
+
+
+def _assert_kernel(condition: Any, *data: Any, summarize: int) -> tuple[Any, ...]:
+    if not bool(condition):
+        shown = "] [".join(" ".join(str(v) for v in np.asarray(d).reshape(-1)[:summarize]) for d in data)
+        raise InvalidArgumentError(None, None, f"assertion failed: [{shown}]")
+    return ()
+
+
+define(
+    "Assert",
+    spec=_assert_spec,
+    kernel=_assert_kernel,
+    gradient=no_gradient("it has no outputs"),
+    host_only=True,
+)

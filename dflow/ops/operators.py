@@ -1,0 +1,99 @@
+"""Python's operators on tensors and variables: `x + 1`, `-x`, `x[1:, None]`, `a @ b`, `x < y`.
+
+`==` and `!=` compare identity, as in TensorFlow 1: a tensor is a key of dictionaries.
+Importing this module gives the operators to both classes.
+Source: Tensor.OVERLOADABLE_OPERATORS of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dflow.graph import Tensor
+from dflow.ops.compare import (
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+)
+from dflow.ops.functions import abs as abs_
+from dflow.ops.functions import pow as pow_
+from dflow.ops.indexing import get_item
+from dflow.ops.linalg import matmul
+from dflow.ops.math import add, floordiv, floormod, multiply, negative, subtract, truediv
+from dflow.ops.variables import Variable
+
+Function = Callable[..., Tensor]
+
+
+def _matmul(a: Any, b: Any, name: str) -> Tensor:
+    return matmul(a, b, name=name)
+
+
+_BINARY: dict[str, tuple[Function, str]] = {
+    "add": (add, "add"),
+    "sub": (subtract, "sub"),
+    "mul": (multiply, "mul"),
+    "truediv": (truediv, "truediv"),
+    "floordiv": (floordiv, "floordiv"),
+    "mod": (floormod, "mod"),
+    "pow": (pow_, "pow"),
+    "matmul": (_matmul, "matmul"),
+    "and": (logical_and, "and"),
+    "or": (logical_or, "or"),
+    "xor": (logical_xor, "xor"),
+}
+_COMPARISONS: dict[str, Function] = {"lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}
+_UNARY: dict[str, tuple[Function, str]] = {
+    "neg": (negative, "Neg"),
+    "abs": (abs_, "Abs"),
+    "invert": (logical_not, "LogicalNot"),
+}
+
+
+def overload(cls: type) -> None:
+    """Give the operators to a class of symbolic values."""
+    for word, (function, name) in _BINARY.items():
+        setattr(cls, f"__{word}__", _method(function, name))
+        setattr(cls, f"__r{word}__", _reflected(function, name))
+    for word, function in _COMPARISONS.items():
+        setattr(cls, f"__{word}__", _method(function, None))
+    for word, (function, name) in _UNARY.items():
+        setattr(cls, f"__{word}__", _single(function, name))
+    others = {"__getitem__": _get_item, "__array_priority__": 100}  # `numpy_array + tensor` asks the tensor
+    for word, value in others.items():
+        setattr(cls, word, value)
+
+
+def _method(function: Function, name: str | None) -> Callable[[Any, Any], Tensor]:
+    def operator(self: Any, other: Any) -> Tensor:
+        return function(self, other, name=name)
+
+    return operator
+
+
+def _reflected(function: Function, name: str) -> Callable[[Any, Any], Tensor]:
+    def operator(self: Any, other: Any) -> Tensor:
+        return function(other, self, name=name)
+
+    return operator
+
+
+def _single(function: Function, name: str) -> Callable[[Any], Tensor]:
+    def operator(self: Any) -> Tensor:
+        return function(self, name=name)
+
+    return operator
+
+
+def _get_item(self: Any, key: Any) -> Tensor:
+    return get_item(self, key)
+
+
+overload(Tensor)
+overload(Variable)

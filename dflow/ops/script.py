@@ -1,0 +1,118 @@
+"""py_func: a Python function as an operation.
+
+It gets NumPy arrays and runs where the operation is placed, on a CPU.  It may wait for anything, even for another
+operation of the same step, so it is an attempt, on a thread of its own.
+Source: script_ops.py_func of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dflow.dtypes import DType, as_dtype, to_array
+from dflow.errors import InvalidArgumentError, OpError, UnknownError
+from dflow.graph import create_op
+from dflow.registry import KernelContext, define, no_gradient
+from dflow.shapes import UNKNOWN_SHAPE
+from dflow.specs import TensorSpec
+
+__all__ = ["py_func"]
+
+
+def py_func(
+    func: Callable[..., Any], inp: Sequence[Any], Tout: Any, stateful: bool = True, name: str | None = None
+) -> Any:
+    """What `func` gives for the values of `inp`.
+
+    func: gets one NumPy array (or scalar) an input, strings as bytes in object arrays; gives a value, or a sequence of
+    values, of exactly the dtypes that `Tout` says: a Python float is float64, an integer int64.
+    Tout: a dtype, for one tensor; a list of dtypes, for a list of tensors; an empty list, for an operation.
+    stateful: may it give another value for the same inputs?
+    The static shapes are unknown.  It may block.  InvalidArgumentError at run time for another number of values or
+    another dtype; UnknownError, with the text of its traceback, if the function raises.
+    """
+    if not callable(func):
+        raise ValueError(f"Expected func to be callable, but found func to be of type {type(func)}.")
+    single = not isinstance(Tout, (list, tuple))
+    dtypes = tuple(as_dtype(item) for item in ([Tout] if single else Tout))
+    op = create_op("PyFunc", *inp, name=name, func=func, Tout=dtypes, pure=not stateful)
+    return op.outputs[0] if single else list(op.outputs) if op.outputs else op
+
+
+def _py_func_spec(*inputs: TensorSpec, func: Any, Tout: Sequence[DType], pure: bool) -> list[TensorSpec]:
+    return [TensorSpec(UNKNOWN_SHAPE, dtype) for dtype in Tout]
+
+
+def _py_func_kernel(
+    context: KernelContext,
+    reply: Callable[[Any], None],
+    *arrays: Any,
+    func: Callable[..., Any],
+    Tout: Sequence[DType],
+    pure: bool,
+) -> None:
+    def work() -> None:
+        try:
+            outputs: Any = _outputs(_call(func, arrays), Tout)
+        except OpError as error:
+            outputs = error
+        reply(outputs)
+
+    context.spawn(work)
+
+
+def _call(func: Callable[..., Any], arrays: Sequence[Any]) -> Any:
+    try:
+        return func(*arrays)
+    except OpError:
+        raise
+    except Exception as error:
+        text = "".join(traceback.format_exception(error))
+        raise UnknownError(None, None, f"{type(error).__name__}: {error}\n{text}") from error
+
+
+def _outputs(result: Any, dtypes: Sequence[DType]) -> tuple[Any, ...]:
+    """The values that a function gave, as arrays of the dtypes that were said."""
+    values = list(result) if isinstance(result, (list, tuple)) else [result]
+    if not dtypes and result is None:
+        return ()
+    if len(values) != len(dtypes):
+        raise InvalidArgumentError(
+            None, None, f"the function returns {len(values)} values, but expects to see {len(dtypes)} values"
+        )
+    return tuple(_output(i, value, dtype) for i, (value, dtype) in enumerate(zip(values, dtypes, strict=True)))
+
+
+def _output(place: int, value: Any, dtype: DType) -> Any:
+    array, given = _as_array(place, value)
+    if given != dtype:
+        raise InvalidArgumentError(
+            None, None, f"{place}-th value returned by the function is {given.name}, but expects {dtype.name}"
+        )
+    return array
+
+
+def _as_array(place: int, value: Any) -> tuple[np.ndarray[Any, Any], DType]:
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "SUO":
+            array = to_array(value, as_dtype("string"))
+        return array, as_dtype(array.dtype)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(
+            None, None, f"{place}-th value returned by the function is no array of numbers or text: {error}"
+        ) from error
+
+
+define(
+    "PyFunc",
+    spec=_py_func_spec,
+    kernel=_py_func_kernel,
+    gradient=no_gradient("a Python function has none"),
+    blocks=True,
+    host_only=True,
+)

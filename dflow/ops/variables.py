@@ -1,0 +1,440 @@
+"""Variables: state on a device that outlives steps and, on a cluster, sessions.
+
+`Variable("w")` adds three operations: `w`, which reads the value, `w/Assign`, its initializer, and `w/read`, what other
+operations use.  Inside a `control_dependencies` block a variable is read anew, so that an operation built there sees
+what the block waited for.  Reads and assignments without a control dependency are unordered, as in TensorFlow 1.
+
+Why a value is never changed in place: a read hands out the array itself, and whoever holds it must not see it change.
+Source: tf.Variable, tf.assign of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from dflow import scopes
+from dflow.dtypes import DType, bool_, string
+from dflow.errors import FailedPreconditionError, InvalidArgumentError, OutOfRangeError, ShapeError
+from dflow.graph import (
+    Graph,
+    GraphKeys,
+    Operation,
+    Tensor,
+    add_op,
+    convert_to_tensor,
+    create_op,
+    get_default_graph,
+)
+from dflow.registry import KernelContext, define, no_gradient
+from dflow.shapes import SCALAR, TensorShape
+from dflow.specs import TensorSpec, VariableSpec
+
+
+class VariableState:
+    """The value of one variable on its device.  Its lock orders updates; a read needs none."""
+
+    def __init__(self, spec: VariableSpec) -> None:
+        self.spec = spec
+        self.lock = threading.Lock()
+        self._value: Any = None
+
+    @property
+    def initialized(self) -> bool:
+        return self._value is not None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the value; 0 if there is none."""
+        return 0 if self._value is None else int(getattr(self._value, "nbytes", 0))
+
+    def read(self) -> Any:
+        """The value, which no one may change; FailedPreconditionError if there is none."""
+        value = self._value
+        if value is None:
+            raise FailedPreconditionError(
+                None, None, f"Attempting to use uninitialized value {self.spec.name}; run its initializer first"
+            )
+        return value
+
+    def assign(self, value: Any, validate_shape: bool = True) -> Any:
+        """Replace the value.  InvalidArgumentError for another shape than the variable's."""
+        with self.lock:
+            return self._store(value, validate_shape)
+
+    def update(self, change: Callable[[Any], Any]) -> Any:
+        """Replace the value by `change(value)`; concurrent updates happen one after the other."""
+        with self.lock:
+            return self._store(change(self.read()), True)
+
+    def _store(self, value: Any, validate_shape: bool) -> Any:
+        shape = tuple(value.shape)
+        if validate_shape and not self.spec.shape.is_compatible_with(shape):
+            raise InvalidArgumentError(
+                None,
+                None,
+                f"Assign requires shapes of both tensors to match. lhs shape= {self.spec.shape} rhs shape= {shape}",
+            )
+        if isinstance(value, np.ndarray) and value.flags.writeable:
+            value = value.view()
+            value.flags.writeable = False
+        self._value = value
+        return value
+
+
+def state_of(context: KernelContext, variable: VariableSpec) -> VariableState:
+    """The state of a variable on the kernel's device; made, without a value, at first sight."""
+    found = context.resource(variable.key, lambda: VariableState(variable))
+    if not isinstance(found, VariableState):
+        raise InvalidArgumentError(
+            None, None, f"{variable.key} is a {type(found).__name__} on {context.device}, expected a variable"
+        )
+    return found
+
+
+# -- the operations
+
+
+def _value_spec(*inputs: TensorSpec, variable: VariableSpec, **attrs: Any) -> TensorSpec:
+    return TensorSpec(variable.shape, variable.dtype)
+
+
+def _read_kernel(context: KernelContext, variable: VariableSpec) -> Any:
+    return state_of(context, variable).read()
+
+
+def _assign_spec(value: TensorSpec, variable: VariableSpec, validate_shape: bool = True) -> TensorSpec:
+    if validate_shape and not value.shape.is_compatible_with(variable.shape):
+        raise ShapeError(
+            f"Assign requires shapes of both tensors to match: variable {variable.name!r} is {variable.shape}, "
+            f"the value is {value.shape}; use validate_shape=False to change it"
+        )
+    return TensorSpec(variable.shape if validate_shape else value.shape, variable.dtype)
+
+
+def _assign_kernel(context: KernelContext, value: Any, variable: VariableSpec, validate_shape: bool = True) -> Any:
+    return state_of(context, variable).assign(value, validate_shape)
+
+
+def _delta_spec(delta: TensorSpec, variable: VariableSpec) -> TensorSpec:
+    if not delta.shape.is_compatible_with(variable.shape):
+        raise ShapeError(f"variable {variable.name!r} is {variable.shape}, the value is {delta.shape}")
+    return TensorSpec(variable.shape, variable.dtype)
+
+
+def _assign_add_kernel(context: KernelContext, delta: Any, variable: VariableSpec) -> Any:
+    return state_of(context, variable).update(lambda value: value + delta)
+
+
+def _assign_sub_kernel(context: KernelContext, delta: Any, variable: VariableSpec) -> Any:
+    return state_of(context, variable).update(lambda value: value - delta)
+
+
+def _count_up_to_kernel(context: KernelContext, variable: VariableSpec, limit: int) -> Any:
+    before: list[Any] = []
+
+    def count(value: Any) -> Any:
+        if int(value) >= limit:
+            raise OutOfRangeError(None, None, f"Reached limit of {limit}")
+        before.append(value)
+        return value + value.dtype.type(1)
+
+    state_of(context, variable).update(count)
+    return before[0]
+
+
+def _is_initialized_spec(variable: VariableSpec) -> TensorSpec:
+    return TensorSpec(SCALAR, bool_)
+
+
+def _is_initialized_kernel(context: KernelContext, variable: VariableSpec) -> Any:
+    return context.asarray(np.asarray(state_of(context, variable).initialized))
+
+
+def _uninitialized_spec(*initialized: TensorSpec, names: tuple[str, ...]) -> TensorSpec:
+    return TensorSpec(TensorShape([None]), string)
+
+
+def _uninitialized_kernel(*initialized: Any, names: tuple[str, ...]) -> Any:
+    missing = [name.encode() for name, there in zip(names, initialized, strict=True) if not bool(there)]
+    return np.array(missing, dtype=object)
+
+
+_STATE = no_gradient("an update of a variable is a side effect")
+
+define("VariableV2", spec=_value_spec, kernel=_read_kernel, gradient=no_gradient("a variable is a leaf"), stateful=True)
+define(
+    "ReadVariable", spec=_value_spec, kernel=_read_kernel, gradient=no_gradient("a variable is a leaf"), stateful=True
+)
+define("Assign", spec=_assign_spec, kernel=_assign_kernel, gradient=_STATE, stateful=True)
+define("AssignAdd", spec=_delta_spec, kernel=_assign_add_kernel, gradient=_STATE, stateful=True)
+define("AssignSub", spec=_delta_spec, kernel=_assign_sub_kernel, gradient=_STATE, stateful=True)
+define("CountUpTo", spec=_value_spec, kernel=_count_up_to_kernel, gradient=_STATE, stateful=True)
+define(
+    "IsVariableInitialized",
+    spec=_is_initialized_spec,
+    kernel=_is_initialized_kernel,
+    gradient=_STATE,
+    stateful=True,
+)
+define(
+    "UninitializedNames",
+    spec=_uninitialized_spec,
+    kernel=_uninitialized_kernel,
+    gradient=no_gradient("a name is text"),
+    host_only=True,
+)
+
+
+class Variable:
+    """State of one dtype and, usually, one shape, kept on a device.
+
+    initial_value: a tensor, a value, or a function without arguments that gives one (built under the variable's
+    device).  trainable: is it one of `trainable_variables()`?  collections: where it is listed
+    (GLOBAL_VARIABLES by default).  validate_shape=False: its shape may change.  container, shared by name: on a
+    cluster, sessions that build a variable of the same name on the same device share it.
+    """
+
+    def __init__(
+        self,
+        initial_value: Any = None,
+        trainable: bool = True,
+        collections: Iterable[str] | None = None,
+        validate_shape: bool = True,
+        caching_device: Any = None,
+        name: str | None = None,
+        variable_def: Any = None,
+        dtype: Any = None,
+        expected_shape: Any = None,
+    ) -> None:
+        if initial_value is None:
+            raise ValueError("initial_value must be specified.")
+        graph = getattr(initial_value, "graph", None) or get_default_graph()
+        with scopes.building_in(graph), graph.control_dependencies(None), graph.name_scope(name or "Variable") as scope:
+            self._build(graph, initial_value, scope, trainable, validate_shape, dtype)
+        names = list(collections) if collections is not None else [GraphKeys.GLOBAL_VARIABLES]
+        if trainable and GraphKeys.TRAINABLE_VARIABLES not in names:
+            names.append(GraphKeys.TRAINABLE_VARIABLES)
+        graph.add_to_collections(names, self)
+
+    def _build(
+        self, graph: Graph, initial_value: Any, scope: str, trainable: bool, validate_shape: bool, dtype: Any
+    ) -> None:
+        with graph.name_scope("Initializer"):
+            value = initial_value() if callable(initial_value) else initial_value
+            self.initial_value = convert_to_tensor(value, dtype, name="initial_value")
+        shape = self.initial_value.shape if validate_shape else TensorShape(None)
+        if validate_shape and not shape.is_fully_defined():
+            raise ValueError(f"initial_value must have a shape specified: {self.initial_value!r} has not; "
+                             "give it one, or use validate_shape=False")  # fmt: skip
+        self.spec = VariableSpec(scope[:-1], self.initial_value.dtype, shape, graph.scope.container, trainable)
+        self.op = graph.create_op("VariableV2", (), {"variable": self.spec}, name=scope)
+        self._value = self.op.outputs[0]
+        with graph.colocate_with(self.op):
+            assign = graph.create_op(
+                "Assign",
+                (self.initial_value,),
+                {"variable": self.spec, "validate_shape": validate_shape},
+                name="Assign",
+            )
+            self.initializer = assign
+            self._snapshot: Tensor = graph.create_op("Identity", (self._value,), {}, name="read").outputs[0]
+        self.validate_shape = validate_shape
+
+    # -- what it is
+
+    @property
+    def name(self) -> str:
+        return self._value.name
+
+    @property
+    def dtype(self) -> DType:
+        return self.spec.dtype
+
+    @property
+    def shape(self) -> TensorShape:
+        return self.spec.shape
+
+    def get_shape(self) -> TensorShape:
+        return self.spec.shape
+
+    @property
+    def graph(self) -> Graph:
+        return self.op.graph
+
+    @property
+    def device(self) -> str:
+        return self.op.device
+
+    @property
+    def trainable(self) -> bool:
+        return self.spec.trainable
+
+    # -- reading
+
+    def value(self) -> Tensor:
+        """The value as other operations use it; inside `control_dependencies`, a fresh read."""
+        return self._as_tensor()
+
+    def read_value(self) -> Tensor:
+        """A fresh read, which happens after what the current control dependencies wait for."""
+        with self.graph.colocate_with(self.op), self.graph.name_scope(f"{self.op.name}/"):
+            op = self.graph.create_op("ReadVariable", (), {"variable": self.spec})
+        return op.outputs[0]
+
+    def initialized_value(self) -> Tensor:
+        """The initial value, for another variable's initial value to depend on."""
+        return self.initial_value
+
+    def eval(self, session: Any = None) -> Any:
+        """The value in `session`, or in the default session."""
+        return self._value.eval(session=session)
+
+    def _as_tensor(self) -> Tensor:
+        frame = self.graph.scope.control_frame
+        if frame is None:
+            return self._snapshot
+        if self not in frame.reads:
+            frame.reads[self] = self.read_value()
+        return frame.reads[self]
+
+    def _as_graph_element(self) -> Tensor:
+        return self._value
+
+    # -- writing
+
+    def _update(self, kind: str, value: Any, name: str | None, **attrs: Any) -> Tensor:
+        tensor = convert_to_tensor(value, self.dtype)
+        with self.graph.colocate_with(self.op):
+            op = create_op(kind, tensor, name=name, variable=self.spec, **attrs)
+        return op.outputs[0]
+
+    def assign(self, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+        """Replace the value; gives the new one."""
+        return assign(self, value, name=name)
+
+    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+        """Add to the value; gives the new one.  Concurrent additions are never lost."""
+        return self._update("AssignAdd", delta, name)
+
+    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+        """Subtract from the value; gives the new one.  Concurrent subtractions are never lost."""
+        return self._update("AssignSub", delta, name)
+
+    def count_up_to(self, limit: int) -> Tensor:
+        """Add one and give the value before; OutOfRangeError at the limit, which leaves the value."""
+        with self.graph.colocate_with(self.op):
+            tensor: Tensor = add_op("CountUpTo", variable=self.spec, limit=limit)
+        return tensor
+
+    def load(self, value: Any, session: Any = None) -> None:
+        """Assign a value in `session`, or in the default session, by way of the initializer."""
+        session = session or scopes.get_default_session()
+        if session is None:
+            raise ValueError("Either session argument should be provided or default session should be established")
+        session.run(self.initializer, {self.initial_value: value})
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __iter__(self) -> Any:
+        raise TypeError("'Variable' object is not iterable.")
+
+    def __repr__(self) -> str:
+        return f"<dflow.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
+
+
+# -- functions of variables
+
+
+def assign(
+    ref: Variable, value: Any, validate_shape: bool | None = None, use_locking: bool = True, name: str | None = None
+) -> Tensor:
+    """Replace the value of a variable; gives the new one.
+
+    ShapeError for a static shape that is not the variable's; InvalidArgumentError at run time; unless
+    validate_shape=False.
+    """
+    validate = ref.validate_shape if validate_shape is None else validate_shape
+    return ref._update("Assign", value, name, validate_shape=validate)
+
+
+def assign_add(ref: Variable, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+    """Add to a variable; gives the new value."""
+    return ref.assign_add(value, name=name)
+
+
+def assign_sub(ref: Variable, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+    """Subtract from a variable; gives the new value."""
+    return ref.assign_sub(value, name=name)
+
+
+def count_up_to(ref: Variable, limit: int) -> Tensor:
+    """Add one to a variable and give its value before; OutOfRangeError at the limit."""
+    return ref.count_up_to(limit)
+
+
+def is_variable_initialized(variable: Variable) -> Tensor:
+    """A bool: has the variable a value?"""
+    with variable.graph.colocate_with(variable.op):
+        tensor: Tensor = add_op("IsVariableInitialized", variable=variable.spec)
+    return tensor
+
+
+def report_uninitialized_variables(
+    var_list: Iterable[Variable] | None = None, name: str = "report_uninitialized_variables"
+) -> Tensor:
+    """The names of the variables that have no value yet: a string tensor of shape [number of them].
+
+    var_list: None: the global and the local variables of the default graph that exist now.
+    Source: tf.report_uninitialized_variables.
+    """
+    variables = [*global_variables(), *local_variables()] if var_list is None else list(var_list)
+    graph = variables[0].graph if variables else get_default_graph()
+    with scopes.building_in(graph), graph.name_scope(name), graph.device("/cpu:0"):
+        initialized = [is_variable_initialized(variable) for variable in variables]
+        names = tuple(variable.op.name for variable in variables)
+        tensor: Tensor = add_op("UninitializedNames", *initialized, names=names)
+    return tensor
+
+
+def global_variables(scope: str | None = None) -> list[Variable]:
+    """The variables of the default graph, without local ones."""
+    return get_default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES, scope)
+
+
+def local_variables(scope: str | None = None) -> list[Variable]:
+    """The variables that are not saved, such as counters of epochs."""
+    return get_default_graph().get_collection(GraphKeys.LOCAL_VARIABLES, scope)
+
+
+def trainable_variables(scope: str | None = None) -> list[Variable]:
+    """The variables that optimizers change."""
+    return get_default_graph().get_collection(GraphKeys.TRAINABLE_VARIABLES, scope)
+
+
+def _initialize(variables: Iterable[Variable], name: str) -> Operation:
+    from dflow.ops.control import group
+
+    return group(*(variable.initializer for variable in variables), name=name)
+
+
+def variables_initializer(var_list: Iterable[Variable], name: str = "init") -> Operation:
+    """One operation that initializes the given variables."""
+    return _initialize(var_list, name)
+
+
+def global_variables_initializer() -> Operation:
+    """One operation that initializes all variables of the default graph that exist now."""
+    return _initialize(global_variables(), "init")
+
+
+def local_variables_initializer() -> Operation:
+    """One operation that initializes all local variables of the default graph that exist now."""
+    return _initialize(local_variables(), "init_local")

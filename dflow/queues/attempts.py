@@ -1,0 +1,60 @@
+"""What goes into a queue's lines and what comes out: attempts, replies, counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dflow.errors import OpError
+from dflow.queues.store import Batch
+
+
+@dataclass(slots=True)
+class Reply:
+    """The end of one attempt."""
+
+    ticket: int
+    value: Batch | None = None  # of a dequeue: one array per component; of the others: None
+    error: OpError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """A queue in numbers."""
+
+    size: int  # elements stored
+    capacity: int  # of elements; negative: no bound
+    enqueued: int  # elements ever put in
+    dequeued: int  # elements handed out and not come back, lent ones included
+    lent: int  # elements handed out, but not acknowledged
+    waiting_enqueues: int  # attempts; a close that waits is one
+    waiting_dequeues: int  # attempts
+    closed: bool
+
+
+@dataclass(slots=True, eq=False)
+class Put:
+    """An enqueue in its line."""
+
+    ticket: int
+    components: Batch  # of one element, or with a first axis over `count` of them
+    many: bool
+    count: int
+    done: int = 0  # elements that are in already
+
+
+@dataclass(slots=True, eq=False)
+class Close:
+    """A close that waits in the line of enqueues."""
+
+    ticket: int
+
+
+@dataclass(slots=True, eq=False)
+class Take:
+    """A dequeue in its line."""
+
+    ticket: int
+    n: int
+    many: bool
+    lend: bool
+    partly: bool = False  # content with fewer than n once the queue is closed

@@ -1,0 +1,298 @@
+"""The algorithm of all queues: two lines of attempts, and what happens when the head of one can go on.
+
+Enqueues and closes wait in one line, dequeues in the other.  Each line is served strictly in order, and only its head
+may make progress.  After every change both are tried, enqueues first, until neither can move.
+
+Two ideas keep it short:
+* A `dequeue_many` that waits takes elements as they come.  They stay in the store, and only `size` leaves them out: to
+  complete is one copy, and to give them back to the front, in their old order, is nothing at all.
+* A reply to another process is *lent*: the queue keeps its elements until the receiver acknowledges, or is gone.
+  Lent elements are not stored, but hold their room.  While any are lent, a closed queue does not say that it has come
+  to its end: they may come back.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections import deque
+
+from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
+from dflow.queues.attempts import Close, Put, QueueCounts, Reply, Take
+from dflow.queues.checks import ComponentCheck
+from dflow.queues.loans import Loans
+from dflow.queues.store import Batch, Element, Store
+from dflow.specs import QueueSpec
+
+__all__ = ["Queue", "QueueCounts", "Reply"]
+
+
+class Queue:
+    """A queue of any kind.
+
+    spec: what it is.
+    store: where the elements are.
+    reserve: so many elements stay while the queue is open.
+    gathers: does a `dequeue_many` take elements as they come?  If not, it takes nothing until all are there.
+
+    A ticket is a number that the caller chooses, another one for each attempt.  Each call returns all attempts that
+    ended because of it, its own too if it could be served at once, in the order in which they ended.  An attempt that
+    is not among them waits.  An attempt that is wrong in itself ends with InvalidArgumentError and changes nothing.
+    """
+
+    def __init__(self, spec: QueueSpec, store: Store, *, reserve: int = 0, gathers: bool = True) -> None:
+        self.spec = spec
+        self._store = store
+        self._reserve = reserve
+        self._gathers = gathers
+        self._check = ComponentCheck(spec)
+        self._owner = f"{spec.kind} {spec.name!r}"  # as messages call it
+        self._closed = False
+        self._aborted: OpError | None = None
+        self._puts: deque[Put | Close] = deque()
+        self._takes: deque[Take] = deque()
+        self._loans = Loans(store)
+        self._enqueued = 0
+        self._dequeued = 0
+
+    @property
+    def size(self) -> int:
+        """Elements that are stored, without those that a waiting dequeue_many has taken."""
+        return self._store.count - self._gathered()
+
+    @property
+    def closed(self) -> bool:
+        """Did a close take effect?"""
+        return self._closed
+
+    def counts(self) -> QueueCounts:
+        """The queue in numbers."""
+        return QueueCounts(
+            size=self.size,
+            capacity=self.spec.capacity,
+            enqueued=self._enqueued,
+            dequeued=self._dequeued,
+            lent=self._loans.lent,
+            waiting_enqueues=len(self._puts),
+            waiting_dequeues=len(self._takes),
+            closed=self._closed,
+        )
+
+    def enqueue(self, ticket: int, components: Element) -> list[Reply]:
+        """Put in one element, one array per component; waits while the queue is full.
+
+        CancelledError if the queue is closed.  The arrays are copied, but must stay as they are while this waits.
+        """
+        error = self._check.element(components)
+        if error is not None:
+            return [Reply(ticket, error=error)]
+        self._puts.append(Put(ticket, components, many=False, count=1))
+        return self._settle()
+
+    def enqueue_many(self, ticket: int, components: Batch) -> list[Reply]:
+        """Put in the rows of the components, [m, *component shape], one after the other, as room appears.
+
+        Waits until all are in; no other enqueue comes between.  Nothing to put in ends at once, even on a closed queue.
+        CancelledError if the queue is closed; rows that were in by then stay.
+        """
+        error = self._check.batch(components)
+        if error is not None:
+            return [Reply(ticket, error=error)]
+        count = len(components[0])
+        if count == 0 and self._aborted is None:
+            return [Reply(ticket)]
+        self._puts.append(Put(ticket, components, many=True, count=count))
+        return self._settle()
+
+    def dequeue(self, ticket: int, *, lend: bool = False) -> list[Reply]:
+        """Take one element; waits while there is none to give.
+
+        The value is one array per component, of its shape.  OutOfRangeError if the queue is closed and empty.
+        lend: the queue keeps the element, until `acknowledge` or `take_back`; its arrays must not be changed before.
+        """
+        self._takes.append(Take(ticket, 1, many=False, lend=lend))
+        return self._settle()
+
+    def dequeue_many(self, ticket: int, n: int, *, lend: bool = False) -> list[Reply]:
+        """Take n elements, as they come; waits until there are so many.
+
+        The value is one array per component, [n, *component shape].  OutOfRangeError if the queue is closed and has
+        fewer than n, which then stay.  InvalidArgumentError if the queue has no shapes.
+        lend: see `dequeue`.
+        """
+        return self._dequeue_batch(Take(ticket, n, many=True, lend=lend))
+
+    def dequeue_up_to(self, ticket: int, n: int, *, lend: bool = False) -> list[Reply]:
+        """As `dequeue_many`, but once the queue is closed what is left will do: m elements, 1 <= m <= n."""
+        return self._dequeue_batch(Take(ticket, n, many=True, lend=lend, partly=True))
+
+    def close(self, ticket: int, cancel_pending_enqueues: bool = False) -> list[Reply]:
+        """Let nothing more in.
+
+        Waits until the enqueues before it are through, or cancels all that wait (CancelledError) and does not wait.
+        CancelledError if the queue is closed already, unless it is to cancel.
+        """
+        if not cancel_pending_enqueues or self._aborted is not None:
+            self._puts.append(Close(ticket))
+            return self._settle()
+        replies = [Reply(put.ticket, error=_cancelled(put)) for put in self._puts]
+        self._puts.clear()
+        self._shut()
+        replies.append(Reply(ticket))
+        return replies + self._settle()
+
+    def withdraw(self, ticket: int, error: OpError) -> list[Reply]:
+        """End an attempt that waits, with `error`.  Nothing happens if it does not wait (any more).
+
+        Elements that a dequeue_many had taken go back to the front; those that an enqueue_many had put in stay.
+        """
+        for line in (self._puts, self._takes):
+            for i, attempt in enumerate(line):
+                if attempt.ticket == ticket:
+                    del line[i]
+                    return [Reply(ticket, error=error), *self._settle()]
+        return []
+
+    def acknowledge(self, ticket: int) -> list[Reply]:
+        """The receiver has what was lent: it is gone, and its room is free.  Nothing happens if nothing is lent."""
+        return self._settle() if self._loans.acknowledge(ticket) else []
+
+    def take_back(self, ticket: int) -> list[Reply]:
+        """The receiver is gone: what was lent goes back to the front, even if the queue is closed.
+
+        Loans that come back stand in the order in which they were lent, in whatever order they come.
+        Nothing happens if nothing is lent.
+        """
+        count = self._loans.take_back(ticket)
+        self._dequeued -= count
+        return self._settle() if count else []
+
+    def abort(self, error: OpError) -> list[Reply]:
+        """The queue was reset: drop all elements and loans, and end all attempts, now and later, with `error`."""
+        self._aborted = error
+        self._store.clear()
+        self._loans.clear()
+        return self._settle()
+
+    # What follows is the algorithm.
+
+    def _dequeue_batch(self, take: Take) -> list[Reply]:
+        if take.n < 0:
+            return [Reply(take.ticket, error=self._invalid(f"requested {take.n} < 0 elements"))]
+        if self.spec.shapes is None:
+            return [Reply(take.ticket, error=self._invalid("taking several needs components with specified shapes"))]
+        if take.n == 0 and self._aborted is None:
+            return [Reply(take.ticket, self._store.value_of(self._store.take_many(0)))]
+        self._takes.append(take)
+        return self._settle()
+
+    def _settle(self) -> list[Reply]:
+        """Do all that can be done now."""
+        replies: list[Reply] = []
+        if self._aborted is not None:
+            self._end_all(self._aborted, replies)
+            return replies
+        self._serve_puts(replies)
+        while self._serve_takes(replies):
+            self._serve_puts(replies)
+        return replies
+
+    def _serve_puts(self, replies: list[Reply]) -> None:
+        """Let enqueues and closes go on, until the head of their line has to wait."""
+        while self._puts:
+            head = self._puts[0]
+            if self._closed:
+                replies.append(Reply(head.ticket, error=self._closed_error(head)))
+            elif isinstance(head, Close):
+                self._shut()
+                replies.append(Reply(head.ticket))
+            elif self._put_in(head):
+                replies.append(Reply(head.ticket))
+            else:
+                return
+            self._puts.popleft()
+
+    def _put_in(self, put: Put) -> bool:
+        """Put in what fits; is all of it in?"""
+        fits = min(self._room(), put.count - put.done)
+        if fits <= 0:
+            return False
+        if put.many:
+            self._store.put_many(put.components, put.done, put.done + fits)
+        else:
+            self._store.put(put.components)
+        put.done += fits
+        self._enqueued += fits
+        return put.done == put.count
+
+    def _room(self) -> int:
+        """How many elements may come in before the dequeues must be tried again.
+
+        What a waiting dequeue gathers needs no room, so that it gets what it lacks however small the capacity.
+        """
+        capacity, count, lent = self.spec.capacity, self._store.count, self._loans.lent
+        if capacity < 0:
+            return sys.maxsize
+        lacks = self._takes[0].n + self._reserve - count if self._takes and self._gathers else 0
+        return max(capacity - lent - count, lacks if lent + self._reserve < capacity else 0)
+
+    def _gathered(self) -> int:
+        """Stored elements that belong to the waiting dequeue at the head already."""
+        if not self._takes or not self._gathers:
+            return 0
+        there = self._store.count - self._reserve
+        return there if 0 < there < self._takes[0].n else 0
+
+    def _serve_takes(self, replies: list[Reply]) -> bool:
+        """Let dequeues go on, until the head of their line has to wait.  Did any end?"""
+        ended = len(replies)
+        while self._takes:
+            head = self._takes[0]
+            there = self._store.count - self._reserve
+            if there >= head.n:
+                reply = self._hand_out(head, head.n)
+            elif not self._closed or self._loans.lent:
+                break
+            elif head.partly and there > 0:
+                reply = self._hand_out(head, there)
+            else:
+                reply = Reply(head.ticket, error=self._end_error(head))
+            self._takes.popleft()
+            replies.append(reply)
+        return len(replies) > ended
+
+    def _hand_out(self, take: Take, n: int) -> Reply:
+        """The next n elements, lent or for good."""
+        taken = self._store.take_many(n) if take.many else self._store.take()
+        self._dequeued += n
+        self._loans.left_front(n)
+        if take.lend:
+            self._loans.add(take, taken, n)
+        return Reply(take.ticket, self._store.value_of(taken) if take.many else taken)
+
+    def _shut(self) -> None:
+        """From now on nothing comes in, and all may leave."""
+        self._closed = True
+        self._reserve = 0
+
+    def _end_all(self, error: OpError, replies: list[Reply]) -> None:
+        """Each attempt gets an error of its own, as whoever raises it adds the operation's name."""
+        replies += [Reply(attempt.ticket, error=copy.copy(error)) for attempt in (*self._puts, *self._takes)]
+        self._puts.clear()
+        self._takes.clear()
+
+    def _closed_error(self, attempt: Put | Close) -> CancelledError:
+        already = "already " if isinstance(attempt, Close) else ""
+        return CancelledError(None, None, f"{self._owner} is {already}closed.")
+
+    def _end_error(self, take: Take) -> OutOfRangeError:
+        lack = f"insufficient elements (requested {take.n}, current size {self._store.count})"
+        return OutOfRangeError(None, None, f"{self._owner} is closed and has {lack}")
+
+    def _invalid(self, fact: str) -> InvalidArgumentError:
+        return InvalidArgumentError(None, None, f"{self._owner}: {fact}")
+
+
+def _cancelled(attempt: Put | Close) -> CancelledError:
+    what = "Close" if isinstance(attempt, Close) else "Enqueue"
+    return CancelledError(None, None, f"{what} operation was cancelled")

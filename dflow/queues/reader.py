@@ -1,0 +1,274 @@
+"""A reader as a pure machine: read attempts go in with a ticket, replies and requests for files come out.
+
+Attempts stand in one line and are served strictly in order.  A reader asks for a file name only when an attempt waits
+and no file is in progress, one request at a time.  It knows no threads, no queue and no Dask: whoever owns it holds one
+lock around each call, does what the returned effects say, and answers a `NeedFile` with `file` or `no_file`.
+
+Why the format object reads the file inside the call: a read of the current file never waits for another operation.
+Source: ReaderBase of TensorFlow 1.15 (core/framework/reader_base.cc).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import zlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dflow.errors import (
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    OpError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    UnavailableError,
+    UnknownError,
+)
+from dflow.queues.queue import Reply
+from dflow.registry import ReaderFormat
+
+
+@dataclass(frozen=True, slots=True)
+class NeedFile:
+    """An effect: take a file name out of the queue of attempt `ticket`, then call `file` or `no_file`."""
+
+    ticket: int
+
+
+Effects = list[Reply | NeedFile]
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    ticket: int
+    limit: int | None  # None: read(); a number: read_up_to()
+
+
+class Reader:
+    """The state of one reader: its place in the current file, its counts and the attempts that wait.
+
+    name: of the reader's operation; kind: such as "TextLineReader"; make_format: makes the object that reads files,
+    and may raise InvalidArgumentError.
+    produced: records handed out since creation or reset.  completed: files read to their end.
+
+    A format may set `ends_with_record = True`: each of its files is one record, and is completed together with it.
+    A format whose `read` raises stays where it is, so that the next read fails in the same way.
+    """
+
+    def __init__(self, name: str, kind: str, make_format: Callable[[], ReaderFormat]) -> None:
+        self.name = name
+        self.kind = kind
+        self.produced = 0
+        self.completed = 0
+        self._format = make_format()
+        self._ends_with_record = bool(getattr(self._format, "ends_with_record", False))
+        self._line: deque[_Attempt] = deque()
+        self._asked_for: int | None = None  # the attempt that the outstanding request was made for
+        self._files: deque[bytes] = deque()  # came out of the queue, not started yet
+        self._path: bytes | None = None  # the file in progress
+        self._is_open = False
+        self._place: Any = None  # where to open the file in progress; None: at its beginning
+
+    # -- what callers ask for
+
+    def read(self, ticket: int, limit: int | None = None) -> Effects:
+        """Read one record, or up to `limit` records of one file.
+
+        The reply's value is (key, value): two scalar object arrays without a limit, else two vectors of one length
+        between 1 and `limit`.  A limit below 1: InvalidArgumentError.
+        A file that cannot be opened fails the attempt and is left; a record that cannot be read fails it as well, and
+        the reader stays there.
+        """
+        if limit is not None and limit <= 0:
+            fact = f"{self.kind} '{self.name}': num_records must be positive, got {limit}"
+            return [Reply(ticket, None, InvalidArgumentError(None, None, fact))]
+        self._line.append(_Attempt(ticket, limit))
+        return self._settle()
+
+    def withdraw(self, ticket: int, error: OpError) -> Effects:
+        """End a waiting attempt with `error`; nothing happens if it waits no more.  Its file request stays open."""
+        for attempt in self._line:
+            if attempt.ticket == ticket:
+                self._line.remove(attempt)
+                return [Reply(ticket, None, error)]
+        return []
+
+    # -- answers to NeedFile
+
+    def file(self, path: bytes) -> Effects:
+        """The file name that was asked for.  If no attempt waits for it any more, the next read starts with it."""
+        self._asked_for = None
+        self._files.append(path)
+        return self._settle()
+
+    def no_file(self, error: OpError) -> Effects:
+        """There is no file name: the attempt that asked fails with `error`, and the next one asks for itself.
+
+        If the attempt that asked was withdrawn, nobody fails: an error of its queue or its step is not another's.
+        """
+        asked_for, self._asked_for = self._asked_for, None
+        replies: Effects = []
+        if self._line and self._line[0].ticket == asked_for:
+            replies.append(Reply(self._line.popleft().ticket, None, error))
+        return replies + self._settle()
+
+    # -- state
+
+    def reset(self) -> None:
+        """Forget the file in progress and the counts.  A file name that was not started yet is kept."""
+        self._leave()
+        self.produced = self.completed = 0
+
+    def state(self) -> bytes:
+        """The counts and the place, as text with a checksum.  The format's state must be JSON."""
+        saved = {
+            "kind": self.kind,
+            "produced": self.produced,
+            "completed": self.completed,
+            "path": None if self._path is None else os.fsdecode(self._path),
+            "place": self._format.state() if self._is_open else self._place,
+            "files": [os.fsdecode(path) for path in self._files],
+        }
+        body = json.dumps(saved, separators=(",", ":")).encode()
+        return _checksum(body) + body
+
+    def restore(self, state: bytes) -> Effects:
+        """Go back to what `state()` gave; attempts that wait go on there, so the result may hold replies.
+
+        The file is opened by the next read.  A file name that was not started yet is kept.
+        Raises InvalidArgumentError, and leaves the reader reset, if these are not the bytes of such a state.
+        """
+        self.reset()
+        try:
+            saved = _parse(state)
+            if saved["kind"] != self.kind:
+                raise ValueError(f"it is the state of a {saved['kind']}")
+        except ValueError as error:
+            fact = f"Could not parse state for {self.kind} '{self.name}': {error}"
+            raise InvalidArgumentError(None, None, fact) from None
+        self.produced, self.completed = saved["produced"], saved["completed"]
+        self._path = None if saved["path"] is None else os.fsencode(saved["path"])
+        self._place = saved["place"]
+        started_with = [os.fsencode(path) for path in saved["files"]]
+        self._files = deque(dict.fromkeys([*started_with, *self._files]))
+        return self._settle()
+
+    # -- inside
+
+    def _settle(self) -> Effects:
+        """Do all that can be done now."""
+        effects: Effects = []
+        while self._line:
+            if self._path is None and self._files:
+                self._path = self._files.popleft()
+            if self._path is None:
+                if self._asked_for is None:
+                    self._asked_for = self._line[0].ticket
+                    effects.append(NeedFile(self._asked_for))
+                return effects
+            limit = self._line[0].limit
+            taken = self._take(1 if limit is None else limit)
+            if isinstance(taken, OpError):
+                effects.append(Reply(self._line.popleft().ticket, None, taken))
+            elif taken:
+                effects.append(Reply(self._line.popleft().ticket, _packed(taken, limit), None))
+        return effects
+
+    def _take(self, limit: int) -> list[tuple[bytes, bytes]] | OpError:
+        """Up to `limit` records of the file in progress; none: it is done, and was left.
+
+        An error is given only if it comes before any record: else the records are handed out, and the next read meets
+        it again.
+        """
+        assert self._path is not None
+        path = self._path
+        records: list[tuple[bytes, bytes]] = []
+        try:
+            self._open()
+            while len(records) < limit:
+                record = self._format.read()
+                if record is not None:
+                    records.append(record)
+                if record is None or self._ends_with_record:
+                    self.completed += 1
+                    self._leave()
+                    break
+        except Exception as error:
+            if not records:
+                return _as_op_error(error, os.fsdecode(path))
+        self.produced += len(records)
+        return records
+
+    def _open(self) -> None:
+        if self._is_open:
+            return
+        assert self._path is not None
+        path, place = self._path, self._place
+        self._path = self._place = None  # a file that cannot be opened is gone
+        self._format.open(os.fsdecode(path), place)
+        self._path, self._is_open = path, True
+
+    def _leave(self) -> None:
+        was_open, self._is_open = self._is_open, False
+        self._path = self._place = None
+        if was_open:
+            self._format.close()
+
+
+def _packed(records: Sequence[tuple[bytes, bytes]], limit: int | None) -> tuple[np.ndarray[Any, Any], ...]:
+    """Keys and values: scalars for read(), vectors for read_up_to()."""
+    if limit is None:
+        return tuple(np.array(part, dtype=object) for part in records[0])
+    columns = np.empty((2, len(records)), dtype=object)
+    columns[0], columns[1] = zip(*records, strict=True)
+    return columns[0], columns[1]
+
+
+def _checksum(body: bytes) -> bytes:
+    return b"%08x " % zlib.crc32(body)
+
+
+def _parse(state: bytes) -> dict[str, Any]:
+    """What `Reader.state` wrote; ValueError for anything else."""
+    body = state[9:]
+    if state[:9] != _checksum(body):
+        raise ValueError("its checksum does not fit")
+    saved: dict[str, Any] = json.loads(body)
+    return saved
+
+
+_CLASSES: tuple[tuple[type[OSError], Callable[[None, None, str], OpError]], ...] = (
+    (FileNotFoundError, NotFoundError),
+    (PermissionError, PermissionDeniedError),
+    (IsADirectoryError, FailedPreconditionError),
+    (NotADirectoryError, FailedPreconditionError),
+    (TimeoutError, DeadlineExceededError),
+    (ConnectionError, UnavailableError),
+)
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+def _as_op_error(error: Exception, path: str) -> OpError:
+    """What a format raised, as an OpError that names the file; an OpError is left as it is."""
+    if isinstance(error, OpError):
+        return error
+    if not isinstance(error, OSError):
+        found: OpError = UnknownError(None, None, f"{path}; {type(error).__name__}: {error}")
+    else:
+        found = _class_of(error)(None, None, f"{path}; {error.strerror or error}")
+    found.__cause__ = error
+    return found
+
+
+def _class_of(error: OSError) -> Callable[[None, None, str], OpError]:
+    if error.errno in _EXHAUSTED:
+        return ResourceExhaustedError
+    return next((own for foreign, own in _CLASSES if isinstance(error, foreign)), UnknownError)

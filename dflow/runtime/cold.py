@@ -1,0 +1,178 @@
+"""A cold run: the first run of a plan, as a Dask task graph of one task a segment.
+
+Each task is annotated with the resource of its device, so that Dask's scheduler, and nothing else, puts it on the right
+worker; there it calls the device's host.  Its key starts with the user's operation names, so that the Dask dashboard
+reads like the program.
+
+**A segment runs at most once.**  Dask starts a task again when its worker dies, and computes finished results again
+that were lost with it.  So the owner announces a step to its hosts over its lanes before the graph is sent, and a host
+runs each segment of an announced step once: a restarted worker knows nothing of the step and refuses, and a living one
+remembers what it ran.
+
+**No element is lost on the way.**  What a queue hands to a cold segment stays lent until a segment that uses it starts,
+or the caller has it; if the step ends before, it goes back.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import dask
+from dask.delayed import Delayed, delayed
+from distributed import Client, Future
+
+from dflow.compile import CallPlan, Plan, Segment
+from dflow.errors import CancelledError, OpError, UnavailableError
+from dflow.runtime import messages as m
+from dflow.runtime.cold_part import ColdPart, Lent, SegmentResult
+from dflow.runtime.failures import as_op_error
+from dflow.runtime.part import StepId
+from dflow.runtime.process import Process
+from dflow.runtime.step import Step, StepNumbers
+from dflow.runtime.worker import SHARE, current_plugin
+
+# -- on the worker
+
+
+def run_segment(
+    device: str, owner: str, number: int, index: int, picks: Sequence[int], *upstream: SegmentResult
+) -> SegmentResult:
+    """The Dask task of a segment."""
+    plugin = current_plugin()
+    process, step = plugin.process, (owner, number)
+    host = process.hosts.get(device)
+    part = host.part(step) if host is not None else None
+    if not isinstance(part, ColdPart):
+        fact = f"the step is not known on {device} (any more): its worker was lost or its session ended"
+        raise UnavailableError(None, None, fact)
+    key = plugin.current_key()
+    plugin.tasks[key] = part.cancel
+    try:
+        values: dict[int, Any] = {}
+        for result in upstream:
+            if result.lent is not None:
+                take_over(process, result.lent)
+            values.update((edge, value) for edge, value in result.values.items() if edge in picks)
+        return part.run_segment(index, values)
+    finally:
+        plugin.tasks.pop(key, None)
+
+
+def take_over(process: Process, lent: Lent) -> None:
+    """Make lent elements the step's own; UnavailableError if they went back to their queue."""
+    host = process.hosts.get(lent.device)
+    if host is not None:
+        part = host.part(lent.step)
+        taken = isinstance(part, ColdPart) and part.settle(lent.segment)
+    else:
+        make = partial(m.TakeOver, lent.step, lent.device, lent.segment)
+        taken = process.request(process.lane_to(lent.address), make).result()
+    if not taken:
+        raise UnavailableError(
+            None, None, f"the elements that {lent.device} lent to this step went back to their queue"
+        )
+
+
+# -- in the client
+
+
+class ColdStep(Step):
+    """One cold run, as its owner sees it."""
+
+    def __init__(self, process: Process, session: str, plan: Plan, numbers: StepNumbers, client: Client) -> None:
+        super().__init__(process, session, plan.call(), numbers)
+        self._plan = plan
+        self._client = client
+        self._futures: dict[int, Future[Any]] = {}
+
+    def _start(self, fed: dict[int, Any]) -> None:
+        self.values.update(fed)
+        self._announce(self.call, fed)
+        tasks = segment_tasks(self._plan, self.id)
+        wanted = list(_sinks(self._plan))
+        futures = self._client.compute([tasks[i] for i in wanted], optimize_graph=False)
+        self._futures = dict(zip(wanted, futures, strict=True))
+        self._open = len(self._futures)
+        for future in futures:
+            future.add_done_callback(lambda ended: self._inbox.put(partial(self._arrived, ended)))
+
+    def _announce(self, call: CallPlan, fed: dict[int, Any]) -> None:
+        replies = []
+        for device, address in call.addresses.items():
+            lane = self.process.lane_to(address)
+            self._lanes.setdefault(lane, []).append(device)
+            feeds = [(edge, fed[edge]) for edge in call.feeds_of[device]]
+            make = partial(m.Announce, self.session, device, call.number, self.id, self.floor, feeds)
+            replies.append(self.process.request(lane, make))
+        for reply in replies:
+            reply.result()
+
+    def _arrived(self, future: Future[Any]) -> None:
+        if future.status == "finished":
+            self._one_less()
+        elif future.status == "error":
+            self._fail(_step_error(future.exception()))
+        else:
+            self._fail(CancelledError(None, None, f"Dask cancelled the task {future.key!r}"))
+
+    def _wait(self, timeout: float | None) -> None:
+        super()._wait(timeout)
+        edges = set(self.call.fetches) - {None}
+        for index, future in self._futures.items():
+            made = {edge for edge, _ in self._plan.segments[index].results}
+            if made & edges:
+                result: SegmentResult = future.result()
+                if result.lent is not None:
+                    take_over(self.process, result.lent)
+                self.values.update(result.values)
+        for lane, devices in self._lanes.items():
+            for device in devices:
+                lane.send(m.EndStep(self.id, device))
+
+    def _cancel_parts(self, error: BaseException) -> None:
+        super()._cancel_parts(error)
+        if self._futures:
+            self._client.cancel(list(self._futures.values()), force=True)
+
+
+def segment_tasks(plan: Plan, step: StepId) -> dict[int, Delayed]:
+    """One annotated Dask task for each segment; keys read like the user's program."""
+    sources = {edge: segment for segment in plan.segments for edge in _gives(segment)}
+    tasks: dict[int, Delayed] = {}
+    for segment in plan.segments:
+        needed = {sources[edge].index: None for edge in segment.needs if edge in sources}
+        upstream = [tasks[index] for index in needed]
+        with dask.annotate(resources={segment.device: SHARE}):
+            call = delayed(run_segment, pure=False, traverse=False)
+            tasks[segment.index] = call(
+                segment.device,
+                *step,
+                segment.index,
+                list(segment.needs),
+                *upstream,
+                dask_key_name=f"{segment.label}-{uuid.uuid4().hex}",
+            )
+    return tasks
+
+
+def _gives(segment: Segment) -> list[int]:
+    return [edge for edge, _ in segment.results] + ([] if segment.done is None else [segment.done])
+
+
+def _sinks(plan: Plan) -> dict[int, None]:
+    """The segments that the client asks for: those with fetches, and those that no other one needs."""
+    needed = {edge for segment in plan.segments for edge in segment.needs}
+    fetched = set(plan.fetches)
+    return {s.index: None for s in plan.segments if fetched & set(_gives(s)) or not needed & set(_gives(s))}
+
+
+def _step_error(error: BaseException) -> OpError:
+    """The exception of a task, as dflow's; Dask's own mean that a worker was lost."""
+    if isinstance(error, OpError):
+        return error
+    if type(error).__module__.startswith("distributed"):
+        return UnavailableError(None, None, f"a worker was lost in the middle of the step: {error}")
+    return as_op_error(error)

@@ -1,0 +1,111 @@
+"""Local sessions: device hosts in this process, called directly.  No server, no socket, no event loop."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dask
+import numpy as np
+
+from dflow.compile import DeviceInfo, DeviceTable, Plan
+from dflow.devices import device_name
+from dflow.errors import CancelledError
+from dflow.registry import OPS
+from dflow.runtime.config import ConfigProto
+from dflow.runtime.host import DeviceHost
+from dflow.runtime.loops import Loop, LoopRun, LoopSpec, choose_home
+from dflow.runtime.process import Process
+from dflow.runtime.step import Step, StepNumbers
+
+
+def gpu_count() -> int:
+    """How many GPUs CuPy sees in this process; 0 without CuPy or without a driver."""
+    try:
+        import cupy
+    except ImportError:
+        return 0
+    try:
+        return int(cupy.cuda.runtime.getDeviceCount())
+    except cupy.cuda.runtime.CUDARuntimeError:
+        return 0
+
+
+def make_gpu_host(name: str, index: int) -> DeviceHost:
+    """The host of a real GPU."""
+    import cupy
+
+    cupy.cuda.Device(index).use()
+    return DeviceHost(name, cupy)
+
+
+def local_hosts(config: ConfigProto, job: str = "localhost", task: int = 0) -> list[DeviceHost]:
+    """The devices of this process: its CPUs, its GPUs and virtual ones."""
+    hosts = [DeviceHost(device_name(job, task, "CPU", i)) for i in range(config.device_count.get("CPU", 1))]
+    real = gpu_count()
+    wanted = config.device_count.get("GPU", real or dask.config.get("dflow.virtual-gpus", 0))
+    for i in range(wanted):
+        name = device_name(job, task, "GPU", i)
+        hosts.append(make_gpu_host(name, i) if i < real else DeviceHost(name, np, virtual=True))
+    return hosts
+
+
+class LocalBackend:
+    """Hosts, steps and loops of one local session.  Its state ends with it."""
+
+    def __init__(self, config: ConfigProto) -> None:
+        self.session = f"local-{uuid.uuid4().hex[:8]}"
+        self.process = Process(self.session)
+        for host in local_hosts(config):
+            self.process.add_host(host)
+        infos = [DeviceInfo(host.name, "", host.virtual) for host in self.process.hosts.values()]
+        self._table = DeviceTable(tuple(infos))
+        self._numbers = StepNumbers(self.session)
+        self._loops: list[Loop] = []
+
+    def devices(self, fresh: bool = False) -> DeviceTable:
+        return self._table
+
+    def install(self, plan: Plan) -> None:
+        for device, part in plan.parts.items():
+            self.process.hosts[device].install(self.session, part, OPS)
+
+    def forget(self, plan: Plan) -> None:
+        for host in self.process.hosts.values():
+            host.forget_plan(self.session, plan.number)
+
+    def run(self, plan: Plan, feeds: Sequence[Any], timeout: float | None) -> list[Any]:
+        return Step(self.process, self.session, plan.call(), self._numbers).run(feeds, timeout)
+
+    def repeat(
+        self,
+        plan: Plan,
+        *,
+        fetch_map: Any,
+        steps: int | None,
+        every: int,
+        device: Any,
+        label: str,
+        located: Callable[[Any], Any],
+    ) -> Loop:
+        name = f"{label}-{len(self._loops)}"
+        spec = LoopSpec(self.session, name, plan.call(), choose_home(plan, device), label, steps, every)
+        loop = Loop(spec, fetch_map, located)
+        run = LoopRun(self.process, spec, report=loop.reported)
+        loop.stopper = run.stop
+        thread = threading.Thread(target=loop.run_here, args=(run,), name=f"dflow-loop-{label}", daemon=True)
+        self._loops.append(loop)
+        thread.start()
+        return loop
+
+    def close(self) -> None:
+        """Cancel every step; the loops end with it."""
+        error = CancelledError(None, None, "the run was cancelled: its session was closed")
+        for loop in self._loops:
+            loop.stop()
+        for step in list(self.process.steps.values()):
+            step.cancel(error)
+        self.process.end_session(self.session, error)
+        self.process.close()

@@ -1,0 +1,226 @@
+"""Loops: a plan run again and again next to its devices, and the handle that the user's program has on it.
+
+`LoopRun` is the loop where it runs; no scheduler and no client takes part in an iteration.  `Loop` is the handle: it
+gives the reported values, stops the loop, and waits for its end.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from dflow.compile import CallPlan, Plan
+from dflow.devices import canonical_name, matching
+from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
+from dflow.runtime.step import Step, StepNumbers
+from dflow.runtime.transfers import fetched, to_host
+
+if TYPE_CHECKING:
+    from dflow.runtime.fetches import FetchMap
+    from dflow.runtime.process import Process
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSpec:
+    """What a loop does."""
+
+    session: str
+    name: str  # unique in its session
+    call: CallPlan
+    home: str  # the device that it runs on
+    label: str  # what the dashboard calls it
+    steps: int | None  # iterations; None: until the end of the input
+    every: int  # values are reported each so many iterations
+    names: tuple[str, ...] = ()  # of the fetches, for the dashboard
+
+
+def choose_home(plan: Plan, device: Any) -> str:
+    """The device that a loop runs on: as asked, else the one with most operations, as a rule the worker's own."""
+    if device is None:
+        counts = Counter(plan.placement.values())
+        return max(plan.parts, key=lambda name: counts[name])
+    found = matching(canonical_name(device), plan.parts)
+    if not found:
+        raise InvalidArgumentError(
+            None, None, f"no operation of the loop is on {device!r}; its devices are {', '.join(plan.parts)}"
+        )
+    return found[0]
+
+
+class LoopRun:
+    """A loop where it runs."""
+
+    def __init__(
+        self, process: Process, spec: LoopSpec, report: Callable[[int, tuple[Any, ...]], None] = lambda i, v: None
+    ) -> None:
+        self.spec = spec
+        self.iterations = 0
+        self.state = "waiting to start"
+        self.busy_s = 0.0
+        self.waiting_s = 0.0
+        self.values: dict[str, float] = {}
+        self._process = process
+        self._report = report
+        self._numbers = StepNumbers(f"{spec.session}/{spec.name}")
+        self._stop: OpError | None = None
+        self._stopping = False
+        self._step: Step | None = None
+        self._lock = threading.Lock()
+        self._claimed = False
+
+    def claim(self) -> bool:
+        """May the caller run it?  Once: Dask starts tasks again."""
+        with self._lock:
+            claimed, self._claimed = self._claimed, True
+            return not claimed
+
+    def run(self) -> tuple[int, OutOfRangeError | None]:
+        """Iterate to the end; gives the number of iterations, and the OutOfRangeError that was the end of the input.
+
+        Ends at the step count, at OutOfRangeError of an iteration if there is no step count, or on a stop.  Any
+        other error is raised.
+        """
+        end: OutOfRangeError | None = None
+        self.state = "running"
+        started = time.monotonic()
+        try:
+            while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
+                self._iterate()
+            self.state = "stopped" if self._stopping else "done"
+        except OutOfRangeError as error:
+            self.state = "end of input"
+            if self.spec.steps is not None:
+                raise
+            end = error
+        except OpError as error:
+            if self._stop is not None and isinstance(error, CancelledError):
+                self.state = "stopped"
+            else:
+                self.state = "failed"
+                raise
+        finally:
+            self.busy_s = time.monotonic() - started - self.waiting_s
+        return self.iterations, end
+
+    def _iterate(self) -> None:
+        step = self._step = Step(self._process, self.spec.session, self.spec.call, self._numbers)
+        if self._stop is not None:
+            step.cancel(self._stop)
+        values = step.run(())
+        self.waiting_s += step.waited_s
+        self.iterations += 1
+        if self.iterations % self.spec.every == 0 or self.iterations == self.spec.steps:
+            values = [None if value is None else to_host(value) for value in values]
+            self._note(values)
+            self._report(self.iterations, tuple(values))
+
+    def _note(self, values: list[Any]) -> None:
+        """Keep the scalars for the dashboard."""
+        for name, value in zip(self.spec.names, values, strict=False):
+            if getattr(value, "ndim", None) == 0 and value.dtype != object:
+                self.values[name] = float(value)
+
+    def stop(self, error: OpError | None = None) -> None:
+        """End after the current iteration; with an error, end what it waits for as well."""
+        self._stopping = True
+        if error is not None:
+            self._stop = error
+            step = self._step
+            if step is not None:
+                step.cancel(error)
+
+    def row(self, process: str) -> dict[str, Any]:
+        """What the dashboard shows."""
+        return {
+            "id": self.spec.name,
+            "name": self.spec.label,
+            "session": self.spec.session,
+            "device": self.spec.home,
+            "iterations": self.iterations,
+            "waiting_s": self.waiting_s,
+            "busy_s": self.busy_s,
+            "state": self.state,
+            "values": dict(self.values),
+        }
+
+
+_END = object()
+
+
+class Loop:
+    """The handle of a loop.
+
+    Iterate over it for (iteration, values), with the values in the structure that was fetched; the iteration ends with
+    the loop and raises what ended it.  Other uses need no iteration: `join`, `stop`, `done`, `steps`.
+    """
+
+    def __init__(self, spec: LoopSpec, fetch_map: FetchMap, located: Callable[[OpError], OpError]) -> None:
+        self.spec = spec
+        self.name = spec.label
+        self.steps: int | None = None  # iterations, once it ended
+        self.error: BaseException | None = None
+        self.end_of_input: OutOfRangeError | None = None  # what said that there is no more
+        self.stopper: Callable[[OpError | None], None] = lambda error: None
+        self._fetch_map = fetch_map
+        self._located = located
+        self._reports: SimpleQueue[Any] = SimpleQueue()
+        self._done = threading.Event()
+
+    def __iter__(self) -> Iterator[tuple[int, Any]]:
+        while (report := self._reports.get()) is not _END:
+            iteration, values = report
+            yield iteration, self._fetch_map.rebuild([None if v is None else fetched(v) for v in values])
+        self._reports.put(_END)  # for whoever iterates again
+        if self.error is not None:
+            raise self.error
+
+    def done(self) -> bool:
+        """Has it ended?"""
+        return self._done.is_set()
+
+    def join(self, timeout: float | None = None) -> int | None:
+        """Wait for the end; gives the number of iterations, None if it did not end within `timeout` seconds.
+
+        Raises the OpError that ended the loop.
+        """
+        if not self._done.wait(timeout):
+            return None
+        if self.error is not None:
+            raise self.error
+        return self.steps
+
+    def stop(self, reason: str = "the loop was stopped", *, finish: bool = False) -> None:
+        """End the loop; returns at once.
+
+        It ends what the current iteration waits for; with finish=True, it lets the current iteration come to its end.
+        """
+        self.stopper(None if finish else CancelledError(None, None, reason))
+
+    # -- called by whoever runs it
+
+    def reported(self, iteration: int, values: tuple[Any, ...]) -> None:
+        self._reports.put((iteration, values))
+
+    def ended(
+        self, steps: int | None, error: BaseException | None, end_of_input: OutOfRangeError | None = None
+    ) -> None:
+        if self._done.is_set():
+            return
+        self.steps = steps
+        self.end_of_input = end_of_input
+        self.error = self._located(error) if isinstance(error, OpError) else error
+        self._done.set()
+        self._reports.put(_END)
+
+    def run_here(self, run: LoopRun) -> None:
+        """Run the loop in this thread, of the same process."""
+        try:
+            steps, end = run.run()
+            self.ended(steps, None, end)
+        except BaseException as error:
+            self.ended(run.iterations, error)

@@ -1,0 +1,220 @@
+"""What crosses a lane: one frozen data class a message.
+
+A step belongs to an owner, a session or one of its loops, which may live in any process; `StepId` is (owner, number).
+Elements that are on loan carry a number; the receiver answers with `Settled`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dflow.errors import OpError
+from dflow.runtime.loops import LoopSpec
+from dflow.runtime.part import Edges, StepId
+from dflow.specs import QueueSpec
+
+PROTOCOL = 1  # raised with every change of these classes; client and workers must agree
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """A session's plan for one device.  `blob` holds the pickled (DevicePlan without kernels, kernels by kind)."""
+
+    session: str
+    device: str
+    plan: int
+    blob: bytes
+    reply: int  # the request's number: answered with `Reply`
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Plans that the session will not use again."""
+
+    session: str
+    plan: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstallLoop:
+    """A loop that will be started, once, by a Dask task on this process."""
+
+    spec: LoopSpec
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopLoop:
+    """End a loop: with an error, what its iteration waits for as well."""
+
+    session: str
+    loop: str
+    error: OpError | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoopReport:
+    """Values that a loop fetched."""
+
+    session: str
+    loop: str
+    iteration: int
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """A cold step will come as Dask tasks: each of its segments may be run once."""
+
+    session: str
+    device: str
+    plan: int
+    step: StepId
+    floor: int
+    feeds: Edges
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Whoever got a cold segment's result takes over what it was lent; answered with a bool."""
+
+    step: StepId
+    device: str
+    segment: int
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndStep:
+    """A cold step ended well."""
+
+    step: StepId
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Run a step's part on one device."""
+
+    session: str
+    device: str
+    plan: int
+    step: StepId
+    floor: int
+    feeds: Edges
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Tensors for the part on `device`."""
+
+    step: StepId
+    device: str
+    edges: Edges
+    loan: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Tensors for the owner."""
+
+    step: StepId
+    edges: Edges
+    loan: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The part on `device` ran to its end."""
+
+    step: StepId
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The part on `device` failed."""
+
+    step: StepId
+    device: str
+    error: OpError
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End the part on `device`."""
+
+    step: StepId
+    device: str
+    error: OpError
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The receiver has lent elements (accepted), or they must go back."""
+
+    loan: int
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One attempt on a queue of the other process, outside of any part: a reader that needs a file name."""
+
+    number: int
+    session: str
+    device: str
+    queue: QueueSpec
+    method: str
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The asker does not want the answer any more."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The end of an `Ask`: arrays, None or an OpError."""
+
+    number: int
+    outcome: Any
+    loan: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a request that carries a `reply` number: None or an error."""
+
+    reply: int
+    value: Any = None
+    error: OpError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Drop the state in containers of every device of the process."""
+
+    containers: tuple[str, ...]  # empty: the default ones
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    """The session closed."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first message of a lane: who speaks.  `session` is the session that ends with this lane, if any."""
+
+    protocol: int
+    peer: str
+    session: str = ""

@@ -1,0 +1,266 @@
+"""A step's part on one device.
+
+One rule: each segment has a count of missing inputs; at zero it runs; its outputs lower the counts of others, here or
+on another device.  An operation that waits is an attempt and holds no thread.
+
+A part ends in one of three ways: all its segments ran (finished), one of them failed, or it was cancelled.  Whatever
+the way, its waiting attempts are withdrawn and what was lent to it but not used is given back.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from dflow.compile import DevicePlan
+from dflow.errors import OpError
+from dflow.runtime.failures import as_op_error
+from dflow.runtime.program import Program
+
+if TYPE_CHECKING:
+    from dflow.runtime.host import DeviceHost
+
+StepId = tuple[str, int]  # who owns the step (a session, a loop of it), and its number there
+Edges = list[tuple[int, Any]]
+
+
+class Loan:
+    """Elements that are lent to several receivers: theirs with the first yes, given back when all said no."""
+
+    def __init__(self, settle: Callable[[bool], None], receivers: int) -> None:
+        self._settle = settle
+        self._open = receivers
+        self._settled = False
+        self._lock = threading.Lock()
+
+    def __call__(self, accepted: bool) -> None:
+        with self._lock:
+            self._open -= 1
+            if self._settled or not (accepted or self._open == 0):
+                return
+            self._settled = True
+        self._settle(accepted)
+
+
+class Outlet(Protocol):
+    """Where a part's results go.  A loan, if there is one, must be called once with True or False."""
+
+    def send(self, device: str, edges: Edges, loan: Callable[[bool], None] | None) -> None:
+        """Tensors for the step's part on another device."""
+
+    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None) -> None:
+        """Tensors for the owner of the step."""
+
+    def finished(self, device: str) -> None:
+        """All segments of the part ran."""
+
+    def failed(self, device: str, error: OpError) -> None:
+        """A segment failed; the owner cancels the other parts."""
+
+
+class InstalledPlan:
+    """A device's part of a plan, ready to run."""
+
+    def __init__(self, plan: DevicePlan, programs: Sequence[Program]) -> None:
+        self.plan = plan
+        self.programs = programs
+        self.missing = [len(segment.needs) for segment in plan.segments]
+        self.ready = [i for i, count in enumerate(self.missing) if count == 0]
+        self.consumers: dict[int, list[int]] = {}
+        for i, segment in enumerate(plan.segments):
+            for edge in segment.needs:
+                self.consumers.setdefault(edge, []).append(i)
+        self.uses = {edge: len(users) for edge, users in self.consumers.items()}
+
+
+class Part:
+    """One step on one device."""
+
+    def __init__(
+        self,
+        host: DeviceHost,
+        session: str,
+        installed: InstalledPlan,
+        step: StepId,
+        outlet: Outlet,
+        run: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self.host = host
+        self.session = session
+        self.step = step
+        self.outlet = outlet
+        self._installed = installed
+        self._run = run
+        self._lock = threading.Lock()
+        self._missing = list(installed.missing)
+        self._uses = dict(installed.uses)
+        self._values: dict[int, Any] = {}
+        self._open = len(installed.programs)
+        self._attempts: dict[int, Callable[[], None] | None] = {}
+        self._unsettled: dict[int, Callable[[bool], None]] = {}
+        self._records: np.ndarray[Any, Any] | None = None  # keys of the records that this step read, for errors
+        self._ended = False
+
+    # -- tensors come in
+
+    def begin(self, feeds: Edges) -> None:
+        """Start what needs nothing, and what needs only feeds."""
+        for i in self._installed.ready:
+            self._run(partial(self._execute, i))
+        if feeds:
+            self.deliver(feeds)
+
+    def deliver(self, edges: Iterable[tuple[int, Any]]) -> bool:
+        """Tensors for this part; False if it has ended and they were not taken."""
+        ready = []
+        with self._lock:
+            if self._ended:
+                return False
+            for edge, value in edges:
+                self._values[edge] = value
+                for i in self._installed.consumers.get(edge, ()):
+                    self._missing[i] -= 1
+                    if self._missing[i] == 0:
+                        ready.append(i)
+        for i in ready:
+            self._run(partial(self._execute, i))
+        return True
+
+    # -- segments run
+
+    def _execute(self, i: int) -> None:
+        if self._ended:
+            return
+        program = self._installed.programs[i]
+        try:
+            if program.blocks:
+                self._attempt(i, program)
+                return
+            results = program.run(self._values)
+        except Exception as error:
+            self.fail(self._located(as_op_error(error)))
+            return
+        self._completed(i, program, results, None)
+
+    def _attempt(self, i: int, program: Program) -> None:
+        with self._lock:
+            if self._ended:
+                return
+            self._attempts[i] = None
+        withdraw = program.attempt(self._values, partial(self._reply, i))
+        with self._lock:
+            if i in self._attempts:
+                self._attempts[i] = withdraw
+                if not self._ended:
+                    return
+        if self._ended and withdraw is not None:
+            withdraw()
+
+    def _reply(self, i: int, outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
+        """The answer of an attempt, in whichever thread gave it."""
+        with self._lock:
+            taken = not self._ended and i in self._attempts
+            if taken:
+                del self._attempts[i]
+                if settle is not None:
+                    self._unsettled[i] = settle
+        if taken:
+            self._run(partial(self._answered, i, outcome))
+        elif settle is not None:
+            settle(False)
+
+    def _answered(self, i: int, outcome: Any) -> None:
+        program = self._installed.programs[i]
+        if isinstance(outcome, BaseException):
+            self.fail(self._located(as_op_error(outcome, program.info)))
+            return
+        with self._lock:
+            if self._ended:
+                return
+            settle = self._unsettled.pop(i, None)
+        if program.info.kind.startswith("ReaderRead"):
+            self._records = outcome[0]
+        self._completed(i, program, program.answered(outcome), settle)
+
+    # -- tensors go out
+
+    def _completed(self, i: int, program: Program, results: Edges, settle: Callable[[bool], None] | None) -> None:
+        plan = self._installed.plan
+        done = program.segment.done
+        if done is not None:
+            results = [*results, (done, None)]
+        here = [(edge, value) for edge, value in results if edge in self._installed.consumers]
+        there: dict[str, Edges] = {}
+        for edge, value in results:
+            for device in plan.routes.get(edge, ()):
+                there.setdefault(device, []).append((edge, value))
+        caller = [(edge, value) for edge, value in results if edge in plan.fetched]
+        self._free(program)
+        loan: Loan | None = None
+        if settle is not None:
+            if here or not (there or caller):
+                settle(True)
+            else:
+                loan = Loan(settle, len(there) + bool(caller))
+        if here:
+            self.deliver(here)
+        for device, edges in there.items():
+            self.outlet.send(device, edges, loan)
+        if caller:
+            self.outlet.fetched(caller, loan)
+        with self._lock:
+            self._open -= 1
+            finished = self._open == 0 and not self._ended
+            if finished:
+                self._ended = True
+        if finished:
+            self.host.ended(self, finished=True)
+            self.outlet.finished(self.host.name)
+
+    def _free(self, program: Program) -> None:
+        """Let go of the values that no other segment of this step needs."""
+        with self._lock:
+            for _, edge in program.arguments:
+                self._uses[edge] -= 1
+                if self._uses[edge] <= 0:
+                    self._values.pop(edge, None)
+
+    # -- the end
+
+    def fail(self, error: OpError) -> None:
+        """A segment failed: end the part and tell the owner, once."""
+        if self._end():
+            self.outlet.failed(self.host.name, error)
+
+    def cancel(self, error: OpError) -> None:
+        """End the part from outside; nothing happens if it has ended."""
+        self._end()
+
+    def _end(self) -> bool:
+        with self._lock:
+            if self._ended:
+                return False
+            self._ended = True
+            attempts, unsettled = self._attempts, self._unsettled
+            self._unsettled = {}
+        self.host.ended(self, finished=False)
+        for withdraw in attempts.values():
+            if withdraw is not None:
+                withdraw()
+        for settle in unsettled.values():
+            settle(False)
+        return True
+
+    def _located(self, error: OpError) -> OpError:
+        """The error, with the file and line of the record that it is about, if this step read one."""
+        index = getattr(error, "record", None)
+        if self._records is None or index is None:
+            return error
+        keys = self._records.reshape(-1)
+        if index < len(keys):
+            error.message += f" (the record is {keys[index].decode(errors='replace')})"
+        return error

@@ -1,0 +1,152 @@
+"""A segment made ready to run on its device: kernels looked up, constants in place, contexts bound.
+
+Running one is a straight line of kernel calls over slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dflow.compile import Instruction, Segment
+from dflow.errors import OpError, OpInfo
+from dflow.registry import OpDef
+from dflow.runtime.failures import as_op_error
+
+if TYPE_CHECKING:
+    from dflow.runtime.host import DeviceHost
+
+
+class Context:
+    """What a stateful kernel may use: its device, its session, and the state there."""
+
+    __slots__ = ("_addresses", "_host", "device", "op", "session", "xp")
+
+    def __init__(self, host: DeviceHost, op: OpInfo, session: str, addresses: Mapping[str, str]) -> None:
+        self._host = host
+        self._addresses = addresses
+        self.device = host.name
+        self.op = op.name
+        self.session = session
+        self.xp = host.xp
+
+    def asarray(self, value: Any) -> Any:
+        """A host array as an array of the device."""
+        return self._host.asarray(value)
+
+    def resource(self, key: Any, make: Callable[[], Any]) -> Any:
+        """The state of the device under `key`; made by `make()` if it is not there yet."""
+        return self._host.resource(key, make)
+
+    def machine(self, spec: Any) -> Any:
+        """The queue or the reader that `spec` describes; made if it is not there yet."""
+        return self._host.machine(spec, self.session)
+
+    def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:
+        """Take one element of a queue on any device, outside of the step; gives what withdraws the request."""
+        return self._host.process.ask(self.session, device, self._addresses.get(device, ""), queue, "dequeue", reply)
+
+    def per_session(self, make: Callable[[], Any]) -> Any:
+        """State of this operation in this session on this device, such as its random generator."""
+        return self._host.session(self.session).op_state(self.op, make)
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """Do something that may take long or wait, on a thread of its own."""
+        self._host.spawn(work, self.op)
+
+
+class Program:
+    """A segment on its device."""
+
+    def __init__(
+        self,
+        segment: Segment,
+        kernels: Mapping[str, OpDef],
+        host: DeviceHost,
+        session: str,
+        addresses: Mapping[str, str],
+    ) -> None:
+        self.segment = segment
+        self.blocks = segment.blocks
+        self.arguments = segment.arguments
+        self.results = segment.results
+        self._template: list[Any] = [None] * segment.slots
+        for slot, value in segment.literals:
+            self._template[slot] = host.asarray(value)
+        self._steps = [_bind(instruction, kernels, host, session, addresses) for instruction in segment.instructions]
+
+    def run(self, values: Mapping[int, Any]) -> list[tuple[int, Any]]:
+        """Compute the results, as (edge, value), from the values of the edges.  An OpError names the operation."""
+        slots = self._slots(values)
+        for call, inputs, outputs, info in self._steps:
+            try:
+                found = call(*[slots[i] for i in inputs])
+            except OpError as error:
+                error.placed(info)
+                raise
+            except Exception as error:
+                raise as_op_error(error, info) from error
+            if len(outputs) == 1:
+                slots[outputs[0]] = found if hasattr(found, "dtype") else _as_array(found)
+            else:
+                for slot, value in zip(outputs, found, strict=True):
+                    slots[slot] = value if hasattr(value, "dtype") else _as_array(value)
+        return [(edge, slots[slot]) for edge, slot in self.results]
+
+    def attempt(self, values: Mapping[int, Any], reply: Callable[..., None]) -> Callable[[], None] | None:
+        """Start the one blocking operation; `reply(outcome, settle=None)` comes once.  Gives what withdraws it."""
+        slots = self._slots(values)
+        call, inputs, _, info = self._steps[0]
+        try:
+            withdraw: Callable[[], None] | None = call(reply, *[slots[i] for i in inputs])
+        except OpError as error:
+            error.placed(info)
+            raise
+        except Exception as error:
+            raise as_op_error(error, info) from error
+        return withdraw
+
+    def answered(self, outcome: Any) -> list[tuple[int, Any]]:
+        """The results, as (edge, value), of an attempt's outcome: one array per output."""
+        outputs = self._steps[0][2]
+        by_slot = dict(zip(outputs, outcome or (), strict=True))
+        return [(edge, by_slot[slot]) for edge, slot in self.results]
+
+    @property
+    def info(self) -> OpInfo:
+        """The operation of a blocking segment."""
+        return self._steps[0][3]
+
+    def _slots(self, values: Mapping[int, Any]) -> list[Any]:
+        slots = list(self._template)
+        for slot, edge in self.arguments:
+            slots[slot] = values[edge]
+        return slots
+
+
+def _bind(
+    instruction: Instruction,
+    kernels: Mapping[str, OpDef],
+    host: DeviceHost,
+    session: str,
+    addresses: Mapping[str, str],
+) -> tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], OpInfo]:
+    definition = kernels[instruction.op.kind]
+    call = definition.kernel
+    if definition.stateful:
+        call = partial(call, Context(host, instruction.op, session, addresses))
+    if instruction.attrs:
+        call = partial(call, **instruction.attrs)
+    return call, instruction.inputs, instruction.outputs, instruction.op
+
+
+def _as_array(value: Any) -> Any:
+    """A plain Python value of a kernel: text, above all, which NumPy hands out as bytes."""
+    if isinstance(value, (bytes, str)):
+        array = np.empty((), dtype=object)
+        array[()] = value
+        return array
+    return np.asarray(value)

@@ -1,0 +1,324 @@
+"""Sessions: where a user's program meets the devices.
+
+A session compiles what a run needs, once for each set of fetches and feeds, and hands the plan to its backend: to
+device hosts in this process (`local.py`) or to the workers of a Dask cluster (`cluster.py`).
+Source: tf.Session of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from typing import Any, Protocol
+
+from dflow import scopes
+from dflow.compile import DeviceTable, Plan, compile_plan
+from dflow.compile.place import default_device
+from dflow.errors import NotFoundError, OpError
+from dflow.graph import Graph, Operation, Tensor, get_default_graph
+from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
+from dflow.runtime.fetches import FetchMap, feed_tensor, feed_value
+from dflow.runtime.local import LocalBackend
+from dflow.runtime.loops import Loop
+from dflow.runtime.transfers import fetched
+
+PLANS_KEPT = 256  # of a session; the least recently used goes first
+
+
+class Backend(Protocol):
+    """Where plans run."""
+
+    def devices(self, fresh: bool = False) -> DeviceTable:
+        """The devices that exist; fresh: ask again."""
+
+    def install(self, plan: Plan) -> None:
+        """Make a plan known where it will run."""
+
+    def forget(self, plan: Plan) -> None:
+        """A plan that will not run again."""
+
+    def run(self, plan: Plan, feeds: Sequence[Any], timeout: float | None) -> list[Any]:
+        """Run it once; the value of each fetch, None for an operation."""
+
+    def repeat(
+        self,
+        plan: Plan,
+        *,
+        fetch_map: FetchMap,
+        steps: int | None,
+        every: int,
+        device: Any,
+        label: str,
+        located: Callable[[OpError], OpError],
+    ) -> Loop:
+        """Run it again and again, next to its devices; gives the loop."""
+
+    def close(self) -> None:
+        """Cancel what runs and let everything go."""
+
+
+class BaseSession:
+    """A session, without the `with` statement's rules."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None) -> None:
+        target = target.decode() if isinstance(target, bytes) else target
+        if target is not None and not isinstance(target, str):
+            raise TypeError(f"target must be a string, but got {target!r}")
+        if config is not None and not isinstance(config, ConfigProto):
+            raise TypeError(f"config must be a tf.ConfigProto, but got {config!r}")
+        if graph is not None and not isinstance(graph, Graph):
+            raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
+        self._graph = graph if graph is not None else get_default_graph()
+        self._config = config or ConfigProto()
+        self._target = target or ""
+        self._closed = False
+        self._lock = threading.RLock()
+        self._plans: OrderedDict[Any, Plan] = OrderedDict()
+        self._plan_count = 0
+        self._default_device = ""
+        self._backend = _make_backend(self._target, self._config)
+
+    # -- what it is
+
+    @property
+    def graph(self) -> Graph:
+        return self._graph
+
+    @property
+    def sess_str(self) -> str:
+        return self._target
+
+    @property
+    def target(self) -> str:
+        return self._target
+
+    @property
+    def backend(self) -> Backend:
+        return self._backend
+
+    def list_devices(self) -> list[Any]:
+        """The devices that the session may use."""
+        return list(self._backend.devices().devices)
+
+    # -- running
+
+    def run(
+        self,
+        fetches: Any,
+        feed_dict: dict[Any, Any] | None = None,
+        options: RunOptions | None = None,
+        run_metadata: RunMetadata | None = None,
+    ) -> Any:
+        """Run what `fetches` need, once, and give their values in the same structure.
+
+        fetches: a tensor, an operation (gives None), a name of one, or nested lists, tuples and dicts of these.
+        feed_dict: tensor -> value, for any tensor of the graph; its producer is not run then.
+        Waits for operations that wait; `options.timeout_in_ms` limits it (DeadlineExceededError).  May be called from
+        many threads at once.  Raises the first OpError of the step, RuntimeError on a closed session or an empty graph.
+        """
+        self._check_usable()
+        fetch_map = FetchMap(self._graph, fetches)
+        feeds = {feed_tensor(self._graph, key): value for key, value in _flat_feeds(feed_dict)}
+        values = [feed_value(tensor, value) for tensor, value in feeds.items()]
+        if not fetch_map.elements:
+            return fetch_map.rebuild(())
+        plan = self._plan(fetch_map.elements, tuple(feeds))
+        if run_metadata is not None:
+            run_metadata.placement = dict(plan.placement)
+        found = self._run_plan(plan, values, options)
+        return fetch_map.rebuild([None if value is None else fetched(value) for value in found])
+
+    def _run_plan(self, plan: Plan, values: Sequence[Any], options: RunOptions | None) -> list[Any]:
+        milliseconds = (options.timeout_in_ms if options else 0) or self._config.operation_timeout_in_ms
+        try:
+            return self._backend.run(plan, values, milliseconds / 1000 if milliseconds else None)
+        except OpError as error:
+            self._with_op(error)
+            raise
+
+    def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Any:
+        """A function that runs `fetches`: `f(*values)`, one value for each tensor of `feed_list`."""
+        self._check_usable()
+        fetch_map = FetchMap(self._graph, fetches)
+        tensors = [feed_tensor(self._graph, key) for key in feed_list or ()]
+
+        def call(*args: Any, options: RunOptions | None = None, run_metadata: RunMetadata | None = None) -> Any:
+            if len(args) != len(tensors):
+                raise TypeError(f"expected {len(tensors)} values, got {len(args)}")
+            if not accept_options and (options is not None or run_metadata is not None):
+                raise TypeError("options and run_metadata need make_callable(..., accept_options=True)")
+            self._check_usable()
+            values = [feed_value(tensor, value) for tensor, value in zip(tensors, args, strict=True)]
+            plan = self._plan(fetch_map.elements, tuple(tensors))
+            found = self._run_plan(plan, values, options)
+            return fetch_map.rebuild([None if value is None else fetched(value) for value in found])
+
+        return call
+
+    def repeat(
+        self,
+        fetches: Any,
+        steps: int | None = None,
+        *,
+        every: int = 100,
+        device: Any = None,
+        name: str | None = None,
+    ) -> Loop:
+        """Run `fetches` again and again on the workers, without this process in between.
+
+        Ends after `steps` iterations, or, with steps=None, when an iteration ends with OutOfRangeError: the end of
+        the input.  The values of the fetched tensors come back every `every` iterations: iterate over the loop.
+        device: where the loop's body starts, by default the device with most of its operations.
+        Returns a `Loop` at once; `loop.join()` waits for its end and raises what ended it.
+        """
+        self._check_usable()
+        fetch_map = FetchMap(self._graph, fetches)
+        plan = self._plan(fetch_map.elements, ())
+        label = name or fetch_map.elements[0].name.partition(":")[0]
+        return self._backend.repeat(
+            plan, fetch_map=fetch_map, steps=steps, every=every, device=device, label=label, located=self._with_op
+        )
+
+    def _plan(self, elements: tuple[Tensor | Operation, ...], feeds: tuple[Tensor, ...]) -> Plan:
+        """The plan of these fetches and feeds; compiled and installed at first sight."""
+        table = self._backend.devices()
+        key = (elements, feeds, self._graph.mutations, table.version)
+        with self._lock:
+            plan = self._plans.get(key)
+            if plan is not None:
+                self._plans.move_to_end(key)
+                return plan
+        table = self._backend.devices(fresh=True)
+        key = (elements, feeds, self._graph.mutations, table.version)
+        with self._lock:
+            if self._default_device not in table.names:
+                self._default_device = default_device(table)
+            self._plan_count += 1
+            number = self._plan_count
+        plan = compile_plan(
+            elements,
+            feeds,
+            table,
+            self._default_device,
+            number=number,
+            soft_placement=self._config.allow_soft_placement,
+            log_placement=self._config.log_device_placement,
+        )
+        self._backend.install(plan)
+        with self._lock:
+            plan = self._plans.setdefault(key, plan)
+            old = self._plans.popitem(last=False)[1] if len(self._plans) > PLANS_KEPT else None
+        if old is not None:
+            self._backend.forget(old)
+        return plan
+
+    def _with_op(self, error: OpError) -> OpError:
+        """The error with the operation of this graph that it names."""
+        if error.op is None and error.node_def is not None:
+            with suppress(KeyError, ValueError):
+                error.op = self._graph.get_operation_by_name(error.node_def.name)
+        return error
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise RuntimeError("Attempted to use a closed Session.")
+        if self._graph.version == 0:
+            raise RuntimeError("The Session graph is empty. Add operations to the graph before calling run().")
+
+    # -- the end
+
+    def close(self) -> None:
+        """Cancel runs in other threads (CancelledError there), stop loops, let go of private state.  Harmless twice."""
+        if not self._closed:
+            self._closed = True
+            self._backend.close()
+
+    def as_default(self) -> AbstractContextManager[Any]:
+        """Make it the default session of this thread; does not close it at the end."""
+        return scopes.default_session_scope(self)
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # the interpreter may be half gone
+            self.close()
+
+    @staticmethod
+    def reset(target: str, containers: Iterable[str] | None = None, config: ConfigProto | None = None) -> None:
+        """Drop the state in the named containers of a cluster (None or empty: the default ones).
+
+        Sessions of that target that are running steps get AbortedError; later steps find the state gone.
+        """
+        if not target:
+            raise NotFoundError(None, None, "a local session's state ends with it; reset needs a cluster's address")
+        from dflow.runtime.cluster import reset_cluster
+
+        reset_cluster(target, list(containers or ()))
+
+
+class Session(BaseSession):
+    """A session: `with Session(target) as sess:` makes it and its graph the default, and closes it at the end.
+
+    target: "" for a session in this process; a Dask scheduler's address (`tcp://host:8786`) for a cluster.
+    graph: what it runs, by default the default graph.  config: a ConfigProto.
+    TypeError for arguments of a wrong type; NotFoundError for a target that is no address; UnavailableError for a
+    scheduler that cannot be reached.
+    """
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None) -> None:
+        self._blocks: ExitStack | None = None
+        super().__init__(target, graph, config)
+
+    def __enter__(self) -> Session:
+        if self._blocks is not None:
+            raise RuntimeError("Session context managers are not re-entrant. Use `Session.as_default()` instead.")
+        self._blocks = ExitStack()
+        self._blocks.enter_context(self.graph.as_default())
+        self._blocks.enter_context(self.as_default())
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        blocks = self._blocks
+        try:
+            if blocks is not None:
+                blocks.__exit__(*exc_info)
+        finally:
+            self.close()
+
+
+class InteractiveSession(BaseSession):
+    """A session that is the default one from its construction until `close()`."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None) -> None:
+        super().__init__(target, graph, config)
+        self._blocks = ExitStack()
+        self._blocks.enter_context(self.graph.as_default())
+        self._blocks.enter_context(self.as_default())
+
+    def close(self) -> None:
+        if not self._closed:
+            super().close()
+            self._blocks.close()
+
+
+def _flat_feeds(feed_dict: dict[Any, Any] | None) -> list[tuple[Any, Any]]:
+    if feed_dict is None:
+        return []
+    if not hasattr(feed_dict, "items"):
+        raise TypeError(f"feed_dict must be a dict, got {type(feed_dict).__name__}")
+    return list(feed_dict.items())
+
+
+def _make_backend(target: str, config: ConfigProto) -> Backend:
+    if not target:
+        return LocalBackend(config)
+    if "://" not in target:
+        raise NotFoundError(
+            None,
+            None,
+            f"No session factory registered for the given session options: target {target!r} is no address of a Dask "
+            "scheduler, such as tcp://127.0.0.1:8786; use '' for a session in this process",
+        )
+    from dflow.runtime.cluster import ClusterBackend
+
+    return ClusterBackend(target, config)

@@ -1,0 +1,233 @@
+"""Queues and readers shared by threads: a pure machine, one lock, and the callers that wait for their replies.
+
+The lock is held for a change of state and a copy of slices, never while a caller is woken.  An attempt that can be
+served at once is answered before `attempt` returns; nobody polls.
+
+Elements on their way to whoever asked are *lent*: the reply comes with a `settle` function, which the receiver calls
+with True when it has them, or with False when it is gone and they must go back to the front.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError
+from dflow.queues import Queue, make_queue
+from dflow.queues.queue import Reply
+from dflow.queues.reader import NeedFile, Reader
+from dflow.specs import QueueSpec, ReaderSpec
+
+Answer = Callable[..., None]  # reply(outcome, settle=None); an outcome is a tuple of arrays, None or an OpError
+Withdraw = Callable[[], None]
+
+
+class SharedQueue:
+    """A queue that many threads use."""
+
+    def __init__(self, spec: QueueSpec) -> None:
+        self.spec = spec
+        self._machine: Queue = make_queue(spec)
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Answer] = {}
+        self._tickets = itertools.count()
+
+    def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
+        """Start `enqueue`, `dequeue_many`, ...; gives what withdraws it, which is harmless once it was answered."""
+        takes = method.startswith("dequeue")
+        with self._lock:
+            ticket = next(self._tickets)
+            self._waiting[ticket] = reply
+            if takes:
+                replies = getattr(self._machine, method)(ticket, *args, lend=True)
+            else:
+                replies = getattr(self._machine, method)(ticket, *args)
+            answers = self._collect(replies)
+        _call(answers)
+        kind = "Dequeue" if takes else "Close" if method == "close" else "Enqueue"
+        return partial(self._withdraw, ticket, f"{kind} operation was cancelled")
+
+    def _withdraw(self, ticket: int, reason: str) -> None:
+        with self._lock:
+            answers = self._collect(self._machine.withdraw(ticket, CancelledError(None, None, reason)))
+        _call(answers)
+
+    def _settle(self, ticket: int, accepted: bool) -> None:
+        with self._lock:
+            machine = self._machine
+            answers = self._collect(machine.acknowledge(ticket) if accepted else machine.take_back(ticket))
+        _call(answers)
+
+    def _collect(self, replies: list[Reply]) -> list[Callable[[], None]]:
+        """Under the lock: whom to call, with what."""
+        answers: list[Callable[[], None]] = []
+        for reply in replies:
+            answer = self._waiting.pop(reply.ticket)
+            if reply.error is not None:
+                answers.append(partial(answer, reply.error))
+            elif reply.value is not None:
+                answers.append(partial(answer, reply.value, partial(self._settle, reply.ticket)))
+            else:
+                answers.append(partial(answer, None))
+        return answers
+
+    def abort(self, reason: str) -> None:
+        """The queue was reset: every attempt, waiting or later, ends with AbortedError."""
+        with self._lock:
+            answers = self._collect(self._machine.abort(AbortedError(None, None, reason)))
+        _call(answers)
+
+    @property
+    def size(self) -> int:
+        with self._lock:
+            return self._machine.size
+
+    @property
+    def closed(self) -> bool:
+        with self._lock:
+            return self._machine.closed
+
+    def row(self) -> dict[str, Any]:
+        """What the dashboard shows."""
+        with self._lock:
+            counts = self._machine.counts()
+        return {
+            "name": self.spec.name,
+            "container": self.spec.container,
+            "kind": self.spec.kind,
+            "size": counts.size,
+            "capacity": counts.capacity,
+            "enqueued": counts.enqueued,
+            "dequeued": counts.dequeued,
+            "waiting_enqueues": counts.waiting_enqueues,
+            "waiting_dequeues": counts.waiting_dequeues,
+            "closed": counts.closed,
+        }
+
+
+def _call(answers: list[Callable[[], None]]) -> None:
+    for answer in answers:
+        answer()
+
+
+class SharedReader:
+    """A reader that many threads use.
+
+    When it needs a file it asks `request_file(answer)`, which takes one out of the file-name queue, wherever that is,
+    and gives what withdraws the request.
+    """
+
+    def __init__(self, spec: ReaderSpec, make_format: Callable[[], Any]) -> None:
+        self.spec = spec
+        self._machine = Reader(spec.name, spec.kind, make_format)
+        self._lock = threading.Lock()
+        self._waiting: dict[int, tuple[Answer, Callable[[Answer], Withdraw]]] = {}
+        self._asked: tuple[int, Withdraw] | None = None
+        self._tickets = itertools.count()
+        self._aborted: OpError | None = None
+
+    def read(self, reply: Answer, request_file: Callable[[Answer], Withdraw], limit: int | None) -> Withdraw:
+        """Start a read of one record (limit None) or of up to `limit`; gives what withdraws it."""
+        with self._lock:
+            if self._aborted is not None:
+                answers: list[Callable[[], None]] = [partial(reply, self._aborted)]
+                ticket = -1
+            else:
+                ticket = next(self._tickets)
+                self._waiting[ticket] = (reply, request_file)
+                answers = self._collect(self._machine.read(ticket, limit))
+        _call(answers)
+        return partial(self._withdraw, ticket)
+
+    def _collect(self, effects: list[Reply | NeedFile]) -> list[Callable[[], None]]:
+        answers: list[Callable[[], None]] = []
+        for effect in effects:
+            if isinstance(effect, NeedFile):
+                answers.append(partial(self._ask, effect.ticket, self._waiting[effect.ticket][1]))
+            else:
+                answer, _ = self._waiting.pop(effect.ticket)
+                answers.append(partial(answer, effect.error if effect.error is not None else effect.value))
+        return answers
+
+    def _ask(self, ticket: int, request_file: Callable[[Answer], Withdraw]) -> None:
+        done = threading.Event()
+
+        def answer(outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
+            done.set()
+            with self._lock:
+                self._asked = None
+                if isinstance(outcome, OpError):
+                    answers = self._collect(self._machine.no_file(outcome))
+                else:
+                    answers = self._collect(self._machine.file(outcome[0][()]))
+            if settle is not None:
+                settle(True)
+            _call(answers)
+
+        withdraw = request_file(answer)
+        with self._lock:
+            if not done.is_set():
+                self._asked = (ticket, withdraw)
+
+    def _withdraw(self, ticket: int) -> None:
+        with self._lock:
+            error = CancelledError(None, None, "Read operation was cancelled")
+            answers = self._collect(self._machine.withdraw(ticket, error))
+            asked, request = self._asked, None
+            if asked is not None and asked[0] == ticket:
+                request, self._asked = asked[1], None
+        _call(answers)
+        if request is not None:
+            request()
+
+    def abort(self, reason: str) -> None:
+        """The reader was reset: every read, waiting or later, ends with AbortedError."""
+        with self._lock:
+            self._aborted = AbortedError(None, None, reason)
+            answers: list[Callable[[], None]] = []
+            for ticket in list(self._waiting):
+                answers += self._collect(self._machine.withdraw(ticket, self._aborted))
+        _call(answers)
+
+    def restore(self, state: bytes) -> None:
+        """Go back to a state; reads that wait go on there."""
+        with self._lock:
+            answers = self._collect(self._machine.restore(state))
+        _call(answers)
+
+    def call(self, method: str, *args: Any) -> Any:
+        """A property or a method of the machine that does not wait: produced, completed, state, reset."""
+        with self._lock:
+            found = getattr(self._machine, method)
+            return found(*args) if callable(found) else found
+
+    def row(self) -> dict[str, Any]:
+        """What the dashboard shows."""
+        with self._lock:
+            return {"name": self.spec.name, "records": self._machine.produced, "files": self._machine.completed}
+
+
+def same_queue(there: QueueSpec, asked: QueueSpec) -> None:
+    """InvalidArgumentError, which shows both, if two specs of one name do not describe one queue."""
+    differences = []
+    if there.kind != asked.kind:
+        differences.append(f"it has type {there.kind}, expected {asked.kind}")
+    if there.capacity != asked.capacity:
+        differences.append(f"it has capacity {there.capacity}, expected {asked.capacity}")
+    if there.dtypes != asked.dtypes:
+        differences.append(f"it has component types {_names(there.dtypes)}, expected {_names(asked.dtypes)}")
+    if there.shapes != asked.shapes:
+        differences.append(f"it has component shapes {_names(there.shapes)}, expected {_names(asked.shapes)}")
+    if there.min_after_dequeue != asked.min_after_dequeue:
+        differences.append(f"it has min_after_dequeue {there.min_after_dequeue}, expected {asked.min_after_dequeue}")
+    if there.seed != asked.seed and asked.seed != (0, 0):
+        differences.append(f"it has random seeds {there.seed}, expected {asked.seed}")
+    if differences:
+        raise InvalidArgumentError(None, None, f"Shared queue '{asked.name}': {'; '.join(differences)}")
+
+
+def _names(items: Any) -> str:
+    return "none" if items is None else "[" + ", ".join(str(item) for item in items) + "]"

@@ -1,0 +1,165 @@
+"""A step as its owner sees it: start a part on each device, run what is ready here, wait for the rest.
+
+The owner's thread runs the segments of the devices of its own process; other processes run theirs in their pools.
+Whatever happens, the result, a failure, a deadline, a cancellation, a lost lane, arrives in one inbox, in the owner's
+thread.  Nothing polls.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dflow.compile import CallPlan
+from dflow.errors import CancelledError, DeadlineExceededError, OpError
+from dflow.runtime.failures import lost
+from dflow.runtime.part import Edges, Part, StepId
+
+if TYPE_CHECKING:
+    from dflow.runtime.lane import Lane
+    from dflow.runtime.process import Process
+
+
+class StepNumbers:
+    """The numbers of one owner's steps; `floor` is below every step that has not ended."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self._lock = threading.Lock()
+        self._next = 0
+        self._open: dict[int, None] = {}  # in rising order
+
+    def begin(self) -> tuple[StepId, int]:
+        """A new step's id, and the floor."""
+        with self._lock:
+            number = self._next
+            self._next += 1
+            self._open[number] = None
+            return (self.owner, number), next(iter(self._open))
+
+    def end(self, step: StepId) -> None:
+        with self._lock:
+            self._open.pop(step[1], None)
+
+
+class Step:
+    """One run of a plan."""
+
+    def __init__(self, process: Process, session: str, call: CallPlan, numbers: StepNumbers) -> None:
+        self.process = process
+        self.session = session
+        self.call = call
+        self.id, self.floor = numbers.begin()
+        self.values: dict[int, Any] = {}
+        self.error: BaseException | None = None
+        self.waited_s = 0.0  # how long the owner's thread had nothing to run
+        self._numbers = numbers
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._open = 0
+        self._parts: list[Part] = []
+        self._lanes: dict[Lane, list[str]] = {}  # lane -> the devices behind it
+
+    def run(self, feeds: Sequence[Any], timeout: float | None = None) -> list[Any]:
+        """Run to the end; gives the value of each fetch (None for an operation), as the device has it.
+
+        timeout: seconds; None waits for ever.  Raises the first failure; DeadlineExceededError; CancelledError;
+        UnavailableError if a process that has a part of the step is lost.
+        """
+        self.process.steps[self.id] = self
+        try:
+            self._start(dict(zip(self.call.feeds, feeds, strict=True)))
+            self._wait(timeout)
+            return [None if edge is None else self.values[edge] for edge in self.call.fetches]
+        except BaseException as error:
+            self._cancel_parts(error)
+            raise
+        finally:
+            del self.process.steps[self.id]
+            self._numbers.end(self.id)
+
+    def _start(self, fed: dict[int, Any]) -> None:
+        self.values.update(fed)  # a fed tensor may be fetched
+        self._open = len(self.call.addresses)
+        for device, address in self.call.addresses.items():
+            feeds = [(edge, fed[edge]) for edge in self.call.feeds_of[device]]
+            self._start_part(device, address, feeds)
+
+    def _start_part(self, device: str, address: str, feeds: Edges) -> None:
+        process = self.process
+        host = process.hosts.get(device)
+        if host is not None:
+            outlet = process.outlet(self.id, self.session, device, self.call.number, self)
+            part = host.start(self.session, self.call.number, self.id, self.floor, feeds, outlet, self._inbox.put)
+            self._parts.append(part)
+        else:
+            lane = process.lane_to(address)
+            self._lanes.setdefault(lane, []).append(device)
+            process.send_start(lane, self.session, device, self.call.number, self.id, self.floor, feeds)
+
+    def _wait(self, timeout: float | None) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self._open and self.error is None:
+            try:
+                self._next(deadline)()
+            except queue.Empty:
+                self.error = DeadlineExceededError(
+                    None, None, f"Timed out waiting for notification: the step did not end within {timeout:g} s"
+                )
+        if self.error is not None:
+            raise self.error
+
+    def _next(self, deadline: float | None) -> Callable[[], None]:
+        """The next thing to do in this thread; queue.Empty at the deadline."""
+        try:
+            return self._inbox.get_nowait()
+        except queue.Empty:
+            started = time.monotonic()
+            try:
+                return self._inbox.get(timeout=None if deadline is None else max(0.0, deadline - started))
+            finally:
+                self.waited_s += time.monotonic() - started
+
+    def _cancel_parts(self, error: BaseException) -> None:
+        reason = (
+            error if isinstance(error, OpError) else CancelledError(None, None, f"the step was cancelled: {error!r}")
+        )
+        for part in self._parts:
+            part.cancel(reason)
+        for lane, devices in self._lanes.items():
+            for device in devices:
+                self.process.send_cancel(lane, self.id, device, reason)
+
+    # -- called from any thread
+
+    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None) -> None:
+        """Values for the caller.  What is lent becomes the caller's: this process has it."""
+        self.values.update(edges)
+        if loan is not None:
+            loan(True)
+
+    def finished(self, device: str) -> None:
+        self._inbox.put(self._one_less)
+
+    def _one_less(self) -> None:
+        self._open -= 1
+
+    def failed(self, device: str, error: OpError) -> None:
+        self.cancel(error)
+
+    def cancel(self, error: BaseException) -> None:
+        """End the step with `error`, unless it ends otherwise before."""
+        self._inbox.put(partial(self._fail, error))
+
+    def _fail(self, error: BaseException) -> None:
+        if self.error is None:
+            self.error = error
+
+    def lane_closed(self, lane: Lane) -> None:
+        """A process with a part of this step is gone."""
+        devices = self._lanes.get(lane)
+        if devices is not None:
+            self.cancel(lost(lane.peer, devices, "this step's part there"))

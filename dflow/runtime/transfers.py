@@ -1,0 +1,28 @@
+"""Values between devices: the one place where an array changes its namespace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def to_host(value: Any) -> Any:
+    """A device's array as a NumPy array; NumPy arrays and scalars as they are."""
+    get = getattr(value, "get", None)  # CuPy: a copy from the GPU
+    return get() if get is not None and hasattr(value, "device") and not isinstance(value, np.ndarray) else value
+
+
+def to_device(value: Any, xp: Any) -> Any:
+    """A host array as an array of `xp`; text stays on the host, since no GPU holds it."""
+    if xp is np or getattr(value, "dtype", None) == np.dtype(object):
+        return value
+    return xp.asarray(value)
+
+
+def fetched(value: Any) -> Any:
+    """A value as the user gets it: a NumPy array of the user's own, a NumPy scalar for a 0-d one, bytes for text."""
+    value = to_host(value)
+    if isinstance(value, np.ndarray):
+        return value[()] if value.ndim == 0 else np.array(value)
+    return value

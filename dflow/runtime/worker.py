@@ -1,0 +1,161 @@
+"""The worker plugin: makes a worker's device hosts, declares their names as Dask resources, takes lanes.
+
+A plain `dask worker` or `dask-cuda-worker` needs no option of dflow: a session registers the plugin, and Dask gives it
+to every worker that comes, restarted ones too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import dask
+import distributed
+import numpy as np
+from distributed import get_worker
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from dflow.errors import CancelledError, InternalError, UnavailableError
+from dflow.runtime.dask_client import event_loop
+from dflow.runtime.host import DeviceHost
+from dflow.runtime.lane import LANE_OP, Lane
+from dflow.runtime.local import gpu_count, make_gpu_host
+from dflow.runtime.messages import PROTOCOL, Hello
+from dflow.runtime.process import Process
+
+if TYPE_CHECKING:
+    from distributed import Worker
+    from distributed.comm import Comm
+
+logger = logging.getLogger("dflow.worker")
+
+NAME = "dflow"
+SHARE = 2.0**-20  # of a device's resource: many segments and loops run on a device at once
+SWITCH_INTERVAL = 0.0005  # seconds; at Python's 5 ms, one busy loop adds 5 ms to every wake-up of another thread
+LANE_TIMEOUT = 10.0  # seconds to connect
+
+
+def versions() -> dict[str, str]:
+    """The software that client and workers must share."""
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "dask": dask.__version__,
+        "distributed": distributed.__version__,
+        "protocol": str(PROTOCOL),
+    }
+
+
+class DflowWorker(WorkerPlugin):
+    """dflow's half on a worker."""
+
+    name = NAME
+    idempotent = True
+
+    async def setup(self, worker: Worker) -> None:
+        self.worker = worker
+        self.process = Process(worker.address, self._open_lane)
+        self.tasks: dict[Any, Any] = {}  # Dask key -> what cancels it
+        self._background: set[asyncio.Task[None]] = set()
+        gpu = _own_gpu()
+        virtual = 0 if gpu is not None else int(dask.config.get("dflow.virtual-gpus", 0))
+        answer = await worker.scheduler.dflow_join(
+            worker=worker.address,
+            name=str(worker.name),
+            host=worker.host or worker.address,
+            gpu=gpu,
+            virtual_gpus=virtual,
+            versions=versions(),
+        )
+        if "refused" in answer:
+            logger.error("this worker has no device of dflow: %s", answer["refused"])
+            return
+        for name in answer["devices"]:
+            self.process.add_host(_make_host(name, gpu))
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        worker.handlers[LANE_OP] = self.take_lane
+        worker.metrics["dflow"] = self.report
+        await worker.set_resources(**dict.fromkeys(answer["devices"], 1.0))
+        await worker.scheduler.dflow_ready(name=str(worker.name))
+
+    async def teardown(self, worker: Worker) -> None:
+        self.process.close()
+
+    def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
+        """A task of ours that Dask takes back before its function returned is cancelled."""
+        if start in ("executing", "long-running") and finish in ("released", "cancelled", "forgotten"):
+            cancel = self.tasks.pop(key, None)
+            if cancel is not None:
+                cancel(CancelledError(None, None, f"Dask took the task {key!r} back"))
+
+    def current_key(self) -> Any:
+        """The key of the Dask task that this thread runs."""
+        return self.worker.get_current_task()
+
+    # -- lanes
+
+    def _open_lane(self, process: Process, address: str) -> Lane:
+        loop = event_loop(self.worker)
+        lane = Lane(process, address, loop)
+        arguments = self.worker.security.get_connection_args("worker")
+
+        def start() -> None:
+            task = loop.create_task(lane.open(arguments, "", LANE_TIMEOUT))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+
+        loop.call_soon_threadsafe(start)
+        return lane
+
+    async def take_lane(self, comm: Comm, hello: Any) -> str:
+        """The worker handler: one lane, for as long as it lasts."""
+        said: Hello = hello.messages[0]
+        lane = Lane(self.process, said.peer, asyncio.get_running_loop())
+        self.process.accepted(lane, said)
+        await lane.run(comm)
+        return "dont-reply"
+
+    # -- the dashboard
+
+    def report(self, worker: Worker) -> dict[str, Any]:
+        """What goes with each heartbeat."""
+        rows: dict[str, Any] = {"time": time.time(), "queues": [], "readers": [], "containers": []}
+        for host in self.process.hosts.values():
+            for table, found in host.rows().items():
+                rows[table] += found
+        rows["devices"] = [{"name": host.name, "virtual": host.virtual} for host in self.process.hosts.values()]
+        rows["loops"] = [loop.row(self.process.name) for loop in list(self.process.loops.values())]
+        return rows
+
+
+def _own_gpu() -> int | None:
+    """The GPU that this worker owns, as the driver counts them; None if it has none.
+
+    dask-cuda gives each worker a rotated CUDA_VISIBLE_DEVICES, whose first entry is its own.
+    """
+    if gpu_count() == 0:
+        return None
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    return int(first) if first.isdigit() else 0
+
+
+def _make_host(name: str, gpu: int | None) -> DeviceHost:
+    if "/device:GPU:" not in name:
+        return DeviceHost(name)
+    return make_gpu_host(name, 0) if gpu is not None else DeviceHost(name, virtual=True)
+
+
+def current_plugin() -> DflowWorker:
+    """The plugin of the worker that this task runs on."""
+    try:
+        plugin = get_worker().plugins[NAME]
+    except (ValueError, KeyError):
+        raise UnavailableError(None, None, "this task of dflow runs on no worker of dflow") from None
+    if not isinstance(plugin, DflowWorker):
+        raise InternalError(None, None, f"the worker plugin {NAME!r} is {plugin!r}")
+    return plugin

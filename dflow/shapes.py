@@ -1,0 +1,203 @@
+"""Static shapes: what is known of a tensor's shape while the graph is built.
+
+A `TensorShape` has an unknown rank, or a rank with sizes of which each may be unknown (None).  The functions below are
+the rules that shape rules of operations are made of; they raise `ShapeError` with the bare fact, and the graph adds
+the operation and the user's line.
+Source: tf.TensorShape of TensorFlow 1.15 (whose Dimension objects are plain integers or None here).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from dflow.errors import ShapeError
+
+
+class TensorShape:
+    """The static shape of a tensor.
+
+    dims: None for an unknown rank, else the sizes, each a non-negative integer or None.
+    """
+
+    __slots__ = ("_dims",)
+
+    def __init__(self, dims: Any = None) -> None:
+        self._dims: tuple[int | None, ...] | None
+        if dims is None:
+            self._dims = None
+        elif isinstance(dims, TensorShape):
+            self._dims = dims._dims
+        elif isinstance(dims, Iterable) and not isinstance(dims, (str, bytes)):
+            self._dims = tuple(_size(dim) for dim in dims)
+        else:
+            self._dims = (_size(dims),)
+
+    @property
+    def dims(self) -> tuple[int | None, ...] | None:
+        return self._dims
+
+    @property
+    def ndims(self) -> int | None:
+        """The rank; None if it is unknown."""
+        return None if self._dims is None else len(self._dims)
+
+    rank = ndims
+
+    @property
+    def known(self) -> tuple[int | None, ...]:
+        """The sizes of a shape whose rank is known; ShapeError otherwise."""
+        if self._dims is None:
+            raise ShapeError("the rank must be known here; use set_shape() or reshape() to say it")
+        return self._dims
+
+    def as_list(self) -> list[int | None]:
+        """The sizes as a list; ValueError if the rank is unknown."""
+        if self._dims is None:
+            raise ValueError("as_list() is not defined on an unknown TensorShape.")
+        return list(self._dims)
+
+    def is_fully_defined(self) -> bool:
+        return self._dims is not None and None not in self._dims
+
+    def num_elements(self) -> int | None:
+        """The number of values; None if it is unknown."""
+        if self._dims is None:
+            return None
+        total = 1
+        for dim in self._dims:
+            if dim is None:
+                return None
+            total *= dim
+        return total
+
+    def is_compatible_with(self, other: Any) -> bool:
+        """Could one tensor have both shapes?"""
+        other = as_shape(other)
+        if self._dims is None or other._dims is None:
+            return True
+        return len(self._dims) == len(other._dims) and all(
+            a is None or b is None or a == b for a, b in zip(self._dims, other._dims, strict=True)
+        )
+
+    def merge_with(self, other: Any) -> TensorShape:
+        """All that both say; ShapeError if they contradict each other."""
+        shape = as_shape(other)
+        if self._dims is None:
+            return shape
+        if shape._dims is None:
+            return self
+        if not self.is_compatible_with(shape):
+            raise ShapeError(f"Shapes {self} and {shape} are not compatible")
+        return TensorShape(a if a is not None else b for a, b in zip(self._dims, shape._dims, strict=True))
+
+    def relax_with(self, other: Any) -> TensorShape:
+        """What both agree on: differing sizes become unknown, differing ranks an unknown rank."""
+        other = as_shape(other)
+        if self._dims is None or other._dims is None or len(self._dims) != len(other._dims):
+            return TensorShape(None)
+        return TensorShape(a if a == b else None for a, b in zip(self._dims, other._dims, strict=True))
+
+    def with_rank(self, rank: int) -> TensorShape:
+        """This shape with its rank said; ShapeError if it has another one."""
+        if self._dims is None:
+            return TensorShape([None] * rank)
+        if len(self._dims) != rank:
+            raise ShapeError(f"Shape {self} must have rank {rank}")
+        return self
+
+    def concatenate(self, other: Any) -> TensorShape:
+        """This shape followed by the sizes of `other`."""
+        other = as_shape(other)
+        if self._dims is None or other._dims is None:
+            return TensorShape(None)
+        return TensorShape(self._dims + other._dims)
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def __iter__(self) -> Iterator[int | None]:
+        return iter(self.known)
+
+    def __getitem__(self, key: Any) -> Any:
+        if self._dims is None:
+            return TensorShape(None) if isinstance(key, slice) else None
+        found: Any = self._dims[key]
+        return TensorShape(found) if isinstance(key, slice) else found
+
+    def __eq__(self, other: object) -> bool:
+        try:
+            return self._dims == as_shape(other)._dims
+        except TypeError:
+            return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._dims)
+
+    def __bool__(self) -> bool:
+        """Is the rank known?"""
+        return self._dims is not None
+
+    def __repr__(self) -> str:
+        return f"TensorShape({None if self._dims is None else list(self._dims)})"
+
+    def __str__(self) -> str:
+        if self._dims is None:
+            return "<unknown>"
+        inner = ", ".join("?" if dim is None else str(dim) for dim in self._dims)
+        return f"({inner},)" if len(self._dims) == 1 else f"({inner})"
+
+
+UNKNOWN_SHAPE = TensorShape(None)
+SCALAR = TensorShape(())
+
+
+def _size(dim: Any) -> int | None:
+    if dim is None:
+        return None
+    try:
+        size = int(dim.__index__())
+    except AttributeError:
+        raise TypeError(f"a size is a non-negative integer or None, got {dim!r}") from None
+    if size < 0:
+        raise ShapeError(f"a size is a non-negative integer or None, got {size}")
+    return size
+
+
+def as_shape(value: Any) -> TensorShape:
+    """`value` as a TensorShape: one already, None, a number, or sizes."""
+    return value if isinstance(value, TensorShape) else TensorShape(value)
+
+
+def bracket(dims: Iterable[int | None]) -> str:
+    """A shape as messages of queues print it: `[2,?,3]`."""
+    return "[" + ",".join("?" if dim is None else str(dim) for dim in dims) + "]"
+
+
+def broadcast(*shapes: TensorShape) -> TensorShape:
+    """The shape of an elementwise result, as NumPy broadcasts; ShapeError if the sizes do not fit."""
+    result = shapes[0]
+    for other in shapes[1:]:
+        result = _broadcast_two(result, other)
+    return result
+
+
+def _broadcast_two(a: TensorShape, b: TensorShape) -> TensorShape:
+    if a.dims is None or b.dims is None:
+        return UNKNOWN_SHAPE
+    rank = max(len(a.dims), len(b.dims))
+    left = (1,) * (rank - len(a.dims)) + a.dims
+    right = (1,) * (rank - len(b.dims)) + b.dims
+    return TensorShape(_broadcast_size(x, y, a, b) for x, y in zip(left, right, strict=True))
+
+
+def _broadcast_size(x: int | None, y: int | None, a: TensorShape, b: TensorShape) -> int | None:
+    if x == 1:
+        return y
+    if y == 1:
+        return x
+    if x is None or y is None:
+        return x if y is None else y
+    if x != y:
+        raise ShapeError(f"shapes {a} and {b} do not broadcast: {x} is not {y}")
+    return x

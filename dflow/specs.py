@@ -1,0 +1,102 @@
+"""Frozen descriptions that check themselves: of tensors and of the state that lives on devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dflow.dtypes import DType, as_dtype
+from dflow.shapes import TensorShape, as_shape
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """What is known of a tensor while the graph is built."""
+
+    shape: TensorShape
+    dtype: DType
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", as_shape(self.shape))
+        object.__setattr__(self, "dtype", as_dtype(self.dtype))
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name} {self.shape}"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceKey:
+    """Identity of state on a device: same device, container and name, same object."""
+
+    container: str  # "" is the device's default container
+    name: str  # unique within the container
+    session: str = ""  # not "": private to this session (a queue or a reader without shared_name)
+
+    def __str__(self) -> str:
+        return f"{self.container}/{self.name}" if self.container else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class VariableSpec:
+    """What a variable is.  Its value lives on its device until it is reset."""
+
+    name: str
+    dtype: DType
+    shape: TensorShape
+    container: str = ""
+    trainable: bool = True
+
+    @property
+    def key(self) -> ResourceKey:
+        return ResourceKey(self.container, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSpec:
+    """What a queue is.  Same device, container and name with an equal spec: the same queue; with another: an error.
+
+    `node` is the name of the operation that made it: the queue's identity if there is no shared_name.
+    """
+
+    kind: str  # "FIFOQueue", "RandomShuffleQueue", ...
+    node: str
+    capacity: int  # elements, not bytes; negative: no bound
+    dtypes: tuple[DType, ...]  # one per component of an element
+    shapes: tuple[TensorShape, ...] | None = None  # one per component; None: not said, elements may differ
+    names: tuple[str, ...] | None = None  # of the components
+    container: str = ""
+    shared_name: str = ""
+    min_after_dequeue: int = 0  # a shuffle queue's reserve
+    seed: tuple[int, int] = (0, 0)  # a shuffle queue's; (0, 0): from entropy
+
+    def __post_init__(self) -> None:
+        if not self.dtypes:
+            raise ValueError(f"queue {self.node!r}: an element needs at least one component, got no dtypes")
+        if self.shapes is not None and len(self.shapes) != len(self.dtypes):
+            raise ValueError(
+                f"queue {self.node!r}: Queue shapes must have the same length as dtypes, "
+                f"got {len(self.shapes)} shapes for {len(self.dtypes)} dtypes"
+            )
+        if self.names is not None and len(self.names) != len(self.dtypes):
+            raise ValueError(
+                f"queue {self.node!r}: Queue names must have the same length as dtypes, "
+                f"got {len(self.names)} names for {len(self.dtypes)} dtypes"
+            )
+
+    @property
+    def name(self) -> str:
+        return self.shared_name or self.node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderSpec:
+    """What a reader is: a format of files, and its options."""
+
+    kind: str  # "TextLineReader", ...
+    node: str  # the name of the operation that made it
+    options: tuple[tuple[str, object], ...] = ()  # for the format's constructor
+    container: str = ""
+    shared_name: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.shared_name or self.node

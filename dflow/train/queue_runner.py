@@ -1,0 +1,218 @@
+"""Keeps a queue filled: loops that run its enqueue operations until the input ends or someone stops them.
+
+In a local session a loop runs in a thread of this process; on a cluster it is a long-running Dask task next to the
+devices of its operations, and the thread here only waits for its end.
+Source: tf.train.QueueRunner of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from dflow import scopes
+from dflow.errors import CancelledError, OpError, OutOfRangeError
+from dflow.graph import GraphKeys, get_default_graph
+from dflow.runtime.session import BaseSession
+from dflow.train.coordinator import Coordinator
+
+logger = logging.getLogger("dflow.train")
+
+
+class QueueRunner:
+    """The enqueue operations that fill a queue, and how the queue is closed.
+
+    queue: it; enqueue_ops: one loop each (the same operation may be listed several times).
+    close_op: run when all loops saw the end of the input, by default `queue.close()`.
+    cancel_op: run on a stop, by default `queue.close(cancel_pending_enqueues=True)`.
+    queue_closed_exception_types: what counts as the end of the input, by default OutOfRangeError.
+    ValueError without a queue or enqueue operations; TypeError for exception types that are no OpErrors.
+    """
+
+    def __init__(
+        self,
+        queue: Any = None,
+        enqueue_ops: Sequence[Any] | None = None,
+        close_op: Any = None,
+        cancel_op: Any = None,
+        queue_closed_exception_types: tuple[type[OpError], ...] | None = None,
+    ) -> None:
+        if queue is None or not enqueue_ops:
+            raise ValueError("queue and enqueue_ops are required.")
+        self._queue = queue
+        self._enqueue_ops = list(enqueue_ops)
+        self._close_op = close_op if close_op is not None else queue.close()
+        self._cancel_op = cancel_op if cancel_op is not None else queue.close(cancel_pending_enqueues=True)
+        self._closed_types = _exception_types(queue_closed_exception_types)
+        self._lock = threading.Lock()
+        self._runs: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # session -> threads that count
+        self._exceptions_raised: list[BaseException] = []
+
+    @property
+    def queue(self) -> Any:
+        return self._queue
+
+    @property
+    def enqueue_ops(self) -> list[Any]:
+        return self._enqueue_ops
+
+    @property
+    def close_op(self) -> Any:
+        return self._close_op
+
+    @property
+    def cancel_op(self) -> Any:
+        return self._cancel_op
+
+    @property
+    def queue_closed_exception_types(self) -> tuple[type[OpError], ...]:
+        return self._closed_types
+
+    @property
+    def exceptions_raised(self) -> list[BaseException]:
+        """What the threads raised, if no coordinator was there to take it."""
+        return self._exceptions_raised
+
+    @property
+    def name(self) -> str:
+        """The queue's name."""
+        name: str = self._queue.name
+        return name
+
+    def create_threads(
+        self, sess: Any, coord: Coordinator | None = None, daemon: bool = False, start: bool = False
+    ) -> list[threading.Thread]:
+        """One thread for each enqueue operation, and one that runs the cancel operation when `coord` stops.
+
+        Gives [] if threads of this session still run.  They are registered with `coord`.
+        """
+        with self._lock:
+            if self._runs.get(sess, 0) > 0:
+                return []
+            self._runs[sess] = len(self._enqueue_ops)
+            self._exceptions_raised = []
+        threads = [
+            threading.Thread(
+                target=self._run, args=(sess, op, coord), name=f"QueueRunnerThread-{self.name}-{_name(op)}"
+            )
+            for op in self._enqueue_ops
+        ]
+        if coord is not None:
+            name = f"QueueRunnerThread-{self.name}-close_on_stop"
+            threads.append(threading.Thread(target=self._close_on_stop, args=(sess, coord), name=name))
+        for thread in threads:
+            if coord is not None:
+                coord.register_thread(thread)
+            thread.daemon = daemon
+            if start:
+                thread.start()
+        return threads
+
+    def _run(self, sess: Any, enqueue_op: Any, coord: Coordinator | None) -> None:
+        """One thread: the loop, and what its end means."""
+        counted = True
+        try:
+            end = self._loop(sess, enqueue_op, coord)
+            if end is not None:
+                counted = False
+                self._input_ended(sess)
+        except Exception as error:
+            if isinstance(error, self._closed_types):
+                counted = False
+                self._input_ended(sess)
+            elif coord is not None:
+                if not (coord.should_stop() and isinstance(error, CancelledError)):
+                    coord.request_stop(error)
+            else:
+                with self._lock:
+                    self._exceptions_raised.append(error)
+                raise
+        finally:
+            if counted:
+                self._one_less(sess)
+
+    def _loop(self, sess: Any, enqueue_op: Any, coord: Coordinator | None) -> OpError | None:
+        """Run the operation again and again; gives the error that was the end of the input, None on a stop."""
+        if coord is not None and coord.should_stop():
+            return None
+        loop = sess.repeat(enqueue_op, name=_name(enqueue_op))
+        if coord is not None:
+            coord.call_at_stop(lambda: loop.stop(finish=True))
+        loop.join()
+        end: OpError | None = loop.end_of_input
+        if end is not None and not isinstance(end, self._closed_types):
+            raise end
+        return end
+
+    def _input_ended(self, sess: Any) -> None:
+        """The last thread whose input ended closes the queue."""
+        if self._one_less(sess) == 0:
+            try:
+                sess.run(self._close_op)
+            except Exception as error:
+                logger.debug("ignored an exception of %s: %s", self._close_op.name, error)
+
+    def _one_less(self, sess: Any) -> int:
+        with self._lock:
+            self._runs[sess] -= 1
+            return self._runs[sess]
+
+    def _close_on_stop(self, sess: Any, coord: Coordinator) -> None:
+        coord.wait_for_stop()
+        try:
+            sess.run(self._cancel_op)
+        except Exception as error:
+            logger.debug("ignored an exception of %s: %s", self._cancel_op.name, error)
+
+
+def _name(op: Any) -> str:
+    name: str = op.name
+    return name
+
+
+def _exception_types(types: Any) -> tuple[type[OpError], ...]:
+    if types is None:
+        return (OutOfRangeError,)
+    good = isinstance(types, tuple) and types and all(isinstance(t, type) and issubclass(t, OpError) for t in types)
+    if not good:
+        raise TypeError(
+            "queue_closed_exception_types, when provided, must be a non-empty tuple of OpError subclasses; "
+            f"got {types!r}"
+        )
+    found: tuple[type[OpError], ...] = types
+    return found
+
+
+def add_queue_runner(qr: QueueRunner, collection: str = GraphKeys.QUEUE_RUNNERS) -> None:
+    """Let `start_queue_runners` start it."""
+    get_default_graph().add_to_collection(collection, qr)
+
+
+def start_queue_runners(
+    sess: Any = None,
+    coord: Coordinator | None = None,
+    daemon: bool = True,
+    start: bool = True,
+    collection: str = GraphKeys.QUEUE_RUNNERS,
+) -> list[threading.Thread]:
+    """Start all queue runners of the session's graph; gives their threads.
+
+    sess: by default the default session (ValueError if there is none).  TypeError for one that is no session.
+    """
+    if sess is None:
+        sess = scopes.get_default_session()
+        if sess is None:
+            raise ValueError(
+                "Cannot start queue runners: No default session is registered. Use `with sess.as_default()` or pass "
+                "an explicit session to tf.start_queue_runners(sess=sess)"
+            )
+    if not isinstance(sess, BaseSession):
+        raise TypeError(f"sess must be a `tf.Session` object. Given class: {type(sess)}")
+    with sess.graph.as_default():
+        threads = []
+        for runner in sess.graph.get_collection(collection):
+            threads.extend(runner.create_threads(sess, coord=coord, daemon=daemon, start=start))
+    return threads

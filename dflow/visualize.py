@@ -1,0 +1,4 @@
+"""Drawings of graphs."""
+
+
+def visualize() -> None: ...

@@ -1,0 +1,7 @@
+"""Ready-made pipelines: files in, batches out, in one call.  They are built from dflow's public API only.
+
+A pipeline is what a user would otherwise write from readers, decoders, queues and queue runners; its source shows how.
+"""
+
+if __name__ != "dflow.pipelines":
+    raise ImportError(f"this package is 'dflow.pipelines'; you imported it as {__name__!r}")

@@ -1,0 +1,102 @@
+"""Text files, line by line."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from typing import BinaryIO, cast
+
+import fsspec
+
+from dflow.errors import InvalidArgumentError, UnimplementedError
+from dflow.ops.readers import ReaderBase
+from dflow.registry import reader
+
+_BUFFER = 1 << 18  # bytes
+
+
+class TextLineReader(ReaderBase):
+    """Hands out the lines of text files.
+
+    `read` gives (key, value), scalar strings.  The key is `<file>:<line number>`; lines count from 1, header lines
+    included.  The value is the line without its `\\n`, and without a `\\r` before it.  Empty lines are records, spaces
+    are kept; a last line needs no newline.
+    File names are local paths, or URLs of any file system that fsspec knows (`s3://`, `gs://`, `memory://`).
+
+    skip_header_lines: so many lines of each file are no records; a file may have fewer.  A negative number is an
+    InvalidArgumentError of the first run that uses the reader.
+    Source: tf.TextLineReader of TensorFlow 1.15.
+    """
+
+    def __init__(self, skip_header_lines: int | None = None, name: str | None = None) -> None:
+        super().__init__("TextLineReader", {"skip_header_lines": skip_header_lines}, name)
+
+
+@reader("TextLineReader")
+class TextLines:
+    """The format of a `TextLineReader`.  Its state is (byte offset, lines before it)."""
+
+    def __init__(self, skip_header_lines: int | None = None) -> None:
+        self._skip = skip_header_lines or 0
+        if self._skip < 0:
+            raise InvalidArgumentError(None, None, f"skip_header_lines must be >= 0 not {self._skip}")
+        self._file: BinaryIO = io.BytesIO()
+        self._path = b""
+        self._offset = 0
+        self._line = 0
+
+    def open(self, path: str, state: Sequence[int] | None = None) -> None:
+        """Start at the first line after the header, or at a state.
+
+        Raises OSError if it cannot be opened, UnimplementedError for a file system that is not known.
+        """
+        self._file = open_file(path)
+        self._path = os.fsencode(path)
+        self._offset, self._line = state or (0, 0)
+        try:
+            if state is not None:
+                self._file.seek(self._offset)
+            else:
+                for _ in range(self._skip):
+                    self._next_line()
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self) -> tuple[bytes, bytes] | None:
+        """The next (key, line); None at the end.  A lone `\\r` after the last newline is no line."""
+        line = self._next_line()
+        value = line.removesuffix(b"\n").removesuffix(b"\r")
+        if not value and not line.endswith(b"\n"):
+            return None
+        return b"%b:%d" % (self._path, self._line), value
+
+    def state(self) -> tuple[int, int]:
+        return self._offset, self._line
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _next_line(self) -> bytes:
+        """The next line with its end; empty at the end of the file."""
+        line = self._file.readline()
+        self._offset += len(line)
+        self._line += bool(line)
+        return line
+
+
+def open_file(path: str) -> BinaryIO:
+    """A local path, or a URL of any file system that fsspec knows, opened for reading with a buffer.
+
+    Raises OSError if it cannot be opened, UnimplementedError if its file system is not known or not installed.
+    """
+    scheme, is_url, _ = path.partition("://")
+    if not is_url:
+        return open(path, "rb", buffering=_BUFFER)
+    try:
+        system, inner = fsspec.core.url_to_fs(path)
+    except (ValueError, ImportError) as error:
+        fact = f"File system scheme '{scheme}' not implemented (file: '{path}'): {error}"
+        raise UnimplementedError(None, None, fact) from error
+    return io.BufferedReader(cast(io.RawIOBase, system.open(inner, "rb")), _BUFFER)

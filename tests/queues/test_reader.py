@@ -1,0 +1,497 @@
+"""The machine of readers: a line of attempts, one request for a file at a time, counts and states."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dflow.readers  # noqa: F401  the formats that READERS lists
+from dflow.errors import (
+    AbortedError,
+    CancelledError,
+    DataLossError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    OpError,
+    OutOfRangeError,
+    PermissionDeniedError,
+    UnknownError,
+)
+from dflow.queues.queue import Reply
+from dflow.queues.reader import Effects, NeedFile, Reader
+from dflow.registry import READERS
+
+SAMPLES = {  # reader -> the bytes of a file with at least three records
+    "TextLineReader": b"one\r\n\n  three\nfour\nlast",
+}
+
+
+class Memory:
+    """A format whose files are lists of records; a record that is an error is raised."""
+
+    def __init__(self, files: Mapping[str, Any], ends_with_record: bool = False) -> None:
+        self.files = files
+        self.ends_with_record = ends_with_record
+        self.opened: list[str] = []
+        self.closed = 0
+
+    def open(self, path: str, state: int | None = None) -> None:
+        if path not in self.files:
+            raise FileNotFoundError(2, "No such file or directory", path)
+        if isinstance(self.files[path], Exception):
+            raise self.files[path]
+        self.opened.append(path)
+        self.path, self.at = path, state or 0
+
+    def read(self) -> tuple[bytes, bytes] | None:
+        if self.at == len(self.files[self.path]):
+            return None
+        record = self.files[self.path][self.at]
+        if isinstance(record, Exception):
+            raise record
+        self.at += 1
+        return os.fsencode(f"{self.path}:{self.at}"), record
+
+    def state(self) -> int:
+        return self.at
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def reader_of(ends_with_record: bool = False, **files: Any) -> Reader:
+    return Reader("r", "MemoryReader", lambda: Memory(files, ends_with_record))
+
+
+def format_of(reader: Reader) -> Memory:
+    found = reader._format
+    assert isinstance(found, Memory)
+    return found
+
+
+def only(effects: Effects) -> Any:
+    (effect,) = effects
+    return effect
+
+
+def value(effects: Effects) -> list[Any]:
+    """Key and value of the one reply, as Python objects."""
+    reply = only(effects)
+    assert reply.error is None
+    return [part.tolist() for part in reply.value]
+
+
+def error(effects: Effects) -> OpError:
+    reply = only(effects)
+    assert isinstance(reply, Reply)
+    assert reply.value is None
+    assert reply.error is not None
+    return reply.error
+
+
+def values_left(reader: Reader) -> list[bytes]:
+    """All records that need no other file.  No attempt may wait."""
+    values = []
+    while (effects := reader.read(-1)) and isinstance(effects[0], Reply):
+        values.append(value(effects)[1])
+    reader.withdraw(-1, CancelledError(None, None, "enough"))
+    return values
+
+
+# -- reading
+
+
+def test_the_first_read_asks_for_a_file_and_is_served_when_it_comes() -> None:
+    """D16.2"""
+    reader = reader_of(a=[b"x", b"y"])
+    assert reader.read(1) == [NeedFile(1)]
+    assert value(reader.file(b"a")) == [b"a:1", b"x"]
+
+
+def test_a_read_gives_two_scalar_strings() -> None:
+    """D16.1"""
+    reader = reader_of(a=[b"x"])
+    reader.read(1)
+    key, record = only(reader.file(b"a")).value
+    assert key.shape == record.shape == ()
+    assert key.dtype == record.dtype == object
+
+
+def test_read_up_to_gives_two_string_vectors() -> None:
+    """D16.1"""
+    reader = reader_of(a=[b"x", b"y"])
+    reader.read(1, 5)
+    key, record = only(reader.file(b"a")).value
+    assert key.tolist() == [b"a:1", b"a:2"]
+    assert record.tolist() == [b"x", b"y"]
+    assert key.dtype == record.dtype == object
+
+
+def test_no_file_is_asked_for_while_one_is_in_progress() -> None:
+    """D16.2"""
+    reader = reader_of(a=[b"x", b"y"])
+    reader.read(1)
+    reader.file(b"a")
+    assert value(reader.read(2)) == [b"a:2", b"y"]
+
+
+def test_at_the_end_of_a_file_the_same_read_goes_on_with_the_next() -> None:
+    """D16.5"""
+    reader = reader_of(a=[b"x"], empty=[], b=[b"y"])
+    reader.read(1)
+    reader.file(b"a")
+    assert reader.read(2) == [NeedFile(2)]
+    assert reader.file(b"empty") == [NeedFile(2)]
+    assert value(reader.file(b"b")) == [b"b:1", b"y"]
+    assert format_of(reader).closed == 2
+
+
+def test_attempts_are_served_in_order_with_one_request_at_a_time() -> None:
+    """D16.12"""
+    reader = reader_of(a=[b"x", b"y"], b=[b"z"])
+    assert reader.read(1) == [NeedFile(1)]
+    assert reader.read(2) == []
+    assert reader.read(3) == []
+    first, second, request = reader.file(b"a")
+    assert isinstance(first, Reply)
+    assert isinstance(second, Reply)
+    assert (first.ticket, second.ticket, request) == (1, 2, NeedFile(3))
+    assert value(reader.file(b"b")) == [b"b:1", b"z"]
+
+
+def test_read_up_to_does_not_cross_into_the_next_file() -> None:
+    """D16.25"""
+    reader = reader_of(a=[b"x"] * 7, b=[b"y"] * 4)
+    sizes, files = [], [b"a", b"b"]
+    for ticket in range(5):
+        effects = reader.read(ticket, 3)
+        if effects == [NeedFile(ticket)]:
+            effects = reader.file(files.pop(0))
+        sizes.append(len(value(effects)[0]))
+    assert sizes == [3, 3, 1, 3, 1]
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_reading_less_than_one_record_is_an_invalid_argument(limit: int) -> None:
+    """D16.26"""
+    assert isinstance(error(reader_of().read(1, limit)), InvalidArgumentError)
+
+
+# -- when there is no file
+
+
+def test_a_read_fails_with_the_error_of_its_dequeue() -> None:
+    """D16.2"""
+    reader = reader_of()
+    reader.read(1)
+    closed = OutOfRangeError(None, None, "queue 'q' is closed and has insufficient elements")
+    assert error(reader.no_file(closed)) is closed
+
+
+def test_the_next_attempt_asks_again_after_a_failed_dequeue() -> None:
+    reader = reader_of(a=[b"x"])
+    reader.read(1)
+    reader.read(2)
+    failed, request = reader.no_file(OutOfRangeError(None, None, "closed"))
+    assert isinstance(failed, Reply)
+    assert failed.ticket == 1
+    assert request == NeedFile(2)
+    assert value(reader.file(b"a")) == [b"a:1", b"x"]
+
+
+def test_a_withdrawn_attempt_ends_with_the_given_error() -> None:
+    reader = reader_of()
+    reader.read(1)
+    aborted = AbortedError(None, None, "reset")
+    assert reader.withdraw(1, aborted) == [Reply(1, None, aborted)]
+    assert reader.withdraw(1, aborted) == []
+
+
+def test_a_file_that_comes_for_a_withdrawn_attempt_is_kept_for_the_next_read() -> None:
+    reader = reader_of(a=[b"x"])
+    reader.read(1)
+    reader.withdraw(1, CancelledError(None, None, "stop"))
+    assert reader.file(b"a") == []
+    assert value(reader.read(2)) == [b"a:1", b"x"]
+
+
+def test_the_file_that_a_withdrawn_attempt_asked_for_serves_the_next_in_line() -> None:
+    reader = reader_of(a=[b"x"])
+    reader.read(1)
+    reader.read(2)
+    reader.withdraw(1, CancelledError(None, None, "stop"))
+    assert only(reader.file(b"a")).ticket == 2
+
+
+def test_the_failed_dequeue_of_a_withdrawn_attempt_fails_nobody_else() -> None:
+    reader = reader_of(a=[b"x"])
+    reader.read(1)
+    reader.read(2)
+    reader.withdraw(1, CancelledError(None, None, "stop"))
+    assert reader.no_file(CancelledError(None, None, "stop")) == [NeedFile(2)]
+    assert value(reader.file(b"a")) == [b"a:1", b"x"]
+
+
+# -- when a file or a record is bad
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (FileNotFoundError(2, "No such file or directory"), NotFoundError),
+        (PermissionError(13, "Permission denied"), PermissionDeniedError),
+        (IsADirectoryError(21, "Is a directory"), FailedPreconditionError),
+        (OSError(5, "Input/output error"), UnknownError),
+        (KeyError("a bug of a format"), UnknownError),
+    ],
+)
+def test_a_file_that_cannot_be_opened_fails_the_read_and_names_the_file(
+    raised: Exception, expected: type[OpError]
+) -> None:
+    """D16.11"""
+    reader = reader_of(bad=raised)
+    reader.read(1)
+    failed = error(reader.file(b"bad"))
+    assert type(failed) is expected
+    assert "bad" in failed.message
+    assert failed.__cause__ is raised
+
+
+def test_after_a_file_that_cannot_be_opened_the_next_read_goes_on_with_the_next_file() -> None:
+    """D16.11"""
+    reader = reader_of(b=[b"y"])
+    reader.read(1)
+    assert isinstance(error(reader.file(b"missing")), NotFoundError)
+    assert reader.read(2) == [NeedFile(2)]
+    assert value(reader.file(b"b")) == [b"b:1", b"y"]
+    assert (reader.produced, reader.completed) == (1, 0)
+
+
+def test_the_reader_stays_at_a_broken_record() -> None:
+    """D16.24"""
+    broken = DataLossError(None, None, "corrupted record at 1")
+    reader = reader_of(a=[b"x", broken])
+    reader.read(1)
+    reader.file(b"a")
+    assert error(reader.read(2)) is broken
+    assert error(reader.read(3)) is broken
+
+
+def test_read_up_to_hands_out_the_records_before_a_broken_one() -> None:
+    reader = reader_of(a=[b"x", b"y", DataLossError(None, None, "corrupted record at 2")])
+    reader.read(1, 5)
+    assert value(reader.file(b"a"))[1] == [b"x", b"y"]
+    assert isinstance(error(reader.read(2, 5)), DataLossError)
+    assert reader.produced == 2
+
+
+# -- counts, reset, states
+
+
+def test_a_file_is_completed_by_the_read_after_its_last_record() -> None:
+    """D16.6, D16.7"""
+    reader = reader_of(a=[b"x", b"y"])
+    reader.read(1)
+    reader.file(b"a")
+    reader.read(2)
+    assert (reader.produced, reader.completed) == (2, 0)
+    reader.read(3)
+    assert (reader.produced, reader.completed) == (2, 1)
+
+
+def test_a_short_batch_completes_its_file() -> None:
+    """D16.25"""
+    reader = reader_of(a=[b"x", b"y"])
+    reader.read(1, 3)
+    reader.file(b"a")
+    assert (reader.produced, reader.completed) == (2, 1)
+
+
+def test_a_file_that_is_one_record_is_completed_together_with_it() -> None:
+    """D16.7"""
+    reader = reader_of(ends_with_record=True, a=[b"whole"])
+    reader.read(1, 3)
+    assert value(reader.file(b"a"))[1] == [b"whole"]
+    assert (reader.produced, reader.completed) == (1, 1)
+    assert reader.read(2) == [NeedFile(2)]
+
+
+def test_reset_drops_the_current_file_and_the_counts() -> None:
+    """D16.8"""
+    reader = reader_of(a=[b"x", b"y"], b=[b"z"])
+    reader.read(1)
+    reader.file(b"a")
+    reader.reset()
+    assert (reader.produced, reader.completed) == (0, 0)
+    assert format_of(reader).closed == 1
+    assert reader.read(2) == [NeedFile(2)]
+    assert value(reader.file(b"b")) == [b"b:1", b"z"]
+
+
+def test_a_state_brings_back_the_counts_and_the_place() -> None:
+    """D16.9, D9"""
+    files: Mapping[str, Any] = {"a": [b"x"], "b": [b"y", b"z"]}
+    reader = reader_of(**files)
+    reader.read(1)
+    reader.file(b"a")
+    reader.read(2)
+    reader.file(b"b")
+    other = reader_of(**files)
+    assert other.restore(reader.state()) == []
+    assert (other.produced, other.completed) == (2, 1)
+    assert other.state() == reader.state()
+    assert value(other.read(3)) == [b"b:2", b"z"]
+
+
+def test_a_state_holds_a_file_name_that_was_not_started() -> None:
+    reader, other = reader_of(a=[b"x"]), reader_of(a=[b"x"])
+    reader.read(1)
+    reader.withdraw(1, CancelledError(None, None, "stop"))
+    reader.file(b"a")
+    other.restore(reader.state())
+    assert value(other.read(2)) == [b"a:1", b"x"]
+
+
+def test_an_attempt_that_waits_goes_on_at_the_restored_place() -> None:
+    reader = reader_of(a=[b"x", b"y"], b=[b"z"])
+    reader.read(1)
+    reader.file(b"a")
+    saved = reader.state()
+    reader.reset()
+    assert reader.read(2) == [NeedFile(2)]
+    assert value(reader.restore(saved)) == [b"a:2", b"y"]
+    assert reader.file(b"b") == []
+    assert value(reader.read(3)) == [b"b:1", b"z"]
+
+
+def test_restoring_keeps_a_file_name_that_was_not_started() -> None:
+    reader = reader_of(a=[b"x"])
+    saved = reader.state()
+    reader.read(1)
+    reader.withdraw(1, CancelledError(None, None, "stop"))
+    reader.file(b"a")
+    reader.restore(saved)
+    assert value(reader.read(2)) == [b"a:1", b"x"]
+
+
+def test_a_file_name_of_any_bytes_survives_a_state() -> None:
+    path = b"caf\xe9 \xf0\x9f\x8d\x8b"
+    files = {path.decode(errors="surrogateescape"): [b"x", b"y"]}
+    reader, other = (Reader("r", "MemoryReader", lambda: Memory(files)) for _ in range(2))
+    reader.file(path)
+    other.restore(reader.state())
+    assert values_left(other) == [b"x", b"y"]
+
+
+def broken_states() -> list[bytes]:
+    reader = reader_of(a=[b"x", b"y"])
+    reader.read(1)
+    reader.file(b"a")
+    good = reader.state()
+    return [b"", good[1:], good[:-1], good + b"ExtraJunk", b"PREFIX" + good, b"BOGUS" + good[5:], b"[]"]
+
+
+@pytest.mark.parametrize("state", broken_states())
+def test_a_broken_state_is_an_error_that_names_the_reader_and_leaves_it_reset(state: bytes) -> None:
+    """D16.10"""
+    reader = reader_of(a=[b"x", b"y"])
+    reader.read(1)
+    reader.file(b"a")
+    with pytest.raises(InvalidArgumentError, match="Could not parse state for MemoryReader 'r'"):
+        reader.restore(state)
+    assert (reader.produced, reader.completed) == (0, 0)
+    assert reader.read(2) == [NeedFile(2)]
+
+
+def test_the_state_of_another_kind_of_reader_is_refused() -> None:
+    other = Reader("o", "OtherReader", lambda: Memory({}))
+    with pytest.raises(InvalidArgumentError, match="the state of a OtherReader"):
+        reader_of().restore(other.state())
+
+
+def test_a_state_is_text_that_one_can_read() -> None:
+    reader = reader_of(a=[b"x", b"y"])
+    reader.read(1)
+    reader.file(b"a")
+    assert json.loads(reader.state()[9:])["path"] == "a"
+
+
+# -- all formats
+
+
+def test_every_reader_has_a_sample_file() -> None:
+    assert SAMPLES.keys() == READERS.keys()
+
+
+@pytest.mark.parametrize("kind", sorted(SAMPLES))
+def test_a_restored_reader_goes_on_where_it_stopped(kind: str, tmp_path: Path) -> None:
+    """D9"""
+    path = tmp_path / "sample"
+    path.write_bytes(SAMPLES[kind])
+    reader, states = Reader("r", kind, READERS[kind]), []
+    reader.file(str(path).encode())
+    values = []
+    while not isinstance(effect := only(reader.read(1)), NeedFile):
+        values.append(effect.value[1].item())
+        states.append(reader.state())
+    assert len(values) >= 3
+    for count, state in enumerate(states, start=1):
+        restored = Reader("r", kind, READERS[kind])
+        restored.restore(state)
+        assert values_left(restored) == values[count:]
+
+
+# -- any order of events
+
+
+CALLS = ["read", "many", "file", "none", "withdraw", "checkpoint"]
+
+
+@given(st.lists(st.sampled_from(CALLS), max_size=60), st.randoms())
+def test_no_record_is_lost_or_repeated_or_out_of_order(calls: list[str], random: Random) -> None:
+    """Whatever happens, the records come in the order of the files, and a state in between changes nothing."""
+    files = {f"f{i}": [b"%d.%d" % (i, k) for k in range(i % 4)] for i in range(len(calls))}
+    reader = Reader("r", "MemoryReader", lambda: Memory(files))
+    waiting: list[int] = []
+    sent: list[str] = []
+    got: list[bytes] = []
+    requests = 0
+    for ticket, call in enumerate(calls):
+        effects: Effects = []
+        if call in ("read", "many"):
+            waiting.append(ticket)
+            effects = reader.read(ticket, None if call == "read" else 2)
+        elif call == "file" and requests:
+            requests -= 1
+            sent.append(f"f{len(sent)}")
+            effects = reader.file(sent[-1].encode())
+        elif call == "none" and requests:
+            requests -= 1
+            effects = reader.no_file(OutOfRangeError(None, None, "closed"))
+        elif call == "withdraw" and waiting:
+            effects = reader.withdraw(random.choice(waiting), CancelledError(None, None, "stop"))
+        elif call == "checkpoint" and not waiting and not requests:
+            state = reader.state()
+            reader = Reader("r", "MemoryReader", lambda: Memory(files))
+            reader.restore(state)
+        for effect in effects:
+            if isinstance(effect, NeedFile):
+                requests += 1
+                continue
+            waiting.remove(effect.ticket)
+            if effect.value is not None:
+                got += np.atleast_1d(effect.value[1]).tolist()
+        assert requests <= 1
+        assert requests or not waiting
+    expected = [record for path in sent for record in files[path]]
+    assert got == expected[: len(got)]
+    assert reader.produced == len(got)
+    assert waiting or got + values_left(reader) == expected

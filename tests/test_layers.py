@@ -1,0 +1,137 @@
+"""Imports point down: a part of dflow imports parts of its own layer and of lower ones.
+
+Every import counts, also one inside a function; only those under `if TYPE_CHECKING` do not.
+"""
+
+import ast
+import glob
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+LAYERS = (  # from the bottom up
+    ("errors", "dtypes", "shapes", "devices", "specs"),
+    ("graph", "scopes", "registry"),
+    ("ops", "gradients", "nn", "blocks"),
+    ("readers", "queues"),
+    ("compile",),
+    ("runtime", "cluster"),
+    ("train",),
+    ("pipelines",),
+    ("cli", "dashboard", "visualize", "__main__"),
+)
+HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
+
+MAY_IMPORT = {  # foreign packages that only some parts may import
+    "dask": {"compile", "runtime", "cluster", "cli", "dashboard"},
+    "distributed": {"runtime", "cluster", "cli", "dashboard"},
+}
+FROM_OUTSIDE = {"readers", "pipelines"}  # written as a user would write them: with dflow's public names
+MAY_IMPORT_DFLOW = FROM_OUTSIDE | {"cli", "dashboard"}  # `import dflow` itself brings every layer
+
+# glob follows the links to readers/ and pipelines/.
+FILES = sorted(Path(path) for path in glob.glob("dflow/**/*.py", root_dir=ROOT, recursive=True))
+CHECKED = [file for file in FILES if file != Path("dflow/__init__.py")]
+
+
+def part_of(module: str) -> str | None:
+    """`dflow.ops.math` -> `ops`.  None: dflow itself or one of its public names."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in HEIGHT else None
+
+
+def is_type_checking(test: ast.expr) -> bool:
+    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def imports(node: ast.AST, package: str) -> Iterator[str]:
+    """The full name of everything that is imported below `node`, in a file of `package`."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*above, base] if base else above)
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.If) and is_type_checking(node.test):
+        for child in node.orelse:
+            yield from imports(child, package)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from imports(child, package)
+
+
+def offences(file: Path, source: str) -> list[str]:
+    """What `file` imports and may not, a sentence each."""
+    package = ".".join(file.parts[:-1])
+    part = file.with_suffix("").parts[1]
+    found = []
+    for name in imports(ast.parse(source), package):
+        top, *inner = name.split(".")
+        if part not in MAY_IMPORT.get(top, {part}):
+            found.append(f"{part} imports {name}: only {', '.join(sorted(MAY_IMPORT[top]))} may")
+        if top != "dflow":
+            continue
+        target = part_of(name)
+        if target is None and part not in MAY_IMPORT_DFLOW:
+            found.append(f"{part} imports {name}: say which module of dflow it needs")
+        elif target is not None and HEIGHT[target] > HEIGHT[part]:
+            found.append(f"{part} imports {name}: {target} lies above it")
+        if part in FROM_OUTSIDE and target != part and any(step.startswith("_") for step in inner):
+            found.append(f"{part} imports {name}: it may use public names only")
+    return found
+
+
+def test_every_part_of_dflow_has_a_layer() -> None:
+    assert sorted({file.with_suffix("").parts[1] for file in CHECKED} - HEIGHT.keys()) == []
+
+
+@pytest.mark.parametrize("file", CHECKED, ids=str)
+def test_a_file_imports_nothing_from_above_it(file: Path) -> None:
+    if file.with_suffix("").parts[1] not in HEIGHT:
+        pytest.fail(f"{file} belongs to no layer: add it to LAYERS")
+    assert offences(file, (ROOT / file).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("dflow/graph.py", "import dflow.ops"),
+        ("dflow/graph.py", "from dflow import ops"),
+        ("dflow/graph.py", "from . import ops"),
+        ("dflow/graph.py", "from .ops.math import add"),
+        ("dflow/graph.py", "def f():\n    from dflow.runtime import host"),
+        ("dflow/graph.py", "import dflow as df"),
+        ("dflow/ops/math.py", "from ..runtime import host"),
+        ("dflow/ops/__init__.py", "from ..queues.fifo import FifoQueue"),
+        ("dflow/queues/fifo.py", "import dask"),
+        ("dflow/compile/lower.py", "from distributed import Client"),
+        ("dflow/train/loop.py", "import distributed.client as dc"),
+        ("dflow/readers/text.py", "from dflow.train import Saver"),
+        ("dflow/pipelines/csv.py", "from dflow import _secret"),
+        ("dflow/pipelines/csv.py", "from dflow.ops.math import _add"),
+        ("dflow/graph.py", "if TYPE_CHECKING:\n    pass\nelse:\n    import dflow.ops"),
+    ],
+)
+def test_an_import_from_above_is_found(file: str, source: str) -> None:
+    assert len(offences(Path(file), source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("dflow/graph.py", "import numpy as np\nfrom dflow import errors\nfrom .scopes import device"),
+        ("dflow/graph.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from dflow.ops import math"),
+        ("dflow/ops/math.py", "from . import array\nfrom .array import _shape\nfrom ..graph import Tensor"),
+        ("dflow/compile/lower.py", "from dask.highlevelgraph import HighLevelGraph"),
+        ("dflow/runtime/host.py", "from distributed import WorkerPlugin\nfrom dflow.compile import lower"),
+        ("dflow/readers/text.py", "import dflow as df\nfrom dflow import Tensor\nfrom dflow.registry import define"),
+        ("dflow/pipelines/csv.py", "from ._rows import split\nfrom dflow.readers.csv import CsvReader"),
+    ],
+)
+def test_an_import_of_the_same_layer_or_from_below_is_fine(file: str, source: str) -> None:
+    assert offences(Path(file), source) == []
