@@ -7,7 +7,15 @@ workers of a Dask cluster.  Names, argument order and behaviour are those of Ten
 """
 
 from dflow import cluster, errors, nn, train
-from dflow.blocks import colocate_with, container, control_dependencies, device, name_scope
+from dflow.blocks import (
+    add_to_collection,
+    colocate_with,
+    container,
+    control_dependencies,
+    device,
+    get_collection,
+    name_scope,
+)
 from dflow.dashboard import page as _page  # adds its page to the scheduler  # noqa: F401
 from dflow.devices import DeviceSpec
 from dflow.dtypes import (
@@ -43,6 +51,7 @@ from dflow.graph import (
     get_default_graph,
     reset_default_graph,
 )
+from dflow.ops import operators as _operators  # gives tensors and variables Python's operators  # noqa: F401
 from dflow.ops.array import (
     broadcast_to,
     expand_dims,
@@ -212,6 +221,7 @@ __all__ = [
     "add",
     "add_n",
     "add_op",
+    "add_to_collection",
     "argmax",
     "argmin",
     "as_dtype",
@@ -262,6 +272,7 @@ __all__ = [
     "floordiv",
     "floormod",
     "gather",
+    "get_collection",
     "get_default_graph",
     "get_default_session",
     "get_variable",

@@ -1,4 +1,4 @@
-"""The `with` blocks of the default graph: devices, names, order, containers.
+"""The `with` blocks and the collections of the default graph.
 
 Source: tf.device, tf.name_scope, tf.control_dependencies, tf.container, tf.colocate_with of TensorFlow 1.15.
 """
@@ -32,6 +32,16 @@ def control_dependencies(control_inputs: Iterable[Any] | None) -> AbstractContex
     None forgets the outer blocks.  Only what is built inside waits: a tensor made before does not; use `identity`.
     """
     return get_default_graph().control_dependencies(control_inputs)
+
+
+def add_to_collection(name: Any, value: Any) -> None:
+    """Add a value to a collection of the default graph."""
+    get_default_graph().add_to_collection(name, value)
+
+
+def get_collection(key: Any, scope: str | None = None) -> list[Any]:
+    """What is in a collection of the default graph; with `scope`, of items whose name starts with it."""
+    return get_default_graph().get_collection(key, scope)
 
 
 def container(container_name: str) -> AbstractContextManager[str]:

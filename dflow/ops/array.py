@@ -17,7 +17,7 @@ from dflow import scopes
 from dflow.dtypes import DType, as_dtype, int32
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
-from dflow.ops.arrays import dtype_in, ints, is_text, namespace, vector
+from dflow.ops.arrays import dtype_in, ints, is_integral, is_text, namespace, vector
 from dflow.ops.arrays import zeros as zeros_array
 from dflow.ops.batching import along_axes, behind, each, elementwise, steps
 from dflow.ops.constants import constant
@@ -538,7 +538,9 @@ def _known_count(values: Sequence[Any]) -> int | None:
         return None
     start, limit, delta = (value.reshape(()).item() for value in values)
     if delta == 0 or (limit - start) * delta < 0:
-        raise ShapeError(f"range({start}, {limit}, {delta}): the delta is 0 or leads away from the limit")
+        raise ShapeError(
+            f"range({start}, {limit}, {delta}): Requires start <= limit when delta > 0, start >= limit when delta < 0"
+        )
     return _count(start, limit, delta)
 
 
@@ -561,7 +563,7 @@ def _range_spec(start: TensorSpec, limit: TensorSpec, delta: TensorSpec) -> Tens
 
 def _range_kernel(start: Any, limit: Any, delta: Any) -> Any:
     xp = namespace(start)
-    number = int if xp.isdtype(start.dtype, "integral") else float
+    number = int if is_integral(start) else float
     first, last, step = number(start), number(limit), number(delta)
     if step == 0 or (last - first) * step < 0:
         raise InvalidArgumentError(

@@ -35,6 +35,22 @@ def is_text(array: Any) -> bool:
     return getattr(array.dtype, "kind", "") == "O"
 
 
+def is_integral(array: Any) -> bool:
+    """Are its values integers?"""
+    return _is_kind(array, "iu", "integral")
+
+
+def is_complex(array: Any) -> bool:
+    """Are its values complex?"""
+    return _is_kind(array, "c", "complex floating")
+
+
+def _is_kind(array: Any, letters: str, name: str) -> bool:
+    """NumPy's and CuPy's dtypes say it by a letter; `isdtype` does not know bfloat16."""
+    letter = getattr(array.dtype, "kind", None)
+    return letter in letters if letter is not None else bool(namespace(array).isdtype(array.dtype, name))
+
+
 def as_text(value: Any) -> Any:
     """What NumPy made of an object array, which may be a bare bytes object, as an array again."""
     return value if isinstance(value, np.ndarray) else np.asarray(value, dtype=object)

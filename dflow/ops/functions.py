@@ -10,7 +10,7 @@ from typing import Any
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor
 from dflow.ops.array import zeros_like
-from dflow.ops.arrays import namespace, pairwise
+from dflow.ops.arrays import is_integral, namespace, pairwise
 from dflow.ops.batching import elementwise
 from dflow.ops.compare import greater, where
 from dflow.ops.math import (
@@ -61,8 +61,7 @@ def pow(x: Any, y: Any, name: str | None = None) -> Tensor:
 
 
 def _pow_kernel(x: Any, y: Any) -> Any:
-    xp = namespace(x, y)
-    if xp.isdtype(y.dtype, "signed integer") and bool(xp.any(y < 0)):
+    if is_integral(y) and bool(namespace(y).any(y < 0)):
         raise InvalidArgumentError(None, None, "Integers to negative integer powers are not allowed")
     return pairwise("pow", x, y)
 

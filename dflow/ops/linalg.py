@@ -89,11 +89,12 @@ def _matmul_kernel(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
     left = xp.matrix_transpose(a) if transpose_a else a
     right = xp.matrix_transpose(b) if transpose_b else b
     try:
-        return xp.matmul(left, right)
+        product = xp.matmul(left, right)
     except ValueError:
         raise InvalidArgumentError(
             None, None, f"Matrix size-incompatible: In[0]: {list(left.shape)}, In[1]: {list(right.shape)}"
         ) from None
+    return xp.astype(product, a.dtype, copy=False)  # of bfloat16, NumPy makes float32
 
 
 def _matmul_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:

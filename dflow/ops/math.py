@@ -14,7 +14,7 @@ from dflow.dtypes import DType, as_dtype, float32, float64
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
 from dflow.ops.array import zeros_like
-from dflow.ops.arrays import as_text, dtype_in, is_text, namespace, pairwise
+from dflow.ops.arrays import as_text, dtype_in, is_complex, is_integral, is_text, namespace, pairwise
 from dflow.ops.batching import elementwise
 from dflow.ops.compare import greater_equal, less_equal, where
 from dflow.ops.like import sum_like
@@ -178,7 +178,7 @@ define(
 def _integer_divisor(y: Any) -> None:
     """InvalidArgumentError for an integer 0 among the divisors."""
     xp = namespace(y)
-    if xp.isdtype(y.dtype, "integral") and not bool(xp.all(y != 0)):
+    if is_integral(y) and not bool(xp.all(y != 0)):
         raise InvalidArgumentError(None, None, "Integer division by zero")
 
 
@@ -197,7 +197,7 @@ def floordiv(x: Any, y: Any, name: str | None = None) -> Tensor:
 
     InvalidArgumentError at run time for an integer division by zero.
     """
-    return binary("FloorDiv", x, y, name)
+    return binary("FloorDiv", x, y, name or "floordiv")
 
 
 floor_div = floordiv
@@ -341,7 +341,7 @@ def _cast_spec(x: TensorSpec, dtype: DType) -> TensorSpec:
 
 def _cast_kernel(x: Any, dtype: DType) -> Any:
     xp = namespace(x)
-    if not dtype.is_complex and xp.isdtype(x.dtype, "complex floating"):
+    if not dtype.is_complex and is_complex(x):
         x = xp.real(x)
     return xp.astype(x, dtype_in(xp, dtype), copy=False)
 

@@ -20,7 +20,7 @@ from dflow.ops.compare import greater_equal, where
 from dflow.ops.control import stop_gradient
 from dflow.ops.functions import exp, log1p
 from dflow.ops.like import sum_like
-from dflow.ops.math import add, cast, floating, multiply, negative, real, realdiv, subtract
+from dflow.ops.math import add, cast, multiply, negative, real, realdiv, subtract
 from dflow.ops.random import random_uniform
 from dflow.ops.reduce import reduce_sum
 from dflow.ops.static import is_symbolic, normal_axis, only, operands, same_dtype, spec_of
@@ -192,7 +192,7 @@ def _cross_entropy_kernel(logits: Any, labels: Any, axis: int) -> Any:
             None,
             f"logits and labels must have one shape: logits_size={list(logits.shape)} labels_size={list(labels.shape)}",
         )
-    return -xp.sum(labels * _log_softmax_kernel(logits, axis), axis=axis, dtype=logits.dtype)
+    return xp.sum(labels * -_log_softmax_kernel(logits, axis), axis=axis, dtype=logits.dtype)
 
 
 def _cross_entropy_gradient(op: Operation, dy: Tensor) -> tuple[Tensor, Tensor]:
@@ -403,7 +403,11 @@ def dropout(
     if (keep_prob is None) == (rate is None):
         raise ValueError("dropout needs either keep_prob or rate")
     tensor = convert_to_tensor(x)
-    floating(tensor.spec)
+    if not tensor.dtype.is_floating:
+        raise ValueError(
+            "x has to be a floating point tensor since it's going to be scaled. "
+            f"Got a {tensor.dtype.name} tensor instead."
+        )
     keep: Any = keep_prob if rate is None else (subtract(1.0, rate) if is_symbolic(rate) else 1 - rate)
     if not is_symbolic(keep):
         if not 0 < keep <= 1:

@@ -13,7 +13,7 @@ from dflow.dtypes import DType, as_dtype
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
 from dflow.ops.array import zeros_like
-from dflow.ops.arrays import dtype_in, ints, namespace
+from dflow.ops.arrays import dtype_in, ints, is_integral, namespace
 from dflow.ops.batching import along_axes
 from dflow.ops.compare import equal, is_finite, not_equal, where
 from dflow.ops.control import stop_gradient
@@ -174,10 +174,10 @@ def reduce_mean(
 def _mean_kernel(x: Any, axes: Any = None, *, axis: Axis, keepdims: bool) -> Any:
     xp = namespace(x)
     places = _places(x, axes, axis)
-    if x.size and not xp.isdtype(x.dtype, "integral"):
+    if x.size and not is_integral(x):
         return xp.mean(x, axis=places, keepdims=keepdims)
     total = xp.sum(x, axis=places, dtype=x.dtype, keepdims=keepdims)
-    if not xp.isdtype(x.dtype, "integral"):
+    if not is_integral(x):
         return total / 0
     count = max(1, x.size // max(1, total.size))
     quotient = total // count
@@ -289,7 +289,7 @@ def _extreme(function: str, x: Any, axes: Any, axis: Axis, keepdims: bool) -> An
     if 0 not in (x.shape[place] for place in places):
         return getattr(xp, function)(x, axis=places, keepdims=keepdims)
     empty = xp.sum(x, axis=places, dtype=x.dtype, keepdims=keepdims)
-    if xp.isdtype(x.dtype, "real floating"):
+    if not is_integral(x):
         return xp.full_like(empty, float("-inf") if function == "max" else float("inf"))
     limits = xp.iinfo(x.dtype)
     return xp.full_like(empty, limits.min if function == "max" else limits.max)

@@ -157,8 +157,8 @@ class ClusterBackend:
         self._actors.keep(plan)
         with self._lock:
             name = f"{label}-{len(self._loops)}"
-            names = tuple(element.name for element in fetch_map.elements)
-            spec = LoopSpec(self.session, name, plan.call(), choose_home(plan, device), label, steps, every, names)
+            home = choose_home(plan, device)
+            spec = LoopSpec(self.session, name, plan.call(), home, label, steps, every, fetch_map.names)
             loop = self._loops[name] = Loop(spec, fetch_map, located)
         lane = self.process.lane_to(plan.addresses[spec.home])
         loop.stopper = lambda error: lane.send(m.StopLoop(self.session, name, error))

@@ -18,13 +18,18 @@ Rebuild = Callable[[Sequence[Any]], Any]
 
 
 class FetchMap:
-    """The elements that a structure of fetches names, each once, and how the structure is built from their values."""
+    """The elements that a structure of fetches names, each once, and how the structure is built from their values.
+
+    names: what to call each element in a log or a table: its key in a dict of fetches, else its own name.
+    """
 
     def __init__(self, graph: Graph, fetches: Any) -> None:
         self._graph = graph
         self._index: dict[Element, int] = {}
+        self._keys: dict[Element, str] = {}
         self.rebuild = self._map(fetches)
         self.elements: tuple[Element, ...] = tuple(self._index)
+        self.names = tuple(self._keys.get(element, element.name) for element in self.elements)
 
     def _map(self, fetch: Any) -> Rebuild:
         if isinstance(fetch, (Tensor, Operation)):
@@ -43,6 +48,7 @@ class FetchMap:
 
     def _mapping(self, fetch: Mapping[Any, Any]) -> Rebuild:
         parts = {key: self._map(value) for key, value in fetch.items()}
+        self._keys.update({value: str(key) for key, value in fetch.items() if isinstance(value, (Tensor, Operation))})
         kind = type(fetch)
 
         def rebuild(found: Sequence[Any]) -> Any:

@@ -91,7 +91,8 @@ class LocalBackend:
         located: Callable[[Any], Any],
     ) -> Loop:
         name = f"{label}-{len(self._loops)}"
-        spec = LoopSpec(self.session, name, plan.call(), choose_home(plan, device), label, steps, every)
+        home = choose_home(plan, device)
+        spec = LoopSpec(self.session, name, plan.call(), home, label, steps, every, fetch_map.names)
         loop = Loop(spec, fetch_map, located)
         run = LoopRun(self.process, spec, report=loop.reported)
         loop.stopper = run.stop

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dflow.compile import CallPlan, Plan
 from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
+from dflow.registry import op_def
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.transfers import fetched, to_host
 
@@ -40,16 +40,24 @@ class LoopSpec:
 
 
 def choose_home(plan: Plan, device: Any) -> str:
-    """The device that a loop runs on: as asked, else the one with most operations, as a rule the worker's own."""
+    """The device that a loop runs on: as asked, else a GPU if it has one, else where it computes most.
+
+    What touches state does not count as computing: a training loop belongs next to its network, not to the ps.
+    """
     if device is None:
-        counts = Counter(plan.placement.values())
-        return max(plan.parts, key=lambda name: counts[name])
+        return max(plan.parts, key=lambda name: ("/device:GPU:" in name, _computes(plan, name)))
     found = matching(canonical_name(device), plan.parts)
     if not found:
         raise InvalidArgumentError(
             None, None, f"no operation of the loop is on {device!r}; its devices are {', '.join(plan.parts)}"
         )
     return found[0]
+
+
+def _computes(plan: Plan, device: str) -> int:
+    """How many operations without state a device runs."""
+    kinds = [i.op.kind for segment in plan.parts[device].segments for i in segment.instructions]
+    return sum(not op_def(kind).stateful for kind in kinds)
 
 
 class LoopRun:

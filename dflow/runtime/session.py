@@ -14,8 +14,10 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any, Protocol
 
 from dflow import scopes
+from dflow.cluster.spec import ClusterSpec
 from dflow.compile import DeviceTable, Plan, compile_plan
 from dflow.compile.place import default_device
+from dflow.devices import DeviceSpec
 from dflow.errors import NotFoundError, OpError
 from dflow.graph import Graph, Operation, Tensor, get_default_graph
 from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
@@ -101,6 +103,14 @@ class BaseSession:
     def list_devices(self) -> list[Any]:
         """The devices that the session may use."""
         return list(self._backend.devices().devices)
+
+    def cluster_spec(self) -> ClusterSpec:
+        """The jobs and tasks of the session's devices, with the addresses of their workers ("" in this process)."""
+        jobs: dict[str, dict[int, str]] = {}
+        for device in self._backend.devices(fresh=True).devices:
+            spec = DeviceSpec.from_string(device.name)
+            jobs.setdefault(spec.job or "", {}).setdefault(spec.task or 0, device.address)
+        return ClusterSpec(jobs)
 
     # -- running
 
