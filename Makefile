@@ -1,12 +1,13 @@
 PYTHON ?= python3
 
-.PHONY: help venv check test test-old-dask demo bench clean
+.PHONY: help venv check test test-old-dask browser test-browser demo bench clean
 
 help:
 	@echo "make demo           run the example on a small cluster of this machine"
 	@echo "make test           run the tests"
 	@echo "make check          lint, formatting, types"
 	@echo "make test-old-dask  run the cluster tests with the oldest Dask that dflow supports"
+	@echo "make test-browser   look at the dashboard page in headless Chromium while the example runs"
 	@echo "make bench          run the benchmarks"
 	@echo "make venv           only make the virtual environment that these use"
 	@echo "make clean          remove what the above have made"
@@ -24,6 +25,16 @@ test: .venv/dev.stamp
 
 test-old-dask: .venv-old/test.stamp
 	.venv-old/bin/pytest tests/cluster
+
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || echo chromium)
+
+# Playwright from PyPI, and Chromium, from Debian's packages where there is none yet.
+browser: .venv/dev.stamp
+	.venv/bin/python -m pip install --quiet -e '.[dev,browser]'
+	command -v $(CHROMIUM) || { apt-get update && apt-get install --yes chromium; }
+
+test-browser: browser
+	DFLOW_BROWSER=$$(command -v $(CHROMIUM)) .venv/bin/pytest tests/browser
 
 demo: .venv/examples.stamp
 	.venv/bin/dflow submit examples/train_csv.py

@@ -160,16 +160,12 @@ def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     """
     if dtype is not None and dtype.name == "string":
         return _to_bytes(value)
-    if hasattr(value, "dtype") and hasattr(value, "__array__"):
+    try:
         array = np.asarray(value)
-    elif dtype is not None and (dtype.is_floating or dtype.is_complex):
-        array = np.asarray(value)
-        if array.size == 0:
-            array = array.astype(dtype.as_numpy_dtype)
-    else:
-        array = np.asarray(value)
-        if array.size == 0 and dtype is not None:
-            array = array.astype(dtype.as_numpy_dtype)
+    except UnicodeDecodeError:  # bytes beside str
+        array = np.asarray(value, dtype=object)
+    if array.size == 0 and dtype is not None and not hasattr(value, "__array__"):
+        array = array.astype(dtype.as_numpy_dtype)
     if array.dtype.kind in "SUO":
         if dtype is not None:
             raise TypeError(f"expected {dtype.name}, got {_short(value)}")

@@ -197,6 +197,25 @@ def default_session_scope(session: Any) -> Iterator[Any]:
         stack.pop()
 
 
+def make_default(session: Any, graph: Graph | None) -> Callable[[], None]:
+    """Make a session, and a graph if one is given, the defaults of this thread; gives what takes them back.
+
+    Unlike the `with` blocks, it may be taken back in any order.
+    """
+    entered = [(_stack("sessions"), session)] + ([(_stack("graphs"), graph)] if graph is not None else [])
+    for stack, item in entered:
+        stack.append(item)
+
+    def take_back() -> None:
+        for stack, item in entered:
+            for i in reversed(range(len(stack))):
+                if stack[i] is item:
+                    del stack[i]
+                    break
+
+    return take_back
+
+
 def get_default_session() -> Any:
     """The innermost session that this thread made its default, or None."""
     stack = _stack("sessions")

@@ -29,8 +29,9 @@ def lower(
         {op.name: placed[op] for op in needed.ops},
         {},
     )
-    parts = _parts(plan, table)
-    return replace(plan, parts=parts, addresses={device: table[device].address for device in parts})
+    addresses = {device.name: device.address for device in table.devices}
+    parts = _parts(plan, addresses)
+    return replace(plan, parts=parts, addresses={device: addresses[device] for device in parts})
 
 
 class _Edges:
@@ -70,48 +71,72 @@ def _crosses(op: Operation, group: Group, edges: _Edges) -> bool:
     return not is_literal(op) and edges.group[op] is not group
 
 
+class _Draft:
+    """A segment in the making: the slot of each tensor, and what comes from outside."""
+
+    def __init__(self, edges: _Edges) -> None:
+        self._edges = edges
+        self._slots: dict[Tensor, int] = {}
+        self.count = 0
+        self.arguments: dict[int, int] = {}  # slot -> edge
+        self.literals: dict[int, Any] = {}
+        self.results: list[tuple[int, int]] = []  # (edge, slot)
+
+    def input(self, tensor: Tensor) -> int:
+        """The slot that an operation reads."""
+        if tensor not in self._slots:
+            slot = self._slots[tensor] = self._new()
+            if tensor in self._edges.fed or not is_literal(tensor.op):
+                self.arguments[slot] = self._edges.values[tensor]
+            else:
+                self.literals[slot] = tensor.op.attrs["value"]
+        return self._slots[tensor]
+
+    def output(self, tensor: Tensor) -> int:
+        """The slot that an operation fills.  No one reads that of a fed tensor: all use what was fed."""
+        slot = self._new()
+        if tensor not in self._edges.fed:
+            self._slots[tensor] = slot
+            if tensor in self._edges.values:
+                self.results.append((self._edges.values[tensor], slot))
+        return slot
+
+    def _new(self) -> int:
+        self.count += 1
+        return self.count - 1
+
+
 def _lower_group(index: int, group: Group, edges: _Edges, placed: Mapping[Operation, str]) -> Segment:
-    slots: dict[Tensor, int] = {}
-    arguments: dict[int, int] = {}  # slot -> edge
-    literals: dict[int, Any] = {}
+    draft = _Draft(edges)
     controls: dict[int, None] = {}
     instructions = []
     for op in group.ops:
-        for tensor in op.inputs:
-            if tensor in slots:
-                continue
-            slots[tensor] = len(slots)
-            if tensor in edges.fed or not is_literal(tensor.op):
-                arguments[slots[tensor]] = edges.values[tensor]
-            else:
-                literals[slots[tensor]] = tensor.op.attrs["value"]
+        inputs, outputs = tuple(map(draft.input, op.inputs)), tuple(map(draft.output, op.outputs))
+        instructions.append(_instruction(op, placed, inputs, outputs))
         for control in op.control_inputs:
             if _crosses(control, group, edges):
                 controls[edges.done[edges.group[control].ops[0]]] = None
-        for tensor in op.outputs:
-            slots.setdefault(tensor, len(slots))
-        info = OpInfo(op.name, op.type, placed[op], op.made_at)
-        inputs, outputs = tuple(slots[t] for t in op.inputs), tuple(slots[t] for t in op.outputs)
-        instructions.append(Instruction(info, _located(op.attrs, placed), inputs, outputs))
-    results = [(edges.values[t], slots[t]) for op in group.ops for t in op.outputs if t in edges.values]
     return Segment(
         index,
         group.device,
         _label(group),
         group.blocks,
-        tuple(dict.fromkeys([*arguments.values(), *controls])),
-        tuple(arguments.items()),
-        tuple(literals.items()),
-        len(slots),
+        tuple(dict.fromkeys([*draft.arguments.values(), *controls])),
+        tuple(draft.arguments.items()),
+        tuple(draft.literals.items()),
+        draft.count,
         tuple(instructions),
-        tuple(results),
+        tuple(draft.results),
         edges.done.get(group.ops[0]),
     )
 
 
-def _located(attrs: dict[str, Any], placed: Mapping[Operation, str]) -> dict[str, Any]:
-    """The attributes with the device names that they ask for."""
-    return {key: placed[value.op] if isinstance(value, DeviceOf) else value for key, value in attrs.items()}
+def _instruction(
+    op: Operation, placed: Mapping[Operation, str], inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> Instruction:
+    """One kernel call, its attributes with the device names that they ask for."""
+    attrs = {key: placed[value.op] if isinstance(value, DeviceOf) else value for key, value in op.attrs.items()}
+    return Instruction(OpInfo(op.name, op.type, placed[op], op.made_at), attrs, inputs, outputs)
 
 
 def _label(group: Group) -> str:
@@ -120,51 +145,89 @@ def _label(group: Group) -> str:
     return names[-1] if len(group.ops) == 1 else f"{names[-1]} (+{len(group.ops) - 1})"
 
 
-def _parts(plan: Plan, table: DeviceTable) -> dict[str, DevicePlan]:
-    consumers: dict[int, set[str]] = {}
+def _parts(plan: Plan, addresses: Mapping[str, str]) -> dict[str, DevicePlan]:
+    consumers: dict[int, set[str]] = {}  # edge -> devices
+    segments: dict[str, list[Segment]] = {}
     for segment in plan.segments:
+        segments.setdefault(segment.device, []).append(segment)
         for edge in segment.needs:
             consumers.setdefault(edge, set()).add(segment.device)
+    feeds: dict[str, list[int]] = {device: [] for device in segments}
+    for edge in plan.feeds:
+        for device in consumers.get(edge, ()):
+            feeds[device].append(edge)
     fetched = {edge for edge in plan.fetches if edge is not None} - set(plan.feeds)
     parts = {}
-    for device in dict.fromkeys(segment.device for segment in plan.segments):
-        mine = tuple(segment for segment in plan.segments if segment.device == device)
-        made = {edge for s in mine for edge, _ in s.results} | {s.done for s in mine if s.done is not None}
-        routes = {e: tuple(sorted(consumers[e] - {device})) for e in sorted(made) if consumers.get(e, set()) - {device}}
-        others = sorted({other for targets in routes.values() for other in targets} | _devices_named(mine, table))
-        feeds = tuple(edge for edge in dict.fromkeys(plan.feeds) if device in consumers.get(edge, ()))
-        addresses = {other: table[other].address for other in others}
-        parts[device] = DevicePlan(plan.number, device, mine, feeds, routes, frozenset(fetched & made), addresses)
+    for device, mine in segments.items():
+        made = sorted(edge for segment in mine for edge in segment.gives)
+        routes = {e: tuple(sorted(consumers[e] - {device})) for e in made if consumers.get(e, set()) - {device}}
+        others = {other for targets in routes.values() for other in targets} | _devices_named(mine, addresses)
+        parts[device] = DevicePlan(
+            plan.number,
+            device,
+            tuple(mine),
+            tuple(feeds[device]),
+            routes,
+            frozenset(fetched.intersection(made)),
+            {other: addresses[other] for other in sorted(others)},
+        )
     return parts
 
 
-def _devices_named(segments: Sequence[Segment], table: DeviceTable) -> set[str]:
+def _devices_named(segments: Sequence[Segment], addresses: Mapping[str, str]) -> set[str]:
     """The devices that attributes name: of a queue that a reader takes its files from."""
-    names = set(table.names)
     return {
         value
         for segment in segments
         for instruction in segment.instructions
         for key, value in instruction.attrs.items()
-        if key.endswith("_device") and value in names
+        if key.endswith("_device") and isinstance(value, str) and value in addresses
     }
 
 
 def check_plan(plan: Plan) -> None:
-    """Every edge has one source; every segment's slots are filled before they are read; fetches are made or fed."""
-    sources: dict[int, str] = dict.fromkeys(plan.feeds, "feeds")
+    """Every edge has one source, which comes before its users; every slot is filled once, before it is read."""
+    sources = set(plan.feeds)
     for segment in plan.segments:
-        for edge in [result for result, _ in segment.results] + ([segment.done] if segment.done is not None else []):
+        if not sources.issuperset(segment.needs):
+            raise AssertionError(f"lower: {segment.label} needs an edge of no one\n{describe_segments(plan.segments)}")
+        for edge in segment.gives:
             if edge in sources:
                 raise AssertionError(f"lower: edge {edge} has two sources\n{describe_segments(plan.segments)}")
-            sources[edge] = segment.label
-    for segment in plan.segments:
-        if any(edge not in sources for edge in segment.needs):
-            raise AssertionError(f"lower: {segment.label} needs an edge of no one\n{describe_segments(plan.segments)}")
-        filled = {slot for slot, _ in segment.arguments} | {slot for slot, _ in segment.literals}
-        for instruction in segment.instructions:
-            if not filled.issuperset(instruction.inputs):
-                raise AssertionError(f"lower: {instruction.op} reads a slot before it is filled")
-            filled.update(instruction.outputs)
-    if any(edge is not None and edge not in sources for edge in plan.fetches):
+            sources.add(edge)
+        _check_slots(segment)
+    if not sources.issuperset(edge for edge in plan.fetches if edge is not None):
         raise AssertionError("lower: a fetch is made by no one")
+    _check_parts(plan)
+
+
+def _check_slots(segment: Segment) -> None:
+    filled = {slot for slot, _ in segment.arguments} | {slot for slot, _ in segment.literals}
+    for instruction in segment.instructions:
+        if not filled.issuperset(instruction.inputs):
+            raise AssertionError(f"lower: {instruction.op} reads a slot before it is filled")
+        if not filled.isdisjoint(instruction.outputs):
+            raise AssertionError(f"lower: {instruction.op} fills a slot a second time")
+        filled.update(instruction.outputs)
+    if not filled.issuperset(slot for _, slot in segment.results):
+        raise AssertionError(f"lower: {segment.label} gives a slot that no one fills")
+
+
+def _check_parts(plan: Plan) -> None:
+    """Each segment is in its device's part, where every edge that it needs arrives; every fetch goes to the caller."""
+    if sorted(s.index for part in plan.parts.values() for s in part.segments) != list(range(len(plan.segments))):
+        raise AssertionError("lower: a segment is in no part or in two")
+    arriving = {device: set(part.feeds) for device, part in plan.parts.items()}
+    fetched = set(plan.feeds)
+    for part in plan.parts.values():
+        arriving[part.device].update(edge for segment in part.segments for edge in segment.gives)
+        fetched |= part.fetched
+        for edge, devices in part.routes.items():
+            for device in devices:
+                arriving[device].add(edge)
+    for part in plan.parts.values():
+        missing = {edge for segment in part.segments for edge in segment.needs} - arriving[part.device]
+        if missing:
+            raise AssertionError(f"lower: the edges {sorted(missing)} do not reach {part.device}")
+    if not fetched.issuperset(edge for edge in plan.fetches if edge is not None):
+        raise AssertionError("lower: a fetch does not go to the caller")

@@ -1,6 +1,7 @@
 """Give every operation a device: the simple placer.
 
 Pinned where the user said; with its resource where it is colocated with one; else on the session's default device.
+What needs text, files or Python objects and is colocated with something on a GPU goes to a CPU of the same task.
 A partial name is completed from the default device's task if that fits, and prefers a GPU to a CPU for an operation
 that has a kernel for it, as TensorFlow 1 does.
 """
@@ -45,7 +46,10 @@ class Placement(Mapping[Operation, str]):
             key = (root.device, root.definition.host_only)
             if key not in self._chosen:
                 self._chosen[key] = _choose(root, self._table, self._default, self._soft)
-            found = self._placed[op] = self._chosen[key]
+            found = self._chosen[key]
+            if op.definition.host_only and not key[1] and "/device:GPU:" in found:
+                found = _choose(op, self._table, found, self._soft)  # beside the operation that it is colocated with
+            self._placed[op] = found
         return found
 
     def __iter__(self) -> Iterator[Operation]:
@@ -114,12 +118,14 @@ def _info(op: Operation) -> OpInfo:
     return OpInfo(op.name, op.type, op.device, op.made_at)
 
 
-def check_placed(ops: Sequence[Operation], placed: Placement, table: DeviceTable) -> None:
-    """Every operation has a device that exists, and colocated ones share theirs."""
+def check_placed(ops: Sequence[Operation], placed: Mapping[Operation, str], table: DeviceTable) -> None:
+    """Every operation has a device that exists and a kernel there, and colocated ones share it if they can."""
     names = set(table.names)
     for op in ops:
         if placed[op] not in names:
             raise AssertionError(f"place: {op.name} is on {placed[op]!r}")
         root = op.colocation_root()
-        if placed[root] != placed[op]:
+        if op.definition.host_only and "/device:GPU:" in placed[op]:
+            raise AssertionError(f"place: {op.name} has no kernel on {placed[op]!r}")
+        if placed[root] != placed[op] and op.definition.host_only == root.definition.host_only:
             raise AssertionError(f"place: {op.name} is not with {root.name}")

@@ -28,6 +28,11 @@ class DeviceInfo:
     def is_gpu(self) -> bool:
         return "/device:GPU:" in self.name
 
+    @property
+    def device_type(self) -> str:
+        """CPU or GPU."""
+        return self.name.rpartition("/device:")[2].partition(":")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceTable:
@@ -39,9 +44,6 @@ class DeviceTable:
     @property
     def names(self) -> list[str]:
         return [device.name for device in self.devices]
-
-    def __getitem__(self, name: str) -> DeviceInfo:
-        return next(device for device in self.devices if device.name == name)
 
     def matching(self, request: str) -> list[DeviceInfo]:
         """The devices that a partial name may mean."""
@@ -85,6 +87,11 @@ class Segment:
     instructions: tuple[Instruction, ...]
     results: tuple[tuple[int, int], ...]  # (edge, slot): the values that leave it
     done: int | None  # the control edge that says it ended; None if no one asks
+
+    @property
+    def gives(self) -> list[int]:
+        """The edges that leave it, the control edge included."""
+        return [edge for edge, _ in self.results] + ([] if self.done is None else [self.done])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +143,6 @@ class Plan:
         """What the caller of a step must know."""
         feeds = {device: part.feeds for device, part in self.parts.items()}
         return CallPlan(self.number, self.addresses, self.feeds, feeds, self.fetches)
-
-    def source(self, edge: int) -> Segment | None:
-        """The segment that an edge leaves; None for a feed."""
-        for segment in self.segments:
-            if edge == segment.done or any(edge == result for result, _ in segment.results):
-                return segment
-        return None
 
 
 def describe_segments(segments: Iterable[Segment]) -> str:

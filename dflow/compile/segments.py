@@ -108,17 +108,23 @@ def check_segments(groups: Sequence[Group], needed: Needed, placed: Mapping[Oper
     members = [op for group in groups for op in group.ops]
     if len(members) != len(set(members)) or set(members) != grouped_ops(needed):
         raise AssertionError("segments: an operation is missing or in two segments")
-    blocked_by: dict[Operation, frozenset[Operation]] = {}
-    for op in needed.ops:
-        found: frozenset[Operation] = frozenset()
-        for before in dependencies(op, fed):
-            found |= blocked_by[before] | ({before} if before.definition.blocks else frozenset())
-        blocked_by[op] = found
+    waits_for = _waits_for(needed, fed)
     for group in groups:
         if any(placed[op] != group.device for op in group.ops):
             raise AssertionError(f"segments: {group} holds operations of two devices")
-        if group.blocks and len(group.ops) != 1:
+        if any(op.definition.blocks for op in group.ops) and not (group.blocks and len(group.ops) == 1):
             raise AssertionError(f"segments: {group.ops} hold a blocking operation and others")
-        if len({blocked_by[op] for op in group.ops}) > 1:
+        if len({waits_for[op] for op in group.ops}) > 1:
             raise AssertionError(f"segments: {[op.name for op in group.ops]} wait for different blocking operations")
     in_order(groups, fed)
+
+
+def _waits_for(needed: Needed, fed: set[Tensor]) -> dict[Operation, int]:
+    """The blocking operations that each operation waits for, itself left out: a bit for each."""
+    bits = {op: 1 << i for i, op in enumerate(op for op in needed.ops if op.definition.blocks)}
+    found: dict[Operation, int] = {}
+    for op in needed.ops:
+        found[op] = 0
+        for before in dependencies(op, fed):
+            found[op] |= found[before] | bits.get(before, 0)
+    return found

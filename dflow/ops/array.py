@@ -390,8 +390,9 @@ def _broadcast_to_spec(x: TensorSpec, sizes: TensorSpec | None = None, *, shape:
 
 def _broadcast_to_kernel(x: Any, sizes: Any = None, *, shape: Axes | None) -> Any:
     wanted = ints(sizes) if shape is None else shape
+    xp = namespace(x)
     try:
-        return namespace(x).broadcast_to(x, wanted)
+        return xp.asarray(xp.broadcast_to(x, wanted), copy=True)  # a value of its own, which may become a variable's
     except ValueError:
         raise InvalidArgumentError(
             None, None, f"Incompatible shapes: {list(x.shape)} does not broadcast to {list(wanted)}"
@@ -427,7 +428,7 @@ def _fill_kernel(value: Any, sizes: Any = None, *, shape: Axes | None) -> Any:
     if min(wanted, default=0) < 0:
         raise InvalidArgumentError(None, None, f"Dimensions must be >= 0, got {list(wanted)}")
     xp = namespace(value)
-    return xp.broadcast_to(value, wanted)
+    return xp.asarray(xp.broadcast_to(value, wanted), copy=True)  # a value of its own, which may become a variable's
 
 
 define(

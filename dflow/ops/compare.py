@@ -18,7 +18,7 @@ from dflow.ops.arrays import is_text, namespace, pairwise
 from dflow.ops.batching import Attrs, Kernel, aligned, elementwise
 from dflow.ops.static import binary, is_symbolic, only, operands, same_dtype, spec_of
 from dflow.registry import define, no_gradient
-from dflow.shapes import UNKNOWN_SHAPE, TensorShape, broadcast
+from dflow.shapes import UNKNOWN_SHAPE, broadcast
 from dflow.specs import TensorSpec
 
 __all__ = [
@@ -215,12 +215,11 @@ def _select_spec(condition: TensorSpec, x: TensorSpec, y: TensorSpec) -> TensorS
     only(condition, condition.dtype.is_bool, "a bool as its condition")
     same_dtype(x, y)
     both = x.shape.merge_with(y.shape)
-    rows = condition.shape.ndims
-    if rows == 1 and both.ndims not in (None, 1):
+    if condition.shape.ndims == 1 and both.ndims != 1:
         if both.ndims == 0:
             raise ShapeError(f"the condition is {condition.shape}, x and y are scalars")
-        TensorShape(both.known[:1]).merge_with(condition.shape)
-    elif rows not in (0, None):
+        both[:1].merge_with(condition.shape)  # a choice among rows
+    elif condition.shape.ndims not in (0, None):
         both = both.merge_with(condition.shape)
     return TensorSpec(both, x.dtype)
 

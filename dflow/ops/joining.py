@@ -103,10 +103,10 @@ define(
 
 def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
     """Tensors of one shape and dtype as one, with a new axis of their number at `axis`, counted in the result."""
-    items = operands(list(values) if isinstance(values, (list, tuple)) else unstack(values), kind="Pack")
+    items = list(values) if isinstance(values, (list, tuple)) else unstack(values)
     if not items:
         raise ValueError("stack needs at least one tensor")
-    result: Tensor = add_op("Pack", *items, name=name, axis=int(axis))
+    result: Tensor = add_op("Pack", *operands(items, kind="Pack"), name=name, axis=int(axis))
     return result
 
 

@@ -28,8 +28,8 @@ def py_func(
 ) -> Any:
     """What `func` gives for the values of `inp`.
 
-    func: gets one NumPy array (or scalar) an input, strings as bytes in object arrays; gives a value, or a sequence of
-    values, of exactly the dtypes that `Tout` says: a Python float is float64, an integer int64.
+    func: gets one NumPy array an input, of its own; a scalar as a NumPy scalar; strings as bytes.  It gives a value, or
+    a sequence of values, of exactly the dtypes that `Tout` says: a Python float is float64, an integer int64.
     Tout: a dtype, for one tensor; a list of dtypes, for a list of tensors; an empty list, for an operation.
     stateful: may it give another value for the same inputs?
     The static shapes are unknown.  It may block.  InvalidArgumentError at run time for another number of values or
@@ -67,12 +67,17 @@ def _py_func_kernel(
 
 def _call(func: Callable[..., Any], arrays: Sequence[Any]) -> Any:
     try:
-        return func(*arrays)
+        return func(*(_argument(array) for array in arrays))
     except OpError:
         raise
-    except Exception as error:
+    except BaseException as error:  # SystemExit too: whatever the function does, the attempt must be answered
         text = "".join(traceback.format_exception(error))
         raise UnknownError(None, None, f"{type(error).__name__}: {error}\n{text}") from error
+
+
+def _argument(array: Any) -> Any:
+    """A value as a function gets it: a scalar is a NumPy scalar or bytes; an array is a copy, which it may change."""
+    return array[()] if not array.ndim else np.array(array)
 
 
 def _outputs(result: Any, dtypes: Sequence[DType]) -> tuple[Any, ...]:
@@ -98,7 +103,7 @@ def _output(place: int, value: Any, dtype: DType) -> Any:
 
 def _as_array(place: int, value: Any) -> tuple[np.ndarray[Any, Any], DType]:
     try:
-        array = np.asarray(value)
+        array = np.array(value)  # a copy: the function may keep what it gives, and change it
         if array.dtype.kind in "SUO":
             array = to_array(value, as_dtype("string"))
         return array, as_dtype(array.dtype)

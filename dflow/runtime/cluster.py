@@ -18,7 +18,7 @@ from typing import Any
 from distributed import Client, Future
 
 from dflow.compile import DeviceInfo, DeviceTable, Plan
-from dflow.errors import CancelledError, FailedPreconditionError, OpError, UnavailableError
+from dflow.errors import CancelledError, DeadlineExceededError, FailedPreconditionError, OpError, UnavailableError
 from dflow.runtime import messages as m
 from dflow.runtime.actors import ActorKeeper
 from dflow.runtime.code import dump_part
@@ -43,7 +43,7 @@ class ClusterBackend:
 
     def __init__(self, target: str, config: ConfigProto) -> None:
         self.session = f"session-{uuid.uuid4().hex[:8]}"
-        self.client = _connect(target)
+        self.client = _connect(target, config)
         try:
             self._register()
         except BaseException:
@@ -181,7 +181,7 @@ class ClusterBackend:
 
     # -- the end
 
-    def close(self) -> None:
+    def close(self, wait: bool = True) -> None:
         """Cancel every step and loop, here and on the workers, then disconnect."""
         self._closed = True
         error = CancelledError(None, None, "Session::Close: the run was cancelled, its session was closed")
@@ -195,7 +195,8 @@ class ClusterBackend:
         for loop in list(self._loops.values()):
             loop.ended(None, error)
         self.process.close()
-        self.client.close()
+        if wait:
+            self.client.close()
 
 
 def run_loop(session: str, name: str) -> tuple[int, OpError | None]:
@@ -228,10 +229,15 @@ def _loop_ended(loop: Loop, future: Future[Any]) -> None:
         loop.ended(None, CancelledError(None, None, f"Dask cancelled the loop {loop.name!r}"))
 
 
-def _connect(target: str) -> Client:
+def _connect(target: str, config: ConfigProto) -> Client:
+    milliseconds = config.operation_timeout_in_ms
+    limit = {"timeout": milliseconds / 1000} if milliseconds else {}
     try:
-        return Client(target, set_as_default=False, name="dflow")
+        return Client(target, set_as_default=False, name="dflow", **limit)
     except (TimeoutError, OSError) as error:
+        if limit:
+            fact = f"no Dask scheduler answered at {target} within {milliseconds} ms: {error}"
+            raise DeadlineExceededError(None, None, fact) from error
         raise UnavailableError(None, None, f"no Dask scheduler answers at {target}: {error}") from error
     except ValueError as error:
         raise FailedPreconditionError(None, None, f"{target!r} is no address of a Dask scheduler: {error}") from error
@@ -257,9 +263,9 @@ def _compare_versions(answer: dict[str, Any]) -> None:
             logger.warning("worker %s differs: %s", member["address"], said)
 
 
-def reset_cluster(target: str, containers: list[str]) -> None:
+def reset_cluster(target: str, containers: list[str], config: ConfigProto) -> None:
     """Drop the state in containers on every worker; sessions of the cluster get AbortedError."""
-    backend = ClusterBackend(target, ConfigProto())
+    backend = ClusterBackend(target, config)
     try:
         addresses = {info.address for info in backend.devices().devices if not info.lost}
         make = partial(m.Reset, tuple(containers))

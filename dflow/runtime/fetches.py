@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dflow.dtypes import to_array
+from dflow.dtypes import DType, to_array
 from dflow.graph import Graph, Operation, Tensor
 
 Element = Tensor | Operation
@@ -95,6 +95,7 @@ def feed_tensor(graph: Graph, key: Any) -> Tensor:
 def feed_value(tensor: Tensor, value: Any) -> np.ndarray[Any, Any]:
     """A fed value as an array of the tensor's dtype, of the step's own.
 
+    A value of another dtype is converted if that loses nothing: 2.0 or True for an integer.
     TypeError for a tensor or a value that would lose something; ValueError for another shape than the static one.
     """
     if isinstance(value, Tensor):
@@ -103,7 +104,7 @@ def feed_value(tensor: Tensor, value: Any) -> np.ndarray[Any, Any]:
             f"strings, lists and numpy ndarrays. For reference, the tensor object was {value!r}, fed to {tensor.name}"
         )
     try:
-        array = to_array(value, tensor.dtype)
+        array = _without_loss(value, tensor.dtype)
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"Type of feed value {_short(value)} with type {type(value)} is not compatible with Tensor type "
@@ -114,6 +115,20 @@ def feed_value(tensor: Tensor, value: Any) -> np.ndarray[Any, Any]:
             f"Cannot feed value of shape {array.shape} for Tensor {tensor.name!r}, which has shape {tensor.shape}"
         )
     return array.copy() if array is value or np.shares_memory(array, value) else array
+
+
+def _without_loss(value: Any, dtype: DType) -> np.ndarray[Any, Any]:
+    try:
+        return to_array(value, dtype)
+    except TypeError:
+        given = np.asarray(value)
+        if given.dtype.kind not in "biuf" or not dtype.is_integer:
+            raise
+        with np.errstate(invalid="ignore"):
+            converted = given.astype(dtype.as_numpy_dtype)
+        if not np.array_equal(converted, given):
+            raise
+        return converted
 
 
 def _short(value: Any) -> str:

@@ -101,7 +101,7 @@ class LocalBackend:
         thread.start()
         return loop
 
-    def close(self) -> None:
+    def close(self, wait: bool = True) -> None:
         """Cancel every step; the loops end with it."""
         error = CancelledError(None, None, "the run was cancelled: its session was closed")
         for loop in self._loops:

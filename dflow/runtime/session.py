@@ -8,6 +8,7 @@ Source: tf.Session of TensorFlow 1.15.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -57,8 +58,8 @@ class Backend(Protocol):
     ) -> Loop:
         """Run it again and again, next to its devices; gives the loop."""
 
-    def close(self) -> None:
-        """Cancel what runs and let everything go."""
+    def close(self, wait: bool = True) -> None:
+        """Cancel what runs and let everything go; wait: until the connection is closed."""
 
 
 class BaseSession:
@@ -251,7 +252,9 @@ class BaseSession:
 
     def __del__(self) -> None:
         with suppress(Exception):  # the interpreter may be half gone
-            self.close()
+            if not self._closed:
+                self._closed = True
+                self._backend.close(wait=False)  # whichever thread collects garbage must not wait
 
     @staticmethod
     def reset(target: str, containers: Iterable[str] | None = None, config: ConfigProto | None = None) -> None:
@@ -263,7 +266,7 @@ class BaseSession:
             raise NotFoundError(None, None, "a local session's state ends with it; reset needs a cluster's address")
         from dflow.runtime.cluster import reset_cluster
 
-        reset_cluster(target, list(containers or ()))
+        reset_cluster(target, list(containers or ()), config or ConfigProto())
 
 
 class Session(BaseSession):
@@ -297,18 +300,31 @@ class Session(BaseSession):
 
 
 class InteractiveSession(BaseSession):
-    """A session that is the default one from its construction until `close()`."""
+    """A session that is the default one from its construction until `close()`; so is `graph`, if it is given.
+
+    Warns if another one is open.
+    """
+
+    _open = 0
+    _open_lock = threading.Lock()
 
     def __init__(self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None) -> None:
         super().__init__(target, graph, config)
-        self._blocks = ExitStack()
-        self._blocks.enter_context(self.graph.as_default())
-        self._blocks.enter_context(self.as_default())
+        with InteractiveSession._open_lock:
+            if InteractiveSession._open:
+                warnings.warn(
+                    "An interactive session is already active. Call its close() to let go of what it holds.",
+                    stacklevel=2,
+                )
+            InteractiveSession._open += 1
+        self._take_back = scopes.make_default(self, graph)
 
     def close(self) -> None:
         if not self._closed:
             super().close()
-            self._blocks.close()
+            with InteractiveSession._open_lock:
+                InteractiveSession._open -= 1
+            self._take_back()
 
 
 def _flat_feeds(feed_dict: dict[Any, Any] | None) -> list[tuple[Any, Any]]:
