@@ -188,9 +188,8 @@ from dflow.runtime.session import InteractiveSession, Session
 from dflow.scopes import get_default_session
 from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec
+from dflow.version import __version__
 from dflow.visualize import visualize
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AUTO_REUSE",

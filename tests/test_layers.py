@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (  # from the bottom up
-    ("errors", "dtypes", "shapes", "devices", "specs"),
+    ("errors", "dtypes", "shapes", "devices", "specs", "version"),
     ("graph", "scopes", "registry"),
     ("ops", "gradients", "nn", "blocks"),
     ("readers", "queues"),

@@ -2,7 +2,7 @@
 
 Pinned where the user said; with its resource where it is colocated with one; else on the session's default device.
 What needs text, files or Python objects and is colocated with something on a GPU goes to a CPU of the same task.
-A partial name is completed from the default device's task if that fits, and prefers a GPU to a CPU for an operation
+A partial name is completed from the default device's task, else its job, if that fits, and prefers a GPU to a CPU for an operation
 that has a kernel for it, as TensorFlow 1 does.
 """
 
@@ -84,7 +84,7 @@ def _choose(op: Operation, table: DeviceTable, default: str, soft: bool) -> str:
         usable = table.matching(request.replace(device_type="CPU", device_index=None).to_string())
     if not usable:
         raise _refusal(op, table, candidates)
-    best = min(usable, key=lambda device: (_distance(device, default), *_rank(device)))
+    best = min(usable, key=lambda device: (*_distance(device, default), *_rank(device)))
     if best.lost:
         raise UnavailableError(
             _info(op), op, f"the worker of device {best.name} was lost and has not come back; what it held is gone"
@@ -92,10 +92,10 @@ def _choose(op: Operation, table: DeviceTable, default: str, soft: bool) -> str:
     return best.name
 
 
-def _distance(device: DeviceInfo, default: str) -> int:
-    """0: in the default device's task; 1: elsewhere."""
+def _distance(device: DeviceInfo, default: str) -> tuple[bool, bool]:
+    """How far from the default device: in its task, elsewhere in its job, in another job."""
     here, home = DeviceSpec.from_string(device.name), DeviceSpec.from_string(default)
-    return 0 if (here.job, here.task) == (home.job, home.task) else 1
+    return here.job != home.job, here.task != home.task
 
 
 def _rank(device: DeviceInfo) -> tuple[str, int, bool, int]:

@@ -31,7 +31,8 @@ from dflow.runtime.lane import Lane
 from dflow.runtime.loops import Loop, LoopRun, LoopSpec, choose_home
 from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
-from dflow.runtime.worker import LANE_TIMEOUT, SHARE, DflowWorker, current_plugin, versions
+from dflow.runtime.versions import compare_versions
+from dflow.runtime.worker import LANE_TIMEOUT, SHARE, DflowWorker, current_plugin
 
 logger = logging.getLogger("dflow.cluster")
 
@@ -90,7 +91,7 @@ class ClusterBackend:
             if ready or time.monotonic() > deadline:
                 break
             time.sleep(0.02)
-        _compare_versions(answer)
+        compare_versions(answer)
         infos = [
             DeviceInfo(name, member["address"], member["virtual"] and "GPU" in name, member["lost"])
             for member in answer["members"]
@@ -241,26 +242,6 @@ def _connect(target: str, config: ConfigProto) -> Client:
         raise UnavailableError(None, None, f"no Dask scheduler answers at {target}: {error}") from error
     except ValueError as error:
         raise FailedPreconditionError(None, None, f"{target!r} is no address of a Dask scheduler: {error}") from error
-
-
-_compared: set[tuple[Any, ...]] = set()
-
-
-def _compare_versions(answer: dict[str, Any]) -> None:
-    """Log once what differs; FailedPreconditionError for another Python minor version or protocol."""
-    mine = versions()
-    for member in answer["members"]:
-        theirs = member["versions"]
-        different = {k: (mine[k], theirs.get(k)) for k in mine if theirs.get(k) != mine[k]}
-        if not different or member["lost"]:
-            continue
-        said = ", ".join(f"{name} {here} here, {there} there" for name, (here, there) in different.items())
-        minor = [version.rpartition(".")[0] for version in different.get("python", ("", ""))]
-        if "protocol" in different or minor[0] != minor[1]:
-            raise FailedPreconditionError(None, None, f"worker {member['address']} cannot run this program: {said}")
-        if (member["address"], said) not in _compared:
-            _compared.add((member["address"], said))
-            logger.warning("worker %s differs: %s", member["address"], said)
 
 
 def reset_cluster(target: str, containers: list[str], config: ConfigProto) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
 
-from dflow.runtime.messages import PROTOCOL
 from dflow.runtime.naming import Applicant, DeviceNames
+from dflow.runtime.versions import versions
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -109,7 +109,7 @@ class DflowExtension(SchedulerPlugin):
         """The table of devices, with the versions of the workers' software."""
         waiting = [address for address in self.scheduler.workers if not self._is_ready(address)]
         return {
-            "protocol": PROTOCOL,
+            "scheduler": versions(),
             "version": self.version,
             "waiting": waiting,
             "members": [

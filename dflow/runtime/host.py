@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from dflow.compile import DevicePlan
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.registry import READERS, OpDef
 from dflow.runtime.container import Container
-from dflow.runtime.part import InstalledPlan, Outlet, Part, StepId
+from dflow.runtime.part import InstalledPlan, Outlet, Part, StepId, end_parts
 from dflow.runtime.program import Program
 from dflow.runtime.shared import SharedQueue, SharedReader, same_queue
 from dflow.runtime.transfers import to_device
@@ -43,11 +44,18 @@ class HostSession:
 
 
 class DeviceHost:
-    """One device.  xp: its array namespace; virtual: a CPU that plays a GPU."""
+    """One device.
 
-    def __init__(self, name: str, xp: Any = np, virtual: bool = False) -> None:
+    xp: its array namespace.  virtual: a CPU that plays a GPU.  scope: a context manager in which its programs run,
+    such as CuPy's device, which is a matter of the thread.
+    """
+
+    def __init__(
+        self, name: str, xp: Any = np, virtual: bool = False, scope: AbstractContextManager[Any] | None = None
+    ) -> None:
         self.name = name
         self.xp = xp
+        self.scope = scope
         self.virtual = virtual
         self.process: Process  # set by Process.add_host
         self._lock = threading.RLock()
@@ -76,15 +84,21 @@ class DeviceHost:
         """The queue or reader of a spec; InvalidArgumentError if another one has its name."""
         key = ResourceKey(spec.container, spec.name, "" if spec.shared_name else session)
         _check_name(spec)
-        if isinstance(spec, QueueSpec):
-            found = self.resource(key, lambda: SharedQueue(spec))
-            if isinstance(found, SharedQueue):
-                same_queue(found.spec, spec)
-                return found
-        else:
-            found = self.resource(key, lambda: SharedReader(spec, lambda: READERS[spec.kind](**dict(spec.options))))
-            if isinstance(found, SharedReader) and found.spec.kind == spec.kind:
-                return found
+
+        def make() -> Any:
+            if isinstance(spec, QueueSpec):
+                return SharedQueue(spec)
+            return SharedReader(spec, lambda: READERS[spec.kind](**dict(spec.options)))
+
+        with self._lock:
+            if key.session and key.session not in self._sessions:
+                raise AbortedError(None, None, f"session {session} has ended, and '{key}' with it")
+            found = self.resource(key, make)
+        if isinstance(found, SharedQueue) and isinstance(spec, QueueSpec):
+            same_queue(found.spec, spec)
+            return found
+        if isinstance(found, SharedReader) and found.spec.kind == spec.kind:
+            return found
         has = found.spec.kind if hasattr(found.spec, "kind") else type(found).__name__
         raise InvalidArgumentError(None, None, f"'{key}' on {self.name} has type {has}, expected {spec.kind}")
 
@@ -110,19 +124,33 @@ class DeviceHost:
         programs = [Program(segment, kernels, self, session, part.addresses) for segment in part.segments]
         self.session(session).plans[part.plan] = InstalledPlan(part, programs)
 
+    def installed(self, session: str, plan: int) -> InstalledPlan:
+        """A plan of a session; AbortedError if it is not installed, or the session has ended."""
+        with self._lock:
+            found = self._sessions.get(session)
+            installed = None if found is None else found.plans.get(plan)
+        if installed is None:
+            raise AbortedError(None, None, f"plan {plan} of session {session} is not known on {self.name}")
+        return installed
+
     def forget_plan(self, session: str, plan: int) -> None:
-        self.session(session).plans.pop(plan, None)
+        with self._lock:
+            found = self._sessions.get(session)
+        if found is not None:
+            found.plans.pop(plan, None)
 
     def drop_session(self, session: str, error: OpError) -> None:
-        """The session ended: its steps are cancelled, its plans and its private queues and readers go."""
-        for part in self._parts_of(lambda part: part.session == session):
-            part.cancel(error)
+        """The session ended: its steps fail, its plans and its private queues and readers go."""
         with self._lock:
-            self._sessions.pop(session, None)
-            for owner in [owner for owner in self._ended if owner == session or owner.startswith(f"{session}/")]:
+            self._sessions.pop(session, None)  # from here on nothing starts
+            parts = [part for part in self._parts.values() if part.session == session]
+            early = [self._early.pop(step) for step in list(self._early) if _session_of(step) == session]
+        end_parts(parts, error, tell=True)
+        for late in early:
+            self._refuse(late)
+        with self._lock:
+            for owner in [owner for owner in self._ended if _session_of((owner, 0)) == session]:
                 del self._ended[owner]
-            for step in [step for step in self._early if step[0] == session or step[0].startswith(f"{session}/")]:
-                self._refuse(self._early.pop(step))
         for container in self.containers():
             container.drop(lambda key: key[0] == session, "belonged to a session that ended")
 
@@ -142,11 +170,9 @@ class DeviceHost:
 
         floor: all steps of this owner below it have ended.  AbortedError if the plan is not installed.
         """
-        installed = self.session(session).plans.get(plan)
-        if installed is None:
-            raise AbortedError(None, None, f"plan {plan} of session {session} is not known on {self.name}")
-        part = Part(self, session, installed, step, outlet, run)
+        part = Part(self, session, self.installed(session, plan), step, outlet, run)
         with self._lock:
+            self.installed(session, plan)  # still: the session may have ended
             if self._has_ended(step):
                 return part
             self._raise_floor(step[0], floor)
@@ -158,9 +184,9 @@ class DeviceHost:
         return part
 
     def add_part(self, part: Any, floor: int) -> None:
-        """A part that someone else runs; AbortedError if its step has ended already."""
+        """A part that someone else runs; AbortedError if its step or its session has ended already."""
         with self._lock:
-            if self._has_ended(part.step):
+            if self._has_ended(part.step) or part.session not in self._sessions:
                 raise AbortedError(None, None, "the step has ended")
             self._raise_floor(part.step[0], floor)
             self._parts[part.step] = part
@@ -175,7 +201,7 @@ class DeviceHost:
         with self._lock:
             part = self._parts.get(step)
             if part is None:
-                if self._has_ended(step):
+                if self._has_ended(step) or _session_of(step) not in self._sessions:
                     self._refuse([(edges, loan)])
                 else:
                     self._early.setdefault(step, []).append((edges, loan))
@@ -205,10 +231,10 @@ class DeviceHost:
 
     def cancel_parts(self, which: Callable[[Part], bool], error: OpError) -> None:
         """End every part that `which` picks."""
-        for part in self._parts_of(which):
-            part.cancel(error)
+        end_parts(self.parts_of(which), error)
 
-    def _parts_of(self, which: Callable[[Part], bool]) -> list[Part]:
+    def parts_of(self, which: Callable[[Part], bool]) -> list[Part]:
+        """The parts in flight that `which` picks."""
         with self._lock:
             return [part for part in self._parts.values() if which(part)]
 
@@ -224,7 +250,8 @@ class DeviceHost:
         return step[1] < floor or step[1] in above
 
     def _mark_ended(self, step: StepId) -> None:
-        self._ended.setdefault(step[0], (0, set()))[1].add(step[1])
+        if _session_of(step) in self._sessions:  # of a session that ended nothing starts, nothing is kept
+            self._ended.setdefault(step[0], (0, set()))[1].add(step[1])
 
     def _raise_floor(self, owner: str, floor: int) -> None:
         old, above = self._ended.get(owner, (0, set()))
@@ -248,6 +275,11 @@ class DeviceHost:
                 elif isinstance(found, SharedReader):
                     readers.append(found.row() | {"device": self.name})
         return {"queues": queues, "readers": readers, "containers": [container.row() for container in containers]}
+
+
+def _session_of(step: StepId) -> str:
+    """The session of a step's owner, which is the session itself or one of its loops."""
+    return step[0].partition("/")[0]
 
 
 def _check_name(spec: QueueSpec | ReaderSpec) -> None:

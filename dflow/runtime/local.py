@@ -37,8 +37,7 @@ def make_gpu_host(name: str, index: int) -> DeviceHost:
     """The host of a real GPU."""
     import cupy
 
-    cupy.cuda.Device(index).use()
-    return DeviceHost(name, cupy)
+    return DeviceHost(name, cupy, scope=cupy.cuda.Device(index))
 
 
 def local_hosts(config: ConfigProto, job: str = "localhost", task: int = 0) -> list[DeviceHost]:

@@ -69,8 +69,9 @@ class LoopRun:
         self.spec = spec
         self.iterations = 0
         self.state = "waiting to start"
-        self.busy_s = 0.0
         self.waiting_s = 0.0
+        self._started: float | None = None
+        self._ended: float | None = None
         self.values: dict[str, float] = {}
         self._process = process
         self._report = report
@@ -80,6 +81,14 @@ class LoopRun:
         self._step: Step | None = None
         self._lock = threading.Lock()
         self._claimed = False
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds of its life in which it had something to run, up to now."""
+        if self._started is None:
+            return 0.0
+        until = time.monotonic() if self._ended is None else self._ended
+        return max(0.0, until - self._started - self.waiting_s)
 
     def claim(self) -> bool:
         """May the caller run it?  Once: Dask starts tasks again."""
@@ -95,7 +104,7 @@ class LoopRun:
         """
         end: OutOfRangeError | None = None
         self.state = "running"
-        started = time.monotonic()
+        self._started = time.monotonic()
         try:
             while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
                 self._iterate()
@@ -112,7 +121,7 @@ class LoopRun:
                 self.state = "failed"
                 raise
         finally:
-            self.busy_s = time.monotonic() - started - self.waiting_s
+            self._ended = time.monotonic()
         return self.iterations, end
 
     def _iterate(self) -> None:

@@ -46,6 +46,15 @@ class Loan:
         self._settle(accepted)
 
 
+def end_parts(parts: Iterable[Any], error: OpError, tell: bool = False) -> None:
+    """End parts together, so that what one of them gives back does not go to another one of them.
+
+    tell: say it to their owners, which are still there.
+    """
+    for give_back in [give for part in parts for give in part.end(error, tell)]:
+        give_back()
+
+
 class Outlet(Protocol):
     """Where a part's results go.  A loan, if there is one, must be called once with True or False."""
 
@@ -233,17 +242,17 @@ class Part:
 
     def fail(self, error: OpError) -> None:
         """A segment failed: end the part and tell the owner, once."""
-        if self._end():
-            self.outlet.failed(self.host.name, error)
+        end_parts([self], error, tell=True)
 
     def cancel(self, error: OpError) -> None:
         """End the part from outside; nothing happens if it has ended."""
-        self._end()
+        end_parts([self], error)
 
-    def _end(self) -> bool:
+    def end(self, error: OpError, tell: bool) -> list[Callable[[], None]]:
+        """End the part: withdraw what waits.  Gives what gives back what is lent; see `end_parts`."""
         with self._lock:
             if self._ended:
-                return False
+                return []
             self._ended = True
             attempts, unsettled = self._attempts, self._unsettled
             self._unsettled = {}
@@ -251,9 +260,13 @@ class Part:
         for withdraw in attempts.values():
             if withdraw is not None:
                 withdraw()
-        for settle in unsettled.values():
-            settle(False)
-        return True
+        if tell:
+            self.outlet.failed(self.host.name, error)
+        return [partial(settle, False) for settle in unsettled.values()]
+
+    def sends_to(self, address: str) -> bool:
+        """Do tensors of this part go to the process at `address`?"""
+        return address in self._installed.plan.addresses.values()
 
     def _located(self, error: OpError) -> OpError:
         """The error, with the file and line of the record that it is about, if this step read one."""

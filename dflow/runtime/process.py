@@ -24,7 +24,7 @@ from dflow.runtime.failures import as_op_error, lost
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.lane import Lane
 from dflow.runtime.loops import LoopRun, LoopSpec
-from dflow.runtime.part import Edges, StepId
+from dflow.runtime.part import Edges, StepId, end_parts
 from dflow.runtime.step import Step
 from dflow.runtime.transfers import to_host
 from dflow.specs import QueueSpec
@@ -88,6 +88,11 @@ class PartOutlet:
         self.owner.failed(device, error)
 
 
+def _owner_lane(part: Any) -> Any:
+    """The lane to the owner of a part; None if the owner is in this process."""
+    return getattr(part.outlet.owner, "lane", None)
+
+
 def _on_host(edges: Edges) -> Edges:
     return [(edge, to_host(value)) for edge, value in edges]
 
@@ -128,8 +133,7 @@ class Process:
             return self._pool
 
     def outlet(self, step: StepId, session: str, device: str, plan: int, owner: Owner) -> PartOutlet:
-        installed = self.hosts[device].session(session).plans.get(plan)
-        return PartOutlet(self, step, installed.plan.addresses if installed else {}, owner)
+        return PartOutlet(self, step, self.hosts[device].installed(session, plan).plan.addresses, owner)
 
     def add_host(self, host: DeviceHost) -> None:
         host.process = self
@@ -218,11 +222,15 @@ class Process:
         for number in asked:
             self._answer_lost(number, lane)
         self._step_lost(lane)
+        hosts = list(self.hosts.values())
         gone = CancelledError(None, None, f"{lane.peer}, which ran this step, is gone")
-        for host in list(self.hosts.values()):
-            host.cancel_parts(lambda part: getattr(getattr(part.outlet, "owner", None), "lane", None) is lane, gone)
+        end_parts([p for host in hosts for p in host.parts_of(lambda part: _owner_lane(part) is lane)], gone)
+        unsent = lost(lane.peer, [], "tensors of this step on their way there")
+        cut = [p for host in hosts for p in host.parts_of(lambda part: part.sends_to(lane.peer))]
+        end_parts(cut, unsent, tell=True)
         for session in sessions:
             self.end_session(session, CancelledError(None, None, f"the client of session {session} is gone"))
+            self.aborted.discard(session)
         self.on_lane_closed(lane)
 
     def end_session(self, session: str, error: OpError) -> None:
@@ -275,6 +283,9 @@ class Process:
             self._on(message, lane)
         except Exception:
             logger.exception("a message of %s failed: %s", lane.peer, type(message).__name__)
+            loan = getattr(message, "loan", None)
+            if loan is not None:
+                lane.send(m.Settled(loan, False))
 
     @singledispatchmethod
     def _on(self, message: Any, lane: Lane) -> None:
@@ -290,9 +301,14 @@ class Process:
             self.check_session(message.session)
             outlet = self.outlet(message.step, message.session, message.device, message.plan, owner)
             host = self.hosts[message.device]
-            host.start(message.session, message.plan, message.step, message.floor, message.feeds, outlet, self._in_pool)
+            part = host.start(
+                message.session, message.plan, message.step, message.floor, message.feeds, outlet, self._in_pool
+            )
         except Exception as error:
             owner.failed(message.device, as_op_error(error))
+            return
+        if lane.closed:  # meanwhile, so that `lane_closed` did not see the part
+            part.cancel(CancelledError(None, None, f"{lane.peer}, which ran this step, is gone"))
 
     def _in_pool(self, work: Callable[[], None]) -> None:
         try:
@@ -312,10 +328,9 @@ class Process:
     @_on.register
     def _(self, message: m.Fetched, lane: Lane) -> None:
         step = self.steps.get(message.step)
-        if step is not None:
-            step.fetched(message.edges, None)
+        accepted = step is not None and step.fetched(message.edges, None)
         if message.loan is not None:
-            lane.send(m.Settled(message.loan, step is not None))
+            lane.send(m.Settled(message.loan, accepted))
 
     @_on.register
     def _(self, message: m.Finished, lane: Lane) -> None:
@@ -363,7 +378,9 @@ class Process:
                 lane.send(m.Answer(message.number, outcome, lane.lend(settle)))
 
         try:
-            machine = self.hosts[message.device].machine(message.queue, message.session)
+            host = self.hosts[message.device]
+            host.session(message.session)  # it may have nothing else here
+            machine = host.machine(message.queue, message.session)
             withdraw = machine.attempt(answer, message.method, *message.arguments)
         except Exception as error:
             answer(as_op_error(error))
@@ -383,10 +400,11 @@ class Process:
     def _(self, message: m.Answer, lane: Lane) -> None:
         with self._lock:
             _, answer = self._asked.pop(message.number, (None, None))
-        if message.loan is not None:
-            lane.send(m.Settled(message.loan, answer is not None))
+        settle = None if message.loan is None else partial(self._settled, lane, message.loan)
         if answer is not None:
-            self.pool.submit(answer, message.outcome)
+            self.pool.submit(answer, message.outcome, settle)
+        elif settle is not None:
+            settle(False)
 
     @_on.register
     def _(self, message: m.Install, lane: Lane) -> None:
@@ -400,6 +418,8 @@ class Process:
             raise UnavailableError(None, None, f"{self.name} has no device {message.device}; it has {list(self.hosts)}")
         part = pickle.loads(part_blob)
         host.install(message.session, part, load_kernels(part, kernel_blobs, self.name))
+        if self.session_lane(message.session) is None:  # it ended meanwhile
+            host.drop_session(message.session, CancelledError(None, None, f"session {message.session} has ended"))
 
     @_on.register
     def _(self, message: m.Forget, lane: Lane) -> None:
@@ -426,7 +446,7 @@ class Process:
     @_on.register
     def _(self, message: m.TakeOver, lane: Lane) -> None:
         part = self.hosts[message.device].part(message.step)
-        lane.send(m.Reply(message.reply, part is not None and part.settle(message.segment)))
+        lane.send(m.Reply(message.reply, part is not None and part.take_over(message.segment)))
 
     @_on.register
     def _(self, message: m.EndStep, lane: Lane) -> None:

@@ -73,6 +73,7 @@ class Program:
         self.blocks = segment.blocks
         self.arguments = segment.arguments
         self.results = segment.results
+        self._scope = host.scope
         self._template: list[Any] = [None] * segment.slots
         for slot, value in segment.literals:
             self._template[slot] = host.asarray(value)
@@ -80,6 +81,13 @@ class Program:
 
     def run(self, values: Mapping[int, Any]) -> list[tuple[int, Any]]:
         """Compute the results, as (edge, value), from the values of the edges.  An OpError names the operation."""
+        with np.errstate(all="ignore"):  # 1 / 0 is inf, log(-1) is nan, without a word, as in TensorFlow
+            if self._scope is None:
+                return self._run(values)
+            with self._scope:
+                return self._run(values)
+
+    def _run(self, values: Mapping[int, Any]) -> list[tuple[int, Any]]:
         slots = self._slots(values)
         for call, inputs, outputs, info in self._steps:
             try:

@@ -60,6 +60,8 @@ class Step:
         self._numbers = numbers
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._open = 0
+        self._over = False
+        self._lock = threading.Lock()  # of what comes from other threads: `values` and `_over`
         self._parts: list[Part] = []
         self._lanes: dict[Lane, list[str]] = {}  # lane -> the devices behind it
 
@@ -75,6 +77,8 @@ class Step:
             self._wait(timeout)
             return [None if edge is None else self.values[edge] for edge in self.call.fetches]
         except BaseException as error:
+            with self._lock:
+                self._over = True
             self._cancel_parts(error)
             raise
         finally:
@@ -135,11 +139,15 @@ class Step:
 
     # -- called from any thread
 
-    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None) -> None:
-        """Values for the caller.  What is lent becomes the caller's: this process has it."""
-        self.values.update(edges)
+    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None) -> bool:
+        """Values for the caller; False if it does not want them any more: what is lent goes back then."""
+        with self._lock:
+            accepted = not self._over
+            if accepted:
+                self.values.update(edges)
         if loan is not None:
-            loan(True)
+            loan(accepted)
+        return accepted
 
     def finished(self, device: str) -> None:
         self._inbox.put(self._one_less)

@@ -9,14 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import platform
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import dask
-import distributed
-import numpy as np
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
@@ -25,8 +22,9 @@ from dflow.runtime.dask_client import event_loop
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.lane import LANE_OP, Lane
 from dflow.runtime.local import gpu_count, make_gpu_host
-from dflow.runtime.messages import PROTOCOL, Hello
+from dflow.runtime.messages import Hello
 from dflow.runtime.process import Process
+from dflow.runtime.versions import versions
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -38,17 +36,6 @@ NAME = "dflow"
 SHARE = 2.0**-20  # of a device's resource: many segments and loops run on a device at once
 SWITCH_INTERVAL = 0.0005  # seconds; at Python's 5 ms, one busy loop adds 5 ms to every wake-up of another thread
 LANE_TIMEOUT = 10.0  # seconds to connect
-
-
-def versions() -> dict[str, str]:
-    """The software that client and workers must share."""
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "dask": dask.__version__,
-        "distributed": distributed.__version__,
-        "protocol": str(PROTOCOL),
-    }
 
 
 class DflowWorker(WorkerPlugin):

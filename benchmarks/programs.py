@@ -1,0 +1,129 @@
+"""The programs that are measured, written once: `tf` is dflow, or TensorFlow's `tensorflow.compat.v1`.
+
+Each function builds its graphs and sessions and gives, by the name of the case, what takes one sample.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+from measure import Sample, seconds_a_call, seconds_once
+
+COLUMNS, BATCH, CAPACITY, RESERVE = 5, 128, 2000, 500
+PS, WORKERS = "/job:ps/task:0/cpu:0", ("/job:worker/task:0/cpu:0", "/job:worker/task:1/cpu:0")
+CSV_LOCAL = {  # case -> records a step, loops
+    "local, one record a step, one loop": (1, 1),
+    "local, one record a step, four loops": (1, 4),
+    "local, 128 records a step, one loop": (128, 1),
+}
+CSV_CLUSTER = {  # case -> records a step
+    "1 ps + 2 workers, one record a step, one loop each": 1,
+    "1 ps + 2 workers, 128 records a step, one loop each": 128,
+}
+
+
+# -- CSV files to batches
+
+
+def csv_pipeline(tf: Any, files: Sequence[str], step: int, home: str, loops: Sequence[str]) -> Any:
+    """File names -> lines -> columns -> a shuffle queue at home, filled by a loop on each device; gives a batch."""
+    with tf.device(home):
+        names = tf.train.string_input_producer(list(files), name=f"files{step}")
+        queue = tf.RandomShuffleQueue(CAPACITY, RESERVE, [tf.float32], [(COLUMNS,)], name=f"records{step}")
+    enqueues = []
+    for device in loops:
+        with tf.device(device):
+            reader = tf.TextLineReader()
+            _, lines = reader.read(names) if step == 1 else reader.read_up_to(names, step)
+            record = tf.stack(tf.decode_csv(lines, [[0.0]] * COLUMNS), axis=-1)
+        enqueues.append(queue.enqueue([record]) if step == 1 else queue.enqueue_many([record]))
+    if enqueues:
+        tf.train.add_queue_runner(tf.train.QueueRunner(queue, enqueues))
+    return queue.dequeue_many(BATCH)
+
+
+def csv_sample(tf: Any, files: Sequence[str], step: int, home: str, loops: Sequence[str], target: str = "") -> Sample:
+    """Start a pipeline without an end.  It stands still while nobody takes from it."""
+    graph = tf.Graph()
+    with graph.as_default():
+        batch = csv_pipeline(tf, files, step, home, loops)
+        sess = tf.Session(target, graph=graph)
+        tf.train.start_queue_runners(sess)
+
+    def records_a_second() -> float:
+        for _ in range(CAPACITY // BATCH + 1):  # what gathered since the last sample
+            sess.run(batch)
+        return BATCH / seconds_a_call(lambda: sess.run(batch), seconds=1.0)
+
+    return records_a_second
+
+
+def csv_local(tf: Any, files: Sequence[str]) -> dict[str, Sample]:
+    cpu = "/cpu:0"
+    return {name: csv_sample(tf, files, step, cpu, [cpu] * loops) for name, (step, loops) in CSV_LOCAL.items()}
+
+
+# -- single runs
+
+
+def local_runs(tf: Any) -> dict[str, Sample]:
+    """Small operations in a session of this process."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [8])
+        one = tf.tanh(x)
+        twenty = x
+        for _ in range(20):
+            twenty = tf.tanh(twenty)
+        queue = tf.FIFOQueue(10, [tf.float32], [(8,)])
+        with tf.control_dependencies([queue.enqueue([x])]):
+            out = queue.dequeue()
+        sess = tf.Session("", graph=graph)
+        fast_one, fast_twenty = sess.make_callable(one, [x]), sess.make_callable(twenty, [x])
+    value = np.ones(8, np.float32)
+    return {
+        "Session.run of one operation": lambda: seconds_a_call(lambda: sess.run(one, {x: value})),
+        "Session.run of a chain of 20": lambda: seconds_a_call(lambda: sess.run(twenty, {x: value})),
+        "make_callable of one operation": lambda: seconds_a_call(lambda: fast_one(value)),
+        "make_callable of a chain of 20": lambda: seconds_a_call(lambda: fast_twenty(value)),
+        "Session.run of enqueue, then dequeue": lambda: seconds_a_call(lambda: sess.run(out, {x: value})),
+    }
+
+
+def cluster_runs(tf: Any, target: str) -> dict[str, Sample]:
+    """First and later runs of a graph of one operation, and of one with two operations on two workers."""
+    value = np.ones(8, np.float32)
+    graph = tf.Graph()
+    with graph.as_default(), tf.device(WORKERS[0]):
+        x = tf.placeholder(tf.float32, [8])
+    sess = tf.Session(target, graph=graph)
+
+    def build(devices: int) -> Any:
+        y = x
+        with graph.as_default():
+            for device in WORKERS[:devices]:
+                with tf.device(device):
+                    y = tf.tanh(y)
+        return y
+
+    def first(devices: int) -> float:
+        """Each of these is new to the session; the session is not."""
+        fresh = [build(devices) for _ in range(5)]
+        return median(seconds_once(lambda y=y: sess.run(y, {x: value})) for y in fresh)
+
+    def later(y: Any) -> float:
+        deadline = time.perf_counter() + 0.1
+        while time.perf_counter() < deadline:
+            sess.run(y, {x: value})
+        return seconds_a_call(lambda: sess.run(y, {x: value}))
+
+    one, two = build(1), build(2)
+    return {
+        "one operation, first run": lambda: first(1),
+        "one operation, later runs": lambda: later(one),
+        "two workers, first run": lambda: first(2),
+        "two workers, later runs": lambda: later(two),
+    }

@@ -1,0 +1,39 @@
+"""Batch rules: what the rules do that the oracle's cases do not show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dflow.ops import batching
+from dflow.registry import OPS
+
+
+def test_steps_of_different_ranks_are_aligned_behind_the_leading_axis() -> None:
+    x, y = np.ones((5, 3)), np.arange(6.0).reshape(2, 3)  # five steps of a vector, one matrix
+    found = batching.elementwise(np.add, [x, y], [True, False], {})
+    np.testing.assert_array_equal(found, np.stack([row + y for row in x]))
+
+
+def test_a_batched_scalar_meets_a_batched_matrix() -> None:
+    x, y = np.arange(5.0), np.ones((5, 2, 3))
+    found = batching.elementwise(np.multiply, [x, y], [True, True], {})
+    np.testing.assert_array_equal(found, np.stack([a * b for a, b in zip(x, y, strict=True)]))
+
+
+def test_each_refuses_steps_whose_results_differ_in_shape() -> None:
+    with pytest.raises(ValueError, match="same shape"):
+        batching.each(lambda n: np.zeros(int(n)), [np.array([1, 2])], [True], {})
+
+
+def test_each_stacks_every_output() -> None:
+    first, second = batching.each(lambda x: (x, x + 1), [np.arange(3)], [True], {})
+    assert first.tolist() == [0, 1, 2]
+    assert second.tolist() == [1, 2, 3]
+
+
+def test_a_rule_takes_text_too() -> None:
+    lines = np.array([[b"a", b"b"], [b"c", b"d"]], dtype=object)
+    op = OPS["Pack"]
+    found = op.batch(op.kernel, [lines[:, 0], lines[:, 1]], [True, True], {"axis": 0})
+    np.testing.assert_array_equal(found, lines)

@@ -1,0 +1,223 @@
+"""Every operation against the oracle table.
+
+NumPy judges values, central differences gradients, single calls batches.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import pkgutil
+from collections.abc import Callable
+from typing import Any
+
+import array_api_strict
+import numpy as np
+import pytest
+
+import dflow.ops
+from dflow.dtypes import as_dtype
+from dflow.gradients import gradients
+from dflow.graph import Graph, Tensor
+from dflow.ops.constants import constant, placeholder
+from dflow.registry import OPS, NoGradient
+from tests.ops.evaluate import Evaluator
+from tests.ops.oracle import ELSEWHERE, NO_ORACLE, ORACLE, Case
+
+for found in pkgutil.iter_modules(dflow.ops.__path__):
+    importlib.import_module(f"dflow.ops.{found.name}")
+
+VALUES = [(kind, i) for kind, cases in ORACLE.items() for i in range(len(cases))]
+GRADIENTS = [(kind, i) for kind, i in VALUES if not isinstance(OPS[kind].gradient, NoGradient)]
+SECOND = [(kind, i) for kind, i in GRADIENTS if ORACLE[kind][i].second]
+BATCHED = [(kind, i) for kind, i in VALUES if OPS[kind].batch is not None]
+
+STRICT_DEVICE = array_api_strict.Device("device1")  # not the default one: a kernel must not mix the two
+
+
+def strict(value: Any) -> Any:
+    """An array of the namespace that has nothing beyond the standard, on a device of its own."""
+    return array_api_strict.asarray(np.array(value), device=STRICT_DEVICE)
+
+
+def to_numpy(value: Any) -> np.ndarray:
+    return value if isinstance(value, (np.ndarray, np.generic)) else np.array(np.from_dlpack(value))
+
+
+DEVICES: dict[str, Callable[[], Evaluator]] = {
+    "numpy": Evaluator,
+    "strict": lambda: Evaluator(strict, array_api_strict),
+}
+
+
+def build(case: Case, known: bool = True) -> tuple[list[Tensor], list[Tensor], dict[Tensor, Any]]:
+    """The outputs, the inputs and their values; `known`: do the inputs have static shapes?"""
+    inputs = [placeholder(value.dtype, np.shape(value) if known else None) for value in case.inputs]
+    outputs = case.build(*inputs)
+    feeds = dict(zip(inputs, case.inputs, strict=True))
+    return (list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]), inputs, feeds
+
+
+def close(found: Any, wanted: Any, tolerance: float = 1e-12) -> None:
+    np.testing.assert_allclose(to_numpy(found), wanted, rtol=tolerance, atol=tolerance)
+    assert np.shape(to_numpy(found)) == np.shape(wanted)
+
+
+def test_every_op_has_an_oracle() -> None:
+    ours = {kind for kind, op in OPS.items() if op.module.startswith("dflow.ops.") and op.module not in ELSEWHERE}
+    assert ours == ORACLE.keys() | NO_ORACLE.keys()
+
+
+@pytest.mark.parametrize(("kind", "i"), VALUES)
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("known", [True, False])
+def test_op_agrees_with_numpy(graph: Graph, kind: str, i: int, device: str, known: bool) -> None:
+    case = ORACLE[kind][i]
+    if not known and not case.unknown:
+        pytest.skip("needs static shapes")
+    outputs, _, feeds = build(case, known)
+    assert any(op.type == kind for op in graph.get_operations())
+    wanted = case.judge(*case.inputs)
+    wanted = wanted if isinstance(wanted, list) else [wanted]
+    for found, expected in zip(DEVICES[device]()(outputs, feeds), wanted, strict=True):
+        close(found, expected)
+
+
+@pytest.mark.parametrize(("kind", "i"), VALUES)
+@pytest.mark.parametrize(
+    ("dtype", "device"), [("float32", "numpy"), ("float32", "strict"), ("float16", "numpy"), ("bfloat16", "numpy")]
+)
+def test_op_keeps_the_dtype(kind: str, i: int, dtype: str, device: str) -> None:
+    """The evaluator holds each value's dtype against the promised one; gradients have their input's."""
+    case = ORACLE[kind][i]
+    inputs = tuple(v.astype(as_dtype(dtype).as_numpy_dtype) if v.dtype == np.float64 else v for v in case.inputs)
+    outputs, xs, feeds = build(Case(case.build, case.judge, inputs, case.numbers))
+    run = DEVICES[device]()
+    run(outputs, feeds)
+    ys = [y for y in outputs if y.dtype.is_floating]
+    if not isinstance(OPS[kind].gradient, NoGradient) and ys:
+        run([dx for dx in gradients(ys, xs) if dx is not None], feeds)
+
+
+@pytest.mark.parametrize(("kind", "i"), VALUES)
+def test_static_shapes_are_complete_where_the_inputs_are(kind: str, i: int) -> None:
+    case = ORACLE[kind][i]
+    outputs, _, _ = build(case)
+    left_open = case.numbers or kind in ("Where", "PlaceholderWithDefault")
+    assert left_open or all(output.shape.is_fully_defined() for output in outputs)
+
+
+# -- gradients
+
+
+def loss_of(outputs: list[Tensor], values: list[Any]) -> tuple[list[Tensor], list[Any]]:
+    """The outputs that can be differentiated, and a random weight for each of their values."""
+    rng = np.random.default_rng(3)
+    kept = [
+        (y, rng.normal(size=np.shape(value))) for y, value in zip(outputs, values, strict=True) if y.dtype.is_floating
+    ]
+    return [y for y, _ in kept], [weight for _, weight in kept]
+
+
+def differences(run: Evaluator, ys: list[Tensor], weights: list[Any], feeds: dict[Tensor, Any], x: Tensor) -> Any:
+    """d(sum of weights * ys)/dx by central differences."""
+    step, at = 1e-6, np.array(feeds[x])
+    found = np.zeros_like(at)
+    for place in np.ndindex(at.shape):
+        sides = []
+        for sign in (1, -1):
+            moved = at.copy()
+            moved[place] += sign * step
+            values = run(ys, {**feeds, x: moved})
+            sides.append(sum(float((weight * value).sum()) for weight, value in zip(weights, values, strict=True)))
+        found[place] = (sides[0] - sides[1]) / (2 * step)
+    return found
+
+
+def judge_gradients(ys: list[Tensor], weights: list[Any], xs: list[Tensor], feeds: dict[Tensor, Any]) -> list[Tensor]:
+    """Compare on both devices; gives the gradients that are not nothing."""
+    found = gradients(ys, xs, [constant(weight) for weight in weights])
+    run = Evaluator()
+    for x, dx in zip(xs, found, strict=True):
+        wanted = differences(run, ys, weights, feeds, x)
+        if dx is None:
+            np.testing.assert_allclose(wanted, 0, atol=1e-6)
+            continue
+        for device in DEVICES.values():
+            np.testing.assert_allclose(to_numpy(device()(dx, feeds)), wanted, rtol=2e-5, atol=2e-5)
+    return [dx for dx in found if dx is not None]
+
+
+@pytest.mark.parametrize(("kind", "i"), GRADIENTS)
+@pytest.mark.parametrize("known", [True, False])
+def test_gradient_agrees_with_central_differences(kind: str, i: int, known: bool) -> None:
+    case = ORACLE[kind][i]
+    if not known and not case.unknown:
+        pytest.skip("needs static shapes")
+    outputs, inputs, feeds = build(case, known)
+    ys, weights = loss_of(outputs, Evaluator()(outputs, feeds))
+    xs = [x for place, x in enumerate(inputs) if x.dtype.is_floating and place not in case.numbers]
+    if ys and xs:
+        judge_gradients(ys, weights, xs, feeds)
+
+
+@pytest.mark.parametrize(("kind", "i"), SECOND)
+@pytest.mark.parametrize("known", [True, False])
+def test_second_gradient_agrees_with_central_differences(kind: str, i: int, known: bool) -> None:
+    case = ORACLE[kind][i]
+    if not known and not case.unknown:
+        pytest.skip("needs static shapes")
+    outputs, inputs, feeds = build(case, known)
+    ys, weights = loss_of(outputs, Evaluator()(outputs, feeds))
+    xs = [x for place, x in enumerate(inputs) if x.dtype.is_floating and place not in case.numbers]
+    if not ys or not xs:
+        return
+    grad_ys = [placeholder("float64", np.shape(weight) if known else None) for weight in weights]
+    feeds |= dict(zip(grad_ys, weights, strict=True))
+    first = [dx for dx in gradients(ys, xs, grad_ys) if dx is not None]
+    if first:
+        _, again = loss_of(first, Evaluator()(first, feeds))
+        judge_gradients(first, again, [*xs, *grad_ys], feeds)
+
+
+# -- batch rules
+
+
+def rolled(value: Any, by: int) -> np.ndarray:
+    """The same numbers in another order: still valid as indices, positive, ..."""
+    return np.roll(np.reshape(value, -1), by).reshape(np.shape(value)) * np.asarray(1, np.asarray(value).dtype)
+
+
+@pytest.mark.parametrize(("kind", "i"), BATCHED)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_batch_equals_its_single_calls(graph: Graph, kind: str, i: int, device: str) -> None:
+    case = ORACLE[kind][i]
+    _, inputs, feeds = build(case)
+    op = next(op for op in graph.get_operations() if op.type == kind)
+    definition = op.definition
+    run = Evaluator()
+    values = [np.asarray(run(x, feeds)) for x in op.inputs]
+    fixed = {inputs[place] for place in case.numbers}
+    choices = [(False,) if x in fixed else (False, True) for x in op.inputs]
+    move = (lambda value: value) if device == "numpy" else strict
+    for batched in itertools.product(*choices):
+        if not any(batched):
+            continue
+        rows = [
+            [rolled(v, step) if is_batched else v for v, is_batched in zip(values, batched, strict=True)]
+            for step in range(3)
+        ]
+        stacked = [
+            move(np.stack([row[k] for row in rows]) if is_batched else values[k])
+            for k, is_batched in enumerate(batched)
+        ]
+        singles = [as_tuple(definition.kernel(*(move(v) for v in row), **op.attrs)) for row in rows]
+        together = as_tuple(definition.batch(definition.kernel, stacked, batched, op.attrs))
+        for found, steps in zip(together, zip(*singles, strict=True), strict=True):
+            wanted = np.stack([to_numpy(step) for step in steps])
+            close(found, wanted)
+            assert to_numpy(found).dtype == wanted.dtype
+
+
+def as_tuple(outputs: Any) -> tuple[Any, ...]:
+    return tuple(outputs) if isinstance(outputs, (tuple, list)) else (outputs,)
