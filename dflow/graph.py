@@ -1,22 +1,18 @@
-"""The graph that a user builds: operations, their tensors, and the stacks of `with` blocks that they are built under.
+"""The graph that a user builds, and the functions that add operations to it.
 
-An `Operation` takes tensors and gives tensors; a `Tensor` is one output of an operation, with a static shape and a
-dtype.  A `Graph` only grows.  Nothing is computed here: `Session.run` compiles what its fetches need.
-
-Why each operation keeps the user's line: an error of a later run must say where the operation was made.
-Source: tf.Graph, tf.Operation, tf.Tensor of TensorFlow 1.15.
+A `Graph` only grows.  Nothing is computed here: `Session.run` compiles what its fetches need.
+Source: tf.Graph of TensorFlow 1.15.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +20,23 @@ from dflow import scopes
 from dflow.devices import canonical_name
 from dflow.dtypes import DType, as_dtype, to_array
 from dflow.registry import OpDef, op_def
-from dflow.shapes import TensorShape, as_shape
+from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec
+from dflow.tensor import Operation, Tensor
+
+__all__ = [
+    "DeviceOf",
+    "Graph",
+    "GraphKeys",
+    "Operation",
+    "Tensor",
+    "add_op",
+    "convert_to_tensor",
+    "create_op",
+    "get_default_graph",
+    "reset_default_graph",
+    "user_line",
+]
 
 
 class GraphKeys:
@@ -38,159 +49,6 @@ class GraphKeys:
     GLOBAL_STEP = "global_step"
     TRAIN_OP = "train_op"
     LOSSES = "losses"
-
-
-class Tensor:
-    """One output of an operation: a symbol, not a value.
-
-    op: the operation that computes it; value_index: which of its outputs; dtype; shape: the static shape.
-    Hashable by identity; it has no truth value and cannot be iterated over, since its value exists only in a run.
-    """
-
-    def __init__(self, op: Operation, value_index: int, spec: TensorSpec) -> None:
-        self.op = op
-        self.value_index = value_index
-        self._spec = spec
-
-    @property
-    def name(self) -> str:
-        return f"{self.op.name}:{self.value_index}"
-
-    @property
-    def graph(self) -> Graph:
-        return self.op.graph
-
-    @property
-    def dtype(self) -> DType:
-        return self._spec.dtype
-
-    @property
-    def shape(self) -> TensorShape:
-        return self._spec.shape
-
-    @property
-    def spec(self) -> TensorSpec:
-        return self._spec
-
-    @property
-    def device(self) -> str:
-        """The device that was asked for, as far as it was; "" for none."""
-        return self.op.device
-
-    def get_shape(self) -> TensorShape:
-        return self._spec.shape
-
-    def set_shape(self, shape: Any) -> None:
-        """Say what the builder knows of the shape; ShapeError if it contradicts what is known already."""
-        self._spec = TensorSpec(self._spec.shape.merge_with(as_shape(shape)), self._spec.dtype)
-
-    def consumers(self) -> list[Operation]:
-        """The operations that take this tensor."""
-        return [op for op in self.graph.get_operations() if self in op.inputs]
-
-    def eval(self, feed_dict: dict[Any, Any] | None = None, session: Any = None) -> Any:
-        """The value in `session`, or in the default session; ValueError if there is none."""
-        return scopes.session_for(self.graph, session).run(self, feed_dict)
-
-    if TYPE_CHECKING:  # ops/operators.py gives the class its operators
-
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __lt__(self, other: Any) -> Tensor: ...
-        def __gt__(self, other: Any) -> Tensor: ...
-        def __getitem__(self, key: Any) -> Tensor: ...
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __bool__(self) -> bool:
-        raise TypeError(
-            f"{self.name} has no truth value while the graph is built. Use `if t is not None:` to test if it exists, "
-            "and operations such as where() or cond-free arithmetic to depend on its value."
-        )
-
-    def __iter__(self) -> Iterator[Any]:
-        raise TypeError(f"'Tensor' object is not iterable: {self.name} has no value while the graph is built")
-
-    def __len__(self) -> int:
-        raise TypeError(f"len of {self.name} is not known while the graph is built; use .shape or size()")
-
-    def __repr__(self) -> str:
-        return f"<dflow.Tensor '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
-
-
-class Operation:
-    """A node of the graph.
-
-    name: unique in the graph; type: its kind in the table of ops; inputs: tensors; outputs: tensors;
-    control_inputs: operations that must have ended before it runs; attrs: its static arguments;
-    device: what was asked for, "" for nothing; made_at: the user's line.
-    """
-
-    def __init__(
-        self,
-        graph: Graph,
-        definition: OpDef,
-        name: str,
-        inputs: Sequence[Tensor],
-        control_inputs: Sequence[Operation],
-        attrs: dict[str, Any],
-        made_at: str,
-    ) -> None:
-        self.graph = graph
-        self.definition = definition
-        self.name = name
-        self.inputs = tuple(inputs)
-        self.control_inputs = list(control_inputs)
-        self.attrs = attrs
-        self.made_at = made_at
-        self.device = ""
-        self.colocated_with: Operation | None = None
-        self.index = -1  # its place in the order of creation
-        self.outputs: tuple[Tensor, ...] = ()
-
-    @property
-    def type(self) -> str:
-        return self.definition.kind
-
-    def get_attr(self, name: str) -> Any:
-        """A static argument; ValueError if there is none of this name."""
-        if name not in self.attrs:
-            raise ValueError(f"Operation {self.name!r} has no attr named {name!r}; it has {sorted(self.attrs)}")
-        return self.attrs[name]
-
-    def values(self) -> tuple[Tensor, ...]:
-        return self.outputs
-
-    def colocation_groups(self) -> list[bytes]:
-        """The group that it shares its device with: `loc:@<op name>`."""
-        root = self.colocation_root()
-        return [f"loc:@{root.name}".encode()]
-
-    def colocation_root(self) -> Operation:
-        root = self
-        while root.colocated_with is not None:
-            root = root.colocated_with
-        return root
-
-    def run(self, feed_dict: dict[Any, Any] | None = None, session: Any = None) -> None:
-        """Run it in `session`, or in the default session; ValueError if there is none."""
-        scopes.session_for(self.graph, session).run(self, feed_dict)
-
-    def __repr__(self) -> str:
-        return f"<dflow.Operation '{self.name}' type={self.type}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,8 +321,6 @@ def user_line() -> str:
 
 # -- making operations: what ops/ and users' own ops call
 
-Converter = Callable[[Any], Any]
-
 
 def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """`value` as a tensor: a tensor itself, a variable's value, or a constant of a Python or NumPy value.
@@ -566,11 +422,3 @@ def reset_default_graph() -> None:
         raise AssertionError("Do not use reset_default_graph() to clear nested graphs.")
     with _global_graph_lock:
         _global_graph[:] = [Graph()]
-
-
-_counter = itertools.count()
-
-
-def unique_id() -> int:
-    """A number that no one else in this process has."""
-    return next(_counter)

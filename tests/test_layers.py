@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = (  # from the bottom up
     ("errors", "dtypes", "shapes", "devices", "specs", "version"),
-    ("graph", "scopes", "registry"),
+    ("graph", "tensor", "scopes", "registry"),
     ("ops", "gradients", "nn", "blocks"),
     ("readers", "queues"),
     ("compile",),
