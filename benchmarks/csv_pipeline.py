@@ -1,8 +1,9 @@
 """How many records a second come out of the CSV pipeline?
 
-The pipeline: a queue of file names, `TextLineReader`, `decode_csv` of 5 float columns, `RandomShuffleQueue.enqueue`
-(or `read_up_to` and `enqueue_many`) by a `QueueRunner`; the program takes batches of 128 with `dequeue_many` as fast
-as it can, for a second a sample, after what had gathered in the queue.
+The pipeline: a queue of file names, `TextLineReader`, `decode_csv` of 5 float columns, `RandomShuffleQueue.enqueue`,
+or `read_up_to(128)` and `enqueue_many`, by a `QueueRunner`. The program takes batches of 128 with `dequeue_many`, as
+fast as it can, for a second a sample, after what had gathered in the queue; the queue is full again, and all stands
+still, before the next one is measured.
 Both systems run the same program on the same files. On the cluster TensorFlow 1 runs it as its users did, a process
 with a session of its own on each worker; dflow runs one program, whose loops are on the workers.
 By hand, in one process and one thread: for one record a step, Python's `split` and `float` into a list that a batch is
@@ -15,13 +16,14 @@ import itertools
 import random
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.csv
 from measure import RECORDS, Peer, Sample, report, rounds_asked, seconds_a_call
-from programs import BATCH, CAPACITY, COLUMNS, CSV_CLUSTER, CSV_LOCAL, PS, WORKERS, csv_local, csv_sample
+from programs import BATCH, CAPACITY, COLUMNS, CSV_CLUSTER, CSV_LOCAL, PS, WORKERS, CsvPipeline, csv_local
 
 import dflow as df
 
@@ -75,16 +77,20 @@ def rate(batches: Iterator[np.ndarray[Any, Any]]) -> Sample:
 
 def main() -> None:
     rounds = rounds_asked(__doc__)
-    with tempfile.TemporaryDirectory() as folder, df.cluster.EmbeddedCluster(ps=1, workers=2) as cluster:
-        files = write_files(Path(folder))
+    with ExitStack() as stack:
+        files = write_files(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        target = stack.enter_context(df.cluster.EmbeddedCluster(ps=1, workers=2)).scheduler_address
         ours = csv_local(df, files)
         for name, step in CSV_CLUSTER.items():
-            ours[name] = csv_sample(df, files, step, PS, WORKERS, cluster.scheduler_address)
+            ours[name] = CsvPipeline(df, files, step, PS, WORKERS, target)
+        for pipeline in ours.values():
+            stack.callback(pipeline.close)
         steps = {name: step for name, (step, _) in CSV_LOCAL.items()} | CSV_CLUSTER
         by_hand = {
             name: rate(python_batches(files) if step == 1 else arrow_batches(files)) for name, step in steps.items()
         }
-        print(report(__doc__, RECORDS, ours, by_hand, Peer.start("tf1_csv_pipeline.py", *files), rounds))
+        samples = {name: pipeline.sample for name, pipeline in ours.items()}
+        print(report(__doc__, RECORDS, samples, by_hand, Peer.start("tf1_csv_pipeline.py", *files), rounds))
 
 
 if __name__ == "__main__":

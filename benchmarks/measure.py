@@ -93,7 +93,7 @@ class Peer:
     """A script of peers/ that runs in the peers' environment and takes a sample whenever it is asked for one."""
 
     def __init__(self, script: str, *arguments: str) -> None:
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # until close()
         self._process = subprocess.Popen(
             [peers_python(), str(FOLDER / "peers" / script), *arguments],
             env=os.environ | {"PYTHONPATH": str(FOLDER), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
@@ -193,8 +193,12 @@ def verdict(rows: Sequence[Row], unit: Unit, peer: str | None) -> str:
             slower.append(row.name)
         else:
             faster.append(row.name)
-    parts = [("slower than", slower), ("as fast as", same), ("faster than", faster)]
-    return "\n".join(f"* dflow is **{how} {peer}**: {'; '.join(names)}." for how, names in parts if names)
+    parts = [
+        (f"dflow is **slower** than {peer}", slower),
+        (f"no clear difference to {peer}, the spreads overlap", same),
+        (f"dflow is **faster** than {peer}", faster),
+    ]
+    return "\n".join(f"* {how}: {'; '.join(names)}." for how, names in parts if names)
 
 
 def _spread(samples: Sequence[float], unit: Unit) -> str:

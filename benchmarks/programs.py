@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from measure import Sample, seconds_a_call, seconds_once
 
-COLUMNS, BATCH, CAPACITY, RESERVE = 5, 128, 2000, 500
+COLUMNS, BATCH, CAPACITY, RESERVE = 5, 128, 1000, 500
 PS, WORKERS = "/job:ps/task:0/cpu:0", ("/job:worker/task:0/cpu:0", "/job:worker/task:1/cpu:0")
 CSV_LOCAL = {  # case -> records a step, loops
     "local, one record a step, one loop": (1, 1),
@@ -29,42 +29,63 @@ CSV_CLUSTER = {  # case -> records a step
 # -- CSV files to batches
 
 
-def csv_pipeline(tf: Any, files: Sequence[str], step: int, home: str, loops: Sequence[str]) -> Any:
-    """File names -> lines -> columns -> a shuffle queue at home, filled by a loop on each device; gives a batch."""
+def csv_pipeline(tf: Any, files: Sequence[str], step: int, home: str, loops: Sequence[str]) -> tuple[Any, Any]:
+    """File names -> lines -> columns -> a shuffle queue at home, filled by a loop on each device.
+
+    Gives a batch out of the queue, and the queue's size.
+
+    The file names are beside their reader: TensorFlow 1 places no reader on another device than its queue.
+    """
     with tf.device(home):
-        names = tf.train.string_input_producer(list(files), name=f"files{step}")
-        queue = tf.RandomShuffleQueue(CAPACITY, RESERVE, [tf.float32], [(COLUMNS,)], name=f"records{step}")
+        queue = tf.RandomShuffleQueue(CAPACITY, RESERVE, [tf.float32], [(COLUMNS,)], shared_name=f"records{step}")
     enqueues = []
     for device in loops:
         with tf.device(device):
+            names = tf.train.string_input_producer(list(files))
             reader = tf.TextLineReader()
             _, lines = reader.read(names) if step == 1 else reader.read_up_to(names, step)
             record = tf.stack(tf.decode_csv(lines, [[0.0]] * COLUMNS), axis=-1)
         enqueues.append(queue.enqueue([record]) if step == 1 else queue.enqueue_many([record]))
     if enqueues:
         tf.train.add_queue_runner(tf.train.QueueRunner(queue, enqueues))
-    return queue.dequeue_many(BATCH)
+    return queue.dequeue_many(BATCH), queue.size()
 
 
-def csv_sample(tf: Any, files: Sequence[str], step: int, home: str, loops: Sequence[str], target: str = "") -> Sample:
-    """Start a pipeline without an end.  It stands still while nobody takes from it."""
-    graph = tf.Graph()
-    with graph.as_default():
-        batch = csv_pipeline(tf, files, step, home, loops)
-        sess = tf.Session(target, graph=graph)
-        tf.train.start_queue_runners(sess)
+class CsvPipeline:
+    """A pipeline without an end.  It stands still while nobody takes from it, so that others can be measured."""
 
-    def records_a_second() -> float:
-        for _ in range(CAPACITY // BATCH + 1):  # what gathered since the last sample
-            sess.run(batch)
-        return BATCH / seconds_a_call(lambda: sess.run(batch), seconds=1.0)
+    def __init__(
+        self, tf: Any, files: Sequence[str], step: int, home: str, loops: Sequence[str], target: str = ""
+    ) -> None:
+        graph = tf.Graph()
+        with graph.as_default():
+            self._batch, self._size = csv_pipeline(tf, files, step, home, loops)
+            self._coord = tf.train.Coordinator()
+            self._sess = tf.Session(target, graph=graph)
+            tf.train.start_queue_runners(self._sess, self._coord)
 
-    return records_a_second
+    def sample(self) -> float:
+        """Records a second, in a second, once what had gathered in the queue is gone."""
+        self._wait_until_full()
+        for _ in range((CAPACITY - RESERVE) // BATCH + 1):
+            self._sess.run(self._batch)
+        found = BATCH / seconds_a_call(lambda: self._sess.run(self._batch), seconds=1.0)
+        self._wait_until_full()
+        return found
+
+    def _wait_until_full(self) -> None:
+        while self._sess.run(self._size) < CAPACITY:
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        self._coord.request_stop()
+        self._coord.join()
+        self._sess.close()
 
 
-def csv_local(tf: Any, files: Sequence[str]) -> dict[str, Sample]:
+def csv_local(tf: Any, files: Sequence[str]) -> dict[str, CsvPipeline]:
     cpu = "/cpu:0"
-    return {name: csv_sample(tf, files, step, cpu, [cpu] * loops) for name, (step, loops) in CSV_LOCAL.items()}
+    return {name: CsvPipeline(tf, files, step, cpu, [cpu] * loops) for name, (step, loops) in CSV_LOCAL.items()}
 
 
 # -- single runs

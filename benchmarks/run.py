@@ -1,7 +1,7 @@
 """Run all benchmarks, and write their tables into README.md beside this file.
 
-    make bench-peers    # once: an environment with TensorFlow, in .venv-peers
-    make bench
+make bench-peers    # once: an environment with TensorFlow, in .venv-peers
+make bench
 """
 
 from __future__ import annotations

@@ -52,24 +52,23 @@ from dflow.graph import (
     reset_default_graph,
 )
 from dflow.ops import operators as _operators  # gives tensors and variables Python's operators  # noqa: F401
-from dflow.ops.array import (
-    broadcast_to,
-    expand_dims,
-    fill,
-    invert_permutation,
-    ones,
-    ones_like,
-    range,
-    rank,
-    reshape,
-    shape,
-    size,
-    squeeze,
-    transpose,
-    zeros,
-    zeros_like,
+from dflow.ops.activations import sigmoid
+from dflow.ops.arg_reduction import argmax, argmin
+from dflow.ops.arithmetic import (
+    abs,
+    add,
+    add_n,
+    conj,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    sign,
+    squared_difference,
+    subtract,
 )
-from dflow.ops.clip import clip_by_global_norm, clip_by_norm, global_norm
+from dflow.ops.cast import cast, to_double, to_float, to_int32, to_int64
+from dflow.ops.clip import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from dflow.ops.compare import (
     equal,
     greater,
@@ -86,31 +85,16 @@ from dflow.ops.compare import (
     not_equal,
     where,
 )
+from dflow.ops.concat import concat, split
 from dflow.ops.constants import constant, placeholder, placeholder_with_default
 from dflow.ops.control import Assert, group, identity, no_op, stop_gradient
 from dflow.ops.control import tuple_ as tuple
-from dflow.ops.data_flow import FIFOQueue, QueueBase, RandomShuffleQueue
-from dflow.ops.functions import (
-    abs,
-    ceil,
-    cos,
-    exp,
-    expm1,
-    floor,
-    log,
-    log1p,
-    pow,
-    reciprocal,
-    round,
-    rsqrt,
-    sigmoid,
-    sign,
-    sin,
-    sqrt,
-    square,
-    tanh,
-)
-from dflow.ops.indexing import boolean_mask, gather, one_hot, slice, strided_slice
+from dflow.ops.cumsum import cumsum
+from dflow.ops.data_flow import FIFOQueue, PaddingFIFOQueue, PriorityQueue, QueueBase, RandomShuffleQueue
+from dflow.ops.division import div, divide, floor_div, floordiv, floormod, mod, realdiv, truediv
+from dflow.ops.fill import broadcast_to, fill, ones, ones_like, zeros, zeros_like
+from dflow.ops.gather import boolean_mask, gather
+from dflow.ops.get_variable import get_variable
 from dflow.ops.initializers import (
     constant_initializer,
     glorot_normal_initializer,
@@ -121,40 +105,14 @@ from dflow.ops.initializers import (
     truncated_normal_initializer,
     zeros_initializer,
 )
-from dflow.ops.joining import concat, pad, parallel_stack, split, stack, tile, unstack
 from dflow.ops.linalg import matmul
-from dflow.ops.math import (
-    add,
-    add_n,
-    cast,
-    clip_by_value,
-    conj,
-    div,
-    divide,
-    floor_div,
-    floordiv,
-    floormod,
-    maximum,
-    minimum,
-    mod,
-    multiply,
-    negative,
-    realdiv,
-    squared_difference,
-    subtract,
-    to_double,
-    to_float,
-    to_int32,
-    to_int64,
-    truediv,
-)
+from dflow.ops.one_hot import one_hot
+from dflow.ops.pad import pad
+from dflow.ops.powers import exp, expm1, log, log1p, pow, reciprocal, rsqrt, sqrt, square
 from dflow.ops.random import random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal
 from dflow.ops.readers import ReaderBase
-from dflow.ops.reduce import (
-    argmax,
-    argmin,
+from dflow.ops.reduction import (
     count_nonzero,
-    cumsum,
     reduce_all,
     reduce_any,
     reduce_logsumexp,
@@ -164,14 +122,17 @@ from dflow.ops.reduce import (
     reduce_prod,
     reduce_sum,
 )
+from dflow.ops.rounding import ceil, floor, round
 from dflow.ops.script import py_func
-from dflow.ops.variable_scope import AUTO_REUSE, get_variable, get_variable_scope, variable_scope
-from dflow.ops.variables import (
-    Variable,
-    assign,
-    assign_add,
-    assign_sub,
-    count_up_to,
+from dflow.ops.sequence import range
+from dflow.ops.shape import expand_dims, rank, reshape, shape, size, squeeze
+from dflow.ops.slice import slice
+from dflow.ops.stack import parallel_stack, stack, unstack
+from dflow.ops.strided_slice import strided_slice
+from dflow.ops.tile import tile
+from dflow.ops.transpose import invert_permutation, transpose
+from dflow.ops.trigonometry import cos, sin, tanh
+from dflow.ops.variable_lists import (
     global_variables,
     global_variables_initializer,
     is_variable_initialized,
@@ -181,6 +142,8 @@ from dflow.ops.variables import (
     trainable_variables,
     variables_initializer,
 )
+from dflow.ops.variable_scope import AUTO_REUSE, get_variable_scope, variable_scope
+from dflow.ops.variables import Variable, assign, assign_add, assign_sub, count_up_to
 from dflow.readers import TextLineReader, decode_csv
 from dflow.registry import define, no_gradient, reader
 from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
@@ -203,6 +166,8 @@ __all__ = [
     "GraphKeys",
     "InteractiveSession",
     "Operation",
+    "PaddingFIFOQueue",
+    "PriorityQueue",
     "QueueBase",
     "RandomShuffleQueue",
     "ReaderBase",

@@ -6,6 +6,7 @@ Source: tf.DeviceSpec of TensorFlow 1.15.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 
@@ -60,7 +61,7 @@ class DeviceSpec:
         elif key == "device" and 1 <= len(values) <= 2:
             self._set_type(values[0], values[1:], spec)
         else:
-            raise ValueError(f"Unknown attribute: {part!r} in device name {spec!r}")
+            raise ValueError(f"Unknown attribute: {key!r} in device name {spec!r}")
 
     def _set_type(self, device_type: str, index: list[str], spec: str) -> None:
         if self.device_type is not None:
@@ -131,11 +132,15 @@ def canonical_name(device: Any) -> str:
     """The canonical string of a device given as a string, a DeviceSpec or None."""
     if device is None:
         return ""
-    if isinstance(device, DeviceSpec):
-        return device.to_string()
-    return DeviceSpec.from_string(str(device)).to_string()
+    return device.to_string() if isinstance(device, DeviceSpec) else _canonical(str(device))
 
 
+@lru_cache(maxsize=1024)
+def _canonical(name: str) -> str:
+    return DeviceSpec.from_string(name).to_string()
+
+
+@lru_cache(maxsize=1024)
 def merge_device(outer: str, inner: str) -> str:
     """`outer` with the parts that `inner` sets: an inner block overrides field by field."""
     merged = DeviceSpec.from_string(outer)

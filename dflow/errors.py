@@ -97,9 +97,16 @@ class OpError(Exception):
         return f"{self.node_def}: {self.message}{made_at}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Cross processes without the live operation: its graph stays at home."""
+        """Cross processes without the live operation, whose graph stays at home, and as a class that both ends have."""
         notes = list(getattr(self, "__notes__", ()))
-        return _rebuild, (type(self), self.node_def, self.message, self.error_code, notes)
+        kind = next(kind for kind in type(self).__mro__ if kind.__module__ == __name__)
+        return _rebuild, (kind, self.node_def, self.message, self.error_code, notes)
+
+    def portable(self) -> OpError:
+        """A copy that any process can unpickle: without causes and traceback, which may hold anything."""
+        rebuild, arguments = self.__reduce__()
+        found: OpError = rebuild(*arguments)
+        return found
 
     def placed(self, info: OpInfo) -> OpError:
         """This error, naming `info` if it names no operation yet."""

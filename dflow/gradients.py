@@ -22,9 +22,9 @@ from dflow import scopes
 from dflow.dtypes import DType
 from dflow.errors import DTypeError, ShapeError
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor
-from dflow.ops.array import ones, ones_like, zeros, zeros_like
+from dflow.ops.arithmetic import add_n
 from dflow.ops.control import tuple_
-from dflow.ops.math import add_n
+from dflow.ops.fill import ones, ones_like, zeros, zeros_like
 from dflow.ops.variables import Variable
 from dflow.registry import NoGradient
 from dflow.specs import VariableSpec

@@ -203,7 +203,8 @@ class Graph:
             return self._element_by_name(obj, allow_tensor, allow_operation)
         if (isinstance(obj, Tensor) and allow_tensor) or (isinstance(obj, Operation) and allow_operation):
             if obj.graph is not self:
-                raise ValueError(f"{obj!r} is not an element of this graph.")
+                what = "Tensor" if isinstance(obj, Tensor) else "Operation"
+                raise ValueError(f"{what} not in the graph: {obj!r} is not an element of this graph.")
             return obj
         wanted = " or ".join(n for n, ok in (("Tensor", allow_tensor), ("Operation", allow_operation)) if ok)
         raise TypeError(f"Can not convert a {type(obj).__name__} into a {wanted}.")

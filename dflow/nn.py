@@ -1,19 +1,17 @@
 """Neural networks: activations and losses.  Source: tf.nn of TensorFlow 1.15."""
 
-from dflow.ops.functions import sigmoid, tanh
-from dflow.ops.nn import (
-    bias_add,
-    dropout,
-    in_top_k,
+from dflow.ops.activations import log_softmax, relu, sigmoid, softmax
+from dflow.ops.bias import bias_add
+from dflow.ops.dropout import dropout
+from dflow.ops.losses import (
     l2_loss,
-    log_softmax,
-    relu,
     sigmoid_cross_entropy_with_logits,
-    softmax,
     softmax_cross_entropy_with_logits,
     softmax_cross_entropy_with_logits_v2,
     sparse_softmax_cross_entropy_with_logits,
 )
+from dflow.ops.top_k import in_top_k
+from dflow.ops.trigonometry import tanh
 
 __all__ = [
     "bias_add",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dflow.dtypes import DType, as_dtype
-from dflow.shapes import TensorShape, as_shape
+from dflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape, as_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,14 @@ class QueueSpec:
     @property
     def name(self) -> str:
         return self.shared_name or self.node
+
+    @property
+    def component_shapes(self) -> tuple[TensorShape, ...]:
+        """What is known of each component's shape; a priority is a scalar, also where no shapes are given."""
+        if self.shapes is not None:
+            return self.shapes
+        unknown = (UNKNOWN_SHAPE,) * len(self.dtypes)
+        return (SCALAR, *unknown[1:]) if self.kind == "PriorityQueue" else unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,11 @@ import pytest
 from dflow import scopes
 from dflow.gradients import AggregationMethod, UnconnectedGradients, gradients
 from dflow.graph import Graph, Tensor, add_op, convert_to_tensor
+from dflow.ops.arithmetic import add, multiply
+from dflow.ops.cast import cast
 from dflow.ops.constants import constant, placeholder
 from dflow.ops.control import stop_gradient
-from dflow.ops.functions import square
-from dflow.ops.math import add, cast, multiply
+from dflow.ops.powers import square
 from dflow.ops.variables import Variable
 from dflow.registry import OPS, define, no_gradient
 from dflow.shapes import TensorShape

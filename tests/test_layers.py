@@ -15,8 +15,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (  # from the bottom up
     ("errors", "dtypes", "shapes", "devices", "specs", "version"),
     ("graph", "tensor", "scopes", "registry"),
-    ("ops", "gradients", "nn", "blocks"),
-    ("readers", "queues"),
+    ("ops", "sparse", "gradients", "nn", "blocks"),
+    ("readers", "queues", "python_io"),
     ("compile",),
     ("runtime", "cluster"),
     ("train",),

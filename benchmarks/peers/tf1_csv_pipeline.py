@@ -4,7 +4,7 @@ import sys
 
 import tensorflow.compat.v1 as tf
 from measure import serve
-from programs import CSV_CLUSTER, PS, csv_local, csv_sample
+from programs import CSV_CLUSTER, PS, CsvPipeline, csv_local
 from tf1_cluster import Cluster
 
 tf.disable_v2_behavior()
@@ -13,5 +13,5 @@ cluster = Cluster()
 cases = csv_local(tf, files)
 for name, step in CSV_CLUSTER.items():
     cluster.start_loops(files, step)
-    cases[name] = csv_sample(tf, files, step, PS, [], cluster.target)
-serve(f"TensorFlow {tf.__version__}", cases)
+    cases[name] = CsvPipeline(tf, files, step, PS, [], cluster.target)
+serve(f"TensorFlow {tf.__version__}", {name: pipeline.sample for name, pipeline in cases.items()})

@@ -27,14 +27,16 @@ def compile_plan(
     number: int = 0,
     soft_placement: bool = False,
     log_placement: bool = False,
+    earlier: dict[Operation, str] | None = None,
 ) -> Plan:
     """Turn what `fetches` need into a plan.  Pure: no clock, no randomness, no cluster.
 
     feeds: the tensors that each run will give values for.  default: the device of operations that are not pinned.
-    number: the plan's number in its session.  Raises what `place` raises.
+    number: the plan's number in its session.  earlier: where state was placed before; new state is added to it.
+    Raises what `place` raises.
     """
     needed = prune(fetches, feeds)
-    placed = place(needed.ops, table, default, soft_placement, log_placement)
+    placed = place(needed.ops, table, default, soft_placement, log_placement, earlier)
     groups = segments(needed, placed)
     plan = lower(number, needed, groups, placed, table)
     if checking():

@@ -1,9 +1,10 @@
 """Give every operation a device: the simple placer.
 
-Pinned where the user said; with its resource where it is colocated with one; else on the session's default device.
+Pinned where the user said; with its resource where it is colocated with one; state where an earlier run put it; else on
+the session's default device.
 What needs text, files or Python objects and is colocated with something on a GPU goes to a CPU of the same task.
-A partial name is completed from the default device's task, else its job, if that fits, and prefers a GPU to a CPU for an operation
-that has a kernel for it, as TensorFlow 1 does.
+A partial name is completed from the default device's task, else its job, if that fits, and prefers a GPU to a CPU for
+an operation that has a kernel for it, as TensorFlow 1 does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dflow.compile.plan import DeviceInfo, DeviceTable
 from dflow.devices import DeviceSpec
+from dflow.dtypes import string
 from dflow.errors import InvalidArgumentError, OpInfo, UnavailableError
 from dflow.graph import Operation
 
@@ -32,10 +34,16 @@ def default_device(table: DeviceTable) -> str:
 
 
 class Placement(Mapping[Operation, str]):
-    """The full device name of each operation; one that was not asked for yet is placed when it is asked for."""
+    """The full device name of each operation; one that was not asked for yet is placed when it is asked for.
 
-    def __init__(self, table: DeviceTable, default: str, soft: bool = False) -> None:
+    earlier: where operations with state were placed before; they stay there, and new ones are added.
+    """
+
+    def __init__(
+        self, table: DeviceTable, default: str, soft: bool = False, earlier: dict[Operation, str] | None = None
+    ) -> None:
         self._table, self._default, self._soft = table, default, soft
+        self._earlier = {} if earlier is None else earlier
         self._placed: dict[Operation, str] = {}
         self._chosen: dict[tuple[str, bool], str] = {}
 
@@ -43,14 +51,22 @@ class Placement(Mapping[Operation, str]):
         found = self._placed.get(op)
         if found is None:
             root = op.colocation_root()
-            key = (root.device, root.definition.host_only)
-            if key not in self._chosen:
-                self._chosen[key] = _choose(root, self._table, self._default, self._soft)
-            found = self._chosen[key]
-            if op.definition.host_only and not key[1] and "/device:GPU:" in found:
+            found = self._root_device(root)
+            if needs_host(op) and not needs_host(root) and "/device:GPU:" in found:
                 found = _choose(op, self._table, found, self._soft)  # beside the operation that it is colocated with
             self._placed[op] = found
         return found
+
+    def _root_device(self, root: Operation) -> str:
+        found = self._earlier.get(root)
+        if found is not None:
+            return _alive(root, self._table, found)
+        key = (root.device, needs_host(root))
+        if key not in self._chosen:
+            self._chosen[key] = _choose(root, self._table, self._default, self._soft)
+        if root.definition.stateful:
+            self._earlier[root] = self._chosen[key]
+        return self._chosen[key]
 
     def __iter__(self) -> Iterator[Operation]:
         return iter(self._placed)
@@ -59,16 +75,26 @@ class Placement(Mapping[Operation, str]):
         return len(self._placed)
 
 
+def needs_host(op: Operation) -> bool:
+    """Does it need text, files or Python objects, which no GPU holds?"""
+    return op.definition.host_only or any(tensor.dtype == string for tensor in (*op.inputs, *op.outputs))
+
+
 def place(
-    ops: Sequence[Operation], table: DeviceTable, default: str, soft: bool = False, log: bool = False
+    ops: Sequence[Operation],
+    table: DeviceTable,
+    default: str,
+    soft: bool = False,
+    log: bool = False,
+    earlier: dict[Operation, str] | None = None,
 ) -> Placement:
     """Choose a device for each operation.
 
     Raises InvalidArgumentError, which lists the devices that exist, for a device that does not exist or that has no
     kernel for the operation; UnavailableError for one whose worker was lost.  soft: such an operation goes to the CPU
-    of the same task instead.  log: one line an operation.
+    of the same task instead.  log: one line an operation.  earlier: see `Placement`.
     """
-    placement = Placement(table, default, soft)
+    placement = Placement(table, default, soft, earlier)
     for op in ops:
         device = placement[op]
         if log:
@@ -79,17 +105,22 @@ def place(
 def _choose(op: Operation, table: DeviceTable, default: str, soft: bool) -> str:
     request = DeviceSpec.from_string(op.device)
     candidates = table.matching(op.device)
-    usable = [device for device in candidates if not (op.definition.host_only and device.is_gpu)]
+    usable = [device for device in candidates if not (device.is_gpu and needs_host(op))]
     if not usable and soft:
         usable = table.matching(request.replace(device_type="CPU", device_index=None).to_string())
     if not usable:
         raise _refusal(op, table, candidates)
     best = min(usable, key=lambda device: (*_distance(device, default), *_rank(device)))
-    if best.lost:
+    return _alive(op, table, best.name)
+
+
+def _alive(op: Operation, table: DeviceTable, name: str) -> str:
+    """The device's name; UnavailableError if its worker was lost."""
+    if not any(device.name == name and not device.lost for device in table.devices):
         raise UnavailableError(
-            _info(op), op, f"the worker of device {best.name} was lost and has not come back; what it held is gone"
+            _info(op), op, f"the worker of device {name} was lost and has not come back; what it held is gone"
         )
-    return best.name
+    return name
 
 
 def _distance(device: DeviceInfo, default: str) -> tuple[bool, bool]:
@@ -125,7 +156,7 @@ def check_placed(ops: Sequence[Operation], placed: Mapping[Operation, str], tabl
         if placed[op] not in names:
             raise AssertionError(f"place: {op.name} is on {placed[op]!r}")
         root = op.colocation_root()
-        if op.definition.host_only and "/device:GPU:" in placed[op]:
+        if needs_host(op) and "/device:GPU:" in placed[op]:
             raise AssertionError(f"place: {op.name} has no kernel on {placed[op]!r}")
-        if placed[root] != placed[op] and op.definition.host_only == root.definition.host_only:
+        if placed[root] != placed[op] and needs_host(op) == needs_host(root):
             raise AssertionError(f"place: {op.name} is not with {root.name}")

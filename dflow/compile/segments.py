@@ -80,9 +80,8 @@ def in_order(groups: Sequence[Group], fed: set[Tensor]) -> list[Group]:
     for group in groups:
         for op in group.ops:
             for needed in dependencies(op, fed):
-                other = home.get(needed)
-                if other is not None and other is not group:
-                    before[group].add(other)
+                if not is_literal(needed) and home[needed] is not group:
+                    before[group].add(home[needed])
     after: dict[Group, list[Group]] = {group: [] for group in groups}
     for group, needs in before.items():
         for other in needs:

@@ -1,4 +1,4 @@
-"""Clipping by norms, as training does with gradients.
+"""Clipping: by bounds, and by norms, as training does with gradients.
 
 Source: clip_ops of TensorFlow 1.15.
 """
@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from dflow.graph import Tensor, convert_to_tensor
-from dflow.ops.array import ones_like
+from dflow.ops.arithmetic import add, add_n, maximum, minimum, multiply, subtract
 from dflow.ops.compare import greater, where
-from dflow.ops.functions import reciprocal, sqrt
-from dflow.ops.math import add, add_n, maximum, minimum, multiply, realdiv, subtract
-from dflow.ops.nn import l2_loss
-from dflow.ops.reduce import reduce_sum
+from dflow.ops.division import realdiv
+from dflow.ops.fill import ones_like
+from dflow.ops.losses import l2_loss
+from dflow.ops.powers import reciprocal, sqrt
+from dflow.ops.reduction import reduce_sum
 
-__all__ = ["clip_by_global_norm", "clip_by_norm", "global_norm"]
+__all__ = ["clip_by_global_norm", "clip_by_norm", "clip_by_value", "global_norm"]
 
 
 def global_norm(t_list: Sequence[Any], name: str | None = None) -> Tensor:
@@ -58,3 +59,9 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
     safe = where(positive, squares, ones_like(squares))
     norm = where(positive, sqrt(safe), squares)
     return realdiv(multiply(x, clip_norm), maximum(norm, clip_norm), name=name or "clip_by_norm")
+
+
+def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Tensor:
+    """t, but not below `clip_value_min` and not above `clip_value_max`, which broadcast to the shape of t."""
+    t = convert_to_tensor(t)
+    return maximum(minimum(t, clip_value_max), clip_value_min, name=name or "clip_by_value")

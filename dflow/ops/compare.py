@@ -13,10 +13,11 @@ from array_api_compat import device
 from dflow.dtypes import bool_
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op
-from dflow.ops.array import zeros_like
 from dflow.ops.arrays import is_text, namespace, pairwise
 from dflow.ops.batching import Attrs, Kernel, aligned, elementwise
-from dflow.ops.static import binary, is_symbolic, only, operands, same_dtype, spec_of
+from dflow.ops.elementwise import binary, floating, unary
+from dflow.ops.fill import zeros_like
+from dflow.ops.static import is_symbolic, only, operands, same_dtype, spec_of
 from dflow.registry import define, no_gradient
 from dflow.shapes import UNKNOWN_SHAPE, broadcast
 from dflow.specs import TensorSpec
@@ -119,8 +120,7 @@ def logical_xor(x: Any, y: Any, name: str = "LogicalXor") -> Tensor:
 
 def logical_not(x: Any, name: str | None = None) -> Tensor:
     """not x, elementwise.  bool."""
-    tensor: Tensor = add_op("LogicalNot", x, name=name)
-    return tensor
+    return unary("LogicalNot", x, name)
 
 
 def _logical_spec(x: TensorSpec, *others: TensorSpec) -> TensorSpec:
@@ -158,25 +158,21 @@ define(
 
 def is_nan(x: Any, name: str | None = None) -> Tensor:
     """Is it not a number?  Elementwise.  floating -> bool."""
-    tensor: Tensor = add_op("IsNan", x, name=name)
-    return tensor
+    return unary("IsNan", x, name)
 
 
 def is_inf(x: Any, name: str | None = None) -> Tensor:
     """Is it infinite?  Elementwise.  floating -> bool."""
-    tensor: Tensor = add_op("IsInf", x, name=name)
-    return tensor
+    return unary("IsInf", x, name)
 
 
 def is_finite(x: Any, name: str | None = None) -> Tensor:
     """Is it neither infinite nor NaN?  Elementwise.  floating -> bool."""
-    tensor: Tensor = add_op("IsFinite", x, name=name)
-    return tensor
+    return unary("IsFinite", x, name)
 
 
 def _floating_test_spec(x: TensorSpec) -> TensorSpec:
-    only(x, x.dtype.is_floating, "floating numbers")
-    return TensorSpec(x.shape, bool_)
+    return TensorSpec(floating(x).shape, bool_)
 
 
 define("IsNan", spec=_floating_test_spec, kernel=lambda x: namespace(x).isnan(x), gradient=_LOGIC, batch=elementwise)

@@ -6,6 +6,7 @@ Source: control_flow_ops of TensorFlow 1.15.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -90,16 +91,20 @@ def group(*inputs: Any, name: str | None = None, **kwargs: Any) -> Operation:
         by_device.setdefault(op.device, []).append(op)
     with graph.as_default(), graph.name_scope(None if name and name.endswith("/") else graph.scope.name_scope + "/"):
         if len(by_device) == 1:
-            ((device, members),) = by_device.items()
-            with graph.device(device), graph.control_dependencies(members):
-                return no_op(name=name or "group_deps")
+            ((_, members),) = by_device.items()
+            return _after(members, name or "group_deps")
         with graph.name_scope(name or "group_deps") as scope:
-            parts = []
-            for device, members in by_device.items():
-                with graph.device(device), graph.control_dependencies(members):
-                    parts.append(no_op("NoOp"))
+            parts = [_after(members, "NoOp") for members in by_device.values()]
             with graph.control_dependencies(parts):
                 return no_op(name=scope)
+
+
+def _after(members: Sequence[Operation], name: str) -> Operation:
+    """A no_op that ends after `members`, which share what was asked for as their device, where they are."""
+    graph = members[0].graph
+    place = graph.colocate_with(members[0]) if members[0].device else nullcontext()
+    with place, graph.control_dependencies(members):
+        return no_op(name=name)
 
 
 def _flat(items: Any) -> list[Any]:

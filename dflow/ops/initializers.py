@@ -16,8 +16,8 @@ import numpy as np
 
 from dflow.dtypes import DType, as_dtype, float32
 from dflow.graph import Tensor
-from dflow.ops.array import ones, zeros
 from dflow.ops.constants import constant
+from dflow.ops.fill import ones, zeros
 from dflow.ops.random import random_normal, random_uniform, truncated_normal
 from dflow.shapes import as_shape
 

@@ -63,7 +63,8 @@ def _reshape_like_spec(x: TensorSpec, like: TensorSpec) -> TensorSpec:
     return TensorSpec(like.shape, x.dtype)
 
 
-def _only_first(op: Operation, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def only_first(op: Operation, gradient: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The gradients of an op whose first input alone holds values."""
     return (gradient, *(None for _ in op.inputs[1:]))
 
 
@@ -71,17 +72,17 @@ define(
     "SumLike",
     spec=_sum_like_spec,
     kernel=_sum_like_kernel,
-    gradient=lambda op, dy: _only_first(op, broadcast_like(dy, op.inputs[0])),
+    gradient=lambda op, dy: only_first(op, broadcast_like(dy, op.inputs[0])),
 )
 define(
     "BroadcastLike",
     spec=_like_spec,
     kernel=lambda x, like: namespace(x).broadcast_to(x, tuple(like.shape)),
-    gradient=lambda op, dy: _only_first(op, sum_like(dy, op.inputs[0])),
+    gradient=lambda op, dy: only_first(op, sum_like(dy, op.inputs[0])),
 )
 define(
     "ReshapeLike",
     spec=_reshape_like_spec,
     kernel=lambda x, like: namespace(x).reshape(x, tuple(like.shape)),
-    gradient=lambda op, dy: _only_first(op, reshape_like(dy, op.inputs[0])),
+    gradient=lambda op, dy: only_first(op, reshape_like(dy, op.inputs[0])),
 )

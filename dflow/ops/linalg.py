@@ -9,10 +9,10 @@ from typing import Any
 
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op
+from dflow.ops.arithmetic import conj
 from dflow.ops.arrays import namespace
-from dflow.ops.batching import Attrs, Kernel, aligned
+from dflow.ops.batching import elementwise
 from dflow.ops.like import sum_like
-from dflow.ops.math import conj
 from dflow.ops.static import only, operands, same_dtype, spec_of
 from dflow.registry import define
 from dflow.shapes import TensorShape, broadcast
@@ -97,10 +97,6 @@ def _matmul_kernel(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
     return xp.astype(product, a.dtype, copy=False)  # of bfloat16, NumPy makes float32
 
 
-def _matmul_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
-    return kernel(*aligned(arrays, batched), **attrs)
-
-
 def _matmul_gradient(op: Operation, dc: Tensor) -> tuple[Tensor, Tensor]:
     a, b = conj(op.inputs[0]), conj(op.inputs[1])
     transpose_a, transpose_b = op.attrs["transpose_a"], op.attrs["transpose_b"]
@@ -109,4 +105,4 @@ def _matmul_gradient(op: Operation, dc: Tensor) -> tuple[Tensor, Tensor]:
     return sum_like(da, op.inputs[0]), sum_like(db, op.inputs[1])
 
 
-define("MatMul", spec=_matmul_spec, kernel=_matmul_kernel, gradient=_matmul_gradient, batch=_matmul_batch)
+define("MatMul", spec=_matmul_spec, kernel=_matmul_kernel, gradient=_matmul_gradient, batch=elementwise)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dflow.graph import Tensor
+from dflow.ops.arithmetic import abs as abs_
+from dflow.ops.arithmetic import add, multiply, negative, subtract
 from dflow.ops.compare import (
     greater,
     greater_equal,
@@ -21,11 +23,10 @@ from dflow.ops.compare import (
     logical_or,
     logical_xor,
 )
-from dflow.ops.functions import abs as abs_
-from dflow.ops.functions import pow as pow_
-from dflow.ops.indexing import get_item
+from dflow.ops.division import floordiv, floormod, truediv
 from dflow.ops.linalg import matmul
-from dflow.ops.math import add, floordiv, floormod, multiply, negative, subtract, truediv
+from dflow.ops.powers import pow as pow_
+from dflow.ops.strided_slice import get_item
 from dflow.ops.variables import Variable
 
 Function = Callable[..., Tensor]

@@ -17,10 +17,9 @@ from dflow import scopes
 from dflow.dtypes import DType, as_dtype
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op, convert_to_tensor, get_default_graph
-from dflow.ops.array import shape_argument, target_spec
+from dflow.ops.arithmetic import add, multiply, subtract
 from dflow.ops.arrays import ints, take
-from dflow.ops.math import add, multiply, subtract
-from dflow.ops.static import graph_of, known_shape, only, same_dtype
+from dflow.ops.static import graph_of, known_shape, only, same_dtype, shape_argument, target_spec
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.shapes import SCALAR
 from dflow.specs import TensorSpec

@@ -14,11 +14,13 @@ import numpy as np
 from dflow import scopes
 from dflow.dtypes import as_dtype
 from dflow.errors import DTypeError, ShapeError
-from dflow.graph import Graph, Operation, Tensor, add_op, convert_to_tensor, get_default_graph
+from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, get_default_graph
 from dflow.ops.constants import constant_value
 from dflow.registry import OPS
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape, as_shape
 from dflow.specs import TensorSpec
+
+Axes = tuple[int, ...]
 
 # -- operands
 
@@ -79,21 +81,14 @@ def _convert(value: Any, leader: Tensor, name: str | None, kind: str) -> Tensor:
         ) from error
 
 
-def binary(kind: str, x: Any, y: Any, name: str | None) -> Tensor:
-    """An operation of two operands, see `operands`."""
-    result: Tensor
-    if isinstance(x, Tensor) and isinstance(y, Tensor):
-        result = add_op(kind, x, y, name=name)
-        return result
-    graph = graph_of((x, y))
-    with scopes.building_in(graph), graph.name_scope(name or kind) as scope:
-        result = add_op(kind, *operands((x, y), ("x", "y"), kind), name=scope)
-    return result
-
-
 def spec_of(shape: Any, dtype: Any) -> TensorSpec:
     """A spec from what `as_shape` and `as_dtype` take."""
     return TensorSpec(as_shape(shape), as_dtype(dtype))
+
+
+def of_rank(x: TensorSpec) -> TensorSpec:
+    """A spec that keeps the dtype and the rank of `x`, but none of its sizes."""
+    return spec_of(None if x.shape.ndims is None else [None] * x.shape.ndims, x.dtype)
 
 
 def same_dtype(*specs: TensorSpec) -> None:
@@ -147,6 +142,35 @@ def normal_axes(axis: Any, rank: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(rank))
     return tuple(sorted({normal_axis(item, rank) for item in ([axis] if isinstance(axis, int) else axis)}))
+
+
+def static_value(value: Any) -> np.ndarray[Any, Any] | None:
+    """An argument of numbers, or of a tensor that is known while the graph is built; None if it is not known."""
+    return known_value(convert_to_tensor(value)) if is_symbolic(value) else np.asarray(value)
+
+
+def static_axis(axis: Any) -> int:
+    """An axis as a number: from a number or a tensor that is known while the graph is built."""
+    value = static_value(axis)
+    if value is None or value.size != 1 or value.dtype.kind not in "iu":
+        raise ValueError(f"the axis must be one integer that is known while the graph is built, got {axis!r}")
+    return int(value.reshape(()))
+
+
+def shape_argument(shape: Any) -> tuple[Axes | None, tuple[Tensor, ...]]:
+    """As `number_or_tensor`; a single number is a shape of rank 1."""
+    if isinstance(shape, TensorShape):
+        shape = [-1 if dim is None else dim for dim in shape.known]
+    sizes, inputs = number_or_tensor(shape)
+    return (sizes,) if isinstance(sizes, int) else sizes, inputs
+
+
+def target_spec(x: TensorSpec, shape: Axes | None, sizes: TensorSpec | None) -> TensorSpec:
+    """The dtype of `x` in the shape that a `shape_argument` says, as (attribute, input)."""
+    if shape is not None:
+        return TensorSpec(TensorShape(shape), x.dtype)
+    length = sizes.shape[0] if sizes is not None and sizes.shape.ndims == 1 else None
+    return spec_of(UNKNOWN_SHAPE if length is None else [None] * length, x.dtype)
 
 
 # -- values that are known

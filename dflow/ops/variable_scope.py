@@ -1,38 +1,24 @@
-"""Variables by name: `get_variable` makes one or finds it again, under the `variable_scope` blocks of the program.
-
-    def layer(x):
-        w = df.get_variable("w", [784, 10])
-        return df.matmul(x, w)
-
-    with df.variable_scope("model"):
-        train = layer(a)                            # makes model/w
-    with df.variable_scope("model", reuse=True):
-        test = layer(b)                             # finds model/w
+"""`variable_scope` blocks: what `get_variable` calls inside of them put before their names, and use by default.
 
 Blocks hold for their own thread, the variables of a graph for all threads.
-Source: tf.get_variable, tf.variable_scope, tf.get_variable_scope, tf.AUTO_REUSE of TensorFlow 1.15.
+Source: tf.variable_scope, tf.get_variable_scope, tf.AUTO_REUSE of TensorFlow 1.15.
 """
 
 from __future__ import annotations
 
 import enum
-import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-import numpy as np
-
 from dflow import scopes
-from dflow.dtypes import DType, as_dtype, float32
-from dflow.graph import Graph, GraphKeys, Tensor, get_default_graph
-from dflow.ops.initializers import glorot_uniform_initializer, zeros_initializer
+from dflow.dtypes import as_dtype, float32
+from dflow.graph import Graph, GraphKeys, get_default_graph
 from dflow.ops.static import graph_of
 from dflow.ops.variables import Variable
-from dflow.shapes import TensorShape, as_shape
 
-REGULARIZATION_LOSSES = "regularization_losses"
+__all__ = ["AUTO_REUSE", "VariableScope", "get_variable_scope", "variable_scope"]
 
 
 class _ReuseMode(enum.Enum):
@@ -100,7 +86,7 @@ class _Blocks(threading.local):
 
     def unique(self, default_name: str) -> str:
         """`default_name` under the current scope, with _1, _2, ... if it is taken."""
-        name = candidate = _join(self.scope.name, default_name)
+        name = candidate = join_names(self.scope.name, default_name)
         number = 0
         while self.opened.get(candidate):
             number += 1
@@ -113,7 +99,7 @@ class _Blocks(threading.local):
             del self.opened[opened]
 
 
-class _Store:
+class VariableStore:
     """The variables of a graph that `get_variable` made."""
 
     def __init__(self) -> None:
@@ -126,18 +112,19 @@ _KEY = ("__variable_store",)
 _making_stores = threading.Lock()
 
 
-def _store(graph: Graph) -> _Store:
+def variable_store(graph: Graph) -> VariableStore:
+    """The variables of a graph that `get_variable` made; one store for each graph."""
     kept = graph.get_collection_ref(_KEY)
     with _making_stores:
         if not kept:
-            kept.append(_Store())
-    found: _Store = kept[0]
+            kept.append(VariableStore())
+    found: VariableStore = kept[0]
     return found
 
 
 def get_variable_scope() -> VariableScope:
     """The innermost `variable_scope` of this thread in the default graph."""
-    return _store(get_default_graph()).blocks.scope
+    return variable_store(get_default_graph()).blocks.scope
 
 
 # -- blocks
@@ -170,7 +157,7 @@ def variable_scope(
     ValueError for neither a name nor a default, for reuse=True without a name, and for another reuse;
     NotImplementedError for a partitioner, a custom getter or a constraint.
     """
-    _refuse(partitioner=partitioner, custom_getter=custom_getter, constraint=constraint)
+    refuse(partitioner=partitioner, custom_getter=custom_getter, constraint=constraint)
     if name_or_scope is None and default_name is None:
         raise ValueError("If default_name is None then name_or_scope is required")
     if reuse not in (True, False, None, AUTO_REUSE):
@@ -179,7 +166,7 @@ def variable_scope(
         raise ValueError("reuse=True cannot be used without a name_or_scope")
     graph = graph_of(list(values or ()))
     with scopes.building_in(graph):
-        blocks = _store(graph).blocks
+        blocks = variable_store(graph).blocks
         outer, opened = blocks.scope, dict(blocks.opened)
         again = isinstance(name_or_scope, VariableScope)
         base = name_or_scope if isinstance(name_or_scope, VariableScope) else outer
@@ -206,10 +193,11 @@ def variable_scope(
 
 
 def _inner_name(name: Any, default_name: str | None, blocks: _Blocks) -> str:
-    return blocks.unique(default_name or "") if name is None else _join(blocks.scope.name, name)
+    return blocks.unique(default_name or "") if name is None else join_names(blocks.scope.name, name)
 
 
-def _join(outer: str, name: str) -> str:
+def join_names(outer: str, name: str) -> str:
+    """A name below the name of a scope, which may be empty."""
     return f"{outer}/{name}" if outer else name
 
 
@@ -217,119 +205,8 @@ def _current(graph: Graph) -> str:
     return f"{graph.scope.name_scope}/" if graph.scope.name_scope else ""
 
 
-def _refuse(**given: Any) -> None:
+def refuse(**given: Any) -> None:
+    """NotImplementedError for an argument of TensorFlow 1 that is given but not offered."""
     for name, value in given.items():
         if value is not None:
             raise NotImplementedError(f"{name} is not supported, got {value!r}")
-
-
-# -- variables
-
-
-def get_variable(
-    name: str,
-    shape: Any = None,
-    dtype: Any = None,
-    initializer: Any = None,
-    regularizer: Callable[[Variable], Any] | None = None,
-    trainable: bool = True,
-    collections: Iterable[str] | None = None,
-    caching_device: Any = None,
-    partitioner: None = None,
-    validate_shape: bool = True,
-    use_resource: bool | None = None,
-    custom_getter: None = None,
-    constraint: None = None,
-) -> Variable:
-    """The variable of this name under the current `variable_scope`: a new one, or the one that was made before.
-
-    shape: fully defined; None for an initializer that is a value or a function without arguments.
-    dtype: None: that of an initial value, else the scope's, float32 at first.
-    initializer: an initializer, such as `zeros_initializer()`; a value or a tensor; or a function of (shape, dtype) or
-    of nothing.  None: the scope's, else `glorot_uniform_initializer` for floats and zeros for integers and bool.
-    regularizer: a function of the variable; what it gives for a new one goes to the collection REGULARIZATION_LOSSES.
-    trainable, collections, validate_shape: as in `Variable`.
-
-    ValueError if the variable already exists and reuse is not on, if it does not exist and reuse is True, if it was
-    made with another shape or dtype, or if the shape is not known; NotImplementedError for a partitioner, a custom
-    getter or a constraint.
-    """
-    _refuse(partitioner=partitioner, custom_getter=custom_getter, constraint=constraint)
-    graph = get_default_graph()
-    scope = get_variable_scope()
-    store = _store(graph)
-    full_name = _join(scope.name, name)
-    wanted = None if dtype is None else as_dtype(dtype)
-    with store.lock:
-        found = store.variables.get(full_name)
-        if found is not None:
-            return _found_again(found, full_name, scope, shape, wanted)
-        if scope.reuse is True:
-            raise ValueError(
-                f"Variable {full_name} does not exist, or was not created with get_variable(). "
-                "Did you mean to set reuse=AUTO_REUSE in the variable scope?"
-            )
-        value, wanted = _initial(full_name, shape, wanted, scope, initializer)
-        with graph.name_scope(None):
-            variable = store.variables[full_name] = Variable(
-                value, trainable, collections, validate_shape, name=full_name, dtype=wanted
-            )
-    regularize = scope.regularizer if regularizer is None else regularizer
-    if regularize is not None:
-        with graph.colocate_with(variable.op), graph.name_scope(f"{full_name}/Regularizer/"):
-            loss = regularize(variable)
-        if loss is not None:
-            graph.add_to_collection(REGULARIZATION_LOSSES, loss)
-    return variable
-
-
-def _found_again(found: Variable, name: str, scope: VariableScope, shape: Any, dtype: DType | None) -> Variable:
-    if not scope.reuse:
-        raise ValueError(
-            f"Variable {name} already exists, disallowed. Did you mean to set reuse=True or reuse=AUTO_REUSE in the "
-            f"variable scope? Originally defined at: {found.op.made_at}"
-        )
-    if not as_shape(shape).is_compatible_with(found.shape):
-        raise ValueError(
-            f"Trying to share variable {name}, but specified shape {as_shape(shape)} and found shape {found.shape}."
-        )
-    if dtype is not None and dtype != found.dtype:
-        raise ValueError(
-            f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype {found.dtype.name}."
-        )
-    return found
-
-
-def _initial(
-    name: str, shape: Any, dtype: DType | None, scope: VariableScope, initializer: Any
-) -> tuple[Any, DType | None]:
-    """The initial value, or a function that makes it, and the dtype to convert it to (None: its own)."""
-    if initializer is None:
-        initializer = scope.initializer
-    if initializer is None:
-        initializer = _default_initializer(name, dtype or scope.dtype)
-    if isinstance(initializer, (Tensor, Variable, np.ndarray)) or not callable(initializer):
-        if shape is not None:
-            raise ValueError("If initializer is a constant, do not specify shape.")
-        return initializer, dtype
-    if isinstance(initializer, type):
-        initializer = initializer()
-    if shape is None and _takes_nothing(initializer):
-        return initializer, dtype
-    known: TensorShape = as_shape(shape)
-    if not known.is_fully_defined():
-        raise ValueError(f"Shape of a new variable ({name}) must be fully defined, but instead was {known}.")
-    return (lambda: initializer(known.as_list(), dtype=dtype or scope.dtype)), dtype or scope.dtype
-
-
-def _default_initializer(name: str, dtype: DType) -> Any:
-    if dtype.is_floating:
-        return glorot_uniform_initializer()
-    if dtype.is_integer or dtype.is_bool:
-        return zeros_initializer()
-    raise ValueError(f"An initializer for variable {name} of {dtype.name} is required")
-
-
-def _takes_nothing(function: Callable[..., Any]) -> bool:
-    parameters = inspect.signature(function).parameters.values()
-    return all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)

@@ -3,96 +3,24 @@
 `Variable("w")` adds three operations: `w`, which reads the value, `w/Assign`, its initializer, and `w/read`, what other
 operations use.  Inside a `control_dependencies` block a variable is read anew, so that an operation built there sees
 what the block waited for.  Reads and assignments without a control dependency are unordered, as in TensorFlow 1.
-
-Why a value is never changed in place: a read hands out the array itself, and whoever holds it must not see it change.
 Source: tf.Variable, tf.assign of TensorFlow 1.15.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from dflow import scopes
-from dflow.dtypes import DType, bool_, string
-from dflow.errors import FailedPreconditionError, InvalidArgumentError, OutOfRangeError, ShapeError
-from dflow.graph import (
-    Graph,
-    GraphKeys,
-    Operation,
-    Tensor,
-    add_op,
-    convert_to_tensor,
-    create_op,
-    get_default_graph,
-)
+from dflow.dtypes import DType
+from dflow.errors import OutOfRangeError, ShapeError
+from dflow.graph import Graph, GraphKeys, Tensor, add_op, convert_to_tensor, create_op, get_default_graph
+from dflow.ops.variable_state import state_of
 from dflow.registry import KernelContext, define, no_gradient
-from dflow.shapes import SCALAR, TensorShape
+from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec, VariableSpec
 
-
-class VariableState:
-    """The value of one variable on its device.  Its lock orders updates; a read needs none."""
-
-    def __init__(self, spec: VariableSpec) -> None:
-        self.spec = spec
-        self.lock = threading.Lock()
-        self._value: Any = None
-
-    @property
-    def initialized(self) -> bool:
-        return self._value is not None
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the value; 0 if there is none."""
-        return 0 if self._value is None else int(getattr(self._value, "nbytes", 0))
-
-    def read(self) -> Any:
-        """The value, which no one may change; FailedPreconditionError if there is none."""
-        value = self._value
-        if value is None:
-            raise FailedPreconditionError(
-                None, None, f"Attempting to use uninitialized value {self.spec.name}; run its initializer first"
-            )
-        return value
-
-    def assign(self, value: Any, validate_shape: bool = True) -> Any:
-        """Replace the value.  InvalidArgumentError for another shape than the variable's."""
-        with self.lock:
-            return self._store(value, validate_shape)
-
-    def update(self, change: Callable[[Any], Any]) -> Any:
-        """Replace the value by `change(value)`; concurrent updates happen one after the other."""
-        with self.lock:
-            return self._store(change(self.read()), True)
-
-    def _store(self, value: Any, validate_shape: bool) -> Any:
-        shape = tuple(value.shape)
-        if validate_shape and not self.spec.shape.is_compatible_with(shape):
-            raise InvalidArgumentError(
-                None,
-                None,
-                f"Assign requires shapes of both tensors to match. lhs shape= {self.spec.shape} rhs shape= {shape}",
-            )
-        if isinstance(value, np.ndarray) and value.flags.writeable:
-            value = value.view()
-            value.flags.writeable = False
-        self._value = value
-        return value
-
-
-def state_of(context: KernelContext, variable: VariableSpec) -> VariableState:
-    """The state of a variable on the kernel's device; made, without a value, at first sight."""
-    found = context.resource(variable.key, lambda: VariableState(variable))
-    if not isinstance(found, VariableState):
-        raise InvalidArgumentError(
-            None, None, f"{variable.key} is a {type(found).__name__} on {context.device}, expected a variable"
-        )
-    return found
+__all__ = ["Variable", "assign", "assign_add", "assign_sub", "count_up_to"]
 
 
 # -- the operations
@@ -146,23 +74,6 @@ def _count_up_to_kernel(context: KernelContext, variable: VariableSpec, limit: i
     return before[0]
 
 
-def _is_initialized_spec(variable: VariableSpec) -> TensorSpec:
-    return TensorSpec(SCALAR, bool_)
-
-
-def _is_initialized_kernel(context: KernelContext, variable: VariableSpec) -> Any:
-    return context.asarray(np.asarray(state_of(context, variable).initialized))
-
-
-def _uninitialized_spec(*initialized: TensorSpec, names: tuple[str, ...]) -> TensorSpec:
-    return TensorSpec(TensorShape([None]), string)
-
-
-def _uninitialized_kernel(*initialized: Any, names: tuple[str, ...]) -> Any:
-    missing = [name.encode() for name, there in zip(names, initialized, strict=True) if not bool(there)]
-    return np.array(missing, dtype=object)
-
-
 _STATE = no_gradient("an update of a variable is a side effect")
 
 define("VariableV2", spec=_value_spec, kernel=_read_kernel, gradient=no_gradient("a variable is a leaf"), stateful=True)
@@ -173,20 +84,6 @@ define("Assign", spec=_assign_spec, kernel=_assign_kernel, gradient=_STATE, stat
 define("AssignAdd", spec=_delta_spec, kernel=_assign_add_kernel, gradient=_STATE, stateful=True)
 define("AssignSub", spec=_delta_spec, kernel=_assign_sub_kernel, gradient=_STATE, stateful=True)
 define("CountUpTo", spec=_value_spec, kernel=_count_up_to_kernel, gradient=_STATE, stateful=True)
-define(
-    "IsVariableInitialized",
-    spec=_is_initialized_spec,
-    kernel=_is_initialized_kernel,
-    gradient=_STATE,
-    stateful=True,
-)
-define(
-    "UninitializedNames",
-    spec=_uninitialized_spec,
-    kernel=_uninitialized_kernel,
-    gradient=no_gradient("a name is text"),
-    host_only=True,
-)
 
 
 class Variable:
@@ -378,63 +275,3 @@ def assign_sub(ref: Variable, value: Any, use_locking: bool = False, name: str |
 def count_up_to(ref: Variable, limit: int) -> Tensor:
     """Add one to a variable and give its value before; OutOfRangeError at the limit."""
     return ref.count_up_to(limit)
-
-
-def is_variable_initialized(variable: Variable) -> Tensor:
-    """A bool: has the variable a value?"""
-    with variable.graph.colocate_with(variable.op):
-        tensor: Tensor = add_op("IsVariableInitialized", variable=variable.spec)
-    return tensor
-
-
-def report_uninitialized_variables(
-    var_list: Iterable[Variable] | None = None, name: str = "report_uninitialized_variables"
-) -> Tensor:
-    """The names of the variables that have no value yet: a string tensor of shape [number of them].
-
-    var_list: None: the global and the local variables of the default graph that exist now.
-    Source: tf.report_uninitialized_variables.
-    """
-    variables = [*global_variables(), *local_variables()] if var_list is None else list(var_list)
-    graph = variables[0].graph if variables else get_default_graph()
-    with scopes.building_in(graph), graph.name_scope(name), graph.device("/cpu:0"):
-        initialized = [is_variable_initialized(variable) for variable in variables]
-        names = tuple(variable.op.name for variable in variables)
-        tensor: Tensor = add_op("UninitializedNames", *initialized, names=names)
-    return tensor
-
-
-def global_variables(scope: str | None = None) -> list[Variable]:
-    """The variables of the default graph, without local ones."""
-    return get_default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES, scope)
-
-
-def local_variables(scope: str | None = None) -> list[Variable]:
-    """The variables that are not saved, such as counters of epochs."""
-    return get_default_graph().get_collection(GraphKeys.LOCAL_VARIABLES, scope)
-
-
-def trainable_variables(scope: str | None = None) -> list[Variable]:
-    """The variables that optimizers change."""
-    return get_default_graph().get_collection(GraphKeys.TRAINABLE_VARIABLES, scope)
-
-
-def _initialize(variables: Iterable[Variable], name: str) -> Operation:
-    from dflow.ops.control import group
-
-    return group(*(variable.initializer for variable in variables), name=name)
-
-
-def variables_initializer(var_list: Iterable[Variable], name: str = "init") -> Operation:
-    """One operation that initializes the given variables."""
-    return _initialize(var_list, name)
-
-
-def global_variables_initializer() -> Operation:
-    """One operation that initializes all variables of the default graph that exist now."""
-    return _initialize(global_variables(), "init")
-
-
-def local_variables_initializer() -> Operation:
-    """One operation that initializes all local variables of the default graph that exist now."""
-    return _initialize(local_variables(), "init_local")

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dflow.errors import InvalidArgumentError
 from dflow.queues.attempts import QueueCounts, Reply
 from dflow.queues.fifo import fifo_queue
+from dflow.queues.padding import padding_fifo_queue
+from dflow.queues.priority import priority_queue
 from dflow.queues.queue import Queue
 from dflow.queues.shuffle import random_shuffle_queue
 from dflow.specs import QueueSpec
@@ -22,6 +24,8 @@ __all__ = ["Queue", "QueueCounts", "Reply", "make_queue"]
 
 _KINDS: dict[str, Callable[[QueueSpec], Queue]] = {
     "FIFOQueue": fifo_queue,
+    "PaddingFIFOQueue": padding_fifo_queue,
+    "PriorityQueue": priority_queue,
     "RandomShuffleQueue": random_shuffle_queue,
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 from dflow import dtypes
 from dflow.errors import InvalidArgumentError
 from dflow.queues.store import Batch, Element
-from dflow.shapes import TensorShape, bracket
+from dflow.shapes import bracket
 from dflow.specs import QueueSpec
 
 Dims = tuple[int | None, ...]
@@ -23,8 +23,7 @@ class ComponentCheck:
     def __init__(self, spec: QueueSpec) -> None:
         self._owner = f"{spec.kind} {spec.name!r}"
         self._dtypes = [dtype.as_numpy_dtype for dtype in spec.dtypes]
-        shapes = spec.shapes or [TensorShape(None)] * len(spec.dtypes)
-        self._expected = [(d, shape.dims) for d, shape in zip(self._dtypes, shapes, strict=True)]
+        self._expected = [(d, shape.dims) for d, shape in zip(self._dtypes, spec.component_shapes, strict=True)]
 
     def element(self, components: Element) -> InvalidArgumentError | None:
         """What is wrong with an element; None if it fits."""

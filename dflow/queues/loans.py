@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dflow.queues.attempts import Take
-from dflow.queues.store import Batch, Store
+from dflow.queues.store import Store, Taken
 
 
 @dataclass(slots=True, eq=False)
 class _Loan:
     number: int  # loans count up
-    taken: Batch  # in the store's own form
+    taken: Taken  # in the store's own form
     many: bool
     count: int
 
@@ -30,7 +30,7 @@ class Loans:
         self._loans: dict[int, _Loan] = {}
         self._returned: list[list[int]] = []  # [number, elements] of loans that came back and are at the front, sorted
 
-    def add(self, take: Take, taken: Batch, n: int) -> None:
+    def add(self, take: Take, taken: Taken, n: int) -> None:
         """Keep the n elements that left the store for `take`."""
         self._made += 1
         self._loans[take.ticket] = _Loan(self._made, taken, take.many, n)

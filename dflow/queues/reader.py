@@ -4,6 +4,9 @@ Attempts stand in one line and are served strictly in order.  A reader asks for 
 and no file is in progress, one request at a time.  It knows no threads, no queue and no Dask: whoever owns it holds one
 lock around each call, does what the returned effects say, and answers a `NeedFile` with `file` or `no_file`.
 
+Records that go to whoever may be gone are *lent*: the reader keeps them until the receiver acknowledges.  What comes
+back is read again first, in its old order, with the counts as if it had not been handed out.
+
 Why the format object reads the file inside the call: a read of the current file never waits for another operation.
 Source: ReaderBase of TensorFlow 1.15 (core/framework/reader_base.cc).
 """
@@ -14,6 +17,7 @@ import errno
 import json
 import os
 import zlib
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +31,7 @@ from dflow.errors import (
     InvalidArgumentError,
     NotFoundError,
     OpError,
+    OutOfRangeError,
     PermissionDeniedError,
     ResourceExhaustedError,
     UnavailableError,
@@ -50,6 +55,16 @@ Effects = list[Reply | NeedFile]
 class _Attempt:
     ticket: int
     limit: int | None  # None: read(); a number: read_up_to()
+    lend: bool
+
+
+@dataclass(slots=True)
+class _Run:
+    """Records of one file that follow each other."""
+
+    start: int  # the place of the first among all that the reader ever read
+    records: list[tuple[bytes, bytes]]
+    ends_file: bool  # the file is completed with the last one
 
 
 class Reader:
@@ -57,7 +72,7 @@ class Reader:
 
     name: of the reader's operation; kind: such as "TextLineReader"; make_format: makes the object that reads files,
     and may raise InvalidArgumentError.
-    produced: records handed out since creation or reset.  completed: files read to their end.
+    produced: records handed out, and not come back, since creation or reset.  completed: files read to their end.
 
     A format may set `ends_with_record = True`: each of its files is one record, and is completed together with it.
     A format whose `read` raises stays where it is, so that the next read fails in the same way.
@@ -70,27 +85,63 @@ class Reader:
         self.completed = 0
         self._format = make_format()
         self._ends_with_record = bool(getattr(self._format, "ends_with_record", False))
+        self._taken = 0  # records ever taken from files
+        self._lent: dict[int, _Run] = {}  # by the ticket of their attempt
+        self._returned: list[_Run] = []  # what came back, in the order of reading
         self._line: deque[_Attempt] = deque()
         self._asked_for: int | None = None  # the attempt that the outstanding request was made for
+        self._end: OpError | None = None  # its answer: no more files.  It is told when nothing lent can come back
         self._files: deque[bytes] = deque()  # came out of the queue, not started yet
         self._path: bytes | None = None  # the file in progress
         self._is_open = False
         self._place: Any = None  # where to open the file in progress; None: at its beginning
 
+    @property
+    def left_out(self) -> int:
+        """What the format left out, as it counts it: broken records, say.  0 for a format that leaves nothing out."""
+        return int(getattr(self._format, "left_out", 0))
+
     # -- what callers ask for
 
-    def read(self, ticket: int, limit: int | None = None) -> Effects:
+    def read(self, ticket: int, limit: int | None = None, *, lend: bool = False) -> Effects:
         """Read one record, or up to `limit` records of one file.
 
         The reply's value is (key, value): two scalar object arrays without a limit, else two vectors of one length
         between 1 and `limit`.  A limit below 1: InvalidArgumentError.
         A file that cannot be opened fails the attempt and is left; a record that cannot be read fails it as well, and
         the reader stays there.
+        lend: the reader keeps the records, until `acknowledge` or `take_back`.
         """
         if limit is not None and limit <= 0:
             fact = f"{self.kind} '{self.name}': num_records must be positive, got {limit}"
             return [Reply(ticket, None, InvalidArgumentError(None, None, fact))]
-        self._line.append(_Attempt(ticket, limit))
+        self._line.append(_Attempt(ticket, limit, lend))
+        return self._settle()
+
+    def acknowledge(self, ticket: int) -> Effects:
+        """The receiver has what was lent.  Nothing happens if nothing is lent."""
+        self._lent.pop(ticket, None)
+        if self._end is None or self._lent:
+            return []
+        error, self._end = self._end, None
+        return self.no_file(error)
+
+    def take_back(self, ticket: int) -> Effects:
+        """The receiver is gone: what was lent is read again, before all that follows it.
+
+        Nothing happens if nothing is lent.
+        """
+        run = self._lent.pop(ticket, None)
+        if run is None:
+            return []
+        if not run.records:  # the reader was reset meanwhile
+            self._lent[ticket] = run
+            return self.acknowledge(ticket)
+        self.produced -= len(run.records)
+        self.completed -= run.ends_file
+        insort(self._returned, run, key=lambda r: r.start)
+        if self._end is not None:
+            self._asked_for = self._end = None
         return self._settle()
 
     def withdraw(self, ticket: int, error: OpError) -> Effects:
@@ -98,7 +149,9 @@ class Reader:
         for attempt in self._line:
             if attempt.ticket == ticket:
                 self._line.remove(attempt)
-                return [Reply(ticket, None, error)]
+                if self._end is not None:
+                    self._asked_for = self._end = None
+                return [Reply(ticket, None, error), *self._settle()]
         return []
 
     # -- answers to NeedFile
@@ -113,7 +166,11 @@ class Reader:
         """There is no file name: the attempt that asked fails with `error`, and the next one asks for itself.
 
         If the attempt that asked was withdrawn, nobody fails: an error of its queue or its step is not another's.
+        The end of the input (OutOfRangeError) is told when no record that is lent can come back any more.
         """
+        if self._lent and isinstance(error, OutOfRangeError):
+            self._end = error
+            return []
         asked_for, self._asked_for = self._asked_for, None
         replies: Effects = []
         if self._line and self._line[0].ticket == asked_for:
@@ -123,8 +180,13 @@ class Reader:
     # -- state
 
     def reset(self) -> None:
-        """Forget the file in progress and the counts.  A file name that was not started yet is kept."""
+        """Forget the file in progress, the records that came back, and the counts.
+
+        A file name that was not started yet is kept.
+        """
         self._leave()
+        self._returned.clear()
+        self._lent = dict.fromkeys(self._lent, _Run(0, [], False))
         self.produced = self.completed = 0
 
     def state(self) -> bytes:
@@ -136,6 +198,7 @@ class Reader:
             "path": None if self._path is None else os.fsdecode(self._path),
             "place": self._format.state() if self._is_open else self._place,
             "files": [os.fsdecode(path) for path in self._files],
+            "returned": [([_texts(record) for record in run.records], run.ends_file) for run in self._returned],
         }
         body = json.dumps(saved, separators=(",", ":")).encode()
         return _checksum(body) + body
@@ -159,6 +222,10 @@ class Reader:
         self._place = saved["place"]
         started_with = [os.fsencode(path) for path in saved["files"]]
         self._files = deque(dict.fromkeys([*started_with, *self._files]))
+        for records, ends_file in saved["returned"]:
+            self._returned.append(self._run([_record(texts) for texts in records], ends_file))
+        if self._end is not None:
+            self._asked_for = self._end = None
         return self._settle()
 
     # -- inside
@@ -169,43 +236,59 @@ class Reader:
         while self._line:
             if self._path is None and self._files:
                 self._path = self._files.popleft()
-            if self._path is None:
+            if self._path is None and not self._returned:
                 if self._asked_for is None:
                     self._asked_for = self._line[0].ticket
                     effects.append(NeedFile(self._asked_for))
                 return effects
-            limit = self._line[0].limit
-            taken = self._take(1 if limit is None else limit)
+            head = self._line[0]
+            taken = self._take(1 if head.limit is None else head.limit)
             if isinstance(taken, OpError):
                 effects.append(Reply(self._line.popleft().ticket, None, taken))
-            elif taken:
-                effects.append(Reply(self._line.popleft().ticket, _packed(taken, limit), None))
+            elif taken.records:
+                effects.append(Reply(self._line.popleft().ticket, _packed(taken.records, head.limit), None))
+                if head.lend:
+                    self._lent[head.ticket] = taken
         return effects
 
-    def _take(self, limit: int) -> list[tuple[bytes, bytes]] | OpError:
-        """Up to `limit` records of the file in progress; none: it is done, and was left.
+    def _take(self, limit: int) -> _Run | OpError:
+        """Up to `limit` records that came back, or of the file in progress; none: it is done, and was left."""
+        taken = self._take_returned(limit) if self._returned else self._take_new(limit)
+        if isinstance(taken, _Run):
+            self.produced += len(taken.records)
+            self.completed += taken.ends_file
+        return taken
 
-        An error is given only if it comes before any record: else the records are handed out, and the next read meets
-        it again.
-        """
+    def _take_returned(self, limit: int) -> _Run:
+        run = self._returned[0]
+        if limit >= len(run.records):
+            return self._returned.pop(0)
+        self._returned[0] = _Run(run.start + limit, run.records[limit:], run.ends_file)
+        return _Run(run.start, run.records[:limit], False)
+
+    def _take_new(self, limit: int) -> _Run | OpError:
+        """An error is given only if it comes before any record: else the next read meets it again."""
         assert self._path is not None
         path = self._path
         records: list[tuple[bytes, bytes]] = []
+        ends_file = False
         try:
             self._open()
-            while len(records) < limit:
+            while len(records) < limit and not ends_file:
                 record = self._format.read()
                 if record is not None:
                     records.append(record)
                 if record is None or self._ends_with_record:
-                    self.completed += 1
                     self._leave()
-                    break
+                    ends_file = True
         except Exception as error:
             if not records:
                 return _as_op_error(error, os.fsdecode(path))
-        self.produced += len(records)
-        return records
+        return self._run(records, ends_file)
+
+    def _run(self, records: list[tuple[bytes, bytes]], ends_file: bool) -> _Run:
+        start, self._taken = self._taken, self._taken + len(records)
+        return _Run(start, records, ends_file)
 
     def _open(self) -> None:
         if self._is_open:
@@ -230,6 +313,16 @@ def _packed(records: Sequence[tuple[bytes, bytes]], limit: int | None) -> tuple[
     columns = np.empty((2, len(records)), dtype=object)
     columns[0], columns[1] = zip(*records, strict=True)
     return columns[0], columns[1]
+
+
+def _texts(record: tuple[bytes, bytes]) -> list[str]:
+    """A record for JSON, whatever its bytes are."""
+    return [part.decode("latin-1") for part in record]
+
+
+def _record(texts: list[str]) -> tuple[bytes, bytes]:
+    key, value = texts
+    return key.encode("latin-1"), value.encode("latin-1")
 
 
 def _checksum(body: bytes) -> bytes:

@@ -19,6 +19,7 @@ from dflow.specs import QueueSpec
 Array = NDArray[Any]
 Element = tuple[Array, ...]
 Batch = tuple[Array, ...]
+Taken = tuple[Any, ...]  # a batch in the form that suits its store
 
 _FIRST_ROWS = 16  # what a ring has room for at first
 
@@ -38,16 +39,16 @@ class Store(Protocol):
     def take(self) -> Element:
         """Remove the next element; there must be one."""
 
-    def take_many(self, n: int) -> Batch:
+    def take_many(self, n: int) -> Taken:
         """Remove the next n elements, in the store's own form; there must be as many."""
 
-    def value_of(self, taken: Batch) -> Batch:
+    def value_of(self, taken: Taken) -> Batch:
         """What `take_many` gave, as the receiver of a batch sees it."""
 
     def give_back(self, element: Element) -> None:
         """Store an element that `take` gave, before the others."""
 
-    def give_back_many(self, taken: Batch) -> None:
+    def give_back_many(self, taken: Taken) -> None:
         """Store what `take_many` gave, before the others and in the order it had."""
 
     def clear(self) -> None:
@@ -69,17 +70,25 @@ def make_store(spec: QueueSpec, draws: Draws | None = None) -> Store:
 
     InvalidArgumentError if shapes are given but not fully defined.
     """
-    if spec.shapes is None:
+    sizes = element_sizes(spec)
+    if sizes is None:
         return VariableStore(spec.capacity, draws)
-    shapes = []
+    return RingStore([dtype.as_numpy_dtype for dtype in spec.dtypes], sizes, spec.capacity, draws)
+
+
+def element_sizes(spec: QueueSpec) -> list[tuple[int, ...]] | None:
+    """The shape of each component; None if `spec` does not say.
+
+    InvalidArgumentError if it says, but leaves sizes open.
+    """
+    if spec.shapes is None:
+        return None
     for shape in spec.shapes:
-        sizes = tuple(size for size in shape.dims or () if size is not None)
         if not shape.is_fully_defined():
             raise InvalidArgumentError(
                 None, None, f"{spec.kind} {spec.name!r}: shapes must be fully defined, got {shape}"
             )
-        shapes.append(sizes)
-    return RingStore([dtype.as_numpy_dtype for dtype in spec.dtypes], shapes, spec.capacity, draws)
+    return [tuple(size for size in shape.known if size is not None) for shape in spec.shapes]
 
 
 class RingStore:
@@ -218,24 +227,29 @@ class VariableStore(RingStore):
         super().__init__([np.dtype(object)], [()], capacity, draws)
 
     def put(self, element: Element) -> None:
-        super().put(_boxed(tuple([array.copy() for array in element])))
+        super().put(boxed(tuple([array.copy() for array in element])))
 
     def put_many(self, batch: Batch, start: int, stop: int) -> None:
-        elements = np.empty(stop - start, object)
-        for i in range(start, stop):
-            elements[i - start] = tuple([column[i, ...].copy() for column in batch])
-        super().put_many((elements,), 0, len(elements))
+        super().put_many((boxed_rows(tuple([column[start:stop] for column in batch])),), 0, stop - start)
 
     def take(self) -> Element:
         element: Element = super().take()[0].item()
         return element
 
     def give_back(self, element: Element) -> None:
-        super().give_back(_boxed(element))
+        super().give_back(boxed(element))
 
 
-def _boxed(element: Element) -> tuple[Array]:
+def boxed(element: Element) -> tuple[Array]:
     """An element as the only component of another one."""
     box = np.empty((), object)
     box[()] = element
     return (box,)
+
+
+def boxed_rows(batch: Batch) -> Array:
+    """A copy of each element of a batch, as one Python object."""
+    boxes = np.empty(len(batch[0]), object)
+    for i in range(len(boxes)):
+        boxes[i] = tuple([column[i, ...].copy() for column in batch])
+    return boxes

@@ -15,16 +15,24 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from distributed import Client, Future
+from distributed import Client
+from distributed.comm import get_address_host_port
 
 from dflow.compile import DeviceInfo, DeviceTable, Plan
-from dflow.errors import CancelledError, DeadlineExceededError, FailedPreconditionError, OpError, UnavailableError
+from dflow.errors import (
+    CancelledError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    NotFoundError,
+    OpError,
+    UnavailableError,
+)
 from dflow.runtime import messages as m
 from dflow.runtime.actors import ActorKeeper
 from dflow.runtime.code import dump_part
 from dflow.runtime.cold import ColdStep
 from dflow.runtime.config import ConfigProto
-from dflow.runtime.dask_client import ask_scheduler, event_loop
+from dflow.runtime.dask_client import FutureCancelled, ask_scheduler, event_loop, when_done
 from dflow.runtime.extension import DflowExtension
 from dflow.runtime.failures import as_op_error, lost
 from dflow.runtime.lane import Lane
@@ -37,6 +45,7 @@ from dflow.runtime.worker import LANE_TIMEOUT, SHARE, DflowWorker, current_plugi
 logger = logging.getLogger("dflow.cluster")
 
 DEVICES_TIMEOUT = 30.0  # seconds to wait for the first worker, and for workers to declare their devices
+GONE_TIMEOUT = 3.0  # seconds in which the scheduler hears of a worker's death, if the end of a lane was that
 
 
 class ClusterBackend:
@@ -56,6 +65,8 @@ class ClusterBackend:
         self._numbers = StepNumbers(self.session)
         self._lock = threading.Lock()
         self._table: DeviceTable | None = None
+        self._gone: set[str] = set()  # addresses whose lane closed, until the scheduler says that they are lost
+        self._cut = 0  # lanes that closed though their worker is alive: it has dropped our plans
         self._warm: set[int] = set()
         self._loops: dict[str, Loop] = {}
         self._actors = ActorKeeper(self.client, self.session)
@@ -76,28 +87,33 @@ class ClusterBackend:
 
     def devices(self, fresh: bool = False) -> DeviceTable:
         """The devices that the scheduler knows; waits for workers that have just come."""
-        if self._table is None or fresh:
-            self._table = self._ask_devices()
-        return self._table
+        table = self._table
+        if table is None or fresh:
+            table = self._table = self._ask_devices()
+        return table
 
     def _ask_devices(self) -> DeviceTable:
-        deadline = time.monotonic() + DEVICES_TIMEOUT
+        started = time.monotonic()
         while True:
             try:
                 answer = ask_scheduler(self.client, "dflow_devices")
             except (TimeoutError, OSError) as error:
                 raise UnavailableError(None, None, f"the scheduler cannot be reached: {error}") from error
+            waited = time.monotonic() - started
             ready = answer["members"] and not answer["waiting"]
-            if ready or time.monotonic() > deadline:
+            living = {member["address"] for member in answer["members"] if not member["lost"]}
+            if (ready and (waited > GONE_TIMEOUT or not living & self._gone)) or waited > DEVICES_TIMEOUT:
                 break
             time.sleep(0.02)
+        self._cut += len(living & self._gone)
+        self._gone.clear()
         compare_versions(answer)
         infos = [
             DeviceInfo(name, member["address"], member["virtual"] and "GPU" in name, member["lost"])
             for member in answer["members"]
             for name in member["devices"]
         ]
-        return DeviceTable(tuple(infos), answer["version"])
+        return DeviceTable(tuple(infos), answer["version"] + self._cut)
 
     # -- lanes
 
@@ -111,10 +127,16 @@ class ClusterBackend:
     def _lane_closed(self, lane: Lane) -> None:
         if self._closed:
             return
+        self._gone.add(lane.peer)
         self._table = None
         for loop in list(self._loops.values()):
-            if loop.spec.call.addresses[loop.spec.home] == lane.peer:
-                loop.ended(None, lost(lane.peer, [loop.spec.home], f"the loop {loop.name!r}"))
+            addresses = loop.spec.call.addresses
+            if addresses[loop.spec.home] == lane.peer and not loop.done():
+                error = lost(lane.peer, [loop.spec.home], f"the loop {loop.name!r}")
+                loop.ended(None, error)
+                for other in self.process.lanes():
+                    if other.peer in addresses.values():
+                        other.send(m.EndOwner(self.session, loop.spec.owner, error))
 
     # -- plans
 
@@ -125,12 +147,16 @@ class ClusterBackend:
             lane = self.process.lane_to(plan.addresses[device])
             make = partial(m.Install, self.session, device, plan.number, dump_part(part))
             replies.append(self.process.request(lane, make))
+        for part in plan.parts.values():
+            for address in part.addresses.values():
+                self.process.lane_to(address)  # its end tells them of the session's end
         for reply in replies:
             reply.result()
 
     def forget(self, plan: Plan) -> None:
-        for address in set(plan.addresses.values()):
-            self.process.lane_to(address).send(m.Forget(self.session, plan.number))
+        for lane in self.process.lanes():
+            if lane.peer in plan.addresses.values():
+                lane.send(m.Forget(self.session, plan.number))
 
     def run(self, plan: Plan, feeds: Sequence[Any], timeout: float | None) -> list[Any]:
         if plan.number in self._warm:
@@ -172,7 +198,7 @@ class ClusterBackend:
             resources={spec.home: SHARE},
             pure=False,
         )
-        future.add_done_callback(partial(_loop_ended, loop))
+        when_done(self.client, future, partial(_loop_ended, loop))
         return loop
 
     def _report(self, report: m.LoopReport) -> None:
@@ -186,6 +212,7 @@ class ClusterBackend:
         """Cancel every step and loop, here and on the workers, then disconnect."""
         self._closed = True
         error = CancelledError(None, None, "Session::Close: the run was cancelled, its session was closed")
+        self.process.closing = error
         for loop in list(self._loops.values()):
             if not loop.done():
                 loop.stopper(error)
@@ -212,27 +239,36 @@ def run_loop(session: str, name: str) -> tuple[int, OpError | None]:
         )
     secede()
     key = plugin.current_key()
-    plugin.tasks[key] = run.stop
+    plugin.watch(key, run.stop)
     try:
-        return run.run()
+        steps, end = run.run()
+        return steps, None if end is None else end.portable()
+    except OpError as error:
+        failure = error.portable()
     finally:
         plugin.tasks.pop(key, None)
+    raise failure
 
 
-def _loop_ended(loop: Loop, future: Future[Any]) -> None:
-    if future.status == "finished":
-        steps, end = future.result()
-        loop.ended(steps, None, end)
-    elif future.status == "error":
-        error = future.exception()
-        loop.ended(None, error if isinstance(error, OpError) else as_op_error(error))
-    else:
+def _loop_ended(loop: Loop, found: Any) -> None:
+    """What the task of a loop gave: its result, or an exception."""
+    if isinstance(found, FutureCancelled):
         loop.ended(None, CancelledError(None, None, f"Dask cancelled the loop {loop.name!r}"))
+    elif isinstance(found, BaseException):
+        loop.ended(None, found if isinstance(found, OpError) else as_op_error(found))
+    else:
+        loop.ended(found[0], None, found[1])
 
 
 def _connect(target: str, config: ConfigProto) -> Client:
     milliseconds = config.operation_timeout_in_ms
     limit = {"timeout": milliseconds / 1000} if milliseconds else {}
+    try:
+        if not target.startswith(("inproc://", "ucx://")):  # the others have a host and a port
+            get_address_host_port(target)  # a Client that cannot even try leaves half of itself behind
+    except ValueError as error:
+        fact = "No session factory registered for the given session options: "
+        raise NotFoundError(None, None, f"{fact}{target!r} is no address of a Dask scheduler: {error}") from error
     try:
         return Client(target, set_as_default=False, name="dflow", **limit)
     except (TimeoutError, OSError) as error:
@@ -240,8 +276,6 @@ def _connect(target: str, config: ConfigProto) -> Client:
             fact = f"no Dask scheduler answered at {target} within {milliseconds} ms: {error}"
             raise DeadlineExceededError(None, None, fact) from error
         raise UnavailableError(None, None, f"no Dask scheduler answers at {target}: {error}") from error
-    except ValueError as error:
-        raise FailedPreconditionError(None, None, f"{target!r} is no address of a Dask scheduler: {error}") from error
 
 
 def reset_cluster(target: str, containers: list[str], config: ConfigProto) -> None:

@@ -9,8 +9,8 @@ that were lost with it.  So the owner announces a step to its hosts over its lan
 runs each segment of an announced step once: a restarted worker knows nothing of the step and refuses, and a living one
 remembers what it ran.
 
-**No element is lost on the way.**  What a queue hands to a cold segment stays lent until a segment that uses it starts,
-or the caller has it; if the step ends before, it goes back.
+**No element is lost on the way.**  What a queue hands to a cold segment stays lent until the caller has it, or the host
+of a device that uses it says that it is there; if the step ends before, it goes back.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from distributed import Client, Future
 from dflow.compile import CallPlan, Plan, Segment
 from dflow.errors import CancelledError, OpError, UnavailableError
 from dflow.runtime import messages as m
-from dflow.runtime.cold_part import ColdPart, Lent, SegmentResult
+from dflow.runtime.cold_part import ColdPart, SegmentResult
+from dflow.runtime.dask_client import FutureCancelled, when_done
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.part import StepId
 from dflow.runtime.process import Process
@@ -49,31 +50,15 @@ def run_segment(
         fact = f"the step is not known on {device} (any more): its worker was lost or its session ended"
         raise UnavailableError(None, None, fact)
     key = plugin.current_key()
-    plugin.tasks[key] = part.cancel
+    plugin.watch(key, part.cancel)
     try:
-        values: dict[int, Any] = {}
-        for result in upstream:
-            if result.lent is not None:
-                take_over(process, result.lent)
-            values.update((edge, value) for edge, value in result.values.items() if edge in picks)
+        values = {edge: value for result in upstream for edge, value in result.values.items() if edge in picks}
         return part.run_segment(index, values)
+    except OpError as error:
+        failure = error.portable()
     finally:
         plugin.tasks.pop(key, None)
-
-
-def take_over(process: Process, lent: Lent) -> None:
-    """Make lent elements the step's own; UnavailableError if they went back to their queue."""
-    host = process.hosts.get(lent.device)
-    if host is not None:
-        part = host.part(lent.step)
-        taken = isinstance(part, ColdPart) and part.settle(lent.segment)
-    else:
-        make = partial(m.TakeOver, lent.step, lent.device, lent.segment)
-        taken = process.request(process.lane_to(lent.address), make).result()
-    if not taken:
-        raise UnavailableError(
-            None, None, f"the elements that {lent.device} lent to this step went back to their queue"
-        )
+    raise failure
 
 
 # -- in the client
@@ -86,7 +71,7 @@ class ColdStep(Step):
         super().__init__(process, session, plan.call(), numbers)
         self._plan = plan
         self._client = client
-        self._futures: dict[int, Future[Any]] = {}
+        self._futures: list[Future[Any]] = []
 
     def _start(self, fed: dict[int, Any]) -> None:
         self.values.update(fed)
@@ -94,10 +79,13 @@ class ColdStep(Step):
         tasks = segment_tasks(self._plan, self.id)
         wanted = list(_sinks(self._plan))
         futures = self._client.compute([tasks[i] for i in wanted], optimize_graph=False)
-        self._futures = dict(zip(wanted, futures, strict=True))
-        self._open = len(self._futures)
-        for future in futures:
-            future.add_done_callback(lambda ended: self._inbox.put(partial(self._arrived, ended)))
+        self._futures = futures
+        self._open = len(futures)
+        for index, future in zip(wanted, futures, strict=True):
+            when_done(self._client, future, partial(self._ended, index))
+
+    def _ended(self, index: int, found: SegmentResult | BaseException) -> None:
+        self._inbox.put(partial(self._arrived, index, found))
 
     def _announce(self, call: CallPlan, fed: dict[int, Any]) -> None:
         replies = []
@@ -110,24 +98,23 @@ class ColdStep(Step):
         for reply in replies:
             reply.result()
 
-    def _arrived(self, future: Future[Any]) -> None:
-        if future.status == "finished":
-            self._one_less()
-        elif future.status == "error":
-            self._fail(_step_error(future.exception()))
-        else:
-            self._fail(CancelledError(None, None, f"Dask cancelled the task {future.key!r}"))
+    def _arrived(self, index: int, found: SegmentResult | BaseException) -> None:
+        if isinstance(found, BaseException):
+            self._fail(_step_error(found))
+            return
+        segment = self._plan.segments[index]
+        if found.lent:
+            lane = self.process.lane_to(self._plan.addresses[segment.device])
+            make = partial(m.TakeOver, self.id, segment.device, index)
+            if not self.process.request(lane, make).result():
+                fact = f"the elements that {segment.device} lent to this step went back to their queue"
+                self._fail(UnavailableError(None, None, fact))
+                return
+        self.values.update(found.values)
+        self._one_less()
 
     def _wait(self, timeout: float | None) -> None:
         super()._wait(timeout)
-        edges = set(self.call.fetches) - {None}
-        for index, future in self._futures.items():
-            made = {edge for edge, _ in self._plan.segments[index].results}
-            if made & edges:
-                result: SegmentResult = future.result()
-                if result.lent is not None:
-                    take_over(self.process, result.lent)
-                self.values.update(result.values)
         for lane, devices in self._lanes.items():
             for device in devices:
                 lane.send(m.EndStep(self.id, device))
@@ -135,7 +122,7 @@ class ColdStep(Step):
     def _cancel_parts(self, error: BaseException) -> None:
         super()._cancel_parts(error)
         if self._futures:
-            self._client.cancel(list(self._futures.values()), force=True)
+            self._client.cancel(self._futures, force=True)
 
 
 def segment_tasks(plan: Plan, step: StepId) -> dict[int, Delayed]:
@@ -173,6 +160,8 @@ def _step_error(error: BaseException) -> OpError:
     """The exception of a task, as dflow's; Dask's own mean that a worker was lost."""
     if isinstance(error, OpError):
         return error
+    if isinstance(error, FutureCancelled):
+        return CancelledError(None, None, f"Dask cancelled a task of the step: {error}")
     if type(error).__module__.startswith("distributed"):
         return UnavailableError(None, None, f"a worker was lost in the middle of the step: {error}")
     return as_op_error(error)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dflow.errors import NotFoundError
-from dflow.ops.variables import VariableState
+from dflow.ops.variable_state import VariableState
 from dflow.runtime.transfers import to_host
 
 Key = tuple[str, str]  # (session, name); the session is "" for state that sessions share

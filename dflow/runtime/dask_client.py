@@ -7,7 +7,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import CancelledError as FutureCancelled
+from concurrent.futures import Future
 from typing import Any
+
+__all__ = ["FutureCancelled", "ask_scheduler", "event_loop", "when_done"]
 
 
 def ask_scheduler(client: Any, handler: str, **arguments: Any) -> Any:
@@ -19,3 +24,22 @@ def event_loop(server: Any) -> asyncio.AbstractEventLoop:
     """The event loop of a client or a worker."""
     loop: asyncio.AbstractEventLoop = server.loop.asyncio_loop
     return loop
+
+
+def when_done(client: Any, future: Any, call: Callable[[Any], None]) -> None:
+    """Call `call(result or exception)` once, in some thread, when a task has ended and its result is in this process.
+
+    `Future.add_done_callback` is not enough: a result may be lost between the callback and `future.result()`, which
+    then waits, perhaps for ever, in the one thread that all callbacks of a process share.
+    """
+
+    async def gathered() -> Any:
+        return await client.gather(future, asynchronous=True)
+
+    def ended(found: Future[Any]) -> None:
+        if found.cancelled():
+            call(FutureCancelled(str(future.key)))
+        else:
+            call(found.exception() or found.result())
+
+    asyncio.run_coroutine_threadsafe(gathered(), event_loop(client)).add_done_callback(ended)

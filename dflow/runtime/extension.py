@@ -24,6 +24,9 @@ logger = logging.getLogger("dflow.extension")
 AT_START: list[Callable[[Scheduler], None]] = []  # what else the extension adds to the scheduler, such as its page
 HOLDER = "dflow"  # the client, for the scheduler, that wants the keys of shared state
 NAME = "dflow"
+JOIN_TIMEOUT = (
+    15.0  # seconds in which a worker asks for its devices; one that does not cannot, and keeps nobody waiting
+)
 
 
 @dataclass
@@ -49,10 +52,14 @@ class DflowExtension(SchedulerPlugin):
         self.names = DeviceNames()
         self.members: dict[str, Member] = {}  # by the worker's name
         self.version = 0
+        self.newcomers: dict[
+            str, float
+        ] = {}  # workers that have no device yet -> since when; refused ones are not here
         self.held: dict[str, set[str]] = {}  # worker address -> keys of actors there
 
     async def start(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
+        self.newcomers = dict.fromkeys(scheduler.workers, time.monotonic())
         for handler in (self.dflow_join, self.dflow_ready, self.dflow_devices, self.dflow_hold, self.dflow_snapshot):
             scheduler.handlers[handler.__name__] = handler
         for add in AT_START:
@@ -62,6 +69,9 @@ class DflowExtension(SchedulerPlugin):
                 logger.exception("%s could not be added to the scheduler", add.__name__)
 
     # -- workers
+
+    def add_worker(self, scheduler: Scheduler, worker: str) -> None:
+        self.newcomers[worker] = time.monotonic()
 
     def dflow_join(
         self,
@@ -84,6 +94,7 @@ class DflowExtension(SchedulerPlugin):
         return {"devices": devices}
 
     def _refuse(self, worker: str, why: str) -> dict[str, Any]:
+        self.newcomers.pop(worker, None)
         logger.error("%s was given no device: %s", worker, why)
         self.scheduler.log_event("dflow", {"refused": worker, "why": why})
         return {"refused": why}
@@ -91,9 +102,11 @@ class DflowExtension(SchedulerPlugin):
     def dflow_ready(self, name: str) -> None:
         """The worker has declared its devices as resources."""
         self.members[name].ready = True
+        self.newcomers.pop(self.members[name].address, None)
         self.version += 1
 
     def remove_worker(self, scheduler: Scheduler, worker: str, *, stimulus_id: str, **kwargs: Any) -> None:
+        self.newcomers.pop(worker, None)
         for member in self.members.values():
             if member.address == worker and not member.lost:
                 member.lost = True
@@ -107,7 +120,8 @@ class DflowExtension(SchedulerPlugin):
 
     def dflow_devices(self) -> dict[str, Any]:
         """The table of devices, with the versions of the workers' software."""
-        waiting = [address for address in self.scheduler.workers if not self._is_ready(address)]
+        now = time.monotonic()
+        waiting = [address for address, since in self.newcomers.items() if now - since < JOIN_TIMEOUT]
         return {
             "scheduler": versions(),
             "version": self.version,
@@ -124,9 +138,6 @@ class DflowExtension(SchedulerPlugin):
                 if member.ready
             ],
         }
-
-    def _is_ready(self, address: str) -> bool:
-        return any(member.address == address and member.ready for member in self.members.values())
 
     def dflow_hold(self, worker: str, keys: list[str]) -> None:
         """Keep actors alive beyond their sessions."""

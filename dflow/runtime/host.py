@@ -6,6 +6,7 @@ exist once, in `part.py`.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dflow.compile import DevicePlan
+from dflow.devices import DeviceSpec
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.registry import READERS, OpDef
 from dflow.runtime.container import Container
@@ -107,15 +109,26 @@ class DeviceHost:
             return list(self._containers.values())
 
     def reset(self, containers: Iterable[str]) -> None:
-        """Drop the state in the named containers ("" is the default one); waiting attempts end with AbortedError."""
+        """Drop the state in the named containers; waiting attempts end with AbortedError.
+
+        The default container is called "", and as the job of this device.
+        """
         names = set(containers)
+        if DeviceSpec.from_string(self.name).job in names:
+            names.add("")
         for container in self.containers():
             if container.name in names:
                 container.drop(lambda key: True, "was reset")
 
     # -- sessions and their plans
 
+    def knows(self, session: str) -> bool:
+        """Has the session begun here, and not ended?"""
+        with self._lock:
+            return session in self._sessions
+
     def session(self, session: str) -> HostSession:
+        """What a session has here; made at first sight."""
         with self._lock:
             return self._sessions.setdefault(session, HostSession())
 
@@ -228,6 +241,17 @@ class DeviceHost:
                 self._refuse(self._early.pop(step, []))
                 return
         part.cancel(error)
+
+    def end_owner(self, owner: str, error: OpError) -> None:
+        """None of an owner's steps goes on or begins."""
+        with self._lock:
+            if _session_of((owner, 0)) in self._sessions:
+                self._raise_floor(owner, sys.maxsize)
+            parts = [part for part in self._parts.values() if part.step[0] == owner]
+            early = [self._early.pop(step) for step in list(self._early) if step[0] == owner]
+        end_parts(parts, error)
+        for late in early:
+            self._refuse(late)
 
     def cancel_parts(self, which: Callable[[Part], bool], error: OpError) -> None:
         """End every part that `which` picks."""

@@ -13,16 +13,18 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from distributed.comm import Comm, connect
 from distributed.protocol import to_serialize
 
+from dflow.errors import OpError
 from dflow.runtime.messages import PROTOCOL, Hello
 
 logger = logging.getLogger("dflow.lane")
 
+REFUSED_AFTER = 0.5  # seconds of refused connections, after which the other process is taken for gone
 LANE_OP = "dflow_lane"  # the worker handler that takes lanes
 
 
@@ -62,6 +64,10 @@ class Lane:
 
     def send(self, message: Any) -> None:
         """Queue a message; it is dropped, and its loan given back, if the lane has closed."""
+        for field in ("error", "outcome"):
+            found = getattr(message, field, None)
+            if isinstance(found, OpError):
+                message = replace(message, **{field: found.portable()})
         with self._lock:
             if self.closed:
                 return
@@ -102,7 +108,7 @@ class Lane:
     async def open(self, connection_args: dict[str, Any], session: str, timeout: float) -> None:
         """Connect to `peer`, then read until the end.  A failed connection ends the lane like a lost one."""
         try:
-            comm = await connect(self.peer, timeout=timeout, **connection_args)
+            comm = await _connect(self.peer, timeout, connection_args)
             hello = Hello(PROTOCOL, self._receiver.name, session)
             await comm.write({"op": LANE_OP, "reply": False, "hello": to_serialize(Batch((hello,)))})
         except (TimeoutError, OSError) as error:
@@ -136,6 +142,9 @@ class Lane:
                     await comm.write({"batch": to_serialize(Batch(batch))})
         except OSError:
             comm.abort()  # the reader ends as well
+        except Exception:
+            logger.exception("the lane to %s ends: a message cannot be sent", self.peer)
+            comm.abort()
 
     def _drain(self) -> tuple[Any, ...]:
         with self._lock:
@@ -162,6 +171,28 @@ class Lane:
             self.closed = True
             loans = list(self._loans.values())
             self._loans.clear()
+        # What the other side waits for is withdrawn first, so that nothing that goes back goes to it again.
+        self._receiver.lane_closed(self)
         for loan in loans:
             loan(False)
-        self._receiver.lane_closed(self)
+
+
+async def _connect(address: str, timeout: float, connection_args: dict[str, Any]) -> Comm:
+    """Connect to a process that listened before: one that refuses is gone, and is not tried for long."""
+    patience, waited = REFUSED_AFTER, 0.0
+    while True:
+        try:
+            comm: Comm = await connect(address, timeout=patience, **connection_args)
+            return comm
+        except (TimeoutError, OSError) as error:
+            waited += patience
+            if waited >= timeout or _refused(error):
+                raise
+        patience = min(2 * patience, timeout - waited)
+
+
+def _refused(error: BaseException | None) -> bool:
+    """Did nobody listen there?"""
+    while error is not None and not isinstance(error, ConnectionRefusedError):
+        error = error.__cause__
+    return error is not None

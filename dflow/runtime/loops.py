@@ -38,6 +38,11 @@ class LoopSpec:
     every: int  # values are reported each so many iterations
     names: tuple[str, ...] = ()  # of the fetches, for the dashboard
 
+    @property
+    def owner(self) -> str:
+        """Whose its steps are."""
+        return f"{self.session}/{self.name}"
+
 
 def choose_home(plan: Plan, device: Any) -> str:
     """The device that a loop runs on: as asked, else a GPU if it has one, else where it computes most.
@@ -75,7 +80,7 @@ class LoopRun:
         self.values: dict[str, float] = {}
         self._process = process
         self._report = report
-        self._numbers = StepNumbers(f"{spec.session}/{spec.name}")
+        self._numbers = StepNumbers(spec.owner)
         self._stop: OpError | None = None
         self._stopping = False
         self._step: Step | None = None
@@ -96,30 +101,36 @@ class LoopRun:
             claimed, self._claimed = self._claimed, True
             return not claimed
 
-    def run(self) -> tuple[int, OutOfRangeError | None]:
-        """Iterate to the end; gives the number of iterations, and the OutOfRangeError that was the end of the input.
+    def run(self) -> tuple[int, OpError | None]:
+        """Iterate to the end; gives the number of iterations, and the error that was the end, if one was.
 
-        Ends at the step count, at OutOfRangeError of an iteration if there is no step count, or on a stop.  Any
-        other error is raised.
+        Ends at the step count, at OutOfRangeError of an iteration if there is no step count, at CancelledError, or on
+        a stop.  Any other error is raised.
+
+        Why CancelledError is given: a queue that is closed under a loop ends it as planned, often before the loop
+        hears of a stop, and a Dask task that raises writes a traceback to its worker's log.
         """
-        end: OutOfRangeError | None = None
+        end: OpError | None = None
         self.state = "running"
         self._started = time.monotonic()
         try:
             while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
                 self._iterate()
+            if self._stop is not None and not isinstance(self._stop, CancelledError):
+                raise self._stop
             self.state = "stopped" if self._stopping else "done"
         except OutOfRangeError as error:
             self.state = "end of input"
             if self.spec.steps is not None:
                 raise
             end = error
-        except OpError as error:
-            if self._stop is not None and isinstance(error, CancelledError):
-                self.state = "stopped"
-            else:
-                self.state = "failed"
-                raise
+        except CancelledError as error:
+            self.state = "stopped"
+            if not self._stopping:
+                end = error
+        except OpError:
+            self.state = "failed"
+            raise
         finally:
             self._ended = time.monotonic()
         return self.iterations, end
@@ -223,13 +234,15 @@ class Loop:
     def reported(self, iteration: int, values: tuple[Any, ...]) -> None:
         self._reports.put((iteration, values))
 
-    def ended(
-        self, steps: int | None, error: BaseException | None, end_of_input: OutOfRangeError | None = None
-    ) -> None:
+    def ended(self, steps: int | None, error: BaseException | None, end: OpError | None = None) -> None:
+        """It ended; error, or `end` of another kind than OutOfRangeError: what `join` raises."""
         if self._done.is_set():
             return
         self.steps = steps
-        self.end_of_input = end_of_input
+        if isinstance(end, OutOfRangeError):
+            self.end_of_input = end
+        elif error is None:
+            error = end
         self.error = self._located(error) if isinstance(error, OpError) else error
         self._done.set()
         self._reports.put(_END)

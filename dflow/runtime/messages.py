@@ -118,11 +118,12 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Tensors for the owner."""
+    """Tensors for the owner.  finished: the device, if its part ran to its end with them."""
 
     step: StepId
     edges: Edges
     loan: int | None
+    finished: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,15 @@ class Reset:
 
     containers: tuple[str, ...]  # empty: the default ones
     reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndOwner:
+    """An owner of steps, such as a loop, was lost with its process: none of its steps goes on."""
+
+    session: str
+    owner: str
+    error: OpError
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,8 @@ class Outlet(Protocol):
     def send(self, device: str, edges: Edges, loan: Callable[[bool], None] | None) -> None:
         """Tensors for the step's part on another device."""
 
-    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None) -> None:
-        """Tensors for the owner of the step."""
+    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> object:
+        """Tensors for the owner of the step.  finished: the device, if all segments of the part ran."""
 
     def finished(self, device: str) -> None:
         """All segments of the part ran."""
@@ -84,6 +84,10 @@ class InstalledPlan:
             for edge in segment.needs:
                 self.consumers.setdefault(edge, []).append(i)
         self.uses = {edge: len(users) for edge, users in self.consumers.items()}
+
+    def devices_at(self, address: str) -> list[str]:
+        """The devices of the process at `address` that the part has to do with."""
+        return [device for device, where in self.plan.addresses.items() if where == address]
 
 
 class Part:
@@ -111,7 +115,7 @@ class Part:
         self._open = len(installed.programs)
         self._attempts: dict[int, Callable[[], None] | None] = {}
         self._unsettled: dict[int, Callable[[bool], None]] = {}
-        self._records: np.ndarray[Any, Any] | None = None  # keys of the records that this step read, for errors
+        self._records: list[np.ndarray[Any, Any]] = []  # keys of the records that this step read, for errors
         self._ended = False
 
     # -- tensors come in
@@ -151,7 +155,7 @@ class Part:
                 return
             results = program.run(self._values)
         except Exception as error:
-            self.fail(self._located(as_op_error(error)))
+            self.fail(with_record(as_op_error(error), self._records))
             return
         self._completed(i, program, results, None)
 
@@ -185,14 +189,14 @@ class Part:
     def _answered(self, i: int, outcome: Any) -> None:
         program = self._installed.programs[i]
         if isinstance(outcome, BaseException):
-            self.fail(self._located(as_op_error(outcome, program.info)))
+            self.fail(with_record(as_op_error(outcome, program.info), self._records))
             return
         with self._lock:
             if self._ended:
                 return
             settle = self._unsettled.pop(i, None)
         if program.info.kind.startswith("ReaderRead"):
-            self._records = outcome[0]
+            self._records.append(outcome[0])
         self._completed(i, program, program.answered(outcome), settle)
 
     # -- tensors go out
@@ -215,12 +219,6 @@ class Part:
                 settle(True)
             else:
                 loan = Loan(settle, len(there) + bool(caller))
-        if here:
-            self.deliver(here)
-        for device, edges in there.items():
-            self.outlet.send(device, edges, loan)
-        if caller:
-            self.outlet.fetched(caller, loan)
         with self._lock:
             self._open -= 1
             finished = self._open == 0 and not self._ended
@@ -228,6 +226,13 @@ class Part:
                 self._ended = True
         if finished:
             self.host.ended(self, finished=True)
+        if here:
+            self.deliver(here)
+        for device, edges in there.items():
+            self.outlet.send(device, edges, loan)
+        if caller:
+            self.outlet.fetched(caller, loan, self.host.name if finished else "")
+        elif finished:
             self.outlet.finished(self.host.name)
 
     def _free(self, program: Program) -> None:
@@ -264,16 +269,20 @@ class Part:
             self.outlet.failed(self.host.name, error)
         return [partial(settle, False) for settle in unsettled.values()]
 
-    def sends_to(self, address: str) -> bool:
-        """Do tensors of this part go to the process at `address`?"""
-        return address in self._installed.plan.addresses.values()
+    def sends_to(self, address: str) -> list[str]:
+        """The devices of the process at `address` that tensors of this part go to."""
+        return self._installed.devices_at(address)
 
-    def _located(self, error: OpError) -> OpError:
-        """The error, with the file and line of the record that it is about, if this step read one."""
-        index = getattr(error, "record", None)
-        if self._records is None or index is None:
-            return error
-        keys = self._records.reshape(-1)
-        if index < len(keys):
-            error.message += f" (the record is {keys[index].decode(errors='replace')})"
+
+def with_record(error: OpError, read: Sequence[np.ndarray[Any, Any]]) -> OpError:
+    """The error, with the file and line of the record that it is about.
+
+    read: the keys that each read of this step gave.  With several of them it is not known which one was meant.
+    """
+    index = getattr(error, "record", None)
+    if index is None or len(read) != 1:
         return error
+    keys = read[0].reshape(-1)
+    if index < len(keys):
+        error.message += f" (the record is {keys[index].decode(errors='replace')})"
+    return error

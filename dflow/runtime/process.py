@@ -35,7 +35,7 @@ logger = logging.getLogger("dflow.process")
 class Owner(Protocol):
     """Who is told of a part's results and of its end."""
 
-    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None) -> None: ...
+    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> object: ...
 
     def finished(self, device: str) -> None: ...
 
@@ -49,9 +49,9 @@ class RemoteOwner:
         self.lane = lane
         self.step = step
 
-    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None) -> None:
+    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> None:
         number = self.lane.lend(loan)
-        self.lane.send(m.Fetched(self.step, _on_host(edges), number))
+        self.lane.send(m.Fetched(self.step, _on_host(edges), number, finished))
 
     def finished(self, device: str) -> None:
         self.lane.send(m.Finished(self.step, device))
@@ -78,8 +78,8 @@ class PartOutlet:
         number = lane.lend(loan)
         lane.send(m.Deliver(self._step, device, _on_host(edges), number))
 
-    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None) -> None:
-        self.owner.fetched(edges, loan)
+    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> None:
+        self.owner.fetched(edges, loan, finished)
 
     def finished(self, device: str) -> None:
         self.owner.finished(device)
@@ -112,6 +112,7 @@ class Process:
         self.on_loop_report: Callable[[m.LoopReport], None] = lambda report: None
         self.on_lane_closed: Callable[[Lane], None] = lambda lane: None
         self._connect = connect
+        self.closing: OpError | None = None  # why nothing new begins
         self.aborted: set[str] = set()  # sessions whose target was reset
         self._lock = threading.RLock()
         self._lanes: dict[str, Lane] = {}
@@ -145,6 +146,8 @@ class Process:
         """One attempt on a queue of any device, outside of a step; gives what withdraws it."""
         host = self.hosts.get(device)
         if host is not None:
+            if any(other.knows(session) for other in self.hosts.values()):
+                host.session(session)  # it may have nothing else there
             withdraw: Callable[[], None] = host.machine(queue, session).attempt(answer, method)
             return withdraw
         lane = self.lane_to(address)
@@ -163,6 +166,8 @@ class Process:
         with self._lock:
             lane = self._lanes.get(address)
             if lane is None or lane.closed:
+                if self.closing is not None:
+                    raise self.closing
                 if self._connect is None:
                     raise InternalError(None, None, f"a local session has no lane to {address!r}")
                 lane = self._lanes[address] = self._connect(self, address)
@@ -225,9 +230,8 @@ class Process:
         hosts = list(self.hosts.values())
         gone = CancelledError(None, None, f"{lane.peer}, which ran this step, is gone")
         end_parts([p for host in hosts for p in host.parts_of(lambda part: _owner_lane(part) is lane)], gone)
-        unsent = lost(lane.peer, [], "tensors of this step on their way there")
-        cut = [p for host in hosts for p in host.parts_of(lambda part: part.sends_to(lane.peer))]
-        end_parts(cut, unsent, tell=True)
+        for cut in [p for host in hosts for p in host.parts_of(lambda part: bool(part.sends_to(lane.peer)))]:
+            cut.fail(lost(lane.peer, cut.sends_to(lane.peer), "this step's part there"))
         for session in sessions:
             self.end_session(session, CancelledError(None, None, f"the client of session {session} is gone"))
             self.aborted.discard(session)
@@ -257,7 +261,7 @@ class Process:
         with self._lock:
             _, future = self._requests.pop(number, (None, None))
         if future is not None:
-            future.set_exception(lost(lane.peer, [], "a request to it"))
+            future.set_exception(self.closing or lost(lane.peer, [], "a request to it"))
 
     def _answer_lost(self, number: int, lane: Lane) -> None:
         with self._lock:
@@ -328,7 +332,7 @@ class Process:
     @_on.register
     def _(self, message: m.Fetched, lane: Lane) -> None:
         step = self.steps.get(message.step)
-        accepted = step is not None and step.fetched(message.edges, None)
+        accepted = step is not None and step.fetched(message.edges, None, message.finished)
         if message.loan is not None:
             lane.send(m.Settled(message.loan, accepted))
 
@@ -441,7 +445,9 @@ class Process:
 
     @_on.register
     def _(self, message: m.Announce, lane: Lane) -> None:
-        self.pool.submit(self._replying, lane, message.reply, partial(announce, self, message, lane))
+        self.pool.submit(
+            self._replying, lane, message.reply, partial(announce, self, message, RemoteOwner(lane, message.step))
+        )
 
     @_on.register
     def _(self, message: m.TakeOver, lane: Lane) -> None:
@@ -474,6 +480,11 @@ class Process:
         loop = self.loops.get((message.session, message.loop))
         if loop is not None:
             loop.stop(message.error)
+
+    @_on.register
+    def _(self, message: m.EndOwner, lane: Lane) -> None:
+        for host in self.hosts.values():
+            host.end_owner(message.owner, message.error)
 
     @_on.register
     def _(self, message: m.EndSession, lane: Lane) -> None:

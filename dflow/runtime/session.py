@@ -7,6 +7,7 @@ Source: tf.Session of TensorFlow 1.15.
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 from collections import OrderedDict
@@ -81,6 +82,9 @@ class BaseSession:
         self._plans: OrderedDict[Any, Plan] = OrderedDict()
         self._plan_count = 0
         self._default_device = ""
+        self._placed_state: dict[Operation, str] = {}  # where operations with state were placed
+        if self._config.log_device_placement:
+            _show_placements()
         self._backend = _make_backend(self._target, self._config)
 
     # -- what it is
@@ -186,6 +190,8 @@ class BaseSession:
         """
         self._check_usable()
         fetch_map = FetchMap(self._graph, fetches)
+        if not fetch_map.elements:
+            raise ValueError(f"there is nothing to repeat in {fetches!r}")
         plan = self._plan(fetch_map.elements, ())
         label = name or fetch_map.elements[0].name.partition(":")[0]
         return self._backend.repeat(
@@ -216,14 +222,17 @@ class BaseSession:
             number=number,
             soft_placement=self._config.allow_soft_placement,
             log_placement=self._config.log_device_placement,
+            earlier=self._placed_state,
         )
         self._backend.install(plan)
         with self._lock:
-            plan = self._plans.setdefault(key, plan)
-            old = self._plans.popitem(last=False)[1] if len(self._plans) > PLANS_KEPT else None
-        if old is not None:
+            kept = self._plans.setdefault(key, plan)
+            unwanted = [plan] if kept is not plan else []  # another thread was faster
+            if len(self._plans) > PLANS_KEPT:
+                unwanted.append(self._plans.popitem(last=False)[1])
+        for old in unwanted:
             self._backend.forget(old)
-        return plan
+        return kept
 
     def _with_op(self, error: OpError) -> OpError:
         """The error with the operation of this graph that it names."""
@@ -260,10 +269,12 @@ class BaseSession:
     def reset(target: str, containers: Iterable[str] | None = None, config: ConfigProto | None = None) -> None:
         """Drop the state in the named containers of a cluster (None or empty: the default ones).
 
+        A task's default container bears the name of its job.
         Sessions of that target that are running steps get AbortedError; later steps find the state gone.
         """
         if not target:
             raise NotFoundError(None, None, "a local session's state ends with it; reset needs a cluster's address")
+        _check_address(target)
         from dflow.runtime.cluster import reset_cluster
 
         reset_cluster(target, list(containers or ()), config or ConfigProto())
@@ -335,9 +346,25 @@ def _flat_feeds(feed_dict: dict[Any, Any] | None) -> list[tuple[Any, Any]]:
     return list(feed_dict.items())
 
 
+def _show_placements() -> None:
+    """Whoever asks for the log of placements sees it, also in a program that never set up logging."""
+    placements = logging.getLogger("dflow.placement")
+    if not placements.isEnabledFor(logging.INFO):
+        placements.setLevel(logging.INFO)
+    if not placements.hasHandlers():
+        placements.addHandler(logging.StreamHandler())
+
+
 def _make_backend(target: str, config: ConfigProto) -> Backend:
     if not target:
         return LocalBackend(config)
+    _check_address(target)
+    from dflow.runtime.cluster import ClusterBackend
+
+    return ClusterBackend(target, config)
+
+
+def _check_address(target: str) -> None:
     if "://" not in target:
         raise NotFoundError(
             None,
@@ -345,6 +372,3 @@ def _make_backend(target: str, config: ConfigProto) -> Backend:
             f"No session factory registered for the given session options: target {target!r} is no address of a Dask "
             "scheduler, such as tcp://127.0.0.1:8786; use '' for a session in this process",
         )
-    from dflow.runtime.cluster import ClusterBackend
-
-    return ClusterBackend(target, config)

@@ -138,7 +138,7 @@ class SharedReader:
             else:
                 ticket = next(self._tickets)
                 self._waiting[ticket] = (reply, request_file)
-                answers = self._collect(self._machine.read(ticket, limit))
+                answers = self._collect(self._machine.read(ticket, limit, lend=True))
         _call(answers)
         return partial(self._withdraw, ticket)
 
@@ -149,8 +149,17 @@ class SharedReader:
                 answers.append(partial(self._ask, effect.ticket, self._waiting[effect.ticket][1]))
             else:
                 answer, _ = self._waiting.pop(effect.ticket)
-                answers.append(partial(answer, effect.error if effect.error is not None else effect.value))
+                if effect.error is not None:
+                    answers.append(partial(answer, effect.error))
+                else:
+                    answers.append(partial(answer, effect.value, partial(self._settle, effect.ticket)))
         return answers
+
+    def _settle(self, ticket: int, accepted: bool) -> None:
+        with self._lock:
+            machine = self._machine
+            answers = self._collect(machine.acknowledge(ticket) if accepted else machine.take_back(ticket))
+        _call(answers)
 
     def _ask(self, ticket: int, request_file: Callable[[Answer], Withdraw]) -> None:
         done = threading.Event()
@@ -159,18 +168,24 @@ class SharedReader:
             done.set()
             with self._lock:
                 self._asked = None
-                if isinstance(outcome, OpError):
+                wanted = self._aborted is None
+                if not wanted:
+                    answers = []
+                elif isinstance(outcome, OpError):
                     answers = self._collect(self._machine.no_file(outcome))
                 else:
                     answers = self._collect(self._machine.file(outcome[0][()]))
             if settle is not None:
-                settle(True)
+                settle(wanted)
             _call(answers)
 
         withdraw = request_file(answer)
         with self._lock:
-            if not done.is_set():
+            wanted = ticket in self._waiting
+            if wanted and not done.is_set():
                 self._asked = (ticket, withdraw)
+        if not wanted:  # the read was withdrawn meanwhile
+            withdraw()
 
     def _withdraw(self, ticket: int) -> None:
         with self._lock:
@@ -189,8 +204,13 @@ class SharedReader:
             self._aborted = AbortedError(None, None, reason)
             answers: list[Callable[[], None]] = []
             for ticket in list(self._waiting):
-                answers += self._collect(self._machine.withdraw(ticket, self._aborted))
+                effects = self._machine.withdraw(ticket, self._aborted)
+                answers += self._collect([effect for effect in effects if isinstance(effect, Reply)])
+            self._machine.reset()  # its file is closed
+            asked, self._asked = self._asked, None
         _call(answers)
+        if asked is not None:
+            asked[1]()
 
     def restore(self, state: bytes) -> None:
         """Go back to a state; reads that wait go on there."""
@@ -219,7 +239,7 @@ def same_queue(there: QueueSpec, asked: QueueSpec) -> None:
         differences.append(f"it has capacity {there.capacity}, expected {asked.capacity}")
     if there.dtypes != asked.dtypes:
         differences.append(f"it has component types {_names(there.dtypes)}, expected {_names(asked.dtypes)}")
-    if there.shapes != asked.shapes:
+    if not _same_shapes(there, asked):
         differences.append(f"it has component shapes {_names(there.shapes)}, expected {_names(asked.shapes)}")
     if there.min_after_dequeue != asked.min_after_dequeue:
         differences.append(f"it has min_after_dequeue {there.min_after_dequeue}, expected {asked.min_after_dequeue}")
@@ -227,6 +247,15 @@ def same_queue(there: QueueSpec, asked: QueueSpec) -> None:
         differences.append(f"it has random seeds {there.seed}, expected {asked.seed}")
     if differences:
         raise InvalidArgumentError(None, None, f"Shared queue '{asked.name}': {'; '.join(differences)}")
+
+
+def _same_shapes(there: QueueSpec, asked: QueueSpec) -> bool:
+    """Equal; of queues that pad: compatible."""
+    if there.kind != "PaddingFIFOQueue" or there.shapes is None or asked.shapes is None:
+        return there.shapes == asked.shapes
+    return len(there.shapes) == len(asked.shapes) and all(
+        a.is_compatible_with(b) for a, b in zip(there.shapes, asked.shapes, strict=True)
+    )
 
 
 def _names(items: Any) -> str:

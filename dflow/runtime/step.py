@@ -110,6 +110,10 @@ class Step:
             try:
                 self._next(deadline)()
             except queue.Empty:
+                with self._lock:
+                    if not self._inbox.empty():  # just in time
+                        continue
+                    self._over = True
                 self.error = DeadlineExceededError(
                     None, None, f"Timed out waiting for notification: the step did not end within {timeout:g} s"
                 )
@@ -139,12 +143,14 @@ class Step:
 
     # -- called from any thread
 
-    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None) -> bool:
+    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> bool:
         """Values for the caller; False if it does not want them any more: what is lent goes back then."""
         with self._lock:
             accepted = not self._over
             if accepted:
                 self.values.update(edges)
+                if finished:
+                    self._inbox.put(self._one_less)
         if loan is not None:
             loan(accepted)
         return accepted
@@ -160,7 +166,9 @@ class Step:
 
     def cancel(self, error: BaseException) -> None:
         """End the step with `error`, unless it ends otherwise before."""
-        self._inbox.put(partial(self._fail, error))
+        with self._lock:
+            self._over = True
+            self._inbox.put(partial(self._fail, error))
 
     def _fail(self, error: BaseException) -> None:
         if self.error is None:

@@ -11,13 +11,14 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import dask
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from dflow.errors import CancelledError, InternalError, UnavailableError
+from dflow.errors import CancelledError, InternalError, OpError, UnavailableError
 from dflow.runtime.dask_client import event_loop
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.lane import LANE_OP, Lane
@@ -51,9 +52,10 @@ class DflowWorker(WorkerPlugin):
         self._background: set[asyncio.Task[None]] = set()
         gpu = _own_gpu()
         virtual = 0 if gpu is not None else int(dask.config.get("dflow.virtual-gpus", 0))
+        name = _name_of(worker)
         answer = await worker.scheduler.dflow_join(
             worker=worker.address,
-            name=str(worker.name),
+            name=name,
             host=worker.host or worker.address,
             gpu=gpu,
             virtual_gpus=virtual,
@@ -62,13 +64,13 @@ class DflowWorker(WorkerPlugin):
         if "refused" in answer:
             logger.error("this worker has no device of dflow: %s", answer["refused"])
             return
-        for name in answer["devices"]:
-            self.process.add_host(_make_host(name, gpu))
+        for device in answer["devices"]:
+            self.process.add_host(_make_host(device, gpu))
         sys.setswitchinterval(SWITCH_INTERVAL)
         worker.handlers[LANE_OP] = self.take_lane
         worker.metrics["dflow"] = self.report
         await worker.set_resources(**dict.fromkeys(answer["devices"], 1.0))
-        await worker.scheduler.dflow_ready(name=str(worker.name))
+        await worker.scheduler.dflow_ready(name=name)
 
     async def teardown(self, worker: Worker) -> None:
         self.process.close()
@@ -79,6 +81,13 @@ class DflowWorker(WorkerPlugin):
             cancel = self.tasks.pop(key, None)
             if cancel is not None:
                 cancel(CancelledError(None, None, f"Dask took the task {key!r} back"))
+
+    def watch(self, key: Any, cancel: Callable[[OpError], None]) -> None:
+        """Call `cancel` when Dask takes back the task that this thread runs; at once, if it did already."""
+        self.tasks[key] = cancel
+        task = self.worker.state.tasks.get(key)
+        if task is None or task.state in ("released", "cancelled", "forgotten"):
+            cancel(CancelledError(None, None, f"Dask took the task {key!r} back"))
 
     def current_key(self) -> Any:
         """The key of the Dask task that this thread runs."""
@@ -118,6 +127,12 @@ class DflowWorker(WorkerPlugin):
         rows["devices"] = [{"name": host.name, "virtual": host.virtual} for host in self.process.hosts.values()]
         rows["loops"] = [loop.row(self.process.name) for loop in list(self.process.loops.values())]
         return rows
+
+
+def _name_of(worker: Worker) -> str:
+    """The name that the worker was started with, else its Nanny's address, so that it comes back as itself."""
+    unnamed = worker.name == worker.address
+    return str(worker.nanny or worker.address) if unnamed else str(worker.name)
 
 
 def _own_gpu() -> int | None:

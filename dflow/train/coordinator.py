@@ -129,7 +129,8 @@ class Coordinator:
             pass
         deadline = time.monotonic() + stop_grace_period_secs
         for thread in waited:
-            thread.join(max(0.0, deadline - time.monotonic()) if thread.is_alive() else None)
+            if thread.is_alive():  # one that never started has ended, too
+                thread.join(max(0.0, deadline - time.monotonic()))
         live = [thread.name for thread in waited if thread.is_alive()]
         with self._lock:
             self._joined = True

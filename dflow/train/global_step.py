@@ -9,8 +9,8 @@ from typing import Any
 
 from dflow.dtypes import int64
 from dflow.graph import Graph, GraphKeys, get_default_graph
+from dflow.ops.get_variable import get_variable
 from dflow.ops.initializers import zeros_initializer
-from dflow.ops.variable_scope import get_variable
 from dflow.ops.variables import Variable
 
 

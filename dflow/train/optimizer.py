@@ -17,10 +17,11 @@ from typing import Any
 from dflow import scopes
 from dflow.gradients import gradients
 from dflow.graph import Graph, GraphKeys, Operation, Tensor, convert_to_tensor, get_default_graph
-from dflow.ops.array import zeros, zeros_like
+from dflow.ops.cast import cast
 from dflow.ops.control import group, tuple_
-from dflow.ops.math import cast
-from dflow.ops.variables import Variable, trainable_variables
+from dflow.ops.fill import zeros, zeros_like
+from dflow.ops.variable_lists import trainable_variables
+from dflow.ops.variables import Variable
 
 GradAndVar = tuple[Tensor | None, Variable]
 

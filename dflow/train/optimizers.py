@@ -19,7 +19,8 @@ from dflow.errors import DTypeError, InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, create_op
 from dflow.ops.arrays import namespace
 from dflow.ops.control import group
-from dflow.ops.variables import Variable, VariableState, state_of
+from dflow.ops.variable_state import VariableState, state_of
+from dflow.ops.variables import Variable
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.specs import TensorSpec, VariableSpec
 from dflow.train.optimizer import Optimizer, as_hyperparameter, in_dtype_of

@@ -11,15 +11,37 @@ import logging
 import threading
 import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dflow import scopes
-from dflow.errors import CancelledError, OpError, OutOfRangeError
+from dflow.errors import (
+    CancelledError,
+    OpError,
+    OutOfRangeError,
+    error_code_from_exception_type,
+    exception_type_from_error_code,
+)
 from dflow.graph import GraphKeys, get_default_graph
+from dflow.ops.data_flow import QueueBase
 from dflow.runtime.session import BaseSession
 from dflow.train.coordinator import Coordinator
 
 logger = logging.getLogger("dflow.train")
+
+
+@dataclass
+class QueueRunnerDef:
+    """A queue runner as plain text and numbers: names in a graph, and error codes.
+
+    enqueue_op_name, queue_closed_exception_types: lists, called as TensorFlow 1 calls them.
+    """
+
+    queue_name: str
+    enqueue_op_name: list[str]
+    close_op_name: str
+    cancel_op_name: str
+    queue_closed_exception_types: list[int]  # empty: OUT_OF_RANGE
 
 
 class QueueRunner:
@@ -29,6 +51,7 @@ class QueueRunner:
     close_op: run when all loops saw the end of the input, by default `queue.close()`.
     cancel_op: run on a stop, by default `queue.close(cancel_pending_enqueues=True)`.
     queue_closed_exception_types: what counts as the end of the input, by default OutOfRangeError.
+    queue_runner_def: all of these by their names in the default graph, under the scope `import_scope`.
     ValueError without a queue or enqueue operations; TypeError for exception types that are no OpErrors.
     """
 
@@ -39,17 +62,62 @@ class QueueRunner:
         close_op: Any = None,
         cancel_op: Any = None,
         queue_closed_exception_types: tuple[type[OpError], ...] | None = None,
+        queue_runner_def: QueueRunnerDef | None = None,
+        import_scope: str | None = None,
+    ) -> None:
+        if queue_runner_def is None:
+            self._init_from_args(queue, enqueue_ops, close_op, cancel_op, queue_closed_exception_types)
+        elif queue is not None or enqueue_ops:
+            raise ValueError("queue_runner_def and queue are mutually exclusive.")
+        else:
+            self._init_from_def(queue_runner_def, import_scope)
+        self._lock = threading.Lock()
+        self._runs: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # session -> threads that count
+        self._exceptions_raised: list[BaseException] = []
+
+    def _init_from_args(
+        self, queue: Any, enqueue_ops: Sequence[Any] | None, close_op: Any, cancel_op: Any, closed_types: Any
     ) -> None:
         if queue is None or not enqueue_ops:
-            raise ValueError("queue and enqueue_ops are required.")
+            raise ValueError("Must provide queue and enqueue_ops.")
+        self._closed_types = _exception_types(closed_types)
         self._queue = queue
         self._enqueue_ops = list(enqueue_ops)
         self._close_op = close_op if close_op is not None else queue.close()
         self._cancel_op = cancel_op if cancel_op is not None else queue.close(cancel_pending_enqueues=True)
-        self._closed_types = _exception_types(queue_closed_exception_types)
-        self._lock = threading.Lock()
-        self._runs: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # session -> threads that count
-        self._exceptions_raised: list[BaseException] = []
+
+    def _init_from_def(self, found: QueueRunnerDef, scope: str | None) -> None:
+        if not isinstance(found, QueueRunnerDef):
+            raise TypeError(f"queue_runner_def must be a QueueRunnerDef, got {found!r}")
+
+        def element(name: str) -> Any:
+            return get_default_graph().as_graph_element(f"{scope}/{name}" if scope else name)
+
+        op = element(found.queue_name)
+        self._queue = QueueBase(op.attrs["queue"], op) if "queue" in op.attrs else op
+        self._enqueue_ops = [element(name) for name in found.enqueue_op_name]
+        self._close_op = element(found.close_op_name)
+        self._cancel_op = element(found.cancel_op_name)
+        types = [exception_type_from_error_code(code) for code in found.queue_closed_exception_types]
+        self._closed_types = tuple(types) or (OutOfRangeError,)
+
+    @staticmethod
+    def from_proto(queue_runner_def: QueueRunnerDef, import_scope: str | None = None) -> QueueRunner:
+        """The queue runner that `to_proto` described; KeyError for names that the default graph does not have."""
+        return QueueRunner(queue_runner_def=queue_runner_def, import_scope=import_scope)
+
+    def to_proto(self, export_scope: str | None = None) -> QueueRunnerDef | None:
+        """Its description, with names relative to `export_scope`; None if the queue is not in that scope."""
+        prefix = f"{export_scope}/" if export_scope else ""
+        if not self.name.startswith(prefix):
+            return None
+        return QueueRunnerDef(
+            self.name.removeprefix(prefix),
+            [_name(op).removeprefix(prefix) for op in self._enqueue_ops],
+            _name(self._close_op).removeprefix(prefix),
+            _name(self._cancel_op).removeprefix(prefix),
+            [error_code_from_exception_type(kind) for kind in self._closed_types],
+        )
 
     @property
     def queue(self) -> Any:
@@ -126,7 +194,7 @@ class QueueRunner:
             elif coord is not None:
                 if not (coord.should_stop() and isinstance(error, CancelledError)):
                     coord.request_stop(error)
-            else:
+            elif not (sess._closed and isinstance(error, CancelledError)):
                 with self._lock:
                     self._exceptions_raised.append(error)
                 raise
@@ -145,6 +213,8 @@ class QueueRunner:
         end: OpError | None = loop.end_of_input
         if end is not None and not isinstance(end, self._closed_types):
             raise end
+        if end is None and coord is not None and not coord.should_stop():
+            raise CancelledError(None, None, f"{_name(enqueue_op)} was cancelled: its session was closed")
         return end
 
     def _input_ended(self, sess: Any) -> None:

@@ -49,6 +49,17 @@ def test_a_fetched_constant_is_computed_and_still_used() -> None:
     assert run([a, df.negative(a)]) == [1.0, -1.0]
 
 
+def test_constants_that_are_fetched_and_used_across_devices_are_no_cycle() -> None:
+    with df.device("/cpu:0"):
+        a = df.constant(1.0)
+    with df.device("/cpu:1"):
+        b = df.constant(2.0)
+        c = df.negative(a)
+    with df.device("/cpu:0"):
+        d = df.negative(b)
+    assert run([a, b, c, d]) == [1.0, 2.0, -1.0, -2.0]
+
+
 def test_a_constant_may_be_fed_and_fetched_as_a_tensor_and_as_an_operation() -> None:
     a = df.constant(1.0)
     assert run([a, a.op, a + 1.0], {a: 5.0}) == [5.0, None, 6.0]
@@ -175,7 +186,10 @@ def test_a_reader_learns_on_which_device_its_file_queue_is(tmp_path: Path) -> No
     assert plan.parts[cpu(1)].addresses == {cpu(2): f"at {cpu(2)}"}
     with df.Session(config=df.ConfigProto(device_count={"CPU": 3})) as session:
         session.run(files.enqueue(str(tmp_path / "a.txt")))
+        session.run(files.close())
         assert [session.run(line), session.run(line)] == [b"one", b"two"]
+        with pytest.raises(df.errors.OutOfRangeError):
+            session.run(line)
 
 
 def test_attributes_are_the_plans_own() -> None:

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dflow.ops.operators  # noqa: F401
+import dflow as df
 from dflow import errors
 from dflow.errors import DTypeError, ShapeError
 from dflow.graph import Graph, Tensor
-from dflow.ops import array, compare, indexing, joining
 from dflow.ops.constants import constant, placeholder
 from dflow.ops.static import known_value
 from tests.ops.evaluate import Evaluator
@@ -31,94 +30,94 @@ def shape_of(tensor: Tensor) -> list[int | None] | None:
 
 def test_a_shape_made_of_shapes_and_numbers_is_known_as_far_as_they_are() -> None:
     x = placeholder("float32", [None, 3, 4])
-    rows = array.shape(x)[0]
-    assert shape_of(array.reshape(x, [rows, 12])) == [None, 12]
-    assert shape_of(array.reshape(x, [-1, 12])) == [None, 12]
-    assert shape_of(array.reshape(x, joining.concat([array.shape(x)[:2], [2, 2]], 0))) == [None, 3, 2, 2]
-    assert shape_of(array.fill(array.shape(x), 0.0)) == [None, 3, 4]
-    assert shape_of(array.zeros([array.shape(x)[1], 5])) == [3, 5]
-    assert shape_of(array.reshape(x, placeholder("int32", [2]))) == [None, None]
-    assert shape_of(array.reshape(x, placeholder("int32", None))) is None
+    rows = df.shape(x)[0]
+    assert shape_of(df.reshape(x, [rows, 12])) == [None, 12]
+    assert shape_of(df.reshape(x, [-1, 12])) == [None, 12]
+    assert shape_of(df.reshape(x, df.concat([df.shape(x)[:2], [2, 2]], 0))) == [None, 3, 2, 2]
+    assert shape_of(df.fill(df.shape(x), 0.0)) == [None, 3, 4]
+    assert shape_of(df.zeros([df.shape(x)[1], 5])) == [3, 5]
+    assert shape_of(df.reshape(x, placeholder("int32", [2]))) == [None, None]
+    assert shape_of(df.reshape(x, placeholder("int32", None))) is None
 
 
 def test_arithmetic_on_shapes_is_known() -> None:
     x = placeholder("float32", [6, 4])
-    assert shape_of(array.reshape(x, [array.size(x) // 2, 2])) == [12, 2]
-    assert known_value(array.shape(x)[1] * 2 + 1) == 9
-    assert shape_of(array.range(array.shape(x)[0])) == [6]
+    assert shape_of(df.reshape(x, [df.size(x) // 2, 2])) == [12, 2]
+    assert known_value(df.shape(x)[1] * 2 + 1) == 9
+    assert shape_of(df.range(df.shape(x)[0])) == [6]
 
 
 def test_a_shape_with_a_gap_that_can_be_filled_in_is_complete() -> None:
-    assert shape_of(array.reshape(placeholder("float32", [6, 4]), [3, -1])) == [3, 8]
+    assert shape_of(df.reshape(placeholder("float32", [6, 4]), [3, -1])) == [3, 8]
 
 
 def test_unknown_ranks_stay_unknown_until_something_says_them() -> None:
     x = placeholder("float32", None)
-    assert shape_of(array.transpose(x)) is None
-    assert shape_of(array.transpose(x, [1, 0])) == [None, None]
-    assert shape_of(array.expand_dims(x, 0)) is None
+    assert shape_of(df.transpose(x)) is None
+    assert shape_of(df.transpose(x, [1, 0])) == [None, None]
+    assert shape_of(df.expand_dims(x, 0)) is None
     assert shape_of(x[0]) is None
-    assert shape_of(array.reshape(x, [2, -1])) == [2, None]
+    assert shape_of(df.reshape(x, [2, -1])) == [2, None]
 
 
 def test_small_zeros_are_constants_and_large_ones_are_not_kept_in_the_graph() -> None:
-    assert array.zeros([3, 2]).op.type == "Const"
-    assert array.zeros([1000, 1000]).op.type == "Fill"
-    assert value(array.zeros([1000, 1000])).shape == (1000, 1000)
-    assert array.zeros([3], "string").dtype == "string"
-    assert value(array.ones([2], "bool")).tolist() == [True, True]
-    assert value(array.zeros(())) == 0
+    assert df.zeros([3, 2]).op.type == "Const"
+    assert df.zeros([1000, 1000]).op.type == "Fill"
+    assert value(df.zeros([1000, 1000])).shape == (1000, 1000)
+    assert df.zeros([3], "string").dtype == "string"
+    assert value(df.ones([2], "bool")).tolist() == [True, True]
+    assert value(df.zeros(())) == 0
 
 
 def test_range_infers_its_dtype() -> None:
-    assert value(array.range(3, 18, 3)).tolist() == [3, 6, 9, 12, 15]
-    assert array.range(5).dtype == "int32"
-    assert array.range(0.0, 1.0, 0.25).dtype == "float32"
-    assert shape_of(array.range(0.0, 1.0, 0.25)) == [4]
-    assert value(array.range(3, dtype="int64")).dtype == np.int64
-    assert array.range(constant(3, "int64")).dtype == "int64"
+    assert value(df.range(3, 18, 3)).tolist() == [3, 6, 9, 12, 15]
+    assert df.range(5).dtype == "int32"
+    assert df.range(0.0, 1.0, 0.25).dtype == "float32"
+    assert shape_of(df.range(0.0, 1.0, 0.25)) == [4]
+    assert value(df.range(3, dtype="int64")).dtype == np.int64
+    assert df.range(constant(3, "int64")).dtype == "int64"
 
 
 # -- errors while building
 
 
 ERRORS: list[tuple[Callable[[Tensor], Any], type[Exception], str]] = [
-    (lambda x: array.reshape(x, [4]), ShapeError, r"Reshape \(Reshape\): .*6 elements"),
-    (lambda x: array.reshape(x, [4, -1]), ShapeError, "6 elements"),
-    (lambda x: array.reshape(x, [-1, -1]), ShapeError, "one -1"),
-    (lambda x: array.reshape(x, [2.5]), TypeError, "integer"),
-    (lambda x: array.transpose(x, [0, 0]), ShapeError, r"perm \[0, 0\]"),
-    (lambda x: array.expand_dims(x, 3), ShapeError, "axis 3"),
-    (lambda x: array.squeeze(x, [0]), ShapeError, r"axis 0 of shape \(2, 3\)"),
-    (lambda x: array.broadcast_to(x, [2, 4]), ShapeError, r"\(2, 3\) does not broadcast to \(2, 4\)"),
-    (lambda x: array.fill([2], x), ShapeError, "scalar"),
-    (lambda x: array.range(5, 0), ShapeError, "start <= limit"),
-    (lambda x: array.ones_like(x, "string"), DTypeError, "string"),
-    (lambda x: joining.concat([x, x[0]], 0), ShapeError, "rank 2"),
-    (lambda x: joining.concat([x, x], 2), ShapeError, "axis 2"),
-    (lambda x: joining.concat([x, x[:, :2]], 0), ShapeError, "not compatible"),
-    (lambda x: joining.concat([x, array.shape(x)], 0), DTypeError, "float32 and int32"),
-    (lambda x: joining.stack([x, x[0]]), ShapeError, "not compatible"),
-    (lambda x: joining.stack([]), ValueError, "at least one"),
-    (lambda x: joining.unstack(x, 3), ShapeError, "size 3"),
-    (lambda x: joining.split(x, 4, 1), ShapeError, "4 equal pieces"),
-    (lambda x: joining.split(x, [1, 1], 1), ShapeError, r"\[1, 1\] do not add up to 3"),
-    (lambda x: joining.tile(x, [2]), ShapeError, "rank 1"),
-    (lambda x: joining.pad(x, [[1, 1]]), ShapeError, "rank 1"),
-    (lambda x: joining.pad(x, [[0, 0], [3, 0]], "REFLECT"), ShapeError, "mirror"),
-    (lambda x: joining.pad(x, [[0, 0], [3, 0]], "SIDEWAYS"), ValueError, "SIDEWAYS"),
+    (lambda x: df.reshape(x, [4]), ShapeError, r"Reshape \(Reshape\): .*6 elements"),
+    (lambda x: df.reshape(x, [4, -1]), ShapeError, "6 elements"),
+    (lambda x: df.reshape(x, [-1, -1]), ShapeError, "one -1"),
+    (lambda x: df.reshape(x, [2.5]), TypeError, "integer"),
+    (lambda x: df.transpose(x, [0, 0]), ShapeError, r"perm \[0, 0\]"),
+    (lambda x: df.expand_dims(x, 3), ShapeError, "axis 3"),
+    (lambda x: df.squeeze(x, [0]), ShapeError, r"axis 0 of shape \(2, 3\)"),
+    (lambda x: df.broadcast_to(x, [2, 4]), ShapeError, r"\(2, 3\) does not broadcast to \(2, 4\)"),
+    (lambda x: df.fill([2], x), ShapeError, "scalar"),
+    (lambda x: df.range(5, 0), ShapeError, "start <= limit"),
+    (lambda x: df.ones_like(x, "string"), DTypeError, "string"),
+    (lambda x: df.concat([x, x[0]], 0), ShapeError, "rank 2"),
+    (lambda x: df.concat([x, x], 2), ShapeError, "axis 2"),
+    (lambda x: df.concat([x, x[:, :2]], 0), ShapeError, "not compatible"),
+    (lambda x: df.concat([x, df.shape(x)], 0), DTypeError, "float32 and int32"),
+    (lambda x: df.stack([x, x[0]]), ShapeError, "not compatible"),
+    (lambda x: df.stack([]), ValueError, "at least one"),
+    (lambda x: df.unstack(x, 3), ShapeError, "size 3"),
+    (lambda x: df.split(x, 4, 1), ShapeError, "4 equal pieces"),
+    (lambda x: df.split(x, [1, 1], 1), ShapeError, r"\[1, 1\] do not add up to 3"),
+    (lambda x: df.tile(x, [2]), ShapeError, "rank 1"),
+    (lambda x: df.pad(x, [[1, 1]]), ShapeError, "rank 1"),
+    (lambda x: df.pad(x, [[0, 0], [3, 0]], "REFLECT"), ShapeError, "mirror"),
+    (lambda x: df.pad(x, [[0, 0], [3, 0]], "SIDEWAYS"), ValueError, "SIDEWAYS"),
     (lambda x: x[2], ShapeError, "slice index 2 of dimension 0"),
     (lambda x: x[0, 0, 0], ShapeError, "only 2 dims"),
     (lambda x: x[::0], ShapeError, "strides"),
     (lambda x: x[1.5], TypeError, "1.5"),
     (lambda x: x[[0, 1]], TypeError, "integers"),
     (lambda x: x[..., ...], ValueError, "ellipses"),
-    (lambda x: indexing.slice(x, [0, 2], [1, 2]), ShapeError, "not inside"),
-    (lambda x: indexing.gather(x, x), DTypeError, "integers as indices"),
-    (lambda x: indexing.one_hot(x, 3), DTypeError, "integers as indices"),
-    (lambda x: indexing.one_hot([1], placeholder("int32", [])), ValueError, "known"),
-    (lambda x: indexing.boolean_mask(x, [True, False, True]), ShapeError, "not compatible"),
-    (lambda x: joining.unstack(placeholder("float32", [None])), ValueError, "infer num"),
+    (lambda x: df.slice(x, [0, 2], [1, 2]), ShapeError, "not inside"),
+    (lambda x: df.gather(x, x), DTypeError, "integers as indices"),
+    (lambda x: df.one_hot(x, 3), DTypeError, "integers as indices"),
+    (lambda x: df.one_hot([1], placeholder("int32", [])), ValueError, "known"),
+    (lambda x: df.boolean_mask(x, [True, False, True]), ShapeError, "not compatible"),
+    (lambda x: df.unstack(placeholder("float32", [None])), ValueError, "infer num"),
 ]
 
 
@@ -132,26 +131,26 @@ def test_what_cannot_work_is_an_error_while_building(i: int) -> None:
 # -- errors while running, where the static shape does not tell
 
 LATE: list[tuple[Callable[[Tensor], Any], str]] = [
-    (lambda x: array.reshape(x, [4]), "6 values, but the requested shape is"),
-    (lambda x: array.transpose(x, [0, 1, 2]), "no order of the axes"),
-    (lambda x: array.squeeze(x, [0]), "Can not squeeze dim"),
-    (lambda x: array.broadcast_to(x, [2, 4]), "does not broadcast"),
-    (lambda x: array.fill(array.shape(x) - 5, 1.0), "Dimensions must be >= 0"),
-    (lambda x: array.range(array.shape(x)[0], 0), "start <= limit"),
-    (lambda x: joining.concat([x, constant([[1.0]])], 0), "Dimensions of inputs should match"),
-    (lambda x: joining.stack([x, constant([[1.0]])]), "Shapes of all inputs must match"),
-    (lambda x: joining.unstack(x, 3), "size 3"),
-    (lambda x: joining.split(x, 4, 1), "4 equal pieces"),
-    (lambda x: joining.split(x, [1, 1], 1), "do not add up to 3"),
-    (lambda x: joining.tile(x, array.shape(x)[:1]), "length 2"),
-    (lambda x: joining.pad(x, [[0, 0], [3, 0]], "REFLECT"), "no greater than"),
+    (lambda x: df.reshape(x, [4]), "6 values, but the requested shape is"),
+    (lambda x: df.transpose(x, [0, 1, 2]), "no order of the axes"),
+    (lambda x: df.squeeze(x, [0]), "Can not squeeze dim"),
+    (lambda x: df.broadcast_to(x, [2, 4]), "does not broadcast"),
+    (lambda x: df.fill(df.shape(x) - 5, 1.0), "Dimensions must be >= 0"),
+    (lambda x: df.range(df.shape(x)[0], 0), "start <= limit"),
+    (lambda x: df.concat([x, constant([[1.0]])], 0), "Dimensions of inputs should match"),
+    (lambda x: df.stack([x, constant([[1.0]])]), "Shapes of all inputs must match"),
+    (lambda x: df.unstack(x, 3), "size 3"),
+    (lambda x: df.split(x, 4, 1), "4 equal pieces"),
+    (lambda x: df.split(x, [1, 1], 1), "do not add up to 3"),
+    (lambda x: df.tile(x, df.shape(x)[:1]), "length 2"),
+    (lambda x: df.pad(x, [[0, 0], [3, 0]], "REFLECT"), "no greater than"),
     (lambda x: x[2], "slice index 2 of dimension 0 out of bounds"),
-    (lambda x: x[array.shape(x)[0]], "slice index 2 of dimension 0 out of bounds"),
+    (lambda x: x[df.shape(x)[0]], "slice index 2 of dimension 0 out of bounds"),
     (lambda x: x[0, 0, 0], "only 2 dims"),
-    (lambda x: indexing.slice(x, [0, 2], [1, 2]), r"begin\[1\]"),
-    (lambda x: indexing.gather(x, [0, 2]), r"indices\[1\] = 2 is not in \[0, 2\)"),
-    (lambda x: indexing.gather(x, [[0, -1]]), r"indices\[0, 1\] = -1 is not in \[0, 2\)"),
-    (lambda x: compare.where(constant([True, False, True]), x, x), "the condition's shape"),
+    (lambda x: df.slice(x, [0, 2], [1, 2]), r"begin\[1\]"),
+    (lambda x: df.gather(x, [0, 2]), r"indices\[1\] = 2 is not in \[0, 2\)"),
+    (lambda x: df.gather(x, [[0, -1]]), r"indices\[0, 1\] = -1 is not in \[0, 2\)"),
+    (lambda x: df.where(constant([True, False, True]), x, x), "the condition's shape"),
 ]
 
 
@@ -186,25 +185,25 @@ def test_strided_slice_takes_masks() -> None:
         (([0, 1], [0, 2], None, 0, 0, 0, 1), y[None, 1:2]),
         (([1, 1], [2, 2], None, 0, 0, 0, 0, 3), y[1, 1]),
     ]:
-        np.testing.assert_array_equal(value(indexing.strided_slice(x, *arguments)), wanted)
+        np.testing.assert_array_equal(value(df.strided_slice(x, *arguments)), wanted)
     begin = placeholder("int32", [2])
-    found = indexing.strided_slice(x, begin, [2, 3])
+    found = df.strided_slice(x, begin, [2, 3])
     np.testing.assert_array_equal(value(found, {begin: [1, 1]}), y[1:2, 1:3])
 
 
 def test_boolean_mask_picks_along_the_axes_of_the_mask() -> None:
     x = np.arange(12).reshape(2, 3, 2)
     mask = np.array([[True, False, True], [False, False, True]])
-    np.testing.assert_array_equal(value(indexing.boolean_mask(constant(x), mask)), x[mask])
+    np.testing.assert_array_equal(value(df.boolean_mask(constant(x), mask)), x[mask])
     t = placeholder("int32", [2, 3, None])
-    np.testing.assert_array_equal(value(indexing.boolean_mask(t, mask), {t: x}), x[mask])
-    np.testing.assert_array_equal(value(indexing.boolean_mask(constant(x), [False, True])), x[[False, True]])
+    np.testing.assert_array_equal(value(df.boolean_mask(t, mask), {t: x}), x[mask])
+    np.testing.assert_array_equal(value(df.boolean_mask(constant(x), [False, True])), x[[False, True]])
 
 
 def test_one_hot_leaves_an_index_that_is_no_class_cold() -> None:
-    np.testing.assert_array_equal(value(indexing.one_hot([0, 5, -1], 2)), [[1, 0], [0, 0], [0, 0]])
-    assert value(indexing.one_hot([0, 1], 2, True, False)).dtype == bool
-    assert indexing.one_hot([0], 2, 5, 2).dtype == "int32"
+    np.testing.assert_array_equal(value(df.one_hot([0, 5, -1], 2)), [[1, 0], [0, 0], [0, 0]])
+    assert value(df.one_hot([0, 1], 2, True, False)).dtype == bool
+    assert df.one_hot([0], 2, 5, 2).dtype == "int32"
 
 
 # -- strings
@@ -212,32 +211,32 @@ def test_one_hot_leaves_an_index_that_is_no_class_cold() -> None:
 TEXT = np.array([[b"a", b"bc"], [b"", "é".encode()]], dtype=object)
 
 STRINGS: dict[str, tuple[Callable[[Tensor], Any], Callable[[Any], Any]]] = {
-    "reshape": (lambda x: array.reshape(x, [4]), lambda x: x.reshape(4)),
-    "reshape to a scalar": (lambda x: array.reshape(x[:1, :1], []), lambda x: x[0, 0]),
-    "transpose": (array.transpose, lambda x: x.T),
-    "expand_dims": (lambda x: array.expand_dims(x, 0), lambda x: x[None]),
-    "squeeze": (lambda x: array.squeeze(x[:1]), lambda x: x[0]),
-    "concat": (lambda x: joining.concat([x, x], 1), lambda x: np.concatenate([x, x], 1)),
-    "stack": (lambda x: joining.stack([x, x], 1), lambda x: np.stack([x, x], 1)),
-    "stack of scalars": (lambda x: joining.stack([x[0, 0], x[1, 1]]), lambda x: x[[0, 1], [0, 1]]),
-    "unstack": (lambda x: joining.unstack(x[0], 2)[1], lambda x: x[0, 1]),
-    "split": (lambda x: joining.split(x, 2, 1)[1], lambda x: x[:, 1:]),
-    "tile": (lambda x: joining.tile(x, [2, 1]), lambda x: np.tile(x, (2, 1))),
-    "pad": (lambda x: joining.pad(x, [[1, 0], [0, 0]]), lambda x: np.concatenate([[[b"", b""]], x])),
-    "pad with": (lambda x: joining.pad(x[0], [[1, 0]], constant_values="-"), lambda x: np.append([b"-"], x[0])),
+    "reshape": (lambda x: df.reshape(x, [4]), lambda x: x.reshape(4)),
+    "reshape to a scalar": (lambda x: df.reshape(x[:1, :1], []), lambda x: x[0, 0]),
+    "transpose": (df.transpose, lambda x: x.T),
+    "expand_dims": (lambda x: df.expand_dims(x, 0), lambda x: x[None]),
+    "squeeze": (lambda x: df.squeeze(x[:1]), lambda x: x[0]),
+    "concat": (lambda x: df.concat([x, x], 1), lambda x: np.concatenate([x, x], 1)),
+    "stack": (lambda x: df.stack([x, x], 1), lambda x: np.stack([x, x], 1)),
+    "stack of scalars": (lambda x: df.stack([x[0, 0], x[1, 1]]), lambda x: x[[0, 1], [0, 1]]),
+    "unstack": (lambda x: df.unstack(x[0], 2)[1], lambda x: x[0, 1]),
+    "split": (lambda x: df.split(x, 2, 1)[1], lambda x: x[:, 1:]),
+    "tile": (lambda x: df.tile(x, [2, 1]), lambda x: np.tile(x, (2, 1))),
+    "pad": (lambda x: df.pad(x, [[1, 0], [0, 0]]), lambda x: np.concatenate([[[b"", b""]], x])),
+    "pad with": (lambda x: df.pad(x[0], [[1, 0]], constant_values="-"), lambda x: np.append([b"-"], x[0])),
     "index": (lambda x: x[1, 1], lambda x: x[1, 1]),
     "slices": (lambda x: x[::-1, :1], lambda x: x[::-1, :1]),
-    "slice": (lambda x: indexing.slice(x, [0, 1], [2, 1]), lambda x: x[:, 1:]),
-    "gather": (lambda x: indexing.gather(x, [1, 0, 1]), lambda x: x[[1, 0, 1]]),
-    "gather a scalar": (lambda x: indexing.gather(x[0], 1), lambda x: x[0, 1]),
-    "boolean_mask": (lambda x: indexing.boolean_mask(x, [False, True]), lambda x: x[1:]),
-    "broadcast_to": (lambda x: array.broadcast_to(x, [2, 2, 2]), lambda x: np.stack([x, x])),
-    "fill": (lambda x: array.fill([2], x[0, 0]), lambda x: np.array([x[0, 0]] * 2, dtype=object)),
-    "zeros_like": (array.zeros_like, lambda x: np.full((2, 2), b"", object)),
-    "where": (lambda x: compare.where(constant([True, False]), x, x[::-1]), lambda x: x[[0, 0]]),
-    "shape": (array.shape, lambda x: np.array([2, 2])),
-    "size": (array.size, lambda x: 4),
-    "not_equal": (lambda x: compare.not_equal(x, ""), lambda x: np.array([[True, True], [False, True]])),
+    "slice": (lambda x: df.slice(x, [0, 1], [2, 1]), lambda x: x[:, 1:]),
+    "gather": (lambda x: df.gather(x, [1, 0, 1]), lambda x: x[[1, 0, 1]]),
+    "gather a scalar": (lambda x: df.gather(x[0], 1), lambda x: x[0, 1]),
+    "boolean_mask": (lambda x: df.boolean_mask(x, [False, True]), lambda x: x[1:]),
+    "broadcast_to": (lambda x: df.broadcast_to(x, [2, 2, 2]), lambda x: np.stack([x, x])),
+    "fill": (lambda x: df.fill([2], x[0, 0]), lambda x: np.array([x[0, 0]] * 2, dtype=object)),
+    "zeros_like": (df.zeros_like, lambda x: np.full((2, 2), b"", object)),
+    "where": (lambda x: df.where(constant([True, False]), x, x[::-1]), lambda x: x[[0, 0]]),
+    "shape": (df.shape, lambda x: np.array([2, 2])),
+    "size": (df.size, lambda x: 4),
+    "not_equal": (lambda x: df.not_equal(x, ""), lambda x: np.array([[True, True], [False, True]])),
 }
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from dflow.graph import Graph, GraphKeys
+from dflow.ops.arithmetic import multiply
 from dflow.ops.constants import constant
 from dflow.ops.control import no_op
+from dflow.ops.get_variable import REGULARIZATION_LOSSES, get_variable
 from dflow.ops.initializers import (
     Initializer,
     constant_initializer,
@@ -21,22 +23,14 @@ from dflow.ops.initializers import (
     truncated_normal_initializer,
     zeros_initializer,
 )
-from dflow.ops.math import multiply
-from dflow.ops.variable_scope import (
-    AUTO_REUSE,
-    REGULARIZATION_LOSSES,
-    VariableScope,
-    get_variable,
-    get_variable_scope,
-    variable_scope,
-)
-from dflow.ops.variables import (
-    Variable,
+from dflow.ops.variable_lists import (
     global_variables,
     global_variables_initializer,
     report_uninitialized_variables,
     trainable_variables,
 )
+from dflow.ops.variable_scope import AUTO_REUSE, VariableScope, get_variable_scope, variable_scope
+from dflow.ops.variables import Variable
 from tests.train.run import Evaluator
 
 

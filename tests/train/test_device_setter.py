@@ -7,10 +7,10 @@ import pytest
 
 from dflow.cluster.spec import ClusterDef, ClusterSpec, JobDef
 from dflow.graph import Graph, Operation, create_op
+from dflow.ops.arithmetic import add
 from dflow.ops.constants import constant
 from dflow.ops.control import identity
-from dflow.ops.functions import square
-from dflow.ops.math import add
+from dflow.ops.powers import square
 from dflow.ops.variables import Variable
 from dflow.registry import OPS, define, no_gradient
 from dflow.train.device_setter import replica_device_setter

@@ -1,0 +1,74 @@
+"""Where the extremes along an axis are.
+
+Source: math_ops of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dflow.dtypes import DType, as_dtype
+from dflow.errors import InvalidArgumentError
+from dflow.graph import Tensor, add_op
+from dflow.ops.arrays import dtype_in, namespace
+from dflow.ops.batching import along_axes
+from dflow.ops.reduction_rules import axis_argument, reduced_axes
+from dflow.ops.static import normal_axis, only, spec_of
+from dflow.registry import define, no_gradient
+from dflow.specs import TensorSpec
+
+__all__ = ["argmax", "argmin"]
+
+
+def argmax(
+    input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = "int64"
+) -> Tensor:
+    """The index of the largest value along one axis (0 if none is named), the first of equal ones: int64."""
+    return _place_of("ArgMax", input, axis, name, dimension, output_type)
+
+
+def argmin(
+    input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = "int64"
+) -> Tensor:
+    """The index of the smallest value along one axis (0 if none is named), the first of equal ones: int64."""
+    return _place_of("ArgMin", input, axis, name, dimension, output_type)
+
+
+def _place_of(kind: str, x: Any, axis: Any, name: str | None, dimension: Any, output_type: Any) -> Tensor:
+    place, inputs = axis_argument(0 if axis is None and dimension is None else dimension if axis is None else axis)
+    result: Tensor = add_op(kind, x, *inputs, name=name, axis=place, output_type=as_dtype(output_type))
+    return result
+
+
+def _place_spec(x: TensorSpec, axes: TensorSpec | None = None, *, axis: int | None, output_type: DType) -> TensorSpec:
+    only(x, x.dtype.is_numeric and not x.dtype.is_complex, "real numbers")
+    only(TensorSpec(x.shape, output_type), output_type.name in ("int32", "int64"), "int32 and int64 as output_type")
+    rank = x.shape.ndims
+    if rank is None or axis is None:
+        return spec_of(None if rank is None else [None] * (rank - 1), output_type)
+    gone = normal_axis(axis, rank)
+    return spec_of([size for place, size in enumerate(x.shape) if place != gone], output_type)
+
+
+def _place(function: str, x: Any, axes: Any, axis: int | None, output_type: DType) -> Any:
+    xp = namespace(x)
+    (place,) = reduced_axes(x, axes, axis)
+    if not x.shape[place]:
+        raise InvalidArgumentError(None, None, f"Reduction axis {place} is empty in shape {list(x.shape)}")
+    return xp.astype(getattr(xp, function)(x, axis=place), dtype_in(xp, output_type), copy=False)
+
+
+define(
+    "ArgMax",
+    spec=_place_spec,
+    kernel=lambda x, axes=None, *, axis, output_type: _place("argmax", x, axes, axis, output_type),
+    gradient=no_gradient("an index is an integer"),
+    batch=along_axes,
+)
+define(
+    "ArgMin",
+    spec=_place_spec,
+    kernel=lambda x, axes=None, *, axis, output_type: _place("argmin", x, axes, axis, output_type),
+    gradient=no_gradient("an index is an integer"),
+    batch=along_axes,
+)

@@ -1,0 +1,255 @@
+"""Sums, differences, products and signs, elementwise.
+
+Every op broadcasts as NumPy does and keeps the dtype of its operands.  Operands have one dtype; a Python or
+NumPy value beside a tensor takes the tensor's.  Nothing is promoted, as in TensorFlow 1: DTypeError names both dtypes.
+Source: math_ops of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dflow.errors import InvalidArgumentError
+from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
+from dflow.ops.arrays import as_text, is_text, namespace, pairwise
+from dflow.ops.batching import elementwise
+from dflow.ops.compare import greater_equal, less_equal, where
+from dflow.ops.elementwise import back_to_operands, binary, numbers, real, unary
+from dflow.ops.fill import zeros_like
+from dflow.ops.static import only, operands, same_dtype
+from dflow.registry import define
+from dflow.shapes import broadcast
+from dflow.specs import TensorSpec
+
+__all__ = [
+    "abs",
+    "add",
+    "add_n",
+    "conj",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "sign",
+    "squared_difference",
+    "subtract",
+]
+
+
+def chain(dy: Tensor, derivative: Tensor) -> Tensor:
+    """The chain rule: dy times the conjugate of the derivative."""
+    return multiply(dy, conj(derivative))
+
+
+# -- two operands
+
+
+def add(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x + y.  Numbers, or strings, which are joined."""
+    return binary("Add", x, y, name)
+
+
+def _add_spec(x: TensorSpec, y: TensorSpec) -> TensorSpec:
+    same_dtype(x, y)
+    only(x, not x.dtype.is_bool, "numbers and strings")
+    return TensorSpec(broadcast(x.shape, y.shape), x.dtype)
+
+
+def _add_kernel(x: Any, y: Any) -> Any:
+    total = pairwise("add", x, y)
+    return as_text(total) if is_text(x) else total
+
+
+define(
+    "Add", spec=_add_spec, kernel=_add_kernel, gradient=lambda op, dy: back_to_operands(op, dy, dy), batch=elementwise
+)
+
+
+def subtract(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x - y.  Numbers."""
+    return binary("Sub", x, y, name)
+
+
+define(
+    "Sub",
+    spec=numbers,
+    kernel=lambda x, y: pairwise("subtract", x, y),
+    gradient=lambda op, dy: back_to_operands(op, dy, negative(dy)),
+    batch=elementwise,
+)
+
+
+def multiply(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x * y.  Numbers."""
+    return binary("Mul", x, y, name)
+
+
+define(
+    "Mul",
+    spec=numbers,
+    kernel=lambda x, y: pairwise("multiply", x, y),
+    gradient=lambda op, dy: back_to_operands(op, chain(dy, op.inputs[1]), chain(dy, op.inputs[0])),
+    batch=elementwise,
+)
+
+
+def squared_difference(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """(x - y) * (x - y).  Real numbers."""
+    return binary("SquaredDifference", x, y, name)
+
+
+def _squared_difference_kernel(x: Any, y: Any) -> Any:
+    difference = pairwise("subtract", x, y)
+    return difference * difference
+
+
+def _squared_difference_gradient(op: Operation, dz: Tensor) -> tuple[Tensor | None, ...]:
+    dx = multiply(dz, multiply(2, subtract(op.inputs[0], op.inputs[1])))
+    return back_to_operands(op, dx, negative(dx))
+
+
+define(
+    "SquaredDifference",
+    spec=real,
+    kernel=_squared_difference_kernel,
+    gradient=_squared_difference_gradient,
+    batch=elementwise,
+)
+
+
+def maximum(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """The larger of x and y.  Real numbers.  Where they are equal the gradient goes to x."""
+    return binary("Maximum", x, y, name)
+
+
+def minimum(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """The smaller of x and y.  Real numbers.  Where they are equal the gradient goes to x."""
+    return binary("Minimum", x, y, name)
+
+
+def _choice_gradient(compare: Callable[..., Tensor]) -> Callable[..., Any]:
+    def gradient(op: Operation, dz: Tensor) -> tuple[Tensor | None, ...]:
+        first, nothing = compare(op.inputs[0], op.inputs[1]), zeros_like(dz)
+        return back_to_operands(op, where(first, dz, nothing), where(first, nothing, dz))
+
+    return gradient
+
+
+define(
+    "Maximum",
+    spec=real,
+    kernel=lambda x, y: pairwise("maximum", x, y),
+    gradient=_choice_gradient(greater_equal),
+    batch=elementwise,
+)
+define(
+    "Minimum",
+    spec=real,
+    kernel=lambda x, y: pairwise("minimum", x, y),
+    gradient=_choice_gradient(less_equal),
+    batch=elementwise,
+)
+
+
+# -- one operand
+
+
+def negative(x: Any, name: str | None = None) -> Tensor:
+    """-x.  Numbers."""
+    return unary("Neg", x, name)
+
+
+define(
+    "Neg",
+    spec=numbers,
+    kernel=lambda x: namespace(x).negative(x),
+    gradient=lambda op, dy: negative(dy),
+    batch=elementwise,
+)
+
+
+def conj(x: Any, name: str | None = None) -> Tensor:
+    """The complex conjugate of x; a real tensor as it is."""
+    tensor = convert_to_tensor(x)
+    return unary("Conj", tensor, name) if tensor.dtype.is_complex else tensor
+
+
+define(
+    "Conj",
+    spec=numbers,
+    kernel=lambda x: namespace(x).conj(x),
+    gradient=lambda op, dy: conj(dy),
+    batch=elementwise,
+)
+
+
+def abs(x: Any, name: str | None = None) -> Tensor:
+    """The absolute value of x.  Real numbers."""
+    return unary("Abs", x, name)
+
+
+define(
+    "Abs",
+    spec=real,
+    kernel=lambda x: namespace(x).abs(x),
+    gradient=lambda op, dy: multiply(dy, sign(op.inputs[0])),
+    batch=elementwise,
+)
+
+
+def sign(x: Any, name: str | None = None) -> Tensor:
+    """-1, 0 or 1 as x is negative, zero or positive.  Real numbers; its gradient is 0."""
+    return unary("Sign", x, name)
+
+
+define(
+    "Sign",
+    spec=real,
+    kernel=lambda x: namespace(x).sign(x),
+    gradient=lambda op, dy: zeros_like(dy),
+    batch=elementwise,
+)
+
+
+# -- several operands
+
+
+def add_n(inputs: Any, name: str | None = None) -> Tensor:
+    """The sum of tensors of one dtype and one shape, which do not broadcast.  ValueError for an empty list."""
+    if not isinstance(inputs, (list, tuple)) or not inputs:
+        raise ValueError("inputs must be a list of at least one Tensor with the same dtype and shape")
+    tensors = operands(inputs, kind="AddN")
+    if len(tensors) == 1 and name is None:
+        return tensors[0]
+    result: Tensor = add_op("AddN", *tensors, name=name)
+    return result
+
+
+def _add_n_spec(x: TensorSpec, *others: TensorSpec) -> TensorSpec:
+    same_dtype(x, *others)
+    only(x, x.dtype.is_numeric, "numbers")
+    merged = x.shape
+    for other in others:
+        merged = merged.merge_with(other.shape)
+    return TensorSpec(merged, x.dtype)
+
+
+def _add_n_kernel(x: Any, *others: Any) -> Any:
+    for other in others:
+        if tuple(other.shape) != tuple(x.shape):
+            raise InvalidArgumentError(
+                None,
+                None,
+                f"Inputs to operation AddN must have the same size and shape: {list(x.shape)} and {list(other.shape)}",
+            )
+    return sum(others, x)
+
+
+define(
+    "AddN",
+    spec=_add_n_spec,
+    kernel=_add_n_kernel,
+    gradient=lambda op, dy: [dy] * len(op.inputs),
+    batch=lambda kernel, arrays, batched, attrs: sum(arrays[1:], arrays[0]),
+)

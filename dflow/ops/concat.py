@@ -1,0 +1,188 @@
+"""Tensors put one behind the other along an axis, and cut apart again.
+
+Tensors of every dtype pass through, `string` too.
+Source: array_ops of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from dflow.errors import InvalidArgumentError, ShapeError
+from dflow.graph import Operation, Tensor, add_op, create_op
+from dflow.ops.arrays import ints, namespace, one_or_all
+from dflow.ops.batching import Attrs, Kernel, along_axis, each
+from dflow.ops.control import identity
+from dflow.ops.like import only_first
+from dflow.ops.static import known_value, normal_axis, number_or_tensor, operands, same_dtype, spec_of, static_axis
+from dflow.registry import define
+from dflow.shapes import UNKNOWN_SHAPE, TensorShape
+from dflow.specs import TensorSpec
+
+__all__ = ["concat", "split"]
+
+
+# -- concat
+
+
+def concat(values: Any, axis: Any, name: str | None = None) -> Tensor:
+    """Tensors of one dtype put one behind the other along an axis; their other sizes agree."""
+    if not isinstance(values, (list, tuple)):
+        values = [values]
+    tensors = operands(values, kind="ConcatV2")
+    place = static_axis(axis)
+    if len(tensors) == 1:
+        return identity(tensors[0], name=name)
+    result: Tensor = add_op("ConcatV2", *tensors, name=name or "concat", axis=place)
+    return result
+
+
+def _concat_spec(*inputs: TensorSpec, axis: int) -> TensorSpec:
+    same_dtype(*inputs)
+    rank = next((spec.shape.ndims for spec in inputs if spec.shape.ndims is not None), None)
+    if rank is None:
+        return TensorSpec(UNKNOWN_SHAPE, inputs[0].dtype)
+    if rank == 0:
+        raise ShapeError("scalars cannot be concatenated; use stack()")
+    place = normal_axis(axis, rank)
+    others, total = TensorShape([None] * rank), 0
+    known = True
+    for spec in inputs:
+        shape = spec.shape.with_rank(rank)
+        others = others.merge_with(None if i == place else size for i, size in enumerate(shape))
+        known, total = known and shape[place] is not None, total + (shape[place] or 0)
+    return spec_of(
+        [(total if known else None) if i == place else size for i, size in enumerate(others)], inputs[0].dtype
+    )
+
+
+def _concat_kernel(*arrays: Any, axis: int) -> Any:
+    try:
+        return namespace(*arrays).concat(list(arrays), axis=axis)
+    except ValueError:
+        shapes = ", ".join(str(list(array.shape)) for array in arrays)
+        raise InvalidArgumentError(
+            None, None, f"ConcatOp : Dimensions of inputs should match, along axis {axis}: {shapes}"
+        ) from None
+
+
+def _concat_gradient(op: Operation, dy: Tensor) -> list[Tensor]:
+    return list(create_op("SplitLike", dy, *op.inputs, axis=op.attrs["axis"]).outputs)
+
+
+define("ConcatV2", spec=_concat_spec, kernel=_concat_kernel, gradient=_concat_gradient, batch=along_axis)
+
+
+def _split_like_kernel(y: Any, *like: Any, axis: int) -> Any:
+    return _pieces(y, [array.shape[axis] for array in like], axis)
+
+
+define(
+    "SplitLike",
+    spec=lambda y, *like, axis: [TensorSpec(spec.shape, y.dtype) for spec in like],
+    kernel=_split_like_kernel,
+    gradient=lambda op, *pieces: only_first(op, concat(list(pieces), op.attrs["axis"])),
+)
+
+
+# -- split
+
+
+def split(
+    value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str = "split"
+) -> list[Tensor]:
+    """A tensor cut along an axis: into so many equal pieces, or into pieces of the given sizes.
+
+    num_or_size_splits: a number, sizes (one may be -1: what is left), or a vector of sizes, whose length `num` says if
+    its static shape does not.  ShapeError, or InvalidArgumentError at run time, for sizes that do not add up.
+    """
+    place = static_axis(axis)
+    sizes, inputs = number_or_tensor(num_or_size_splits)
+    if inputs and known_value(inputs[0]) is not None and inputs[0].shape.ndims == 0:
+        sizes, inputs = int(known_value(inputs[0])), ()  # type: ignore[arg-type]
+    if inputs:
+        pieces = num if inputs[0].shape.ndims != 1 or inputs[0].shape[0] is None else inputs[0].shape[0]
+        if pieces is None:
+            raise ValueError("Cannot infer num from shape of the sizes")
+        op = create_op("SplitV", value, inputs[0], name=name, axis=place, sizes=None, num=int(pieces))
+    elif isinstance(sizes, int):
+        op = create_op("Split", value, name=name, axis=place, num=sizes)
+    else:
+        op = create_op("SplitV", value, name=name, axis=place, sizes=sizes, num=len(sizes))
+    return list(op.outputs)
+
+
+def _split_spec(x: TensorSpec, axis: int, num: int) -> list[TensorSpec]:
+    if num < 1:
+        raise ShapeError(f"a tensor is split into at least one piece, got {num}")
+    if x.shape.ndims is None:
+        return [TensorSpec(UNKNOWN_SHAPE, x.dtype)] * num
+    place = normal_axis(axis, x.shape.ndims)
+    size = x.shape[place]
+    if size is not None and size % num:
+        raise ShapeError(f"axis {axis} of shape {x.shape} cannot be split into {num} equal pieces")
+    dims = x.shape.as_list()
+    dims[place] = None if size is None else size // num
+    return [spec_of(dims, x.dtype)] * num
+
+
+def _split_kernel(x: Any, axis: int, num: int) -> Any:
+    size = x.shape[axis]
+    if size % num:
+        raise InvalidArgumentError(
+            None, None, f"axis {axis} of shape {list(x.shape)} cannot be split into {num} equal pieces"
+        )
+    return _pieces(x, [size // num] * num, axis)
+
+
+def _pieces(x: Any, sizes: Sequence[int], axis: int) -> Any:
+    before = (slice(None),) * (axis % x.ndim)
+    ends = list(itertools.accumulate(sizes))
+    return one_or_all([x[(*before, slice(end - size, end), ...)] for end, size in zip(ends, sizes, strict=True)])
+
+
+def _split_v_spec(
+    x: TensorSpec, given: TensorSpec | None = None, *, axis: int, sizes: tuple[int, ...] | None, num: int
+) -> list[TensorSpec]:
+    if x.shape.ndims is None:
+        return [TensorSpec(UNKNOWN_SHAPE, x.dtype)] * num
+    place = normal_axis(axis, x.shape.ndims)
+    total = x.shape[place]
+    lengths: list[int | None] = [None] * num if sizes is None else [None if size < 0 else size for size in sizes]
+    if sizes is not None and total is not None:
+        lengths = list(_checked_sizes(sizes, total, ShapeError))
+    before, after = x.shape.as_list()[:place], x.shape.as_list()[place + 1 :]
+    return [spec_of([*before, length, *after], x.dtype) for length in lengths]
+
+
+def _checked_sizes(sizes: Sequence[int], total: int, error: Any) -> tuple[int, ...]:
+    """The sizes with their one -1 filled in."""
+    rest = total - sum(size for size in sizes if size != -1)
+    filled = tuple(rest if size == -1 else size for size in sizes)
+    if sizes.count(-1) > 1 or min(filled, default=0) < 0 or sum(filled) != total:
+        fact = f"pieces of sizes {list(sizes)} do not add up to {total}"
+        raise error(fact) if error is ShapeError else error(None, None, fact)
+    return filled
+
+
+def _split_v_kernel(
+    x: Any, given: Any = None, *, axis: int, sizes: tuple[int, ...] | None, num: int
+) -> tuple[Any, ...]:
+    wanted = ints(given) if sizes is None else sizes
+    pieces: tuple[Any, ...] = _pieces(x, _checked_sizes(wanted, x.shape[axis], InvalidArgumentError), axis)
+    return pieces
+
+
+def _split_gradient(op: Operation, *pieces: Tensor) -> tuple[Tensor | None, ...]:
+    return only_first(op, concat(list(pieces), op.attrs["axis"]))
+
+
+def _split_v_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
+    rule = along_axis if len(arrays) == 1 else each
+    return rule(kernel, arrays, batched, attrs)
+
+
+define("Split", spec=_split_spec, kernel=_split_kernel, gradient=_split_gradient, batch=along_axis)
+define("SplitV", spec=_split_v_spec, kernel=_split_v_kernel, gradient=_split_gradient, batch=_split_v_batch)

@@ -1,0 +1,167 @@
+"""Tensors of one repeated value: fill, zeros, ones, broadcast_to.
+
+Tensors of every dtype pass through, `string` too.
+Source: array_ops of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dflow import scopes
+from dflow.dtypes import DType, as_dtype
+from dflow.errors import InvalidArgumentError, ShapeError
+from dflow.graph import Tensor, add_op, convert_to_tensor
+from dflow.ops.arrays import dtype_in, ints, is_text, namespace
+from dflow.ops.arrays import zeros as zeros_array
+from dflow.ops.batching import each, elementwise
+from dflow.ops.constants import constant
+from dflow.ops.like import only_first, sum_like
+from dflow.ops.static import Axes, graph_of, is_symbolic, known_shape, known_sizes, only, shape_argument, target_spec
+from dflow.registry import define
+from dflow.specs import TensorSpec
+
+__all__ = ["broadcast_to", "fill", "ones", "ones_like", "zeros", "zeros_like"]
+
+
+def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
+    """The tensor repeated to a shape that it broadcasts to; shape: sizes as numbers or as a tensor."""
+    sizes, inputs = shape_argument(shape)
+    result: Tensor = add_op("BroadcastTo", input, *inputs, name=name, shape=sizes)
+    if inputs:
+        result.set_shape(known_shape(inputs[0]))
+    return result
+
+
+def _broadcast_to_spec(x: TensorSpec, sizes: TensorSpec | None = None, *, shape: Axes | None) -> TensorSpec:
+    target = target_spec(x, shape, sizes)
+    if x.shape.dims is not None and target.shape.dims is not None:
+        dims = target.shape.dims[len(target.shape.dims) - len(x.shape.dims) :]
+        fits = len(dims) == len(x.shape.dims)
+        if not fits or any(a not in (1, None, b) and b is not None for a, b in zip(x.shape.dims, dims, strict=True)):
+            raise ShapeError(f"shape {x.shape} does not broadcast to {target.shape}")
+    return target
+
+
+def _broadcast_to_kernel(x: Any, sizes: Any = None, *, shape: Axes | None) -> Any:
+    wanted = ints(sizes) if shape is None else shape
+    xp = namespace(x)
+    try:
+        return xp.asarray(xp.broadcast_to(x, wanted), copy=True)  # a value of its own, which may become a variable's
+    except ValueError:
+        raise InvalidArgumentError(
+            None, None, f"Incompatible shapes: {list(x.shape)} does not broadcast to {list(wanted)}"
+        ) from None
+
+
+define(
+    "BroadcastTo",
+    spec=_broadcast_to_spec,
+    kernel=_broadcast_to_kernel,
+    gradient=lambda op, dy: only_first(op, sum_like(dy, op.inputs[0])),
+    batch=each,
+)
+
+
+def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
+    """A tensor of one value; dims: its sizes, as numbers or as a tensor."""
+    sizes, inputs = shape_argument(dims)
+    result: Tensor = add_op("Fill", value, *inputs, name=name, shape=sizes)
+    if inputs:
+        result.set_shape(known_shape(inputs[0]))
+    return result
+
+
+def _fill_spec(value: TensorSpec, sizes: TensorSpec | None = None, *, shape: Axes | None) -> TensorSpec:
+    if value.shape.ndims not in (0, None):
+        raise ShapeError(f"the value must be a scalar, its shape is {value.shape}")
+    return target_spec(value, shape, sizes)
+
+
+def _fill_kernel(value: Any, sizes: Any = None, *, shape: Axes | None) -> Any:
+    wanted = ints(sizes) if shape is None else shape
+    if min(wanted, default=0) < 0:
+        raise InvalidArgumentError(None, None, f"Dimensions must be >= 0, got {list(wanted)}")
+    xp = namespace(value)
+    return xp.asarray(xp.broadcast_to(value, wanted), copy=True)  # a value of its own, which may become a variable's
+
+
+define(
+    "Fill",
+    spec=_fill_spec,
+    kernel=_fill_kernel,
+    gradient=lambda op, dy: only_first(op, sum_like(dy, op.inputs[0])),
+    batch=each,
+)
+
+
+def zeros(shape: Any, dtype: Any = "float32", name: str | None = None) -> Tensor:
+    """A tensor of zeros (False, empty strings); shape: sizes as numbers or as a tensor."""
+    return _repeated(shape, as_dtype(dtype).zero, as_dtype(dtype), name or "zeros")
+
+
+def ones(shape: Any, dtype: Any = "float32", name: str | None = None) -> Tensor:
+    """A tensor of ones (True); shape: sizes as numbers or as a tensor."""
+    return _repeated(shape, as_dtype(dtype).as_numpy_dtype.type(1), as_dtype(dtype), name or "ones")
+
+
+_SMALL = 1000  # values: up to here a constant, which gradients and shapes can look into
+
+
+def _repeated(shape: Any, value: Any, dtype: DType, name: str) -> Tensor:
+    if not is_symbolic(shape):
+        known = known_sizes(shape)
+        count = known.num_elements()
+        if count is not None and count < _SMALL:
+            return constant(np.full(known.as_list(), value, dtype.as_numpy_dtype), dtype, name=name)
+    graph = graph_of([shape])
+    with scopes.building_in(graph), graph.name_scope(name) as scope:
+        return fill(shape, constant(value, dtype), name=scope)
+
+
+def zeros_like(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Tensor:
+    """Zeros (False, empty strings) in the shape of a tensor, of its dtype or of `dtype`."""
+    return _repeated_like("ZerosLike", tensor, dtype, name or "zeros_like")
+
+
+def ones_like(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Tensor:
+    """Ones (True) in the shape of a tensor, of its dtype or of `dtype`."""
+    return _repeated_like("OnesLike", tensor, dtype, name or "ones_like")
+
+
+def _repeated_like(kind: str, value: Any, dtype: Any, name: str) -> Tensor:
+    x = convert_to_tensor(value)
+    result: Tensor = add_op(kind, x, name=name, dtype=x.dtype if dtype is None else as_dtype(dtype))
+    return result
+
+
+def _like_kernel(x: Any, value: Any, dtype: DType) -> Any:
+    if dtype.name == "string":
+        return zeros_array(np.empty(0, dtype=object), tuple(x.shape))
+    xp = namespace(x)
+    if is_text(x):
+        return np.full(x.shape, value, dtype.as_numpy_dtype)
+    return xp.full_like(x, value, dtype=dtype_in(xp, dtype))
+
+
+def _ones_like_spec(x: TensorSpec, dtype: DType) -> TensorSpec:
+    only(TensorSpec(x.shape, dtype), dtype.name != "string", "numbers and bool")
+    return TensorSpec(x.shape, dtype)
+
+
+define(
+    "ZerosLike",
+    spec=lambda x, dtype: TensorSpec(x.shape, dtype),
+    kernel=lambda x, dtype: _like_kernel(x, False if dtype.is_bool else 0, dtype),
+    gradient=lambda op, dy: None,
+    batch=elementwise,
+)
+define(
+    "OnesLike",
+    spec=_ones_like_spec,
+    kernel=lambda x, dtype: _like_kernel(x, True if dtype.is_bool else 1, dtype),
+    gradient=lambda op, dy: None,
+    batch=elementwise,
+)

@@ -1,0 +1,112 @@
+"""What reductions share: the argument `axis`, shape rules, and the gradient that goes back along the axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dflow.errors import InvalidArgumentError, ShapeError
+from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
+from dflow.ops.arrays import ints, namespace
+from dflow.ops.like import only_first, reshape_like
+from dflow.ops.static import is_symbolic, known_value, normal_axes, number_or_tensor, only, spec_of
+from dflow.registry import define
+from dflow.shapes import UNKNOWN_SHAPE
+from dflow.specs import TensorSpec
+
+__all__ = [
+    "Axis",
+    "axis_argument",
+    "bool_spec",
+    "number_spec",
+    "real_spec",
+    "reduce",
+    "reduced_axes",
+    "spread_back",
+]
+
+Axis = int | tuple[int, ...] | None
+
+
+def reduce(kind: str, x: Any, axis: Any, keepdims: Any, name: str | None, indices: Any, keep_dims: Any) -> Tensor:
+    """A reduction; `indices` and `keep_dims` are the older names of `axis` and `keepdims`."""
+    place, inputs = axis_argument(axis if indices is None else indices)
+    keep = bool(keep_dims if keepdims is None else keepdims)
+    result: Tensor = add_op(kind, x, *inputs, name=name, axis=place, keepdims=keep)
+    return result
+
+
+def axis_argument(axis: Any) -> tuple[Any, tuple[Any, ...]]:
+    """As `number_or_tensor`: None stands for all axes, and a tensor that is known becomes numbers."""
+    if axis is None:
+        return None, ()
+    if is_symbolic(axis):
+        value = known_value(convert_to_tensor(axis))
+        axis = axis if value is None else value
+    return number_or_tensor(axis)
+
+
+def _reduced(x: TensorSpec, axes: TensorSpec | None, axis: Axis, keepdims: bool) -> TensorSpec:
+    rank = x.shape.ndims
+    if axes is None and axis is None and not keepdims:
+        return spec_of([], x.dtype)
+    if rank is None:
+        return TensorSpec(UNKNOWN_SHAPE, x.dtype)
+    if axes is not None:
+        return spec_of([None] * rank if keepdims else None, x.dtype)
+    gone = normal_axes(axis, rank)
+    if keepdims:
+        return spec_of([1 if place in gone else size for place, size in enumerate(x.shape)], x.dtype)
+    return spec_of([size for place, size in enumerate(x.shape) if place not in gone], x.dtype)
+
+
+def number_spec(x: TensorSpec, axes: TensorSpec | None = None, *, axis: Axis, keepdims: bool) -> TensorSpec:
+    only(x, x.dtype.is_numeric, "numbers")
+    return _reduced(x, axes, axis, keepdims)
+
+
+def real_spec(x: TensorSpec, axes: TensorSpec | None = None, *, axis: Axis, keepdims: bool) -> TensorSpec:
+    only(x, x.dtype.is_numeric and not x.dtype.is_complex, "real numbers")
+    return _reduced(x, axes, axis, keepdims)
+
+
+def bool_spec(x: TensorSpec, axes: TensorSpec | None = None, *, axis: Axis, keepdims: bool) -> TensorSpec:
+    only(x, x.dtype.is_bool, "bool")
+    return _reduced(x, axes, axis, keepdims)
+
+
+def reduced_axes(x: Any, axes: Any, axis: Axis) -> tuple[int, ...]:
+    """The axes to reduce, in [0, rank)."""
+    try:
+        return normal_axes(axis if axes is None else ints(axes), x.ndim)
+    except ShapeError as error:
+        raise InvalidArgumentError(None, None, f"Invalid reduction dimension: {error}") from None
+
+
+def spread_back(op: Operation, dy: Tensor, mean: bool = False) -> Tensor:
+    """A reduced value repeated along the axes that were reduced; `mean`: divided by how many values were reduced."""
+    result: Tensor = add_op("SpreadLike", dy, *op.inputs, axis=op.attrs["axis"], mean=mean)
+    return result
+
+
+def _spread_kernel(y: Any, x: Any, axes: Any = None, *, axis: Axis, mean: bool) -> Any:
+    gone = reduced_axes(x, axes, axis)
+    xp = namespace(y, x)
+    shape = tuple(1 if place in gone else size for place, size in enumerate(x.shape))
+    value = xp.reshape(y, shape)
+    if mean:
+        value = value / max(1, x.size // max(1, y.size))
+    return xp.broadcast_to(value, tuple(x.shape))
+
+
+def _spread_gradient(op: Operation, dx: Tensor) -> tuple[Tensor | None, ...]:
+    kind = "Mean" if op.attrs["mean"] else "Sum"
+    total = add_op(kind, dx, *op.inputs[2:], axis=op.attrs["axis"], keepdims=False)
+    return only_first(op, reshape_like(total, op.inputs[0]))
+
+
+define(
+    "SpreadLike",
+    spec=lambda y, x, axes=None, *, axis, mean: TensorSpec(x.shape, y.dtype),
+    kernel=_spread_kernel,
+    gradient=_spread_gradient,
+)

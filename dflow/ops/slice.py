@@ -1,0 +1,111 @@
+"""A part of a tensor by its begin and its size.
+
+Source: array_ops.slice of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from dflow.errors import InvalidArgumentError, ShapeError
+from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
+from dflow.ops.arrays import ints, zeros
+from dflow.ops.batching import Attrs, Kernel, each
+from dflow.ops.like import only_first
+from dflow.ops.shape import shape
+from dflow.ops.static import known_shape, number_or_tensor, of_rank, spec_of
+from dflow.registry import define
+from dflow.specs import TensorSpec
+
+__all__ = ["slice"]
+
+
+def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
+    """The part of `size` values along each axis that starts at `begin`; a size of -1: up to the end.
+
+    begin, size: one number an axis, or tensors.  ShapeError, or InvalidArgumentError at run time, for a part that is
+    not inside.
+    """
+    starts, first = number_or_tensor(begin)
+    sizes, second = number_or_tensor(size)
+    if not first and not second:
+        result: Tensor = add_op("Slice", input_, name=name, begin=starts, size=sizes)
+        return result
+    result = add_op("Slice", input_, begin, size, name=name, begin=None, size=None)
+    result.set_shape(known_shape(convert_to_tensor(size)))
+    return result
+
+
+def _slice_spec(
+    x: TensorSpec,
+    starts: TensorSpec | None = None,
+    sizes: TensorSpec | None = None,
+    *,
+    begin: tuple[int, ...] | None,
+    size: tuple[int, ...] | None,
+) -> TensorSpec:
+    if begin is None or size is None:
+        return of_rank(x)
+    if len(begin) != len(size):
+        raise ShapeError(f"begin and size have one number an axis each, got {list(begin)} and {list(size)}")
+    shape = x.shape.with_rank(len(begin))
+    for total, start, count in zip(shape, begin, size, strict=True):
+        if start < 0 or count < -1 or (total is not None and start + max(count, 0) > total):
+            raise ShapeError(f"the slice at {list(begin)} of size {list(size)} is not inside of shape {x.shape}")
+    dims = [
+        (None if total is None else total - start) if count == -1 else count
+        for total, start, count in zip(shape, begin, size, strict=True)
+    ]
+    return spec_of(dims, x.dtype)
+
+
+def _slice_kernel(x: Any, starts: Any = None, sizes: Any = None, *, begin: Any, size: Any) -> Any:
+    if begin is None:
+        begin, size = ints(starts), ints(sizes)
+    if len(begin) != x.ndim or len(size) != x.ndim:
+        raise InvalidArgumentError(
+            None, None, f"Expected begin and size to be of length {x.ndim}, got {list(begin)} and {list(size)}"
+        )
+    key = []
+    for place, (total, start, count) in enumerate(zip(x.shape, begin, size, strict=True)):
+        end = total if count == -1 else start + count
+        if not 0 <= start <= end <= total:
+            raise InvalidArgumentError(
+                None, None, f"Expected begin[{place}] in [0, {total}] and size up to the end, got {start} and {count}"
+            )
+        key.append(builtins.slice(start, end))
+    return x[(*key, ...)]
+
+
+def _slice_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
+    if len(arrays) > 1:
+        return each(kernel, arrays, batched, attrs)
+    return kernel(arrays[0], begin=(0, *attrs["begin"]), size=(-1, *attrs["size"]))
+
+
+def _slice_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
+    return only_first(op, add_op("SliceGrad", dy, *op.inputs, begin=op.attrs["begin"]))
+
+
+def _slice_grad_kernel(y: Any, x: Any, starts: Any = None, sizes: Any = None, *, begin: Any) -> Any:
+    result = zeros(y, tuple(x.shape))
+    first = ints(starts) if begin is None else begin
+    key = tuple(builtins.slice(start, start + count) for start, count in zip(first, y.shape, strict=True))
+    result[(*key, ...)] = y
+    return result
+
+
+def _slice_grad_gradient(op: Operation, dx: Tensor) -> tuple[Tensor | None, ...]:
+    begin = op.attrs["begin"]
+    start = op.inputs[2] if begin is None else begin
+    return only_first(op, slice(dx, start, shape(op.inputs[0])))
+
+
+define("Slice", spec=_slice_spec, kernel=_slice_kernel, gradient=_slice_gradient, batch=_slice_batch)
+define(
+    "SliceGrad",
+    spec=lambda y, x, *numbers, begin: TensorSpec(x.shape, y.dtype),
+    kernel=_slice_grad_kernel,
+    gradient=_slice_grad_gradient,
+)

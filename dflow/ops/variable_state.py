@@ -1,0 +1,80 @@
+"""The state behind a variable: its value on a device.
+
+Why a value is never changed in place: a read hands out the array itself, and whoever holds it must not see it change.
+Source: state_ops of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dflow.errors import FailedPreconditionError, InvalidArgumentError
+from dflow.registry import KernelContext
+from dflow.specs import VariableSpec
+
+__all__ = ["VariableState", "state_of"]
+
+
+class VariableState:
+    """The value of one variable on its device.  Its lock orders updates; a read needs none."""
+
+    def __init__(self, spec: VariableSpec) -> None:
+        self.spec = spec
+        self.lock = threading.Lock()
+        self._value: Any = None
+
+    @property
+    def initialized(self) -> bool:
+        return self._value is not None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the value; 0 if there is none."""
+        return 0 if self._value is None else int(getattr(self._value, "nbytes", 0))
+
+    def read(self) -> Any:
+        """The value, which no one may change; FailedPreconditionError if there is none."""
+        value = self._value
+        if value is None:
+            raise FailedPreconditionError(
+                None, None, f"Attempting to use uninitialized value {self.spec.name}; run its initializer first"
+            )
+        return value
+
+    def assign(self, value: Any, validate_shape: bool = True) -> Any:
+        """Replace the value.  InvalidArgumentError for another shape than the variable's."""
+        with self.lock:
+            return self._store(value, validate_shape)
+
+    def update(self, change: Callable[[Any], Any]) -> Any:
+        """Replace the value by `change(value)`; concurrent updates happen one after the other."""
+        with self.lock:
+            return self._store(change(self.read()), True)
+
+    def _store(self, value: Any, validate_shape: bool) -> Any:
+        shape = tuple(value.shape)
+        if validate_shape and not self.spec.shape.is_compatible_with(shape):
+            raise InvalidArgumentError(
+                None,
+                None,
+                f"Assign requires shapes of both tensors to match. lhs shape= {self.spec.shape} rhs shape= {shape}",
+            )
+        if isinstance(value, np.ndarray) and value.flags.writeable:
+            value = value.view()
+            value.flags.writeable = False
+        self._value = value
+        return value
+
+
+def state_of(context: KernelContext, variable: VariableSpec) -> VariableState:
+    """The state of a variable on the kernel's device; made, without a value, at first sight."""
+    found = context.resource(variable.key, lambda: VariableState(variable))
+    if not isinstance(found, VariableState):
+        raise InvalidArgumentError(
+            None, None, f"{variable.key} is a {type(found).__name__} on {context.device}, expected a variable"
+        )
+    return found

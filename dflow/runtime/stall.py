@@ -1,0 +1,43 @@
+"""Who waits for which queue, since when: what a program that stands still is told.
+
+A queue is stalled when attempts wait for it and nothing has moved in it for a while.  Pure functions of the rows that
+`SharedQueue.row` gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+STALL_AFTER = 30.0  # seconds without a move
+
+Row = Mapping[str, Any]
+
+
+def stalled(queues: Iterable[Row], after: float = STALL_AFTER) -> list[Row]:
+    """The queues in which nothing has moved for `after` seconds though someone waits."""
+    return [row for row in queues if row["waiting"] and row["idle_s"] >= after]
+
+
+def report(queues: Iterable[Row]) -> str:
+    """The given queues in words: how full, who waits since when, who last moved something.  "" for none."""
+    return "\n".join(_queue(row) for row in queues)
+
+
+def _queue(row: Row) -> str:
+    of = "" if row["capacity"] < 0 else f" of {row['capacity']}"
+    state = "closed" if row["closed"] else "open"
+    moved = f"last moved {row['idle_s']:.0f} s ago by {row['moved_by']}" if row["moved_by"] else "nothing moved yet"
+    head = f"{row['kind']} '{row['name']}' on {row['device']} holds {row['size']}{of} elements, {state}; {moved}"
+    waiting = [f"  waits since {w['since_s']:.0f} s: {w['who']} ({w['what']})" for w in row["waiting"]]
+    return "\n".join([head, *waiting, *_hints(row)])
+
+
+def _hints(row: Row) -> list[str]:
+    """What the reader may not see: a demand that no element can meet."""
+    wanted = max((w["wants"] for w in row["waiting"]), default=0)
+    if 0 <= row["capacity"] < wanted and not row["waiting_enqueues"]:
+        return [
+            f"  {wanted} elements are wanted at once; the queue holds at most {row['capacity']}, and no one enqueues"
+        ]
+    return []

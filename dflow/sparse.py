@@ -1,0 +1,99 @@
+"""Sparse tensors: three tensors that say which entries there are.
+
+Source: tf.SparseTensor of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from dflow import scopes
+from dflow.dtypes import DType, int64
+from dflow.graph import Graph, Operation, Tensor, convert_to_tensor
+from dflow.ops.constants import constant_value
+from dflow.shapes import TensorShape
+
+
+class SparseTensorValue(NamedTuple):
+    """The value of a SparseTensor, as arrays."""
+
+    indices: Any
+    values: Any
+    dense_shape: Any
+
+
+class SparseTensor:
+    """A tensor of which only some entries are there.
+
+    indices: int64 [n, rank], in order of rows; values: [n], of any dtype; dense_shape: int64 [rank].
+    Fetching one gives a SparseTensorValue.  Raises ShapeError (a ValueError) for shapes that do not fit together.
+    """
+
+    def __init__(self, indices: Any, values: Any, dense_shape: Any) -> None:
+        self._indices = convert_to_tensor(indices, int64, name="indices")
+        self._values = convert_to_tensor(values, name="values")
+        self._dense_shape = convert_to_tensor(dense_shape, int64, name="dense_shape")
+        indices_shape = self._indices.shape.with_rank(2)
+        n = self._values.shape.with_rank(1)
+        rank = self._dense_shape.shape.with_rank(1)
+        TensorShape([indices_shape.known[0]]).merge_with(n)
+        TensorShape([indices_shape.known[1]]).merge_with(rank)
+
+    @classmethod
+    def from_value(cls, value: Any) -> SparseTensor:
+        """A constant of a SparseTensorValue; a SparseTensor as it is.  TypeError for anything else."""
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, SparseTensorValue):
+            raise TypeError(f"Neither a SparseTensor nor SparseTensorValue: {value!r}.")
+        return cls(*value)
+
+    @property
+    def indices(self) -> Tensor:
+        return self._indices
+
+    @property
+    def values(self) -> Tensor:
+        return self._values
+
+    @property
+    def dense_shape(self) -> Tensor:
+        return self._dense_shape
+
+    @property
+    def dtype(self) -> DType:
+        return self._values.dtype
+
+    @property
+    def op(self) -> Operation:
+        """The operation that makes the values."""
+        return self._values.op
+
+    @property
+    def graph(self) -> Graph:
+        return self._values.graph
+
+    @property
+    def shape(self) -> TensorShape:
+        """What is known of the dense shape while the graph is built."""
+        known = constant_value(self._dense_shape)
+        if known is not None:
+            return TensorShape(known.tolist())
+        (rank,) = self._dense_shape.shape.with_rank(1).merge_with(self._indices.shape.with_rank(2).known[1:]).known
+        return TensorShape(None if rank is None else [None] * rank)
+
+    def get_shape(self) -> TensorShape:
+        return self.shape
+
+    def eval(self, feed_dict: dict[Any, Any] | None = None, session: Any = None) -> SparseTensorValue:
+        """The value in `session`, or in the default session; ValueError if there is none."""
+        parts, rebuild = self._fetch_parts()
+        return rebuild(*scopes.session_for(self.graph, session).run(parts, feed_dict))
+
+    def _fetch_parts(self) -> tuple[list[Tensor], Callable[..., SparseTensorValue]]:
+        """What a session fetches for it, and what makes its value of theirs.  A feed goes to the same parts."""
+        return [self._indices, self._values, self._dense_shape], SparseTensorValue
+
+    def __repr__(self) -> str:
+        return f"SparseTensor(indices={self._indices!r}, values={self._values!r}, dense_shape={self._dense_shape!r})"

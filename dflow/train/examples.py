@@ -1,0 +1,133 @@
+"""How examples of several sources come into one queue, and batches of them out: what all batching functions share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from dflow.dtypes import bool_
+from dflow.graph import Operation, Tensor, convert_to_tensor, get_default_graph
+from dflow.ops.constants import constant_value
+from dflow.ops.control import no_op
+from dflow.ops.data_flow import QueueBase
+from dflow.ops.fill import fill
+from dflow.ops.gather import boolean_mask
+from dflow.ops.shape import expand_dims
+from dflow.ops.shape import shape as shape_of
+from dflow.shapes import TensorShape
+from dflow.train.queue_runner import QueueRunner, add_queue_runner
+
+Makes = Callable[[Any, Any], QueueBase]  # a queue, of the dtypes and shapes of its components
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The tensors of one source, and their keys if they came as a dict."""
+
+    tensors: list[Tensor]
+    keys: tuple[Any, ...] | None
+
+    @classmethod
+    def of(cls, tensors: Sequence[Any] | Mapping[Any, Any]) -> Source:
+        """Raises ValueError if there is no tensor, TypeError for a single one."""
+        keys = None
+        if isinstance(tensors, Mapping):
+            keys = tuple(sorted(tensors))
+            tensors = [tensors[key] for key in keys]
+        found = [convert_to_tensor(tensor) for tensor in tensors]
+        if not found:
+            raise ValueError("Expected at least one tensor in batch().")
+        return cls(found, keys)
+
+
+def batches(
+    sources: Sequence[Any],
+    batch_size: Any,
+    make: Makes,
+    name: str,
+    *,
+    keep_input: Any = True,
+    num_threads: int = 1,
+    enqueue_many: bool = False,
+    shapes: Any = None,
+    dynamic_pad: bool = False,
+    allow_smaller_final_batch: bool = False,
+) -> Any:
+    """A batch of the examples of `sources`, in the structure of these; see `batching.py`."""
+    graph = get_default_graph()
+    with graph.name_scope(name) as scope:
+        found = [Source.of(tensors) for tensors in sources]
+        _check_alike(found)
+        keep = _kept(keep_input, enqueue_many)
+        if shapes is None:
+            shapes = _shapes([source.tensors for source in found], enqueue_many, dynamic_pad)
+        queue = make([tensor.dtype for tensor in found[0].tensors], shapes)
+        enqueues = [_enqueue(queue, source.tensors, keep, enqueue_many) for source in found]
+        add_queue_runner(QueueRunner(queue, enqueues * num_threads))
+        dequeue = queue.dequeue_up_to if allow_smaller_final_batch else queue.dequeue_many
+        taken = dequeue(batch_size, name=scope)
+    keys = found[0].keys
+    if keys is None:
+        return taken
+    return dict(zip(keys, taken if isinstance(taken, list) else [taken], strict=True))
+
+
+def _check_alike(sources: Sequence[Source]) -> None:
+    if not sources:
+        raise ValueError("Expected at least one set of tensors")
+    if any(source.keys != sources[0].keys for source in sources):
+        raise ValueError("All dictionaries in tensors_list must have the same keys")
+    first, *others = [[tensor.dtype.name for tensor in source.tensors] for source in sources]
+    for names in others:
+        if names != first:
+            raise TypeError(f"Expected types to be consistent: {', '.join(first)} vs. {', '.join(names)}.")
+
+
+def _shapes(sources: Sequence[Sequence[Tensor]], enqueue_many: bool, dynamic_pad: bool) -> list[TensorShape]:
+    """The shape of each component of an example: what all sources say; where they are padded, what all agree on."""
+    found = []
+    for tensors in zip(*sources, strict=True):
+        shapes = [_example_shape(tensor, enqueue_many) for tensor in tensors]
+        merged = reduce(TensorShape.merge_with, shapes)
+        found.append(reduce(TensorShape.relax_with, shapes) if dynamic_pad else merged)
+    return found
+
+
+def _example_shape(tensor: Tensor, enqueue_many: bool) -> TensorShape:
+    if tensor.shape.ndims is None:
+        raise ValueError(f"Cannot infer Tensor's rank: {tensor!r}")
+    if not enqueue_many:
+        return tensor.shape
+    if tensor.shape.ndims == 0:
+        raise ValueError(f"{tensor.name}: Shape {tensor.shape} must have rank at least 1")
+    shape: TensorShape = tensor.shape[1:]
+    return shape
+
+
+def _kept(keep_input: Any, enqueue_many: bool) -> bool | Tensor:
+    """`keep_input` as a bool, if it is known, or a bool tensor."""
+    keep: Tensor = convert_to_tensor(keep_input, bool_, name="keep_input")
+    if keep.shape.ndims is None:
+        raise ValueError("`keep_input` dimensions must be known at graph construction.")
+    if keep.shape.ndims > 1:
+        raise ValueError("`keep_input` must be 0 or 1 dimensions.")
+    if keep.shape.ndims == 1 and not enqueue_many:
+        raise ValueError("`keep_input` cannot be a vector when `enqueue_many=False`.")
+    known = constant_value(keep) if keep.shape.ndims == 0 else None
+    return keep if known is None else bool(known)
+
+
+def _enqueue(queue: QueueBase, tensors: list[Tensor], keep: bool | Tensor, enqueue_many: bool) -> Operation:
+    """Put in an example, or many; those that are not kept are left out."""
+    if keep is True:
+        return queue.enqueue_many(tensors) if enqueue_many else queue.enqueue(tensors)
+    if keep is False:
+        return no_op()
+    rows = tensors if enqueue_many else [expand_dims(tensor, 0) for tensor in tensors]
+    mask = keep
+    if keep.shape.ndims == 0:
+        mask = fill(shape_of(rows[0])[:1], keep)
+        mask.set_shape([None])
+    return queue.enqueue_many([boolean_mask(tensor, mask) for tensor in rows])

@@ -1,4 +1,0 @@
-"""Drawings of graphs."""
-
-
-def visualize() -> None: ...

@@ -1,0 +1,188 @@
+"""Decoding Examples: bytes to arrays, as a plan of features says.
+
+Each kind of feature is decoded for all Examples at once; a single Example is a batch of one, without its first axis.
+What is wrong is a `Fault`, which the operations turn into the error that a user sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from dflow.dtypes import DType, float32, int64, string
+from dflow.readers.example_proto import Example, SequenceExample
+from dflow.readers.features import Fixed, Indexed, Plan, Ragged, Steps
+
+Array = np.ndarray[Any, Any]
+Row = Mapping[str, Any]  # key -> Feature message
+
+_KIND = {float32: "float_list", int64: "int64_list", string: "bytes_list"}
+NAMES = {float32: "float", int64: "int64", string: "string"}  # as messages say them
+_TYPE_OF = {kind: NAMES[dtype] for dtype, kind in _KIND.items()}
+
+
+class Fault(ValueError):
+    """What is wrong with one Example.  index: which; key: the feature whose values are wrong."""
+
+    def __init__(self, fact: str, index: int, key: str | None = None) -> None:
+        super().__init__(fact)
+        self.index = index
+        self.key = key
+
+
+def parse(serialized: Sequence[bytes]) -> list[Row]:
+    """The features of each Example.  Raises Fault for bytes that are no Example."""
+    return [_parsed(Example, data, i).features.feature for i, data in enumerate(serialized)]
+
+
+def parse_sequence(serialized: bytes) -> tuple[Row, Mapping[str, Any]]:
+    """The context's features and the feature lists of a SequenceExample.  Raises Fault for bytes that are none."""
+    message = _parsed(SequenceExample, serialized, 0)
+    return message.context.feature, message.feature_lists.feature_list
+
+
+def _parsed(kind: Any, data: bytes, index: int) -> Any:
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        shown = repr(data if len(data) <= 60 else data[:57] + b"...")
+        raise Fault(f"Could not parse example input, value: {shown}", index) from None
+
+
+# -- each kind of feature
+
+
+def decode(rows: Sequence[Row], plan: Sequence[Plan]) -> list[Array]:
+    """All features of a batch: one array for each dense one; indices, values and dense shape for each sparse one."""
+    return [array for feature in plan for array in _decode(rows, feature)]
+
+
+def decode_single(row: Row, plan: Sequence[Plan]) -> list[Array]:
+    """All features of one Example: as in a batch of one, without the batch dimension."""
+    return [array for feature in plan for array in _without_batch(_decode([row], feature))]
+
+
+def decode_list(name: str, lists: Mapping[str, Any], feature: Plan) -> list[Array]:
+    """A feature list of a SequenceExample: [steps, *shape], or sparse [steps, longest].  Raises Fault."""
+    found = lists.get(name)
+    if found is None and isinstance(feature, Steps) and not feature.may_miss:
+        raise Fault(f"Feature list '{name}' is required but could not be found.", 0)
+    steps = [{name: step} for step in found.feature] if found is not None else []
+    if isinstance(feature, Steps):
+        feature = Fixed(feature.key, feature.dtype, feature.shape)
+    return _decode(steps, feature)
+
+
+def _without_batch(arrays: list[Array]) -> list[Array]:
+    if len(arrays) == 1:
+        return [arrays[0][0, ...]]
+    indices, values, dense_shape = arrays
+    return [indices[:, 1:], values, dense_shape[1:]]
+
+
+def _decode(rows: Sequence[Row], feature: Plan) -> list[Array]:
+    if isinstance(feature, Fixed):
+        return [_fixed(rows, feature)]
+    if isinstance(feature, Steps):
+        return [_steps(rows, feature)]
+    if isinstance(feature, Ragged):
+        return _ragged(_all_values(rows, feature.key, feature.dtype), feature.dtype)
+    return _indexed(rows, feature)
+
+
+def _fixed(rows: Sequence[Row], feature: Fixed) -> Array:
+    size = int(np.prod(feature.shape, dtype=int))
+    result = np.empty((len(rows), size), feature.dtype.as_numpy_dtype)
+    for i, row in enumerate(rows):
+        values = _values(row, feature.key, feature.dtype, i)
+        if values is None:
+            if feature.default is None:
+                fact = f"(data type: {NAMES[feature.dtype]}) is required but could not be found."
+                raise Fault(f"Feature: {feature.key} {fact}", i)
+            values = feature.default
+        elif len(values) != size:
+            name, shape = NAMES[feature.dtype], list(feature.shape)
+            fact = f"Number of {name} values != expected.  Values size: {len(values)} but output shape: {shape}"
+            raise Fault(fact, i, feature.key)
+        result[i] = values
+    return result.reshape(len(rows), *feature.shape)
+
+
+def _steps(rows: Sequence[Row], feature: Steps) -> Array:
+    size = int(np.prod(feature.shape, dtype=int))
+    found = _all_values(rows, feature.key, feature.dtype)
+    for i, values in enumerate(found):
+        if len(values) % size if size else len(values):
+            fact = f"Number of {NAMES[feature.dtype]} values is not a multiple of stride length."
+            shape = list(feature.shape)
+            raise Fault(f"{fact} Saw {len(values)} values but output shape is: {shape}", i, feature.key)
+    longest = max(map(len, found), default=0)
+    result = np.full((len(rows), longest), feature.pad, feature.dtype.as_numpy_dtype)
+    for i, values in enumerate(found):
+        result[i, : len(values)] = values
+    return result.reshape(len(rows), longest // size if size else 0, *feature.shape)
+
+
+def _ragged(found: Sequence[Array], dtype: DType) -> list[Array]:
+    lengths = np.array([len(values) for values in found], np.int64)
+    positions = [np.arange(length) for length in lengths]
+    indices = np.stack([np.repeat(np.arange(len(found)), lengths), _joined(positions, np.int64)], axis=1)
+    dense_shape = np.array([len(found), lengths.max(initial=0)], np.int64)
+    return [indices.astype(np.int64), _joined(found, dtype.as_numpy_dtype), dense_shape]
+
+
+def _indexed(rows: Sequence[Row], feature: Indexed) -> list[Array]:
+    found = _all_values(rows, feature.value_key, feature.dtype)
+    axes = [_all_values(rows, key, int64) for key in feature.index_keys]
+    indices, values = [], []
+    for i, own in enumerate(found):
+        for key, axis, size in zip(feature.index_keys, axes, feature.size, strict=True):
+            if len(axis[i]) != len(own):
+                fact = f"it has {len(own)} values in '{feature.value_key}' but {len(axis[i])} indices in '{key}'"
+                raise Fault(fact, i, feature.key)
+            outside = (axis[i] < 0) | (axis[i] >= size)
+            if outside.any():
+                fact = f"index {axis[i][outside][0]} in '{key}' is out of bounds: it must be >= 0 and < {size}"
+                raise Fault(fact, i, feature.key)
+        place = np.stack([axis[i] for axis in axes], axis=1)
+        if not feature.is_sorted:
+            order = np.lexsort(place.T[::-1])
+            place, own = place[order], own[order]
+        indices.append(np.concatenate([np.full((len(own), 1), i), place], axis=1))
+        values.append(own)
+    width = 1 + len(axes)
+    all_indices = np.concatenate([np.empty((0, width), np.int64), *indices])
+    return [all_indices, _joined(values, feature.dtype.as_numpy_dtype), np.array([len(rows), *feature.size], np.int64)]
+
+
+# -- values
+
+
+def _all_values(rows: Sequence[Row], key: str, dtype: DType) -> list[Array]:
+    """The values of a feature in each row: none where it misses."""
+    return list(_each(rows, key, dtype))
+
+
+def _each(rows: Sequence[Row], key: str, dtype: DType) -> Iterator[Array]:
+    for i, row in enumerate(rows):
+        values = _values(row, key, dtype, i)
+        yield np.array(() if values is None else values, dtype.as_numpy_dtype)
+
+
+def _values(row: Row, key: str, dtype: DType, index: int) -> Any:
+    """The values of a feature, None if it misses.  Raises Fault if they are of another type."""
+    feature = row.get(key)
+    kind = None if feature is None else feature.WhichOneof("kind")
+    if kind is None:
+        return None
+    if kind != _KIND[dtype]:
+        fact = f"Data types don't match. Expected type: {NAMES[dtype]} but the values are of type: {_TYPE_OF[kind]}"
+        raise Fault(fact, index, key)
+    return getattr(feature, kind).value
+
+
+def _joined(arrays: Sequence[Array], dtype: Any) -> Array:
+    return np.concatenate([np.empty(0, dtype), *arrays])

@@ -1,0 +1,54 @@
+"""Parquet files, in blocks of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dflow.readers.blocks import BlockReader, Blocks, Columns, skipped
+from dflow.readers.text import open_file
+from dflow.registry import reader
+
+
+class ParquetReader(BlockReader):
+    """Hands out the rows of Parquet files in blocks, each column as a tensor.
+
+        columns = {"pixels": df.FixedLenFeature([64], df.float32), "digit": df.int64}
+        batch = df.ParquetReader(columns, block=256).read_block(queue)
+        batch["pixels"]  # float32 [rows, 64]
+
+    columns: name -> the dtype to read it as, or a FixedLenFeature: `shape` for a column of lists, and in
+        `default_value` what a missing value becomes.  Without a default, a missing value is an error.  No others are
+        read from the file.
+    block: rows at once; the last block of a file has fewer.
+    File names are local paths, or URLs of any file system that fsspec knows.  Counts of records are counts of blocks.
+    """
+
+    def __init__(self, columns: Mapping[str, Any], block: int = 1024, name: str | None = None) -> None:
+        super().__init__("ParquetReader", columns, block, {}, name)
+
+
+@reader("ParquetReader")
+class ParquetBlocks(Blocks):
+    """The format of a `ParquetReader`."""
+
+    def __init__(self, columns: Columns, block: int = 1024) -> None:
+        super().__init__(columns, block)
+        self._file: Any = None
+
+    def batches(self, path: str, row: int) -> Iterator[Any]:
+        import pyarrow.parquet as pq
+
+        self._file = pq.ParquetFile(open_file(path) if "://" in path else path)
+        names, there = [column.key for column in self._columns], self._file.schema_arrow.names
+        if missing := [name for name in names if name not in there]:
+            raise ValueError(f"there is no column {', '.join(missing)}; the file has {', '.join(there)}")
+        groups = range(self._file.num_row_groups)
+        while groups and (rows := self._file.metadata.row_group(groups[0]).num_rows) <= row:
+            groups, row = groups[1:], row - rows
+        batches = self._file.iter_batches(self._block, row_groups=list(groups), columns=names)
+        return skipped(batches, row)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close(force=True)

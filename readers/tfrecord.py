@@ -1,0 +1,157 @@
+"""TFRecord files, and what to do where one is broken."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import os
+from typing import Any, BinaryIO, cast
+
+import fsspec
+import numpy as np
+
+from dflow.dtypes import int64
+from dflow.errors import DataLossError
+from dflow.graph import Tensor
+from dflow.ops.readers import ReaderBase
+from dflow.readers.text import open_file
+from dflow.readers.tfrecord_framing import FRAMING, BadRecord, end_of, payload_at, search
+from dflow.readers.tfrecord_io import TFRecordOptions
+from dflow.readers.window import Window
+from dflow.registry import KernelContext, define, no_gradient, reader
+from dflow.shapes import SCALAR
+from dflow.specs import ReaderSpec, TensorSpec
+
+_LINE = 1 << 16  # bytes of a broken stretch in one line of a quarantine file
+_log = logging.getLogger(__name__)
+
+
+class TFRecordReader(ReaderBase):
+    """Hands out the records of TFRecord files.
+
+    `read` gives (key, value), scalar strings.  The key is `<file>:<byte offset of the record>`, in decompressed bytes;
+    the value is the payload.  Both checksums of each record are checked.
+
+    options: how the files are compressed: a `python_io.TFRecordOptions`, or "", "GZIP" or "ZLIB".
+    on_corrupt: what to do where a record is broken or cut off.
+        "error": the read raises DataLossError with the offset, and the reader stays there.
+        "skip": go on with the next whole record, log what was left out, and count it.
+        A path (local, or a URL): the same, and add what was left out to this file, as lines of JSON with `file`,
+        `offset`, `reason` and `bytes` (base64; at most 64 KiB a line).  Several readers may share it.
+    Source: tf.TFRecordReader of TensorFlow 1.15, which has no `on_corrupt`.
+    """
+
+    def __init__(
+        self, name: str | None = None, options: Any = None, on_corrupt: str | os.PathLike[str] = "error"
+    ) -> None:
+        compression = TFRecordOptions.get_compression_type_string(options)
+        super().__init__("TFRecordReader", {"compression": compression, "on_corrupt": os.fspath(on_corrupt)}, name)
+
+    def num_left_out(self, name: str | None = None) -> Tensor:
+        """How often something was left out since the reader was made: a scalar int64; 0 if on_corrupt is "error"."""
+        return self._add("TFRecordReaderNumLeftOut", name).outputs[0]
+
+
+def _left_out_spec(reader: ReaderSpec) -> TensorSpec:
+    return TensorSpec(SCALAR, int64)
+
+
+def _left_out_kernel(context: KernelContext, reader: ReaderSpec) -> Any:
+    return np.asarray(context.machine(reader).call("left_out"), dtype=np.int64)
+
+
+define(
+    "TFRecordReaderNumLeftOut",
+    spec=_left_out_spec,
+    kernel=_left_out_kernel,
+    gradient=no_gradient("it counts"),
+    stateful=True,
+    host_only=True,
+)
+
+
+@reader("TFRecordReader")
+class TFRecords:
+    """The format of a `TFRecordReader`.  Its state is the offset of the next record, in decompressed bytes.
+
+    left_out: how many stretches of bytes were no whole records and were left out.
+    """
+
+    def __init__(self, compression: str = "", on_corrupt: str = "error") -> None:
+        self.left_out = 0
+        self._compression = compression
+        self._on_corrupt = on_corrupt
+        self._path = ""
+        self._offset = 0
+        self._window = Window(io.BytesIO())
+
+    def open(self, path: str, state: int | None = None) -> None:
+        """Start at the first record, or at a state.  Raises OSError if it cannot be opened."""
+        self._window = Window(open_file(path), self._compression)
+        self._path = path
+        self._offset = state or 0
+
+    def read(self) -> tuple[bytes, bytes] | None:
+        """The next (key, payload); None at the end."""
+        while True:
+            self._window.move(self._offset)
+            try:
+                payload = payload_at(self._window, self._offset)
+            except (BadRecord, DataLossError) as error:
+                fact = str(error)
+                if self._on_corrupt == "error":
+                    raise DataLossError(None, None, f"{self._path}; {fact}") from None
+                if not self._leave_out(fact):
+                    return None
+                continue
+            if payload is None:
+                return None
+            key = b"%b:%d" % (os.fsencode(self._path), self._offset)
+            self._offset += len(payload) + FRAMING
+            return key, payload
+
+    def state(self) -> int:
+        return self._offset
+
+    def close(self) -> None:
+        self._window.close()
+
+    def _leave_out(self, reason: str) -> bool:
+        """Go to the next whole record; False if there is none."""
+        self.left_out += 1
+        begin = self._offset
+        try:
+            found = self._go_on(reason)
+        except DataLossError as error:  # of the compression: nothing behind this place can be had
+            reason, found = f"{reason}; {error}", False
+        _log.warning("%s; %s: %d bytes were left out", self._path, reason, self._offset - begin)
+        return found
+
+    def _go_on(self, reason: str) -> bool:
+        end = end_of(self._window, self._offset)
+        if end is not None:
+            self._pass_over(end, reason)
+            return True
+        place, found = search(self._window, self._offset + 1)
+        while True:
+            self._pass_over(place, reason)
+            if found or not self._window.at(place, 1):
+                return found
+            place, found = search(self._window, place)
+
+    def _pass_over(self, end: int, reason: str) -> None:
+        """Go to `end`, and keep what lies before it in the quarantine file, if there is one."""
+        if self._on_corrupt != "skip":
+            with _append(self._on_corrupt) as file:
+                for begin in range(self._offset, end, _LINE):
+                    piece = self._window.at(begin, min(_LINE, end - begin))
+                    line = {"file": self._path, "offset": begin, "reason": reason}
+                    file.write(json.dumps(line | {"bytes": base64.b64encode(piece).decode()}).encode() + b"\n")
+        self._offset = end
+        self._window.move(end)
+
+
+def _append(path: str) -> BinaryIO:
+    return cast(BinaryIO, fsspec.open(path, "ab").open() if "://" in path else open(path, "ab"))

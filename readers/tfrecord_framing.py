@@ -1,0 +1,135 @@
+"""TFRecord files, record by record: the frame around each payload, and how to find the next whole one.
+
+A record is the payload's length (8 bytes, little endian), a checksum of these 8 bytes (4), the payload, and a checksum
+of the payload (4).  A checksum is a masked CRC-32C: rotated right by 15 bits, plus a constant.  A file has no header.
+Source: the TFRecord format as TensorFlow documents it.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from typing import Any
+
+import google_crc32c
+import numpy as np
+
+from dflow.errors import DataLossError
+from dflow.readers.window import Window
+
+FRAMING = 16  # bytes that a record has besides its payload
+_HEAD = struct.Struct("<QI")
+_SUM = struct.Struct("<I")
+_LENGTH = struct.Struct("<Q")
+_MASK = 0xA282EAD8
+_SEARCHED = 1 << 16  # bytes searched at once
+
+
+class BadRecord(Exception):
+    """There is no whole record at `offset`: its text says what is, such as "corrupted record"."""
+
+    def __init__(self, fact: str, offset: int) -> None:
+        super().__init__(f"{fact} at {offset}")
+
+
+def masked_crc(data: bytes) -> int:
+    """The checksum of some bytes."""
+    crc: int = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
+
+
+def framed(payload: bytes) -> bytes:
+    """A payload as a record."""
+    length = _LENGTH.pack(len(payload))
+    return b"".join((length, _SUM.pack(masked_crc(length)), payload, _SUM.pack(masked_crc(payload))))
+
+
+def payload_at(window: Window, offset: int) -> bytes | None:
+    """The payload of the record at `offset`; None: the file ends there.  Raises BadRecord, or DataLossError."""
+    head = window.at(offset, _HEAD.size)
+    if not head:
+        return None
+    if len(head) < _HEAD.size:
+        raise BadRecord("truncated record", offset)
+    length = _length(head)
+    if length is None:
+        raise BadRecord("corrupted record", offset)
+    if window.ends_before(offset + FRAMING + length):
+        raise BadRecord("truncated record", offset)
+    body = window.at(offset + _HEAD.size, length + _SUM.size)
+    if len(body) < length + _SUM.size:
+        raise BadRecord("truncated record", offset)
+    payload = body[:length]
+    if masked_crc(payload) != _SUM.unpack_from(body, length)[0]:
+        raise BadRecord("corrupted record", offset)
+    return payload
+
+
+def end_of(window: Window, offset: int) -> int | None:
+    """Where the bad record at `offset` ends, if its length can be relied on: a record or the file's end follows."""
+    length = _length(_readable(window, offset, _HEAD.size))
+    if length is None or window.ends_before(offset + FRAMING + length):
+        return None
+    end = offset + FRAMING + length
+    last, following = _readable(window, end - 1, 1), _readable(window, end, _HEAD.size)
+    return end if last and (not following or _length(following) is not None) else None
+
+
+def search(window: Window, offset: int) -> tuple[int, bool]:
+    """Look for a whole record at `offset` or behind it, as far as one looks at once.
+
+    Gives (where it is, True), or (where to go on, or the end of what can be read, False).
+    """
+    block = _readable(window, offset, _SEARCHED)
+    for found in _heads(block).tolist():
+        try:
+            if payload_at(window, offset + found) is not None:
+                return offset + found, True
+        except (BadRecord, DataLossError):
+            continue
+    return offset + len(block) - (_HEAD.size - 1 if len(block) == _SEARCHED else 0), False
+
+
+def _readable(window: Window, offset: int, n: int) -> bytes:
+    """Up to `n` bytes from `offset` on; fewer where the compressed data is broken."""
+    try:
+        return window.at(offset, n)
+    except DataLossError:
+        return window.held(offset)[:n]
+
+
+def _length(head: bytes) -> int | None:
+    """The length that the first 12 bytes of a record say; None if their checksum does not fit."""
+    if len(head) < _HEAD.size:
+        return None
+    length, checksum = _HEAD.unpack(head)
+    return length if masked_crc(head[:8]) == checksum else None
+
+
+def _heads(block: bytes) -> np.ndarray[Any, Any]:
+    """All places in `block` where 8 bytes and their checksum stand.
+
+    A CRC is linear: that of 8 bytes is the exclusive or of a part for each byte and place, so that all places of a
+    block are computed at once.
+    """
+    data = np.frombuffer(block, np.uint8)
+    n = len(data) - _HEAD.size + 1
+    if n <= 0:
+        return np.empty(0, np.int64)
+    crc = np.full(n, google_crc32c.value(bytes(8)), np.uint32)
+    for place, parts in enumerate(_crc_parts()):
+        crc ^= parts[data[place : place + n]]
+    stored = sum(data[8 + i : 8 + i + n].astype(np.uint32) << np.uint32(8 * i) for i in range(4))
+    masked = (crc >> np.uint32(15) | crc << np.uint32(17)) + np.uint32(_MASK)
+    return np.flatnonzero(masked == stored)
+
+
+@functools.cache
+def _crc_parts() -> np.ndarray[Any, Any]:
+    """[place, byte]: what a byte at a place adds to the CRC of 8 bytes."""
+    none = google_crc32c.value(bytes(8))
+    parts = [
+        [google_crc32c.value(bytes(place) + bytes([byte]) + bytes(7 - place)) ^ none for byte in range(256)]
+        for place in range(8)
+    ]
+    return np.array(parts, np.uint32)

@@ -1,0 +1,186 @@
+"""TFRecord files for programs: writing them, iterating over one, and the options of both.
+
+Source: tf.python_io of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO, ClassVar, cast
+
+import fsspec
+
+from dflow.errors import DataLossError, FailedPreconditionError, NotFoundError
+from dflow.readers.text import open_file
+from dflow.readers.tfrecord_framing import FRAMING, BadRecord, framed, payload_at
+from dflow.readers.window import Window
+
+
+class TFRecordCompressionType:
+    """The three ways to compress a TFRecord file."""
+
+    NONE = 0
+    ZLIB = 1
+    GZIP = 2
+
+
+class TFRecordOptions:
+    """How a TFRecord file is compressed.
+
+    compression_type: one of `TFRecordCompressionType`, or "", "ZLIB", "GZIP", None, or other options, whose type is
+        taken; anything else is a ValueError.
+    window_bits, compression_level, compression_method, mem_level, compression_strategy: zlib's, for writing; None:
+        zlib's default.  window_bits: 9 to 15.
+    flush_mode: zlib's way to flush, for `TFRecordWriter.flush`; None: Z_SYNC_FLUSH.
+    The buffer sizes have no effect.
+    """
+
+    compression_type_map: ClassVar[dict[int, str]] = {
+        TFRecordCompressionType.NONE: "",
+        TFRecordCompressionType.ZLIB: "ZLIB",
+        TFRecordCompressionType.GZIP: "GZIP",
+    }
+
+    def __init__(
+        self,
+        compression_type: Any = None,
+        flush_mode: int | None = None,
+        input_buffer_size: int | None = None,
+        output_buffer_size: int | None = None,
+        window_bits: int | None = None,
+        compression_level: int | None = None,
+        compression_method: int | None = None,
+        mem_level: int | None = None,
+        compression_strategy: int | None = None,
+    ) -> None:
+        self.get_compression_type_string(compression_type)  # checks it
+        self.compression_type = compression_type
+        self.flush_mode = flush_mode
+        self.input_buffer_size = input_buffer_size
+        self.output_buffer_size = output_buffer_size
+        self.window_bits = window_bits
+        self.compression_level = compression_level
+        self.compression_method = compression_method
+        self.mem_level = mem_level
+        self.compression_strategy = compression_strategy
+
+    @classmethod
+    def get_compression_type_string(cls, options: Any) -> str:
+        """ "", "ZLIB" or "GZIP" for options, a compression type, its string, or None."""
+        if isinstance(options, TFRecordOptions):
+            options = options.compression_type
+            return cls.get_compression_type_string(options)
+        if options is None:
+            return ""
+        if isinstance(options, int) and options in cls.compression_type_map:
+            return cls.compression_type_map[options]
+        if isinstance(options, str) and options in cls.compression_type_map.values():
+            return options
+        raise ValueError(f'Not a valid compression_type: {options!r}; it may be "", "ZLIB" or "GZIP"')
+
+
+class TFRecordWriter:
+    """Writes a TFRecord file.
+
+        with TFRecordWriter("train.tfrecords", "GZIP") as writer:
+            writer.write(example.SerializeToString())
+
+    path: a local path, or a URL of any file system that fsspec knows; a file that is there is replaced.
+    options: a `TFRecordOptions`, or what it takes as `compression_type`.
+    Raises NotFoundError if the folder does not exist.  After `close`, write and flush raise FailedPreconditionError.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], options: Any = None) -> None:
+        compression = TFRecordOptions.get_compression_type_string(options)
+        self._deflate = _deflate(options, compression) if compression else None
+        self._flush_mode = getattr(options, "flush_mode", None) or zlib.Z_SYNC_FLUSH
+        self._file: BinaryIO | None = _create(os.fspath(path))
+
+    def write(self, record: bytes) -> None:
+        """Add a record.  TypeError for anything but bytes."""
+        if not isinstance(record, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a record must be bytes, got {type(record).__name__}")
+        file = self._opened()
+        data = framed(bytes(record))
+        file.write(self._deflate.compress(data) if self._deflate else data)
+
+    def flush(self) -> None:
+        """All records so far can be read from the file now."""
+        file = self._opened()
+        if self._deflate:
+            file.write(self._deflate.flush(self._flush_mode))
+        file.flush()
+
+    def close(self) -> None:
+        """End the file; nothing happens if it has ended."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        with file:
+            if self._deflate:
+                file.write(self._deflate.flush())
+
+    def __enter__(self) -> TFRecordWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            raise FailedPreconditionError(None, None, "Writer is closed.")
+        return self._file
+
+
+def tf_record_iterator(path: str | os.PathLike[str], options: Any = None) -> Iterator[bytes]:
+    """The records of a TFRecord file, one by one, as bytes.
+
+    path and options: as for `TFRecordWriter`, and ValueError for options that are none.
+    While it runs, NotFoundError if there is no such file and DataLossError at a record that is broken or cut off.
+    """
+    return _records(os.fspath(path), TFRecordOptions.get_compression_type_string(options))
+
+
+def _records(path: str, compression: str) -> Iterator[bytes]:
+    try:
+        window = Window(open_file(path), compression)
+    except FileNotFoundError as error:
+        raise NotFoundError(None, None, f"{path}; {error.strerror or error}") from error
+    offset = 0
+    try:
+        while (payload := payload_at(window, offset)) is not None:
+            offset += len(payload) + FRAMING
+            window.move(offset)
+            yield payload
+    except BadRecord as bad:
+        raise DataLossError(None, None, f"{path}; {bad}") from None
+    finally:
+        window.close()
+
+
+def _create(path: str) -> BinaryIO:
+    try:
+        return cast(BinaryIO, fsspec.open(path, "wb").open() if "://" in path else open(path, "wb"))
+    except FileNotFoundError as error:
+        raise NotFoundError(None, None, f"{path}; {error.strerror or error}") from error
+
+
+def _deflate(options: Any, compression: str) -> Any:
+    """zlib's compressor with the given options."""
+
+    def option(name: str, default: int) -> int:
+        value = getattr(options, name, None)
+        return default if value is None else int(value)
+
+    bits = option("window_bits", zlib.MAX_WBITS)
+    if not 9 <= bits <= 15:
+        raise ValueError(f"window_bits must be 9 to 15, got {bits}")
+    return zlib.compressobj(
+        option("compression_level", zlib.Z_DEFAULT_COMPRESSION),
+        option("compression_method", zlib.DEFLATED),
+        bits + 16 if compression == "GZIP" else bits,
+        option("mem_level", zlib.DEF_MEM_LEVEL),
+        option("compression_strategy", zlib.Z_DEFAULT_STRATEGY),
+    )

@@ -1,0 +1,129 @@
+"""The bytes of a file, decompressed if it is compressed, seen through a window that only moves forward.
+
+Why not `file.read(n)`: that allocates n bytes first, and a broken file may claim any n.  A window reads in steps and
+holds only what is there.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import BinaryIO
+
+from dflow.errors import DataLossError
+
+_STEP = 1 << 18  # bytes read at once
+_WINDOW_BITS = {"ZLIB": 15, "GZIP": 31}  # as zlib names the two formats
+
+COMPRESSIONS = ("", *_WINDOW_BITS)
+
+
+class Window:
+    """An open file, from its beginning.  compression: "", "ZLIB" or "GZIP"; offsets count decompressed bytes."""
+
+    def __init__(self, file: BinaryIO, compression: str = "") -> None:
+        self._file = file
+        self._inflated = _Inflated(file, compression) if compression else None
+        self._seekable = self._inflated is None and file.seekable()
+        self._held = b""
+        self._start = 0  # the offset of the first byte held
+        self._first = 0  # the first byte that anyone may still look at
+
+    def move(self, offset: int) -> None:
+        """No byte before `offset` is looked at any more.  It may lie beyond what was read so far, not before it."""
+        self._first = offset
+
+    def at(self, offset: int, n: int) -> bytes:
+        """`n` bytes from `offset` on; fewer only where the file ends.
+
+        Raises DataLossError where the compressed data is broken; what comes before can still be had.
+        """
+        end = offset + n
+        if end > self._start + len(self._held):
+            self._extend(end)
+        return self._held[max(offset - self._start, 0) : end - self._start]
+
+    def held(self, offset: int) -> bytes:
+        """What was read already, from `offset` on."""
+        return self._held[max(offset - self._start, 0) :]
+
+    def ends_before(self, offset: int) -> bool:
+        """Does the file end before `offset`?  Also False if that cannot be told without reading."""
+        if not self._seekable or offset <= self._start + len(self._held):
+            return False
+        place = self._file.tell()
+        size = self._file.seek(0, 2)
+        self._file.seek(place)
+        return size < offset
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _extend(self, end: int) -> None:
+        """Hold the bytes from the first one needed to offset `end`, or to the end of the file."""
+        self._skip()
+        pieces = [self._held[self._first - self._start :]]
+        have = len(pieces[0])
+        try:
+            while self._first + have < end:
+                missing = end - self._first - have
+                piece = self._more(min(max(missing, _STEP), max(have, _STEP)))
+                if not piece:
+                    break
+                pieces.append(piece)
+                have += len(piece)
+        finally:
+            self._held, self._start = b"".join(pieces), self._first
+
+    def _skip(self) -> None:
+        """Go forward to the first byte needed, if it was not read yet."""
+        gap = self._first - self._start - len(self._held)
+        if gap <= 0:
+            return
+        self._held, self._start = b"", self._first - gap
+        if self._seekable:
+            self._file.seek(self._first)
+            self._start = self._first
+        while self._start < self._first:
+            piece = self._more(min(self._first - self._start, _STEP))
+            if not piece:
+                break
+            self._start += len(piece)
+        self._start = self._first
+
+    def _more(self, n: int) -> bytes:
+        return self._file.read(n) if self._inflated is None else self._inflated.read(n)
+
+
+class _Inflated:
+    """Compressed bytes as plain ones.  Streams one after another, as `cat a.gz b.gz` makes them, are one."""
+
+    def __init__(self, file: BinaryIO, compression: str) -> None:
+        self._file = file
+        self._compression = compression
+        self._zlib = zlib.decompressobj(_WINDOW_BITS[compression])
+        self._source = b""  # read, not yet taken by zlib
+
+    def read(self, n: int) -> bytes:
+        """Up to `n` bytes; none: the file ends here, whether its last stream is complete or is still being written.
+
+        Raises DataLossError at the first byte that cannot be had, and again when asked again.
+        """
+        while True:
+            if not self._source:
+                self._source = self._file.read(_STEP)
+            if self._zlib.eof:
+                self._source = self._source.lstrip(b"\0")  # padding
+                if not self._source:
+                    return b""
+                self._zlib = zlib.decompressobj(_WINDOW_BITS[self._compression])
+            before, source = self._zlib.copy(), self._source
+            try:
+                piece = self._zlib.decompress(source, n)
+            except zlib.error as error:
+                self._zlib = before
+                if n > 1:
+                    return self.read(n // 2)  # up to what is broken
+                raise DataLossError(None, None, f"the file is no valid {self._compression} data: {error}") from None
+            self._source = self._zlib.unconsumed_tail or self._zlib.unused_data
+            if piece or not source:
+                return piece

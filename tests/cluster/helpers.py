@@ -1,0 +1,239 @@
+"""What the tests of failures share: a look into the workers, a shared queue, client processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import psutil
+from distributed import Client
+
+import dflow as df
+from dflow.cluster import EmbeddedCluster
+from dflow.cluster.process import child_environment
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # what runs on the workers
+
+PS = "/job:ps/task:0/cpu:0"
+W0 = "/job:worker/task:0/cpu:0"
+W1 = "/job:worker/task:1/cpu:0"
+PATIENCE = 20.0  # seconds; what these tests wait for takes milliseconds, or a worker's restart
+
+
+def eventually(condition: Callable[[], Any], what: Callable[[], Any] = lambda: "", timeout: float = PATIENCE) -> Any:
+    """Wait until `condition()` is true, and give what it gave."""
+    deadline = time.monotonic() + timeout
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {timeout} s; {what()}"
+        time.sleep(0.01)
+    return found
+
+
+def inside(dask_worker: Any) -> dict[str, Any]:
+    """What dflow holds on a worker."""
+    plugin = dask_worker.plugins["dflow"]
+    process, hosts = plugin.process, list(plugin.process.hosts.values())
+    return {
+        "sessions": sum(len(host._sessions) for host in hosts),
+        "parts": sum(len(host._parts) for host in hosts),
+        "early": sum(len(host._early) for host in hosts),
+        "ended": sum(len(host._ended) for host in hosts),
+        "loops": len(process.loops),
+        "tasks": len(plugin.tasks),
+        "asked": len(process._asked),
+        "serving": len(process._serving),
+        "requests": len(process._requests),
+        "loans": sum(len(lane._loans) for lane in process.lanes()),
+        "queues": {row["name"]: row for host in hosts for row in host.rows()["queues"]},
+    }
+
+
+class Look:
+    """A look into a cluster, by a Dask client that is no session."""
+
+    def __init__(self, cluster: EmbeddedCluster) -> None:
+        self.cluster = cluster
+        self.client = Client(cluster.scheduler_address, set_as_default=False)
+
+    def inside(self) -> dict[str, dict[str, Any]]:
+        """What dflow holds on each worker, by the worker's name."""
+        names = {address: row["name"] for address, row in self.workers().items()}
+        found = self.client.run(inside, on_error="ignore")
+        return {names[address]: held for address, held in found.items() if address in names}
+
+    def workers(self) -> dict[str, Any]:
+        """What the scheduler says of its workers, by address."""
+        found: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
+        return found
+
+    def queue(self, name: str) -> dict[str, Any]:
+        """The counts of a queue; {} if there is none."""
+        return next((held["queues"][name] for held in self.inside().values() if name in held["queues"]), {})
+
+    def waits(self, name: str, dequeues: int = 1) -> None:
+        """Return when so many dequeues wait at a queue."""
+        eventually(lambda: self.queue(name).get("waiting_dequeues") == dequeues, lambda: self.queue(name))
+
+    def lends(self, name: str) -> None:
+        """Return when a queue has handed out all it had, and waits to hear that it arrived."""
+        eventually(lambda: sum(held["loans"] for held in self.inside().values()), self.inside)
+        assert self.queue(name)["size"] == 0
+
+    def is_empty(self) -> bool:
+        """Is nothing left of any session?"""
+        found = self.inside()
+        return not any(count for held in found.values() for key, count in held.items() if key != "queues")
+
+    def tasks(self, *states: str) -> list[str]:
+        """The keys of tasks in these states (all by default) at the scheduler, but for actors."""
+
+        def found(dask_scheduler: Any, states: tuple[str, ...]) -> list[str]:
+            tasks = dask_scheduler.tasks.values()
+            return [f"{t.state} {t.key}" for t in tasks if not t.actor and (not states or t.state in states)]
+
+        keys: list[str] = self.client.run_on_scheduler(found, states=states)
+        return keys
+
+    def process_of(self, name: str) -> psutil.Process:
+        """A worker's process."""
+        return self.cluster._worker_process(name)
+
+    def returns(self, name: str, before: str) -> None:
+        """Return when a worker is there again at another address."""
+        eventually(lambda: any(row["name"] == name and a != before for a, row in self.workers().items()), self.workers)
+
+    def address(self, name: str) -> str:
+        return next(address for address, row in self.workers().items() if row["name"] == name)
+
+
+class Tap:
+    """A shared queue, as a session of this process uses it."""
+
+    def __init__(self, session: df.Session, name: str, device: str = PS, capacity: int = 100) -> None:
+        self.session = session
+        self.name = name
+        with session.graph.as_default():
+            self.queue = shared_queue(name, device, capacity)
+            self.value = df.placeholder("float32", shape=[])
+            self.enqueue = self.queue.enqueue([self.value])
+            self.dequeue = self.queue.dequeue()
+            self.count = self.queue.size()
+            self.close = self.queue.close()
+
+    def put(self, value: float, timeout: float = PATIENCE) -> None:
+        self.session.run(self.enqueue, {self.value: value}, options=limit(timeout))
+
+    def take(self, timeout: float = PATIENCE) -> float:
+        return float(self.session.run(self.dequeue, options=limit(timeout)))
+
+    def size(self) -> int:
+        return int(self.session.run(self.count))
+
+
+def shared_queue(name: str, device: str = PS, capacity: int = 100) -> df.FIFOQueue:
+    with df.device(device):
+        return df.FIFOQueue(capacity, ["float32"], shapes=[[]], shared_name=name)
+
+
+def limit(seconds: float) -> df.RunOptions:
+    return df.RunOptions(timeout_in_ms=int(1000 * seconds))
+
+
+class Background:
+    """A call in a thread of its own."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self.outcome: Any = None
+        self._thread = threading.Thread(target=self._run, args=(call,), daemon=True)
+        self._thread.start()
+
+    def _run(self, call: Callable[[], Any]) -> None:
+        try:
+            self.outcome = call()
+        except BaseException as error:
+            self.outcome = error
+
+    def result(self, timeout: float = PATIENCE) -> Any:
+        """What the call gave or raised (as a value)."""
+        self._thread.join(timeout)
+        assert not self._thread.is_alive(), f"it did not end within {timeout} s"
+        return self.outcome
+
+
+class ClientProcess:
+    """One client process; made by `Clients.start`."""
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def hears(self, words: str) -> str:
+        """Wait for a line that starts with `words`, and give the rest of it."""
+        while True:
+            line = self._lines.get(timeout=PATIENCE)
+            if line.startswith(words):
+                return line[len(words) :].strip()
+            assert not line.startswith("raised"), line
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+
+
+class Clients:
+    """Starts client processes, each in some 10 ms."""
+
+    def __init__(self, target: str) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("clients.py")), target]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment(), text=True
+        )
+        self._new: queue.SimpleQueue[ClientProcess] = queue.SimpleQueue()
+        self._all: dict[int, ClientProcess] = {}
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            pid, _, words = line.strip().partition(" ")
+            if words == "started":
+                self._all[int(pid)] = client = self._new.get()
+                client.pid = int(pid)
+            self._all[int(pid)]._lines.put(words)
+
+    def start(self, program: str) -> ClientProcess:
+        assert self._process.stdin is not None
+        client = ClientProcess()
+        self._new.put(client)
+        self._process.stdin.write(json.dumps(program) + "\n")
+        self._process.stdin.flush()
+        client.hears("started")
+        return client
+
+    def kill_all(self) -> None:
+        for client in self._all.values():
+            with suppress(ProcessLookupError):
+                client.kill()
+
+    def close(self) -> None:
+        self.kill_all()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        self._process.stdout.close()

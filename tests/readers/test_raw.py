@@ -1,0 +1,78 @@
+"""decode_raw: strings that hold the bytes of numbers."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dflow as df
+from dflow.errors import InvalidArgumentError
+from dflow.readers.raw import decode_raw
+from dflow.registry import op_def
+
+NUMBERS = "float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool complex64 complex128"
+
+
+def run(value: Any, *args: Any, **options: Any) -> Any:
+    with df.Session() as sess:
+        return sess.run(decode_raw(value, *args, **options))
+
+
+@pytest.mark.parametrize("dtype", NUMBERS.split())
+@pytest.mark.parametrize("little_endian", [True, False])
+def test_any_numbers_come_back(dtype: str, little_endian: bool) -> None:
+    """E18.19"""
+    sent = np.array([[0, 1, 2], [3, 4, 5]]).astype(df.as_dtype(dtype).as_numpy_dtype)
+    written = sent if little_endian else sent.byteswap()
+    found = run([row.tobytes() for row in written], dtype, little_endian)
+    np.testing.assert_array_equal(found, sent)
+    assert found.dtype == sent.dtype
+
+
+@given(st.lists(st.binary(min_size=8, max_size=8), max_size=5))
+def test_each_string_is_a_row(texts: list[bytes]) -> None:
+    """E18.19"""
+    kernel = op_def("DecodeRaw").kernel
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    found = kernel(array, out_type=df.uint8, little_endian=True)
+    assert [row.tobytes() for row in found] == texts
+
+
+def test_the_output_has_one_more_dimension() -> None:
+    """E18.19"""
+    tensor = decode_raw(df.placeholder(df.string, (2, None)), df.int16, name="raw")
+    assert tensor.shape.as_list() == [2, None, None]
+    assert (tensor.dtype, tensor.op.name) == (df.int16, "raw")
+    assert run(b"\x01\x00\x02\x00", df.int16).tolist() == [1, 2]
+    assert run([[b"\x00\x01"]], df.int16, little_endian=False).tolist() == [[[1]]]
+
+
+def test_no_strings_and_empty_ones_give_no_numbers() -> None:
+    """E18.19"""
+    assert run([b"", b""], df.int32).shape == (2, 0)
+    texts = df.placeholder(df.string, [None])
+    with df.Session() as sess:
+        assert sess.run(decode_raw(texts, df.int32), {texts: np.array([], object)}).shape == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "fact"),
+    [
+        ([b"abc"], "Input to DecodeRaw has length 3 that is not a multiple of 2, the size of int16"),
+        ([b"ab", b"abcd"], "requires input strings to all be the same size, but element 1 has size 4 != 2"),
+    ],
+)
+def test_lengths_that_do_not_fit_fail_the_run(texts: list[bytes], fact: str) -> None:
+    """E18.19"""
+    with pytest.raises(InvalidArgumentError, match=fact):
+        run(texts, df.int16)
+
+
+def test_text_is_no_number() -> None:
+    with pytest.raises(TypeError, match="must be numeric or bool, got string"):
+        decode_raw([b""], df.string)
+    with pytest.raises(ValueError, match="dtype"):
+        decode_raw(df.placeholder(df.int32), df.int32)

@@ -1,0 +1,117 @@
+"""The frame around a TFRecord, and the search for the next whole one."""
+
+import io
+import struct
+import zlib
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dflow.readers.tfrecord_framing import BadRecord, _heads, end_of, framed, masked_crc, payload_at, search
+from dflow.readers.window import Window
+
+PAYLOADS = st.lists(st.binary(max_size=40))
+
+
+def crc32c(data: bytes) -> int:
+    """The checksum bit by bit, as its polynomial says."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+@given(st.binary(max_size=50))
+def test_the_checksum_is_a_rotated_crc_of_castagnoli_plus_a_constant(data: bytes) -> None:
+    """F19.2"""
+    crc = crc32c(data)
+    assert masked_crc(data) == ((crc >> 15 | crc << 17 & 0xFFFFFFFF) + 0xA282EAD8) % 2**32
+
+
+def test_the_bytes_of_a_record() -> None:
+    """F19.1: as TensorFlow writes them."""
+    assert framed(b"hello").hex() == "0500000000000000" "eab2043e" "68656c6c6f" "bb1f1c19"
+    assert len(framed(b"")) == 16  # F19.3
+
+
+@given(PAYLOADS)
+def test_records_come_back(payloads: list[bytes]) -> None:
+    """F19.1, F19.3"""
+    window, offset = Window(io.BytesIO(b"".join(map(framed, payloads)))), 0
+    for payload in payloads:
+        assert payload_at(window, offset) == payload
+        offset += len(payload) + 16
+    assert payload_at(window, offset) is None
+
+
+@pytest.mark.parametrize("size", range(1, 20))
+def test_a_record_that_is_cut_off_is_truncated(size: int) -> None:
+    """D16.24, F19.4"""
+    with pytest.raises(BadRecord, match="truncated record at 0"):
+        payload_at(Window(io.BytesIO(framed(b"four")[:size])), 0)
+
+
+@pytest.mark.parametrize("place", range(20))
+def test_a_changed_byte_makes_a_record_corrupted(place: int) -> None:
+    """D16.24, F19.4"""
+    broken = bytearray(framed(b"four"))
+    broken[place] ^= 1
+    with pytest.raises(BadRecord, match="corrupted record at 0"):
+        payload_at(Window(io.BytesIO(bytes(broken))), 0)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_length_beyond_all_memory_is_a_truncated_record(compressed: bool) -> None:
+    length = struct.pack("<Q", 2**60)
+    data = length + struct.pack("<I", masked_crc(length)) + b"few bytes"
+    window = Window(io.BytesIO(zlib.compress(data)), "ZLIB") if compressed else Window(io.BytesIO(data))
+    with pytest.raises(BadRecord, match="truncated record at 0"):
+        payload_at(window, 0)
+
+
+@given(st.binary(max_size=60), st.binary(max_size=20), st.binary(max_size=60))
+def test_heads_are_found_at_once_as_one_by_one(before: bytes, payload: bytes, after: bytes) -> None:
+    block = before + framed(payload) + after
+    one_by_one = [
+        i for i in range(len(block) - 11) if masked_crc(block[i : i + 8]) == struct.unpack_from("<I", block, i + 8)[0]
+    ]
+    assert _heads(block).tolist() == one_by_one
+    assert len(before) in one_by_one
+
+
+@pytest.mark.parametrize("gap", [0, 1, 5, 65_525, 65_526, 65_536, 200_000])
+def test_the_next_whole_record_is_found_behind_any_gap(gap: int) -> None:
+    noise = Random(gap).randbytes(gap)
+    window, place = Window(io.BytesIO(noise + framed(b"found"))), 0
+    for _ in range(10):
+        place, found = search(window, place)
+        if found:
+            break
+    assert (place, found) == (gap, True)
+
+
+def test_a_search_ends_where_the_file_does() -> None:
+    assert search(Window(io.BytesIO(b"x" * 30)), 5) == (30, False)
+    assert search(Window(io.BytesIO(b"x" * 30)), 30) == (30, False)
+
+
+def test_a_broken_payload_is_passed_over_by_its_length_even_if_it_holds_records() -> None:
+    inner = framed(b"inner")
+    outer = bytearray(framed(b"x" + inner))
+    outer[12] ^= 1
+    assert end_of(Window(io.BytesIO(bytes(outer) + framed(b"next"))), 0) == len(outer)
+    assert end_of(Window(io.BytesIO(bytes(outer))), 0) == len(outer)
+    assert end_of(Window(io.BytesIO(bytes(outer) + b"no record")), 0) is None
+    assert end_of(Window(io.BytesIO(bytes(outer)[:-1])), 0) is None
+    outer[0] ^= 1
+    assert end_of(Window(io.BytesIO(bytes(outer) + framed(b"next"))), 0) is None
+
+
+def test_no_head_in_nothing() -> None:
+    assert _heads(b"short").dtype == np.int64
+    assert _heads(bytes(1000)).tolist() == []
