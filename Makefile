@@ -1,12 +1,13 @@
 PYTHON ?= python3
 
-.PHONY: help venv check test test-old-dask browser test-browser demo bench clean
+.PHONY: help venv check test test-old-dask fuzz browser test-browser demo bench clean
 
 help:
 	@echo "make demo           run the example on a small cluster of this machine"
 	@echo "make test           run the tests"
 	@echo "make check          lint, formatting, types"
 	@echo "make test-old-dask  run the cluster tests with the oldest Dask that dflow supports"
+	@echo "make fuzz           give each decoder 100,000 broken inputs"
 	@echo "make test-browser   look at the dashboard page in headless Chromium while the example runs"
 	@echo "make bench          run the benchmarks"
 	@echo "make venv           only make the virtual environment that these use"
@@ -25,6 +26,10 @@ test: .venv/dev.stamp
 
 test-old-dask: .venv-old/test.stamp
 	.venv-old/bin/pytest tests/cluster
+
+# A hundred thousand broken inputs for each decoder; `make test` tries a few hundred.
+fuzz: .venv/dev.stamp
+	DFLOW_FUZZ=100000 .venv/bin/pytest tests/readers -k "mutated or damage" --timeout=1800
 
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || echo chromium)
 

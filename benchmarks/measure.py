@@ -181,24 +181,22 @@ def table(rows: Sequence[Row], unit: Unit, peer: str | None) -> str:
 
 
 def verdict(rows: Sequence[Row], unit: Unit, peer: str | None) -> str:
-    """In words: where dflow is slower than the peer.  Spreads that overlap are no difference."""
+    """In words: where dflow was slower than the peer.  Samples of one round were taken one after the other."""
     if peer is None:
         return "TensorFlow 1 was not measured: its environment is not there (`make bench-peers` makes it)."
-    slower, same, faster = [], [], []
+    found: dict[str, list[str]] = {
+        f"**slower** than {peer} in every round": [],
+        f"**faster** than {peer} in every round": [],
+    }
+    slower, faster = found.values()
     for row in rows:
-        ours, theirs = sorted(row.ours), sorted(row.peer)
-        if ours[0] <= theirs[-1] and theirs[0] <= ours[-1]:
-            same.append(row.name)
-        elif unit.speed(median(ours), median(theirs)) < 1:
-            slower.append(row.name)
+        speeds = [unit.speed(ours, theirs) for ours, theirs in zip(row.ours, row.peer, strict=True)]
+        wins = sum(speed > 1 for speed in speeds)
+        if 0 < wins < len(speeds):
+            found.setdefault(f"faster than {peer} in {wins} of {len(speeds)} rounds", []).append(row.name)
         else:
-            faster.append(row.name)
-    parts = [
-        (f"dflow is **slower** than {peer}", slower),
-        (f"no clear difference to {peer}, the spreads overlap", same),
-        (f"dflow is **faster** than {peer}", faster),
-    ]
-    return "\n".join(f"* {how}: {'; '.join(names)}." for how, names in parts if names)
+            (faster if wins else slower).append(row.name)
+    return "\n".join(f"* dflow was {how}: {'; '.join(names)}." for how, names in found.items() if names)
 
 
 def _spread(samples: Sequence[float], unit: Unit) -> str:

@@ -6,7 +6,7 @@ A user builds a graph of operations, pins parts of it to devices, and runs it in
 workers of a Dask cluster.  Names, argument order and behaviour are those of TensorFlow 1's Python API.
 """
 
-from dflow import cluster, errors, nn, train
+from dflow import cluster, errors, nn, python_io, train
 from dflow.blocks import (
     add_to_collection,
     colocate_with,
@@ -144,12 +144,30 @@ from dflow.ops.variable_lists import (
 )
 from dflow.ops.variable_scope import AUTO_REUSE, get_variable_scope, variable_scope
 from dflow.ops.variables import Variable, assign, assign_add, assign_sub, count_up_to
-from dflow.readers import TextLineReader, decode_csv
+from dflow.readers import (
+    CSVReader,
+    FixedLenFeature,
+    FixedLengthRecordReader,
+    FixedLenSequenceFeature,
+    IdentityReader,
+    ParquetReader,
+    SparseFeature,
+    TextLineReader,
+    TFRecordReader,
+    VarLenFeature,
+    WholeFileReader,
+    decode_csv,
+    decode_raw,
+    parse_example,
+    parse_single_example,
+    parse_single_sequence_example,
+)
 from dflow.registry import define, no_gradient, reader
 from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.session import InteractiveSession, Session
 from dflow.scopes import get_default_session
 from dflow.shapes import TensorShape
+from dflow.sparse import SparseTensor, SparseTensorValue
 from dflow.specs import TensorSpec
 from dflow.version import __version__
 from dflow.visualize import visualize
@@ -158,15 +176,21 @@ __all__ = [
     "AUTO_REUSE",
     "AggregationMethod",
     "Assert",
+    "CSVReader",
     "ConfigProto",
     "DType",
     "DeviceSpec",
     "FIFOQueue",
+    "FixedLenFeature",
+    "FixedLenSequenceFeature",
+    "FixedLengthRecordReader",
     "Graph",
     "GraphKeys",
+    "IdentityReader",
     "InteractiveSession",
     "Operation",
     "PaddingFIFOQueue",
+    "ParquetReader",
     "PriorityQueue",
     "QueueBase",
     "RandomShuffleQueue",
@@ -174,12 +198,18 @@ __all__ = [
     "RunMetadata",
     "RunOptions",
     "Session",
+    "SparseFeature",
+    "SparseTensor",
+    "SparseTensorValue",
+    "TFRecordReader",
     "Tensor",
     "TensorShape",
     "TensorSpec",
     "TextLineReader",
     "UnconnectedGradients",
+    "VarLenFeature",
     "Variable",
+    "WholeFileReader",
     "__version__",
     "abs",
     "add",
@@ -217,6 +247,7 @@ __all__ = [
     "count_up_to",
     "cumsum",
     "decode_csv",
+    "decode_raw",
     "define",
     "device",
     "div",
@@ -288,10 +319,14 @@ __all__ = [
     "ones_like",
     "pad",
     "parallel_stack",
+    "parse_example",
+    "parse_single_example",
+    "parse_single_sequence_example",
     "placeholder",
     "placeholder_with_default",
     "pow",
     "py_func",
+    "python_io",
     "random_normal",
     "random_normal_initializer",
     "random_shuffle",

@@ -106,9 +106,9 @@ def _spec(records: TensorSpec, *, out_types: tuple[DType, ...], **_: Any) -> lis
     return [TensorSpec(records.shape, dtype) for dtype in out_types]
 
 
-def _kernel(records: Array, **attrs: Any) -> list[Array]:
-    columns = decode(records.reshape(-1).tolist(), **attrs)
-    return [column.reshape(records.shape) for column in columns]
+def _kernel(records: Array, **attrs: Any) -> Any:
+    columns = [column.reshape(records.shape) for column in decode(records.reshape(-1).tolist(), **attrs)]
+    return columns[0] if len(columns) == 1 else columns
 
 
 define(

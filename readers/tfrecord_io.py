@@ -98,7 +98,7 @@ class TFRecordWriter:
         self._flush_mode = getattr(options, "flush_mode", None) or zlib.Z_SYNC_FLUSH
         self._file: BinaryIO | None = _create(os.fspath(path))
 
-    def write(self, record: bytes) -> None:
+    def write(self, record: bytes | bytearray | memoryview) -> None:
         """Add a record.  TypeError for anything but bytes."""
         if not isinstance(record, (bytes, bytearray, memoryview)):
             raise TypeError(f"a record must be bytes, got {type(record).__name__}")

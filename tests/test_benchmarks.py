@@ -36,18 +36,19 @@ def test_a_shorter_time_is_a_higher_speed() -> None:
     assert measure.RECORDS.speed(ours=2.0, base=6.0) == pytest.approx(1 / 3)
 
 
-def test_the_words_say_where_dflow_loses_and_where_the_spreads_overlap() -> None:
+def test_the_words_say_in_how_many_rounds_dflow_was_faster() -> None:
     import measure
 
     rows = [
         measure.Row("a", ours=[3.0, 4.0], peer=[1.0, 2.0]),
         measure.Row("b", ours=[1.0, 2.0], peer=[3.0, 4.0]),
-        measure.Row("c", ours=[1.0, 3.0], peer=[2.0, 4.0]),
+        measure.Row("c", ours=[1.0, 3.0], peer=[2.0, 1.0]),
+        measure.Row("d", ours=[2.0, 9.0], peer=[1.0, 8.0]),
     ]
-    slower, same, faster = measure.verdict(rows, measure.MILLISECONDS, "Peer 1").splitlines()
-    assert slower == "* dflow is **slower** than Peer 1: a."
-    assert same == "* no clear difference to Peer 1, the spreads overlap: c."
-    assert faster == "* dflow is **faster** than Peer 1: b."
+    slower, faster, both = measure.verdict(rows, measure.MILLISECONDS, "Peer 1").splitlines()
+    assert slower == "* dflow was **slower** than Peer 1 in every round: a; d."
+    assert faster == "* dflow was **faster** than Peer 1 in every round: b."
+    assert both == "* dflow was faster than Peer 1 in 1 of 2 rounds: c."
 
 
 def test_a_peer_that_is_not_there_is_said_to_be_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +80,8 @@ def test_samples_are_taken_in_turns_and_the_first_round_is_dropped() -> None:
 def test_versions_and_machine_say_what_was_measured() -> None:
     import measure
 
-    assert "Python 3" in measure.versions() and "distributed 20" in measure.versions()
+    assert "Python 3" in measure.versions()
+    assert "distributed 20" in measure.versions()
     assert "cores" in measure.machine()
 
 

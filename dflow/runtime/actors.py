@@ -13,9 +13,12 @@ from typing import Any
 from distributed import Client, Future
 
 from dflow.compile import Plan
+from dflow.errors import NotFoundError, UnavailableError
 from dflow.runtime.dask_client import ask_scheduler
 from dflow.runtime.worker import SHARE, current_plugin
 from dflow.specs import QueueSpec, ReaderSpec, VariableSpec
+
+ACTOR_TIMEOUT = 10.0  # seconds in which the actor of what exists is made
 
 
 def host_object(device: str, spec: Any, session: str) -> Any:
@@ -32,6 +35,7 @@ class ActorKeeper:
         self._session = session
         self._lock = threading.Lock()
         self._futures: dict[str, Future[Any]] = {}
+        self._keys: dict[Any, str] = {}  # spec of a variable, a queue or a reader -> the key of its actor
 
     def keep(self, plan: Plan) -> None:
         """Make what is missing, without waiting for it."""
@@ -43,12 +47,15 @@ class ActorKeeper:
     def _keep_specs(self, device: str, address: str, kind: str, attrs: dict[str, Any]) -> None:
         variable = attrs.get("variable")
         if isinstance(variable, VariableSpec):
-            self._keep(device, address, variable.container, "container", variable.container or "default", shared=True)
+            container = variable.container
+            key = self._keep(device, address, container, "container", container or "default", shared=True)
+            self._keys[variable] = key
         machine = attrs.get("reader") or (None if kind.startswith("Reader") else attrs.get("queue"))
         if isinstance(machine, (QueueSpec, ReaderSpec)):
-            self._keep(device, address, machine, machine.kind, machine.name, shared=bool(machine.shared_name))
+            shared = bool(machine.shared_name)
+            self._keys[machine] = self._keep(device, address, machine, machine.kind, machine.name, shared)
 
-    def _keep(self, device: str, address: str, spec: Any, kind: str, name: str, shared: bool) -> None:
+    def _keep(self, device: str, address: str, spec: Any, kind: str, name: str, shared: bool) -> str:
         owner = "" if shared else self._session
         container = "" if isinstance(spec, str) else spec.container
         # The address is part of the key: a key that is reused after a worker's death stays lost in Dask.
@@ -56,20 +63,32 @@ class ActorKeeper:
         key = f"{kind}:{name}-{identity}"
         with self._lock:
             if key in self._futures:
-                return
+                return key
             future = self._futures[key] = self._client.submit(
                 host_object, device, spec, self._session, key=key, actor=True, resources={device: SHARE}, pure=False
             )
         if shared:
             future.add_done_callback(lambda done: self._hold(address, done))
+        return key
 
     def _hold(self, address: str, future: Future[Any]) -> None:
         """Let the scheduler extension keep the actor alive beyond this session."""
         if future.status == "finished":
             ask_scheduler(self._client, "dflow_hold", worker=address, keys=[future.key])
 
-    def find(self, kind: str, name: str) -> Any:
-        """The actor of a container, a queue or a reader that a plan touched; None if there is none."""
+    def find(self, spec: Any) -> Any:
+        """The actor of a queue or a reader, or of the container of a variable.
+
+        NotFoundError if no plan of the session touched it; UnavailableError if its worker was lost.
+        """
         with self._lock:
-            future = next((f for key, f in self._futures.items() if key.startswith(f"{kind}:{name}-")), None)
-        return None if future is None else future.result()
+            future = self._futures.get(self._keys.get(spec, ""))
+        if future is None:
+            raise NotFoundError(None, None, f"{spec.name!r} was not used in this session yet: its actor is made then")
+        try:
+            actor = future.result(ACTOR_TIMEOUT)
+        except Exception as error:
+            raise UnavailableError(None, None, f"the worker that holds {spec.name!r} was lost: {error}") from error
+        with self._client.as_current():  # an actor goes by the client that is current when it is made
+            make, arguments = actor.__reduce__()
+            return make(*arguments)

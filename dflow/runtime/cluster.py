@@ -168,6 +168,10 @@ class ClusterBackend:
         finally:
             self._warm.add(plan.number)
 
+    def actor(self, spec: Any) -> Any:
+        """The Dask actor of a queue, a reader, or of the container of a variable."""
+        return self._actors.find(spec)
+
     # -- loops
 
     def repeat(

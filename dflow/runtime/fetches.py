@@ -40,6 +40,10 @@ class FetchMap:
             return self._mapping(fetch)
         if isinstance(fetch, (list, tuple)):
             return self._sequence(fetch)
+        if hasattr(fetch, "_fetch_parts"):  # a SparseTensor and its like
+            parts, rebuild = fetch._fetch_parts()
+            leaves = [self._leaf(part) for part in parts]
+            return lambda found: rebuild(*(leaf(found) for leaf in leaves))
         if hasattr(type(fetch), "__attrs_attrs__"):
             names = [attribute.name for attribute in type(fetch).__attrs_attrs__]
             values = [self._map(getattr(fetch, name)) for name in names]

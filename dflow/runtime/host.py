@@ -17,7 +17,7 @@ import numpy as np
 from dflow.compile import DevicePlan
 from dflow.devices import DeviceSpec
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
-from dflow.registry import READERS, OpDef
+from dflow.registry import READERS, OpDef, ReaderFormat
 from dflow.runtime.container import Container
 from dflow.runtime.part import InstalledPlan, Outlet, Part, StepId, end_parts
 from dflow.runtime.program import Program
@@ -34,6 +34,7 @@ class HostSession:
 
     def __init__(self) -> None:
         self.plans: dict[int, InstalledPlan] = {}
+        self.formats: dict[str, Callable[..., ReaderFormat]] = {}  # of readers, as the session's program defines them
         self._op_states: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -90,7 +91,8 @@ class DeviceHost:
         def make() -> Any:
             if isinstance(spec, QueueSpec):
                 return SharedQueue(spec)
-            return SharedReader(spec, lambda: READERS[spec.kind](**dict(spec.options)))
+            make_format = self.session(session).formats[spec.kind]
+            return SharedReader(spec, lambda: make_format(**dict(spec.options)))
 
         with self._lock:
             if key.session and key.session not in self._sessions:
@@ -132,10 +134,18 @@ class DeviceHost:
         with self._lock:
             return self._sessions.setdefault(session, HostSession())
 
-    def install(self, session: str, part: DevicePlan, kernels: Mapping[str, OpDef]) -> None:
+    def install(
+        self,
+        session: str,
+        part: DevicePlan,
+        kernels: Mapping[str, OpDef],
+        formats: Mapping[str, Callable[..., ReaderFormat]] = READERS,
+    ) -> None:
         """Make a plan ready to run.  Raises InvalidArgumentError for what cannot be made ready."""
         programs = [Program(segment, kernels, self, session, part.addresses) for segment in part.segments]
-        self.session(session).plans[part.plan] = InstalledPlan(part, programs)
+        found = self.session(session)
+        found.formats.update(formats)
+        found.plans[part.plan] = InstalledPlan(part, programs)
 
     def installed(self, session: str, plan: int) -> InstalledPlan:
         """A plan of a session; AbortedError if it is not installed, or the session has ended."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +17,7 @@ from typing import Any, Protocol
 
 from dflow.errors import AbortedError, CancelledError, InternalError, OpError, UnavailableError
 from dflow.runtime import messages as m
-from dflow.runtime.code import load_kernels
+from dflow.runtime.code import load_part
 from dflow.runtime.cold_part import announce
 from dflow.runtime.failures import as_op_error, lost
 from dflow.runtime.host import DeviceHost
@@ -416,12 +415,11 @@ class Process:
 
     def _install(self, message: m.Install) -> None:
         self.check_session(message.session)
-        part_blob, kernel_blobs = pickle.loads(message.blob)
         host = self.hosts.get(message.device)
         if host is None:
             raise UnavailableError(None, None, f"{self.name} has no device {message.device}; it has {list(self.hosts)}")
-        part = pickle.loads(part_blob)
-        host.install(message.session, part, load_kernels(part, kernel_blobs, self.name))
+        loaded = load_part(message.blob, self.name)
+        host.install(message.session, loaded.part, loaded.kernels, loaded.formats)
         if self.session_lane(message.session) is None:  # it ended meanwhile
             host.drop_session(message.session, CancelledError(None, None, f"session {message.session} has ended"))
 

@@ -13,7 +13,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from dflow import scopes
 from dflow.cluster.spec import ClusterSpec
@@ -61,6 +61,14 @@ class Backend(Protocol):
 
     def close(self, wait: bool = True) -> None:
         """Cancel what runs and let everything go; wait: until the connection is closed."""
+
+
+@runtime_checkable
+class HasActors(Protocol):
+    """A backend whose state consists of Dask actors."""
+
+    def actor(self, spec: Any) -> Any:
+        """The actor of a spec."""
 
 
 class BaseSession:
@@ -116,6 +124,17 @@ class BaseSession:
             spec = DeviceSpec.from_string(device.name)
             jobs.setdefault(spec.job or "", {}).setdefault(spec.task or 0, device.address)
         return ClusterSpec(jobs)
+
+    def actor(self, resource: Any) -> Any:
+        """The Dask actor of a queue, of a reader, or of the container that a variable is in.
+
+        It is made by the first run that uses the resource.  Its methods are those of the object on the worker, and
+        give futures: `sess.actor(queue).row().result()`, `sess.actor(variable).read(["w"]).result()`.
+        NotFoundError in a local session, and for what no run of this session used.
+        """
+        if not isinstance(self._backend, HasActors):
+            raise NotFoundError(None, None, "a local session has no actors; its target is no Dask cluster")
+        return self._backend.actor(resource.spec)
 
     # -- running
 
@@ -224,7 +243,12 @@ class BaseSession:
             log_placement=self._config.log_device_placement,
             earlier=self._placed_state,
         )
-        self._backend.install(plan)
+        try:
+            self._backend.install(plan)
+        except OpError as error:
+            self._backend.forget(plan)
+            self._with_op(error)
+            raise
         with self._lock:
             kept = self._plans.setdefault(key, plan)
             unwanted = [plan] if kept is not plan else []  # another thread was faster
@@ -343,7 +367,13 @@ def _flat_feeds(feed_dict: dict[Any, Any] | None) -> list[tuple[Any, Any]]:
         return []
     if not hasattr(feed_dict, "items"):
         raise TypeError(f"feed_dict must be a dict, got {type(feed_dict).__name__}")
-    return list(feed_dict.items())
+    flat: list[tuple[Any, Any]] = []
+    for key, value in feed_dict.items():
+        if hasattr(key, "_fetch_parts"):  # a SparseTensor is fed by its parts
+            flat.extend(zip(key._fetch_parts()[0], value, strict=True))
+        else:
+            flat.append((key, value))
+    return flat
 
 
 def _show_placements() -> None:

@@ -168,9 +168,9 @@ class SharedReader:
             done.set()
             with self._lock:
                 self._asked = None
-                wanted = self._aborted is None
+                wanted = bool(self._waiting)  # else the name goes back: nobody reads the file now
                 if not wanted:
-                    answers = []
+                    answers = self._collect(self._machine.no_file(CancelledError(None, None, "nobody reads")))
                 elif isinstance(outcome, OpError):
                     answers = self._collect(self._machine.no_file(outcome))
                 else:

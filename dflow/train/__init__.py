@@ -1,6 +1,17 @@
 """Training: optimizers, coordinated input, where variables live.  Source: tf.train of TensorFlow 1.15."""
 
 from dflow.cluster.spec import ClusterSpec
+from dflow.readers.example_proto import (
+    BytesList,
+    Example,
+    Feature,
+    FeatureList,
+    FeatureLists,
+    Features,
+    FloatList,
+    Int64List,
+    SequenceExample,
+)
 from dflow.train.batching import (
     batch,
     batch_join,
@@ -29,14 +40,23 @@ from dflow.train.queue_runner import QueueRunner, QueueRunnerDef, add_queue_runn
 
 __all__ = [
     "AdamOptimizer",
+    "BytesList",
     "ClusterSpec",
     "Coordinator",
+    "Example",
+    "Feature",
+    "FeatureList",
+    "FeatureLists",
+    "Features",
+    "FloatList",
     "GradientDescentOptimizer",
+    "Int64List",
     "LooperThread",
     "MomentumOptimizer",
     "Optimizer",
     "QueueRunner",
     "QueueRunnerDef",
+    "SequenceExample",
     "add_queue_runner",
     "batch",
     "batch_join",

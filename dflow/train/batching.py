@@ -8,6 +8,7 @@ The `maybe_` ones leave out the examples for which `keep_input` is false.
 
 What all arguments mean that several functions share:
 * tensors: a list or dict of tensors, one example; with enqueue_many=True, as many as their first axis is long.
+  Some may be SparseTensors; a batch of these is a SparseTensor of one rank more, as large as its largest example.
   tensors_list: one such list or dict for each source.
 * batch_size: of the result.  Its dict, list or, of a list of one, single tensor is [batch_size, *shape of an example].
 * num_threads: how many run the same source; then the order of the examples is open.

@@ -1,4 +1,7 @@
-"""How examples of several sources come into one queue, and batches of them out: what all batching functions share."""
+"""How examples of several sources come into one queue, and batches of them out: what all batching functions share.
+
+Sparse tensors are strings in the queue: they have no shape that would fit in one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from dflow.dtypes import bool_
+from dflow.dtypes import DType, bool_
 from dflow.graph import Operation, Tensor, convert_to_tensor, get_default_graph
 from dflow.ops.constants import constant_value
 from dflow.ops.control import no_op
@@ -16,30 +19,59 @@ from dflow.ops.fill import fill
 from dflow.ops.gather import boolean_mask
 from dflow.ops.shape import expand_dims
 from dflow.ops.shape import shape as shape_of
-from dflow.shapes import TensorShape
+from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
+from dflow.shapes import TensorShape, as_shape
+from dflow.sparse import SparseTensor, SparseTensorValue
 from dflow.train.queue_runner import QueueRunner, add_queue_runner
 
 Makes = Callable[[Any, Any], QueueBase]  # a queue, of the dtypes and shapes of its components
 
 
 @dataclass(frozen=True, slots=True)
+class Sparse:
+    """What a sparse tensor in a queue is: the dtype of its values, and the rank of one example if it is known."""
+
+    dtype: DType
+    rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """The tensors of one source, and their keys if they came as a dict."""
+    """The tensors of one source as they are queued, which of them are sparse, and their keys if they came as a dict."""
 
     tensors: list[Tensor]
+    sparse: list[Sparse | None]
     keys: tuple[Any, ...] | None
 
     @classmethod
-    def of(cls, tensors: Sequence[Any] | Mapping[Any, Any]) -> Source:
+    def of(cls, tensors: Sequence[Any] | Mapping[Any, Any], enqueue_many: bool) -> Source:
         """Raises ValueError if there is no tensor, TypeError for a single one."""
         keys = None
         if isinstance(tensors, Mapping):
             keys = tuple(sorted(tensors))
             tensors = [tensors[key] for key in keys]
-        found = [convert_to_tensor(tensor) for tensor in tensors]
+        found = [_queued(tensor, enqueue_many) for tensor in tensors]
         if not found:
             raise ValueError("Expected at least one tensor in batch().")
-        return cls(found, keys)
+        return cls([tensor for tensor, _ in found], [sparse for _, sparse in found], keys)
+
+    @property
+    def types(self) -> list[str]:
+        """What each tensor is, as text."""
+        return [
+            tensor.dtype.name if sparse is None else f"sparse {sparse.dtype.name}"
+            for tensor, sparse in zip(self.tensors, self.sparse, strict=True)
+        ]
+
+
+def _queued(value: Any, enqueue_many: bool) -> tuple[Tensor, Sparse | None]:
+    if not isinstance(value, (SparseTensor, SparseTensorValue)):
+        return convert_to_tensor(value), None
+    tensor = SparseTensor.from_value(value)
+    rank = tensor.shape.ndims
+    if not enqueue_many:
+        return serialize_sparse(tensor), Sparse(tensor.dtype, rank)
+    return serialize_many_sparse(tensor), Sparse(tensor.dtype, None if rank is None else rank - 1)
 
 
 def batches(
@@ -58,20 +90,28 @@ def batches(
     """A batch of the examples of `sources`, in the structure of these; see `batching.py`."""
     graph = get_default_graph()
     with graph.name_scope(name) as scope:
-        found = [Source.of(tensors) for tensors in sources]
+        found = [Source.of(tensors, enqueue_many) for tensors in sources]
         _check_alike(found)
+        sparse = [_merged(kinds) for kinds in zip(*[source.sparse for source in found], strict=True)]
         keep = _kept(keep_input, enqueue_many)
         if shapes is None:
             shapes = _shapes([source.tensors for source in found], enqueue_many, dynamic_pad)
+        elif any(sparse):
+            shapes = [as_shape([3] if kind else shape) for kind, shape in zip(sparse, shapes, strict=True)]
         queue = make([tensor.dtype for tensor in found[0].tensors], shapes)
         enqueues = [_enqueue(queue, source.tensors, keep, enqueue_many) for source in found]
         add_queue_runner(QueueRunner(queue, enqueues * num_threads))
         dequeue = queue.dequeue_up_to if allow_smaller_final_batch else queue.dequeue_many
         taken = dequeue(batch_size, name=scope)
+        parts = taken if isinstance(taken, list) else [taken]
+        parts = [
+            part if kind is None else deserialize_many_sparse(part, kind.dtype, kind.rank)
+            for part, kind in zip(parts, sparse, strict=True)
+        ]
     keys = found[0].keys
-    if keys is None:
-        return taken
-    return dict(zip(keys, taken if isinstance(taken, list) else [taken], strict=True))
+    if keys is not None:
+        return dict(zip(keys, parts, strict=True))
+    return parts if len(parts) > 1 else parts[0]
 
 
 def _check_alike(sources: Sequence[Source]) -> None:
@@ -79,10 +119,20 @@ def _check_alike(sources: Sequence[Source]) -> None:
         raise ValueError("Expected at least one set of tensors")
     if any(source.keys != sources[0].keys for source in sources):
         raise ValueError("All dictionaries in tensors_list must have the same keys")
-    first, *others = [[tensor.dtype.name for tensor in source.tensors] for source in sources]
-    for names in others:
-        if names != first:
-            raise TypeError(f"Expected types to be consistent: {', '.join(first)} vs. {', '.join(names)}.")
+    first = sources[0].types
+    for source in sources:
+        if source.types != first:
+            raise TypeError(f"Expected types to be consistent: {', '.join(first)} vs. {', '.join(source.types)}.")
+
+
+def _merged(kinds: Sequence[Sparse | None]) -> Sparse | None:
+    """One component of all sources, if it is sparse; ValueError if their ranks differ."""
+    found = [kind for kind in kinds if kind is not None]
+    if not found:
+        return None
+    if len({kind.rank for kind in found} - {None}) > 1:
+        raise ValueError(f"Sparse tensors of several ranks are not compatible: {[kind.rank for kind in found]}")
+    return Sparse(found[0].dtype, None if any(kind.rank is None for kind in found) else found[0].rank)
 
 
 def _shapes(sources: Sequence[Sequence[Tensor]], enqueue_many: bool, dynamic_pad: bool) -> list[TensorShape]:

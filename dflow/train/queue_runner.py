@@ -206,6 +206,10 @@ class QueueRunner:
         """Run the operation again and again; gives the error that was the end of the input, None on a stop."""
         if coord is not None and coord.should_stop():
             return None
+        try:
+            sess.graph.as_graph_element(enqueue_op)
+        except (TypeError, ValueError, KeyError) as error:
+            raise ValueError(f"Operation not in the graph: {_name(enqueue_op)}: {error}") from None
         loop = sess.repeat(enqueue_op, name=_name(enqueue_op))
         if coord is not None:
             coord.call_at_stop(lambda: loop.stop(finish=True))

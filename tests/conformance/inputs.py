@@ -38,3 +38,13 @@ def the_queue() -> tf.QueueBase:
     """The queue of the last queue runner that was added to the default graph."""
     queue: tf.QueueBase = tf.get_collection(tf.GraphKeys.QUEUE_RUNNERS)[-1].queue
     return queue
+
+
+def numbers(count: int, epochs: int | None = 1) -> tf.Tensor:
+    """0, 1, 2, ... in their order."""
+    number: tf.Tensor = train.range_input_producer(count, num_epochs=epochs, shuffle=False).dequeue()
+    return number
+
+
+def as_lists(found: list[Any]) -> list[Any]:
+    return [batch.tolist() for batch in found]

@@ -85,9 +85,7 @@ def _where_kernel(context: Any) -> Any:
     return context.device.encode()
 
 
-tf.define(
-    "TestWhere", spec=_where_spec, kernel=_where_kernel, gradient=tf.no_gradient("it is a name"), stateful=True
-)
+tf.define("TestWhere", spec=_where_spec, kernel=_where_kernel, gradient=tf.no_gradient("it is a name"), stateful=True)
 
 
 def where_am_i(name: str | None = None) -> tf.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,19 +10,7 @@ import pytest
 
 import dflow as tf
 from dflow import train
-from dflow.cluster import EmbeddedCluster
-from tests.conformance.inputs import LIMIT, rest, running, the_queue
-
-
-def numbers(count: int, epochs: int | None = 1) -> tf.Tensor:
-    """0, 1, 2, ... in their order."""
-    number: tf.Tensor = train.range_input_producer(count, num_epochs=epochs, shuffle=False).dequeue()
-    return number
-
-
-def as_lists(found: list[Any]) -> list[Any]:
-    return [batch.tolist() for batch in found]
-
+from tests.conformance.inputs import LIMIT, as_lists, numbers, rest, running, the_queue
 
 # -- batch
 
@@ -206,95 +193,6 @@ def test_a_shuffling_queue_needs_room_beyond_its_reserve() -> None:
             train.maybe_shuffle_batch_join([[1]], 2, capacity, 5, True)
 
 
-# -- maybe
-
-
-def test_an_example_is_kept_or_dropped_by_a_bool(target: str) -> None:
-    """B15.14"""
-    number = numbers(10)
-    batch = train.maybe_batch([number, number * 10], tf.equal(number % 3, 0), 2, allow_smaller_final_batch=True)
-    with running(target) as (sess, _):
-        found = rest(sess, batch)
-    assert as_lists([pair[0] for pair in found]) == [[0, 3], [6, 9]]
-    assert as_lists([pair[1] for pair in found]) == [[0, 30], [60, 90]]
-
-
-def test_many_examples_are_kept_or_dropped_together_by_a_bool_and_one_by_one_by_a_vector(target: str) -> None:
-    """B15.14"""
-    number = numbers(4)
-    pair = tf.stack([number, number + 10])
-    together = train.maybe_batch([pair], tf.equal(number % 2, 0), 2, enqueue_many=True)
-    other = numbers(4)
-    apart = train.maybe_batch(
-        [tf.stack([other, other + 10])], tf.stack([tf.equal(other % 2, 0), tf.constant(True)]), 2, enqueue_many=True
-    )
-    with running(target) as (sess, _):
-        assert as_lists(rest(sess, together)) == [[0, 10], [2, 12]]
-        assert as_lists(rest(sess, apart)) == [[0, 10], [11, 2], [12, 13]]
-
-
-@pytest.mark.parametrize("many", [False, True])
-def test_what_is_known_to_be_kept_is_put_in_plainly_and_what_is_not_is_never_put_in(many: bool) -> None:
-    """B15.14"""
-    train.maybe_batch([[1, 2]], True, 2, enqueue_many=many)
-    assert tf.get_collection(tf.GraphKeys.QUEUE_RUNNERS)[-1].enqueue_ops[0].name == (
-        "batch/fifo_queue_EnqueueMany" if many else "batch/fifo_queue_enqueue"
-    )
-    train.maybe_batch([[1, 2]], tf.constant(False), 2, enqueue_many=many)
-    assert tf.get_collection(tf.GraphKeys.QUEUE_RUNNERS)[-1].enqueue_ops[0].type == "NoOp"
-
-
-def test_the_arguments_of_all_functions_are_in_the_order_of_tensorflow(target: str) -> None:
-    """B15.15"""
-    number = numbers(48, None)
-    even = tf.equal(number % 2, 0)
-    shapes = [()]
-    found = {
-        "batch": train.batch([number], 2, 1, 7, False, shapes, False, True, "a", "one"),
-        "maybe_batch": train.maybe_batch([number], even, 2, 1, 7, False, shapes, False, True, "b", "two"),
-        "batch_join": train.batch_join([[number]], 2, 7, False, shapes, False, True, "c", "three"),
-        "maybe_batch_join": train.maybe_batch_join([[number]], even, 2, 7, False, shapes, False, True, "d", "four"),
-        "shuffle_batch": train.shuffle_batch([number], 2, 7, 1, 1, 3, False, shapes, True, "e", "five"),
-        "maybe_shuffle_batch": train.maybe_shuffle_batch(
-            [number], 2, 7, 1, even, 1, 3, False, shapes, True, "f", "six"
-        ),
-        "shuffle_batch_join": train.shuffle_batch_join([[number]], 2, 7, 1, 3, False, shapes, True, "g", "seven"),
-        "maybe_shuffle_batch_join": train.maybe_shuffle_batch_join(
-            [[number]], 2, 7, 1, even, 3, False, shapes, True, "h", "eight"
-        ),
-    }
-    runners = tf.get_collection(tf.GraphKeys.QUEUE_RUNNERS)[1:]
-    assert [runner.queue.spec.shared_name for runner in runners] == list("abcdefgh")
-    assert {runner.queue.spec.capacity for runner in runners} == {7}
-    assert [batch.op.name for batch in found.values()] == [
-        *("one", "two", "three", "four", "five", "six", "seven", "eight")
-    ]
-    with running(target) as (sess, _):
-        for name, batch in found.items():
-            assert name.startswith("maybe") <= all(value % 2 == 0 for value in sess.run(batch))
-
-
-@pytest.mark.parametrize(
-    ("keep", "many", "text"),
-    [
-        (lambda: tf.constant([True]), False, "`keep_input` cannot be a vector"),
-        (lambda: [[True]], True, "must be 0 or 1 dimensions"),
-        (lambda: tf.placeholder("bool"), False, "dimensions must be known at graph construction"),
-        (lambda: tf.placeholder("bool"), True, "dimensions must be known at graph construction"),
-    ],
-)
-def test_what_cannot_say_which_examples_are_kept_is_an_error(keep: Callable[[], Any], many: bool, text: str) -> None:
-    """B15.14"""
-    for make in (
-        lambda: train.maybe_batch([[1]], keep(), 2, enqueue_many=many),
-        lambda: train.maybe_batch_join([[[1]]], keep(), 2, enqueue_many=many),
-        lambda: train.maybe_shuffle_batch([[1]], 2, 9, 1, keep(), enqueue_many=many),
-        lambda: train.maybe_shuffle_batch_join([[[1]]], 2, 9, 1, keep(), enqueue_many=many),
-    ):
-        with pytest.raises(ValueError, match=text):
-            make()
-
-
 # -- errors of the program
 
 
@@ -331,7 +229,7 @@ def test_shapes_must_be_known_unless_they_are_given_or_padded() -> None:
 
 def test_joined_sources_must_be_alike() -> None:
     """B15.10"""
-    with pytest.raises(TypeError, match="consistent: int32 vs. float32"):
+    with pytest.raises(TypeError, match=r"consistent: int32 vs\. float32"):
         train.batch_join([[1], [1.0]], 2)
     with pytest.raises(TypeError, match="consistent"):
         train.batch_join([[1], [1, 2]], 2)
@@ -379,62 +277,3 @@ def test_the_result_is_called_as_its_scope_and_the_queue_lies_in_it(
         assert runner.queue.name == f"{name}/{queue}"
         assert runner.enqueue_ops[0].name == f"{name}/{queue}_enqueue"
         assert (runner.close_op.name, runner.cancel_op.name) == (f"{name}/{queue}_Close", f"{name}/{queue}_Close_1")
-
-
-# -- a quiet stop
-
-
-def quiet_program(target: str, how: str) -> None:
-    """Four sources fill a queue that is too small when the program ends in one of three ways."""
-    batch = train.batch([numbers(50, 1 if how == "the end of the input" else None)], 4, 4, capacity=4, name="quiet")
-    with tf.Session(target, config=LIMIT) as sess:
-        sess.run(tf.local_variables_initializer())
-        coord = train.Coordinator()
-        threads = train.start_queue_runners(sess, coord)
-        sess.run(batch)
-        if how == "the end of the input":
-            rest(sess, batch)
-        if how != "a closed session":
-            coord.request_stop()
-            coord.join()
-    if how == "a closed session":
-        with pytest.raises(tf.errors.CancelledError, match="closed"):
-            coord.join(threads)
-
-
-WAYS = pytest.mark.parametrize("how", ["a stop", "the end of the input", "a closed session"])
-
-
-@WAYS
-def test_a_program_ends_without_a_stack_trace(target: str, how: str, caplog: pytest.LogCaptureFixture) -> None:
-    """R12.15: what ends because someone wants it to is no failure."""
-    with caplog.at_level(logging.DEBUG, "dflow"):
-        quiet_program(target, how)
-    assert [record for record in caplog.records if record.exc_info] == []
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
-
-
-@WAYS
-def test_workers_log_no_stack_trace_of_a_loop_that_was_ended(cluster: EmbeddedCluster, how: str) -> None:
-    """R12.15: what ends because someone wants it to is no failed task of Dask either."""
-    logs = {name: cluster.log_file(name) for name in cluster.processes}
-    before = {name: len(log.read_bytes()) for name, log in logs.items()}
-    quiet_program(cluster.scheduler_address, how)
-    with tf.Session(cluster.scheduler_address, config=LIMIT) as sess:  # a moment later
-        sess.run(tf.constant(1))
-    for name, log in logs.items():
-        told = log.read_bytes()[before[name] :].decode(errors="replace")
-        failed = [entry for entry in told.split("\n\n") if "Compute Failed" in entry and "nqueue" in entry]
-        assert failed == [], name
-
-
-def test_threads_of_a_closed_session_end_by_themselves(target: str) -> None:
-    """R12.12: without a coordinator, too."""
-    batch = train.batch([numbers(3, None)], 2, capacity=2)
-    with tf.Session(target, config=LIMIT) as sess:
-        threads = train.start_queue_runners(sess)
-        sess.run(batch)
-    for thread in threads:
-        thread.join(60)
-    assert [thread for thread in threads if thread.is_alive()] == []
-    assert [runner.exceptions_raised for runner in tf.get_collection(tf.GraphKeys.QUEUE_RUNNERS)] == [[], []]

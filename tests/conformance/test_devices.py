@@ -268,7 +268,11 @@ def test_an_operation_without_a_device_goes_to_the_first_gpu_of_the_master_task(
     needs_cpu = tf.FIFOQueue(1, tf.int32).size()
     metadata = tf.RunMetadata()
     with tf.Session(on_cluster) as sess:
-        assert [text(v) for v in sess.run([here, partly, cpu])] == [f"{WORKER}GPU:0", f"{WORKER}GPU:0", f"{WORKER}CPU:0"]
+        assert [text(v) for v in sess.run([here, partly, cpu])] == [
+            f"{WORKER}GPU:0",
+            f"{WORKER}GPU:0",
+            f"{WORKER}CPU:0",
+        ]
         sess.run(needs_cpu, run_metadata=metadata)
     assert set(metadata.placement.values()) == {f"{WORKER}CPU:0"}
 

@@ -682,9 +682,7 @@ def test_queues_without_a_shared_name_never_share(target: str, make: Make) -> No
             assert third.run(first.size()) == 0
 
 
-def test_sessions_of_a_cluster_share_a_queue_by_name_and_it_outlives_them(
-    target: str, make: Make, shared: str
-) -> None:
+def test_sessions_of_a_cluster_share_a_queue_by_name_and_it_outlives_them(target: str, make: Make, shared: str) -> None:
     """Q11.3, Q11.4"""
 
     def in_a_graph_of_its_own(program: Callable[[tf.Session, tf.QueueBase], Any]) -> Any:

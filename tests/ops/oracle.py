@@ -414,5 +414,6 @@ ELSEWHERE: dict[str, str] = {  # module -> why its operations are not judged her
     "dflow.ops.variable_lists": "they are about state, which a session keeps",
     "dflow.ops.queue_ops": "they are about state, which a session keeps",
     "dflow.ops.files": "they are about files: tests/conformance/test_producers.py",
+    "dflow.ops.sparse_serial": "they are about bytes: tests/conformance/test_sparse_batching.py",
     "dflow.ops.readers": "they are about state, which a session keeps",
 }

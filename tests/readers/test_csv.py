@@ -337,7 +337,7 @@ def test_a_batch_of_steps_is_decoded_in_one_call() -> None:
     (column,) = decode_csv(placeholder("string", ()), [[0]])
     definition = op_def("DecodeCSV")
     assert definition.batch is not None
-    (values,) = definition.batch(definition.kernel, [np.array([b"1", b"2"], object)], [True], column.op.attrs)
+    values = definition.batch(definition.kernel, [np.array([b"1", b"2"], object)], [True], column.op.attrs)
     assert values.tolist() == [1, 2]
 
 

@@ -46,7 +46,13 @@ def test_features_are_tuples() -> None:
 
 @pytest.mark.parametrize(
     ("default", "expected"),
-    [(3, (3,)), ([3], (3,)), (np.int64(3), (3,)), (np.array(3, np.int32), (3,)), (lambda: df.constant(3, "int64"), (3,))],
+    [
+        (3, (3,)),
+        ([3], (3,)),
+        (np.int64(3), (3,)),
+        (np.array(3, np.int32), (3,)),
+        (lambda: df.constant(3, "int64"), (3,)),
+    ],
 )
 def test_a_default_may_be_anything_with_the_number_of_values(default: Any, expected: tuple[int, ...]) -> None:
     """E18.6"""
@@ -87,7 +93,7 @@ def test_wrong_features_are_value_errors(feature: Any, fact: str) -> None:
 def test_a_default_of_another_dtype_is_an_error() -> None:
     with pytest.raises(TypeError, match="expected int64"):
         plan({"a": FixedLenFeature([], df.int64, "x")})
-    with pytest.raises(ValueError, match="default_value must be int64.* known while the graph is built"):
+    with pytest.raises(ValueError, match=r"default_value must be int64.* known while the graph is built"):
         plan({"a": FixedLenFeature([], df.int64, df.placeholder(df.int64, ()))})
 
 

@@ -80,7 +80,7 @@ def test_records_are_slices_of_the_file(
         ((1, 0, 0, -1), "hop_bytes must be >= 0 not -1"),
     ],
 )
-def test_wrong_sizes_fail_the_run(sizes: tuple[int, ...], fact: str) -> None:
+def test_wrong_sizes_fail_the_run(sizes: Any, fact: str) -> None:
     """D16.22"""
     queue, fill = file_names("any")
     record = FixedLengthRecordReader(*sizes).read(queue)
@@ -120,8 +120,8 @@ def test_a_mutated_compressed_file_gives_records_or_a_data_loss(path: Path) -> N
     packed = zlib.compress(b"".join(b"%03d" % i for i in range(200)))
     for _ in range(MUTATIONS):
         path.write_bytes(mutated(packed, random))
-        form = FixedLengthRecords(3, encoding="ZLIB")
         try:
-            assert all(len(value) == 3 for value in values(form, path))
-        except DataLossError as error:
-            assert "no valid ZLIB data" in error.message
+            found = values(FixedLengthRecords(3, encoding="ZLIB"), path)
+        except DataLossError:
+            continue
+        assert all(len(value) == 3 for value in found)

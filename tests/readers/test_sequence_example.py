@@ -9,7 +9,7 @@ from dflow.errors import InvalidArgumentError
 from dflow.readers.example import parse_single_sequence_example
 from dflow.readers.example_proto import SequenceExample
 from dflow.readers.features import FixedLenFeature, FixedLenSequenceFeature, SparseFeature, VarLenFeature
-from tests.readers.test_example import run
+from tests.readers.examples import FLOAT, INT, run
 
 
 def serialized() -> bytes:
@@ -27,9 +27,6 @@ def serialized() -> bytes:
 
 def parse(context: dict[str, Any] | None, sequence: dict[str, Any] | None, data: bytes | None = None) -> Any:
     return tuple(map(run, parse_single_sequence_example(serialized() if data is None else data, context, sequence)))
-
-
-INT, FLOAT = df.int64, df.float32
 
 
 def test_a_context_and_lists_are_parsed() -> None:

@@ -122,7 +122,7 @@ def test_what_is_left_out_goes_to_the_quarantine_file(path: Path, tmp_path: Path
         lines = [json.loads(line) for line in file.read().splitlines()]
     kept = {line["offset"]: base64.b64decode(line["bytes"]) for line in lines}
     assert b"".join(kept.values()) == noise + b"end"
-    assert list(kept)[0] == 18
+    assert next(iter(kept)) == 18
     assert max(map(len, kept.values())) <= 65_536
     assert lines[-1]["file"] == str(path)
     assert lines[-1]["reason"] == f"truncated record at {18 + len(noise) + 18}"

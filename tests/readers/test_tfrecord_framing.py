@@ -35,7 +35,7 @@ def test_the_checksum_is_a_rotated_crc_of_castagnoli_plus_a_constant(data: bytes
 
 def test_the_bytes_of_a_record() -> None:
     """F19.1: as TensorFlow writes them."""
-    assert framed(b"hello").hex() == "0500000000000000" "eab2043e" "68656c6c6f" "bb1f1c19"
+    assert framed(b"hello").hex() == "0500000000000000eab2043e68656c6c6fbb1f1c19"
     assert len(framed(b"")) == 16  # F19.3
 
 

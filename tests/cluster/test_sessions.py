@@ -1,0 +1,139 @@
+"""Several sessions, many threads, large arrays, records on their way to the dead."""
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dflow as df
+from dflow.cluster import EmbeddedCluster
+from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually
+
+pytestmark = pytest.mark.timeout(60)
+
+READER = """
+with df.device("/job:ps/task:0/cpu:0"):
+    names = df.FIFOQueue(10, ["string"], shapes=[[]], shared_name={names!r})
+    reader = df.ReaderBase("TextLineReader", {{"skip_header_lines": 0}}, "lines", {name!r})
+_, value = reader.read(names)
+with df.Session(target) as sess:
+    if {hot}:
+        sess.run(value)
+    say("waiting")
+    sess.run(value)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[EmbeddedCluster]:
+    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0) as cluster:
+        yield cluster
+
+
+def test_two_sessions_of_one_process_share_queues_and_variables(session: df.Session) -> None:
+    with df.device(PS):
+        v = df.Variable(1.0, name="shared")
+        added = v.assign_add(1.0)
+    with df.Session(session.target, session.graph) as second:
+        session.run(v.initializer)
+        assert second.run(added) == 2
+        assert session.run(added) == 3
+        mine, theirs = Tap(session, "both"), Tap(second, "both")
+        run = Background(mine.take)
+        theirs.put(4)
+        assert run.result() == 4
+
+
+def test_twenty_threads_run_steps_over_two_devices_at_once(session: df.Session) -> None:
+    """Each gets its own results; a counter sees each step once; first runs and later ones are mixed."""
+    with df.device(PS):
+        x = df.placeholder("float32", shape=[])
+        count = df.Variable(0.0, name="count")
+        counted = count.assign_add(1.0)
+        y = x + 1.0
+    with df.device(W0), df.control_dependencies([counted]):
+        z = y * 2.0
+    session.run(count.initializer)
+
+    def steps(i: int) -> list[float]:
+        return [float(session.run(z, {x: 100 * i + j})) for j in range(10)]
+
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(steps, range(20)))
+    assert found == [[2 * (100 * i + j + 1) for j in range(10)] for i in range(20)]
+    assert session.run(count) == 200
+
+
+@pytest.mark.parametrize("run", ["cold", "hot"])
+def test_arrays_of_50_megabytes_go_in_between_devices_and_out(run: str, session: df.Session) -> None:
+    with df.device(PS):
+        x = df.placeholder("float32")
+        y = x + 1.0
+    with df.device(W0):
+        z = y * 2.0
+    value = np.arange(12_500_000, dtype=np.float32)
+    if run == "hot":
+        session.run(z, {x: [1.0]})
+    found = session.run(z, {x: value})
+    assert found.shape == value.shape
+    np.testing.assert_array_equal(found[::100_000], (value[::100_000] + 1) * 2)
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_a_record_that_is_lent_to_a_client_goes_back_when_it_dies(
+    hot: bool, session: df.Session, clients: Clients, look: Look, tmp_path: Path
+) -> None:
+    """The client is stopped before its read gets a record; the next session reads that record first.
+
+    Guards `lend` in `SharedReader.read`.
+    """
+    path, other = tmp_path / "lines", tmp_path / "other"
+    path.write_bytes(b"a\n")
+    other.write_bytes(b"b\nc\n")
+    shared = f"records-{hot}"
+    with df.device(PS):
+        names = df.FIFOQueue(10, ["string"], shapes=[[]], shared_name=f"names-{hot}")
+        reader = df.ReaderBase("TextLineReader", {"skip_header_lines": 0}, "lines", shared)
+        name = df.placeholder("string", shape=[])
+        put = names.enqueue([name])
+    _, value = reader.read(names)
+    produced = reader.num_records_produced()
+    if hot:
+        session.run(put, {name: str(path)})
+    client = clients.start(READER.format(names=names.spec.name, name=shared, hot=hot))
+    client.hears("waiting")
+    look.waits(names.spec.name)
+    client.signal(signal.SIGSTOP)
+    before = session.run(produced)
+    session.run(put, {name: str(other)})
+    eventually(lambda: session.run(produced) == before + 1)
+    client.kill()
+    eventually(lambda: session.run(produced) == before)
+    assert [session.run(value), session.run(value)] == [b"b", b"c"]
+
+
+def test_a_file_name_that_a_dead_client_asked_for_goes_to_a_living_one(
+    session: df.Session, clients: Clients, look: Look, tmp_path: Path
+) -> None:
+    """The request of a private reader on another worker is withdrawn with its client."""
+    program = READER.replace("{name!r}", "''").replace(
+        "    reader", '    pass\nwith df.device("/job:worker/task:0/cpu:0"):\n    reader'
+    )
+    (tmp_path / "lines").write_bytes(b"a\n")
+    with df.device(PS):
+        names = df.FIFOQueue(10, ["string"], shapes=[[]], shared_name="asked")
+        name = df.placeholder("string", shape=[])
+        put = names.enqueue([name])
+        taken = names.dequeue()
+    session.run(names.size())
+    for _ in range(5):
+        client = clients.start(program.format(names="asked", hot=False))
+        client.hears("waiting")
+        look.waits("asked")
+        client.kill()
+        eventually(lambda: look.queue("asked")["waiting_dequeues"] == 0)
+        session.run(put, {name: "f"})
+        assert session.run(taken) == b"f"

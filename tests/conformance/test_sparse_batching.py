@@ -1,0 +1,128 @@
+"""Batches of sparse tensors, in this process and on a cluster.  Statement ids: B15."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dflow as tf
+from dflow import train
+from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
+from dflow.sparse import SparseTensor, SparseTensorValue
+from tests.conformance.inputs import numbers, rest, running
+
+
+def diagonal(number: tf.Tensor) -> SparseTensor:
+    """An example of its own size: `number` at [number, 0] of [number + 1, 2]."""
+    place = tf.cast(tf.stack([number, tf.zeros_like(number)]), tf.int64)
+    return SparseTensor(tf.expand_dims(place, 0), tf.expand_dims(number, 0), place + tf.constant([1, 2], tf.int64))
+
+
+def parts(sparse: SparseTensor) -> SparseTensorValue:
+    """What to fetch for its value."""
+    return SparseTensorValue(sparse.indices, sparse.values, sparse.dense_shape)
+
+
+def equal(found: Any, indices: Any, values: Any, dense_shape: Any) -> None:
+    assert isinstance(found, SparseTensorValue)
+    assert found.indices.tolist() == indices
+    assert found.values.tolist() == values
+    assert found.dense_shape.tolist() == dense_shape
+
+
+def test_a_batch_of_sparse_tensors_has_a_first_axis_and_the_largest_size(target: str) -> None:
+    """B15.16"""
+    number = numbers(4)
+    sparse, dense = train.batch([diagonal(number), number], 2)
+    assert sparse.dtype == tf.int32
+    assert (sparse.dense_shape.shape, sparse.indices.shape.as_list()) == ((3,), [None, 3])
+    with running(target) as (sess, _):
+        first, second = rest(sess, [parts(sparse), dense])
+    equal(first[0], [[0, 0, 0], [1, 1, 0]], [0, 1], [2, 2, 2])
+    equal(second[0], [[0, 2, 0], [1, 3, 0]], [2, 3], [2, 4, 2])
+    assert second[1].tolist() == [2, 3]
+
+
+def test_many_sparse_examples_may_be_put_in_at_once(target: str) -> None:
+    """B15.16"""
+    value = SparseTensorValue([[0, 1], [2, 0], [2, 2]], ["a", "bc", ""], [3, 4])
+    batch = train.batch({"text": value, "number": [1, 2, 3]}, 4, enqueue_many=True)
+    assert batch["text"].dense_shape.shape == (2,)
+    with running(target) as (sess, _):
+        found = sess.run(batch | {"text": parts(batch["text"])})
+    equal(found["text"], [[0, 1], [2, 0], [2, 2], [3, 1]], [b"a", b"bc", b"", b"a"], [4, 4])
+    assert found["number"].tolist() == [1, 2, 3, 1]
+
+
+def test_sparse_examples_are_shuffled_joined_and_left_out_like_others(target: str) -> None:
+    """B15.16, B15.14"""
+    sources = [numbers(12), numbers(12) + 100]
+    batch = train.maybe_shuffle_batch_join(
+        [[diagonal(number), number] for number in sources], 6, 9, 2, tf.equal(numbers(24) * 0, 0), seed=1
+    )
+    with running(target) as (sess, _):
+        found = sess.run([parts(batch[0]), batch[1]])
+    assert found[0].values.tolist() == found[1].tolist()
+    assert found[0].indices[:, 1].tolist() == found[1].tolist()
+    number = numbers(6)
+    even = train.maybe_batch([diagonal(number)], tf.equal(number % 2, 0), 3)
+    with running(target) as (sess, _):
+        assert sess.run(even.values).tolist() == [0, 2, 4]
+
+
+def test_a_sparse_tensor_may_be_of_unknown_rank_and_shapes_are_for_the_others() -> None:
+    """B15.16"""
+    unknown = SparseTensor(
+        tf.placeholder(tf.int64, [None, None]), tf.placeholder(tf.float32, [None]), tf.placeholder(tf.int64, [None])
+    )
+    batch = train.batch([unknown, tf.placeholder(tf.float32)], 2, shapes=[None, (5,)])
+    assert batch[0].dense_shape.shape.as_list() == [None]
+    assert batch[1].shape == (2, 5)
+    assert train.batch([unknown], 2, dynamic_pad=True).shape.ndims is None
+
+
+def test_sparse_tensors_of_several_sources_must_be_alike() -> None:
+    """B15.10, B15.16"""
+    matrix, vector = SparseTensorValue([[0, 0]], [1.0], [2, 2]), SparseTensorValue([[0]], [1.0], [2])
+    with pytest.raises(ValueError, match="ranks"):
+        train.batch_join([[matrix], [vector]], 2)
+    with pytest.raises(TypeError, match=r"consistent: sparse float32 vs\. float32"):
+        train.batch_join([[matrix], [1.0]], 2)
+    with pytest.raises(ValueError, match="should be > 1"):
+        train.batch([vector], 2, enqueue_many=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "uint8", "bool", "complex128", "string", "bfloat16"])
+def test_a_serialized_sparse_tensor_comes_back_as_it_was(dtype: str) -> None:
+    """B15.16"""
+    values = {"bool": [True, False], "string": ["x", "long text"]}.get(dtype, [1, 2])
+    sparse = SparseTensor([[0, 1], [1, 3]], tf.constant(values, dtype), [2, 5])
+    row = serialize_sparse(sparse)
+    stacked = deserialize_many_sparse(tf.stack([row, row]), dtype, 2)
+    whole = deserialize_many_sparse(serialize_many_sparse(sparse), dtype)
+    nothing = deserialize_many_sparse(tf.constant(np.empty((0, 3), object)), dtype, 2)
+    assert (row.shape, stacked.dense_shape.shape) == ((3,), (3,))
+    with tf.Session() as sess:
+        want, twice, again, empty = sess.run([parts(one) for one in (sparse, stacked, whole, nothing)])
+    assert twice.values.dtype == want.values.dtype
+    equal(twice, [[0, 0, 1], [0, 1, 3], [1, 0, 1], [1, 1, 3]], [*want.values.tolist()] * 2, [2, 2, 5])
+    equal(again, want.indices.tolist(), want.values.tolist(), [2, 5])
+    equal(empty, [], [], [0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "strings",
+    [
+        [["", "", "x"]],
+        [["", "1234", "12345678"]],
+        [["12345678", "", "12345678"]],
+        [["", "", "12345678"], ["", "", "1234567812345678"]],
+    ],
+)
+def test_strings_that_are_no_sparse_tensors_are_an_error(strings: list[list[str]]) -> None:
+    """B15.16"""
+    sparse = deserialize_many_sparse(strings, tf.float32)
+    with tf.Session() as sess, pytest.raises(tf.errors.InvalidArgumentError, match="sparse tensor"):
+        sess.run(sparse.values)

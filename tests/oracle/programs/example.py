@@ -1,0 +1,268 @@
+"""Example protocol buffers: parse_example, parse_single_example, parse_single_sequence_example, decode_raw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.oracle.tools import error, kind_of_error, session, shape
+
+
+def _feature(tf: Any, values: list[Any]) -> Any:
+    train = tf.train
+    if values and isinstance(values[0], bytes):
+        return train.Feature(bytes_list=train.BytesList(value=values))
+    if values and isinstance(values[0], int):
+        return train.Feature(int64_list=train.Int64List(value=values))
+    return train.Feature(float_list=train.FloatList(value=values))
+
+
+def _example(tf: Any, **values: list[Any]) -> bytes:
+    features = {key: _feature(tf, value) for key, value in values.items()}
+    made: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    return made
+
+
+def _sparse(value: Any) -> list[Any]:
+    return [value.indices, value.values, value.dense_shape]
+
+
+def bytes_on_disk(tf: Any, folder: Path) -> dict[str, Any]:
+    again = tf.train.Example.FromString(_example(tf, a=[1, -2, 300]))
+    return {
+        "int64": _example(tf, a=[1, -2, 300]),
+        "float": _example(tf, a=[1.5, -2.5]),
+        "bytes": _example(tf, a=[b"x", b""]),
+        "none": _example(tf),
+        "an empty list": _example(tf, a=[]),
+        "read back": list(again.features.feature["a"].int64_list.value),
+    }
+
+
+def fixed_length(tf: Any, folder: Path) -> dict[str, Any]:
+    serialized = [_example(tf, f=[1.0, 2.0], i=[it], s=[b"x", b"y%d" % it], other=[1]) for it in range(3)]
+    parsed = tf.parse_example(
+        serialized,
+        {
+            "f": tf.FixedLenFeature([2], tf.float32),
+            "i": tf.FixedLenFeature([], tf.int64),
+            "s": tf.FixedLenFeature([2, 1], tf.string),
+        },
+    )
+    with session(tf) as sess:
+        return {"values": sess.run(parsed), "static": {key: shape(it) for key, it in sorted(parsed.items())}}
+
+
+def default_values(tf: Any, folder: Path) -> dict[str, Any]:
+    serialized = [_example(tf), _example(tf, f=[1.0, 2.0], i=[5], s=[b"there"]), _example(tf, f=[])]
+    parsed = tf.parse_example(
+        serialized,
+        {
+            "f": tf.FixedLenFeature([2], tf.float32, default_value=[-1.0, -2.0]),
+            "i": tf.FixedLenFeature([], tf.int64, default_value=-1),
+            "s": tf.FixedLenFeature([1], tf.string, default_value=b"none"),
+        },
+    )
+    with session(tf) as sess:
+        return {
+            "two": sess.run(
+                tf.parse_example(serialized[:2], {"i": tf.FixedLenFeature([], tf.int64, default_value=-1)})
+            ),
+            "an empty list is too short": kind_of_error(lambda: sess.run(parsed)),
+            "wrong shape": error(
+                lambda: tf.parse_example(serialized, {"f": tf.FixedLenFeature([2], tf.float32, default_value=0.0)})
+            ),
+        }
+
+
+def variable_length(tf: Any, folder: Path) -> dict[str, Any]:
+    serialized = [_example(tf, f=[1.0, 2.0]), _example(tf), _example(tf, f=[3.0], s=[b"a", b"b", b"c"])]
+    parsed = tf.parse_example(serialized, {"f": tf.VarLenFeature(tf.float32), "s": tf.VarLenFeature(tf.string)})
+    with session(tf) as sess:
+        got = sess.run(parsed)
+        return {"f": _sparse(got["f"]), "s": _sparse(got["s"]), "static": shape(parsed["f"])}
+
+
+def sequences_in_examples(tf: Any, folder: Path) -> dict[str, Any]:
+    serialized = [_example(tf, f=[1.0, 2.0, 3.0, 4.0]), _example(tf), _example(tf, f=[5.0, 6.0], i=[7])]
+    features = {
+        "f": tf.FixedLenSequenceFeature([2], tf.float32, allow_missing=True),
+        "i": tf.FixedLenSequenceFeature([], tf.int64, allow_missing=True, default_value=-1),
+    }
+    parsed = tf.parse_example(serialized, features)
+    single = [tf.parse_single_example(it, features) for it in serialized]
+    with session(tf) as sess:
+        return {
+            "batch": sess.run(parsed),
+            "single": sess.run(single),
+            "static": [shape(parsed["f"]), shape(single[0]["f"])],
+            "stride": kind_of_error(lambda: sess.run(tf.parse_example([_example(tf, f=[1.0])], features))),
+            "missing not allowed": error(
+                lambda: tf.parse_example(serialized, {"f": tf.FixedLenSequenceFeature([2], tf.float32)}),
+                "requires allow_missing to be True",
+            ),
+        }
+
+
+def sparse_features(tf: Any, folder: Path) -> dict[str, Any]:
+    serialized = [_example(tf, at=[5, 1], value=[50.0, 10.0]), _example(tf), _example(tf, at=[9], value=[90.0])]
+    features = {"sparse": tf.SparseFeature("at", "value", tf.float32, 10)}
+    with session(tf) as sess:
+
+        def fails(**values: list[Any]) -> dict[str, Any]:
+            return kind_of_error(lambda: sess.run(tf.parse_example([_example(tf, **values)], features)))
+
+        got = sess.run(tf.parse_example(serialized, features))["sparse"]
+        single = sess.run(tf.parse_single_example(serialized[0], features))["sparse"]
+        return {
+            "batch": _sparse(got),
+            "single": _sparse(single),
+            "lengths": fails(at=[1, 2], value=[1.0]),
+            "too large": fails(at=[10], value=[1.0]),
+        }
+
+
+def single(tf: Any, folder: Path) -> dict[str, Any]:
+    parsed = tf.parse_single_example(
+        _example(tf, f=[1.0, 2.0], i=[3], v=[4, 5, 6]),
+        {
+            "f": tf.FixedLenFeature([2], tf.float32),
+            "i": tf.FixedLenFeature([], tf.int64),
+            "v": tf.VarLenFeature(tf.int64),
+            "missing": tf.FixedLenFeature([1], tf.string, default_value=b"none"),
+        },
+    )
+    with session(tf) as sess:
+        got = sess.run(parsed)
+        return {
+            "f": got["f"],
+            "i": got["i"],
+            "v": _sparse(got["v"]),
+            "missing": got["missing"],
+            "static": [shape(parsed[key]) for key in ("f", "i", "v", "missing")],
+        }
+
+
+def an_empty_batch(tf: Any, folder: Path) -> dict[str, Any]:
+    serialized = tf.placeholder(tf.string, [None])
+    parsed = tf.parse_example(serialized, {"f": tf.FixedLenFeature([2], tf.float32), "v": tf.VarLenFeature(tf.int64)})
+    with session(tf) as sess:
+        got = sess.run(parsed, {serialized: np.zeros([0], object)})
+        return {"f": got["f"], "v": _sparse(got["v"]), "static": shape(parsed["f"])}
+
+
+def failures(tf: Any, folder: Path) -> dict[str, Any]:
+    def fails(features: dict[str, Any], *fragments: str, **values: list[Any]) -> dict[str, Any]:
+        with session(tf) as sess:
+            parsed = tf.parse_example([_example(tf, ok=[1]), _example(tf, **values)], features)
+            return kind_of_error(lambda: sess.run(parsed), *fragments)
+
+    a = {"a": tf.FixedLenFeature([2], tf.float32, default_value=[0.0, 0.0])}
+    required = {"c": tf.FixedLenFeature([1], tf.float32)}
+    ints = {"a": tf.VarLenFeature(tf.int64)}
+    with session(tf) as sess:
+        return {
+            "count": fails(a, "Key: a", a=[1.0]),
+            "dtype": fails(a, "Key: a", a=[1, 2]),
+            "dtype of a list": fails(ints, "Key: a", a=[1.5]),
+            "required": fails(required, "Feature: c (data type: float) is required but could not be found."),
+            "no example": kind_of_error(
+                lambda: sess.run(tf.parse_example(["nonsense"], a)), "Could not parse example input"
+            ),
+            "names": kind_of_error(
+                lambda: sess.run(tf.parse_example([_example(tf, a=[1.0])], a, example_names=["mine"])), "Name: mine"
+            ),
+        }
+
+
+def wrong_features(tf: Any, folder: Path) -> dict[str, Any]:
+    def build(features: Any, *fragments: str) -> dict[str, Any]:
+        return error(lambda: tf.parse_example([_example(tf)], features), *fragments)
+
+    def fixed(*args: Any) -> dict[str, Any]:
+        return {"a": tf.FixedLenFeature(*args)}
+
+    return {
+        "none": build({}),
+        "missing": build(None),
+        "shape": build(fixed(None, tf.float32), "Missing shape for feature a"),
+        "first size": build(fixed([None, 2], tf.float32), "First dimension of shape for feature a unknown."),
+        "inner size": build(
+            fixed([1, None], tf.float32),
+            "All dimensions of shape for feature a need to be known but received (1, None).",
+        ),
+        "dtype": build(fixed([1], tf.int32)),
+        "class": build({"a": "nonsense"}),
+        "no dtype": build({"a": tf.VarLenFeature(None)}),
+    }
+
+
+def sequence_examples(tf: Any, folder: Path) -> dict[str, Any]:
+    train = tf.train
+
+    def steps(*values: list[Any]) -> Any:
+        return train.FeatureList(feature=[_feature(tf, it) for it in values])
+
+    serialized = train.SequenceExample(
+        context=train.Features(feature={"length": _feature(tf, [3])}),
+        feature_lists=train.FeatureLists(
+            feature_list={"f": steps([1.0, 2.0], [3.0, 4.0], [5.0, 6.0]), "v": steps([b"a"], [b"b", b"c"])}
+        ),
+    ).SerializeToString()
+    context, sequence = tf.parse_single_sequence_example(
+        serialized,
+        {"length": tf.FixedLenFeature([], tf.int64)},
+        {
+            "f": tf.FixedLenSequenceFeature([2], tf.float32),
+            "v": tf.VarLenFeature(tf.string),
+            "none": tf.FixedLenSequenceFeature([], tf.int64, allow_missing=True),
+        },
+    )
+    with session(tf) as sess:
+        got_context, got = sess.run([context, sequence])
+        missing = tf.parse_single_sequence_example(
+            serialized, sequence_features={"x": tf.FixedLenSequenceFeature([], tf.int64)}
+        )[1]
+        return {
+            "context": got_context,
+            "f": got["f"],
+            "v": _sparse(got["v"]),
+            "none": got["none"],
+            "missing": kind_of_error(lambda: sess.run(missing), "x"),
+        }
+
+
+def raw_bytes(tf: Any, folder: Path) -> dict[str, Any]:
+    text = tf.placeholder(tf.string, None)
+    found: dict[str, Any] = {}
+    with session(tf) as sess:
+        for name in ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"):
+            data = np.array([1, 2, 3], name).tobytes()
+            found[name] = [
+                sess.run(tf.decode_raw(data, getattr(tf, name))),
+                sess.run(tf.decode_raw([data, data[::-1]], getattr(tf, name), little_endian=False))[0],
+            ]
+        made = tf.decode_raw(text, tf.int16)
+        found["shapes"] = [sess.run(made, {text: it}) for it in (b"abcd", [b"ab", b"cd"], [[b"abcd"]], [b"", b""])]
+        found["static"] = [shape(made), shape(tf.decode_raw(["ab", "cd"], tf.uint8))]
+        found["length"] = kind_of_error(
+            lambda: sess.run(made, {text: b"abc"}), "Input to DecodeRaw has length 3 that is not a multiple of"
+        )
+        found["lengths"] = kind_of_error(lambda: sess.run(made, {text: [b"ab", b"abcd"]}))
+    return found
+
+
+def from_a_file(tf: Any, folder: Path) -> dict[str, Any]:
+    path = str(folder / "examples")
+    with tf.python_io.TFRecordWriter(path) as writer:
+        for it in range(5):
+            writer.write(_example(tf, x=[it * 1.5], label=[it]))
+    queue = tf.FIFOQueue(5, tf.string, shapes=())
+    features = {"x": tf.FixedLenFeature([], tf.float32), "label": tf.FixedLenFeature([], tf.int64)}
+    _, serialized = tf.TFRecordReader().read_up_to(queue, 2)
+    parsed = tf.parse_example(serialized, features)
+    with session(tf) as sess:
+        sess.run(queue.enqueue(path))
+        return {"batches": [sess.run(parsed) for _ in range(3)]}
