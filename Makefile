@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: help venv check test test-old-dask fuzz browser test-browser demo bench clean
+.PHONY: help venv check test test-old-dask fuzz browser test-browser demo bench bench-peers clean
 
 help:
 	@echo "make demo           run the example on a small cluster of this machine"
@@ -10,6 +10,7 @@ help:
 	@echo "make fuzz           give each decoder 100,000 broken inputs"
 	@echo "make test-browser   look at the dashboard page in headless Chromium while the example runs"
 	@echo "make bench          run the benchmarks"
+	@echo "make bench-peers    make the environment of TensorFlow, which make bench measures too"
 	@echo "make venv           only make the virtual environment that these use"
 	@echo "make clean          remove what the above have made"
 	@echo "PYTHON=python3.12 make ... chooses the Python (3.11 or newer); it is now '$(PYTHON)'"
@@ -47,8 +48,15 @@ demo: .venv/examples.stamp
 bench: .venv/dev.stamp
 	.venv/bin/python benchmarks/run.py
 
+bench-peers: .venv-peers/bench.stamp
+
+.venv-peers/bench.stamp: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
+	touch $@
+
 clean:
-	rm -rf .venv .venv-old build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-old .venv-peers .venv-oracle build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment is made once, and again when pyproject.toml changes.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -133,7 +134,7 @@ def cluster_runs(tf: Any, target: str) -> dict[str, Sample]:
     def first(devices: int) -> float:
         """Each of these is new to the session; the session is not."""
         fresh = [build(devices) for _ in range(5)]
-        return median(seconds_once(lambda y=y: sess.run(y, {x: value})) for y in fresh)
+        return median(seconds_once(partial(sess.run, y, {x: value})) for y in fresh)
 
     def later(y: Any) -> float:
         deadline = time.perf_counter() + 0.1

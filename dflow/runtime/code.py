@@ -177,7 +177,7 @@ def _register_user_modules() -> None:
 
 
 def _script_folder() -> Path:
-    """Where the program's own modules lie: beside the script, or what `python -m` imports from, or the current folder."""
+    """Where the program's own modules lie: beside the script, where `python -m` imports from, the current folder."""
     main = sys.modules.get("__main__")
     file, spec = getattr(main, "__file__", None), getattr(main, "__spec__", None)
     if not file:

@@ -284,11 +284,13 @@ class Process:
     def received(self, lane: Lane, message: Any) -> None:
         try:
             self._on(message, lane)
-        except Exception:
+        except Exception as error:
             logger.exception("a message of %s failed: %s", lane.peer, type(message).__name__)
-            loan = getattr(message, "loan", None)
+            loan, number = getattr(message, "loan", None), getattr(message, "reply", None)
             if loan is not None:
                 lane.send(m.Settled(loan, False))
+            if number is not None and not isinstance(message, m.Reply):  # someone waits for an answer
+                lane.send(m.Reply(number, None, as_op_error(error)))
 
     @singledispatchmethod
     def _on(self, message: Any, lane: Lane) -> None:

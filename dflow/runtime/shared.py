@@ -208,6 +208,7 @@ class SharedReader:
                 answers += self._collect([effect for effect in effects if isinstance(effect, Reply)])
             self._machine.reset()  # its file is closed
             asked, self._asked = self._asked, None
+            self._machine.reset()  # it closes the file in progress
         _call(answers)
         if asked is not None:
             asked[1]()

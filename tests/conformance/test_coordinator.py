@@ -247,9 +247,14 @@ def test_leaving_a_block_stops_and_joins_and_raises_what_failed() -> None:
         thread = started(coord.wait_for_stop)
         coord.register_thread(thread)
     assert not thread.is_alive()
-    with pytest.raises(ValueError, match="in the block"), Coordinator() as coord:
-        coord.register_thread(started(coord.wait_for_stop))
-        raise ValueError("in the block")
+
+    def block_that_fails() -> None:
+        with Coordinator() as own:
+            own.register_thread(started(own.wait_for_stop))
+            raise ValueError("in the block")
+
+    with pytest.raises(ValueError, match="in the block"):
+        block_that_fails()
 
     def fails() -> None:
         with coord.stop_on_exception():

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ import pytest
 import dflow as tf
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from tests.conformance.programs import in_thread, where_am_i
+from tests.conformance.programs import device_name, in_thread, where_am_i
 
 LOCAL = "/job:localhost/replica:0/task:0/device:"
 WORKER = "/job:worker/replica:0/task:0/device:"
@@ -26,10 +25,6 @@ TWO_OF_EACH = {"CPU": 2, "GPU": 2}
 @pytest.fixture
 def on_cluster(cluster: EmbeddedCluster) -> str:
     return cluster.scheduler_address
-
-
-def text(value: Any) -> str:
-    return bytes(value).decode()
 
 
 # -- names of devices
@@ -224,7 +219,7 @@ def test_operations_run_where_their_blocks_say(on_cluster: str) -> None:
             on_first = where_am_i()
     with tf.Session(on_cluster) as sess:
         for _ in range(2):  # the first run of a plan goes another way than the next ones
-            found = [text(value) for value in sess.run([on_ps, on_other, on_gpu, on_first])]
+            found = [device_name(value) for value in sess.run([on_ps, on_other, on_gpu, on_first])]
             assert found == [f"{PS}CPU:0", f"{OTHER}CPU:0", f"{OTHER}GPU:0", f"{WORKER}CPU:0"]
 
 
@@ -237,7 +232,7 @@ def test_operations_of_a_session_in_this_process_run_where_their_blocks_say() ->
     with tf.device("/job:localhost/task:0/cpu:0"):
         full = where_am_i()
     with tf.Session(config=tf.ConfigProto(device_count=TWO_OF_EACH)) as sess:
-        found = [text(value) for value in sess.run([second, gpu, full])]
+        found = [device_name(value) for value in sess.run([second, gpu, full])]
     assert found == [f"{LOCAL}CPU:1", f"{LOCAL}GPU:1", f"{LOCAL}CPU:0"]
 
 
@@ -268,7 +263,7 @@ def test_an_operation_without_a_device_goes_to_the_first_gpu_of_the_master_task(
     needs_cpu = tf.FIFOQueue(1, tf.int32).size()
     metadata = tf.RunMetadata()
     with tf.Session(on_cluster) as sess:
-        assert [text(v) for v in sess.run([here, partly, cpu])] == [
+        assert [device_name(v) for v in sess.run([here, partly, cpu])] == [
             f"{WORKER}GPU:0",
             f"{WORKER}GPU:0",
             f"{WORKER}CPU:0",
@@ -318,9 +313,11 @@ def test_an_operation_without_a_kernel_for_the_device_is_an_error_that_says_so(t
     with tf.device("/gpu:0"):
         queue = tf.FIFOQueue(5, tf.float32, ())
     config = tf.ConfigProto() if target else tf.ConfigProto(device_count=TWO_OF_EACH)
-    with tf.Session(target, config=config) as sess:
-        with pytest.raises(tf.errors.InvalidArgumentError, match="no GPU kernel"):
-            sess.run(queue.size())
+    with (
+        tf.Session(target, config=config) as sess,
+        pytest.raises(tf.errors.InvalidArgumentError, match="no GPU kernel"),
+    ):
+        sess.run(queue.size())
 
 
 def test_soft_placement_falls_back_to_the_cpu_of_the_same_task(target: str) -> None:
@@ -332,7 +329,7 @@ def test_soft_placement_falls_back_to_the_cpu_of_the_same_task(target: str) -> N
         moon = where_am_i()
     config = tf.ConfigProto(allow_soft_placement=True)
     with tf.Session(target, config=config) as sess:
-        assert text(sess.run(here)) == (WORKER if target else LOCAL) + "CPU:0"
+        assert device_name(sess.run(here)) == (WORKER if target else LOCAL) + "CPU:0"
         assert sess.run(queue.size()) == 0
         with pytest.raises(tf.errors.InvalidArgumentError, match="/job:moon"):
             sess.run(moon)
@@ -346,7 +343,7 @@ def test_soft_placement_keeps_the_task_that_was_asked_for(on_cluster: str) -> No
         queue = tf.FIFOQueue(5, tf.float32, ())
     metadata = tf.RunMetadata()
     with tf.Session(on_cluster, config=tf.ConfigProto(allow_soft_placement=True)) as sess:
-        assert text(sess.run(here)) == f"{PS}CPU:0"
+        assert device_name(sess.run(here)) == f"{PS}CPU:0"
         sess.run(queue.size(), run_metadata=metadata)
     assert set(metadata.placement.values()) == {f"{OTHER}CPU:0"}
 

@@ -542,9 +542,9 @@ def test_a_scheduler_that_cannot_be_reached_is_unavailable_and_within_a_limit_a_
     """S29.16"""
     nobody = "tcp://127.0.0.1:9"
     limit = tf.ConfigProto(operation_timeout_in_ms=300)
-    with dask.config.set({"distributed.comm.timeouts.connect": "300ms"}):
-        with pytest.raises(tf.errors.UnavailableError, match="no Dask scheduler answers"):
-            tf.Session(nobody)
+    soon = dask.config.set({"distributed.comm.timeouts.connect": "300ms"})
+    with soon, pytest.raises(tf.errors.UnavailableError, match="no Dask scheduler answers"):
+        tf.Session(nobody)
     with pytest.raises(tf.errors.DeadlineExceededError, match=nobody):
         tf.Session(nobody, config=limit)
     with pytest.raises(tf.errors.DeadlineExceededError, match=nobody):
@@ -616,7 +616,7 @@ def test_closing_a_session_cancels_its_runs_in_other_threads(target: str) -> Non
     blocked = in_thread(sess.run, dequeue)
     waiting.dequeues(1)
     sess.close()
-    with pytest.raises(tf.errors.CancelledError, match="was cancelled|Session::Close"):
+    with pytest.raises(tf.errors.CancelledError, match=r"was cancelled|Session::Close"):
         blocked.result(30)
 
 

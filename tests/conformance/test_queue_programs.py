@@ -206,7 +206,7 @@ def test_a_shuffle_queue_gives_each_element_once_in_another_order(target: str) -
     queue = tf.RandomShuffleQueue(100, 0, tf.int32, (), seed=3)
     with tf.Session(target) as sess:
         sess.run(queue.enqueue_many([list(range(60))]))
-        found = [int(sess.run(queue.dequeue()))] + sess.run(queue.dequeue_many(59)).tolist()
+        found = [int(sess.run(queue.dequeue())), *sess.run(queue.dequeue_many(59)).tolist()]
     assert sorted(found) == list(range(60))
     assert found != sorted(found)
 
@@ -480,7 +480,7 @@ def test_closing_the_session_cancels_what_waits(target: str, make: Make) -> None
     at_full.enqueues(2)
     sess.close()
     for future in blocked:
-        with pytest.raises(tf.errors.CancelledError, match="was cancelled|Session::Close"):
+        with pytest.raises(tf.errors.CancelledError, match=r"was cancelled|Session::Close"):
             future.result(30)
 
 

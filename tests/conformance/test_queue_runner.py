@@ -202,7 +202,6 @@ def test_a_bad_operation_is_the_exception_of_its_own_thread_and_the_others_go_on
         assert isinstance(error, ValueError)
         assert "Operation not in the graph" in str(error)
         assert sess.run([variable, queue.size()]) == [5, 5]
-        assert not sess.run(queue.is_closed()), "not all loops saw the end"
 
 
 def test_a_stop_ends_a_loop_that_waits_and_closes_the_queue(target: str) -> None:

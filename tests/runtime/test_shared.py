@@ -1,9 +1,10 @@
 """Queues and readers shared by threads: who is answered, and what goes back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import dflow.readers  # noqa: F401  the formats that READERS lists
@@ -25,8 +26,6 @@ class Files:
         self.reader = SharedReader(spec, lambda: READERS[spec.kind](skip_header_lines=0))
 
     def put(self, name: str, text: bytes) -> None:
-        import numpy as np
-
         path = self.folder / name
         path.write_bytes(text)
         component = np.empty((), dtype=object)
@@ -53,8 +52,10 @@ class Read:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path)
+def files(tmp_path: Path) -> Iterator[Files]:
+    files = Files(tmp_path)
+    yield files
+    files.reader.abort("is over")  # closes its file, which would be a warning
 
 
 def test_a_record_that_its_receiver_does_not_want_is_read_again(files: Files) -> None:
@@ -75,9 +76,8 @@ def test_a_withdrawn_read_withdraws_its_request_for_a_file(files: Files) -> None
     assert files.queue.row()["waiting_dequeues"] == 0
 
 
-def test_a_file_name_that_comes_when_nobody_reads_goes_back_to_its_queue(tmp_path: Path) -> None:
+def test_a_file_name_that_comes_when_nobody_reads_goes_back_to_its_queue(files: Files) -> None:
     """The request and the withdrawal cross each other, as they may between processes."""
-    files = Files(tmp_path)
     late: list[Callable[..., None]] = []
     read = Read()
     read.withdraw = files.reader.read(read.answer, lambda answer: (late.append(answer), lambda: None)[1], None)
