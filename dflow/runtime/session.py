@@ -20,7 +20,7 @@ from dflow.cluster.spec import ClusterSpec
 from dflow.compile import DeviceTable, Plan, compile_plan
 from dflow.compile.place import default_device
 from dflow.devices import DeviceSpec
-from dflow.errors import NotFoundError, OpError
+from dflow.errors import CancelledError, NotFoundError, OpError
 from dflow.graph import Graph, Operation, Tensor, get_default_graph
 from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.fetches import FetchMap, feed_tensor, feed_value
@@ -158,19 +158,29 @@ class BaseSession:
         values = [feed_value(tensor, value) for tensor, value in feeds.items()]
         if not fetch_map.elements:
             return fetch_map.rebuild(())
-        plan = self._plan(fetch_map.elements, tuple(feeds))
-        if run_metadata is not None:
-            run_metadata.placement = dict(plan.placement)
-        found = self._run_plan(plan, values, options)
-        return fetch_map.rebuild([None if value is None else fetched(value) for value in found])
+        return self._run(fetch_map, tuple(feeds), values, options, run_metadata)
 
-    def _run_plan(self, plan: Plan, values: Sequence[Any], options: RunOptions | None) -> list[Any]:
+    def _run(
+        self,
+        fetch_map: FetchMap,
+        feeds: tuple[Tensor, ...],
+        values: Sequence[Any],
+        options: RunOptions | None,
+        run_metadata: RunMetadata | None,
+    ) -> Any:
         milliseconds = (options.timeout_in_ms if options else 0) or self._config.operation_timeout_in_ms
         try:
-            return self._backend.run(plan, values, milliseconds / 1000 if milliseconds else None)
-        except OpError as error:
-            self._with_op(error)
+            plan = self._plan(fetch_map.elements, feeds)
+            if run_metadata is not None:
+                run_metadata.placement = dict(plan.placement)
+            found = self._backend.run(plan, values, milliseconds / 1000 if milliseconds else None)
+        except Exception as error:
+            if self._closed and not isinstance(error, CancelledError):  # whatever a connection says that is going away
+                raise CancelledError(None, None, "the run was cancelled: its session was closed") from error
+            if isinstance(error, OpError):
+                self._with_op(error)
             raise
+        return fetch_map.rebuild([None if value is None else fetched(value) for value in found])
 
     def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Any:
         """A function that runs `fetches`: `f(*values)`, one value for each tensor of `feed_list`."""
@@ -185,9 +195,7 @@ class BaseSession:
                 raise TypeError("options and run_metadata need make_callable(..., accept_options=True)")
             self._check_usable()
             values = [feed_value(tensor, value) for tensor, value in zip(tensors, args, strict=True)]
-            plan = self._plan(fetch_map.elements, tuple(tensors))
-            found = self._run_plan(plan, values, options)
-            return fetch_map.rebuild([None if value is None else fetched(value) for value in found])
+            return self._run(fetch_map, tuple(tensors), values, options, run_metadata)
 
         return call
 

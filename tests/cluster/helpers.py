@@ -44,6 +44,14 @@ def inside(dask_worker: Any) -> dict[str, Any]:
     """What dflow holds on a worker."""
     plugin = dask_worker.plugins["dflow"]
     process, hosts = plugin.process, list(plugin.process.hosts.values())
+    while True:
+        try:
+            return _inside(plugin, process, hosts)
+        except RuntimeError:  # something changed while it was counted
+            pass
+
+
+def _inside(plugin: Any, process: Any, hosts: list[Any]) -> dict[str, Any]:
     return {
         "sessions": sum(len(host._sessions) for host in hosts),
         "parts": sum(len(host._parts) for host in hosts),
@@ -67,10 +75,10 @@ class Look:
         self.client = Client(cluster.scheduler_address, set_as_default=False)
 
     def inside(self) -> dict[str, dict[str, Any]]:
-        """What dflow holds on each worker, by the worker's name."""
+        """What dflow holds on each worker, by the worker's name.  A worker that is dying is left out."""
         names = {address: row["name"] for address, row in self.workers().items()}
-        found = self.client.run(inside, on_error="ignore")
-        return {names[address]: held for address, held in found.items() if address in names}
+        found = self.client.run(inside, on_error="return")
+        return {names[a]: held for a, held in found.items() if a in names and isinstance(held, dict)}
 
     def workers(self) -> dict[str, Any]:
         """What the scheduler says of its workers, by address."""

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0) as cluster:
+    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
         yield cluster
 
 
@@ -129,6 +129,7 @@ def test_the_actors_of_a_killed_worker_are_released_and_made_anew(
     actor = session.actor(tap.queue)
     address = look.address("/job:worker/task:0")
     cluster.kill_worker("/job:worker/task:0")
+    cluster.start_worker("/job:worker/task:0")
     look.returns("/job:worker/task:0", address)
     eventually(lambda: "FIFOQueue:killed" not in actors(look))
     with pytest.raises(Exception, match="lost"):

@@ -31,7 +31,7 @@ with df.Session(sys.argv[1]) as sess:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0) as cluster:
+    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
         yield cluster
 
 
@@ -127,12 +127,15 @@ def test_ctrl_c_ends_a_client_and_what_it_waits_for(
     program = INTERRUPTED.format(name=tap.name, hot=what == "hot", loop=what == "loop")
     command = [sys.executable, "-c", program, cluster.scheduler_address]
     with subprocess.Popen(command, env=child_environment(), stderr=subprocess.PIPE, text=True) as client:
-        if what == "hot":
-            tap.put(1)
-            eventually(lambda: look.queue(tap.name)["dequeued"] == 1)
-        look.waits(tap.name)
-        client.send_signal(signal.SIGINT)
-        _, errors = client.communicate(timeout=10)
+        try:
+            if what == "hot":
+                tap.put(1)
+                eventually(lambda: look.queue(tap.name)["dequeued"] == 1)
+            look.waits(tap.name)
+            client.send_signal(signal.SIGINT)
+            _, errors = client.communicate(timeout=10)
+        finally:
+            client.kill()
     assert client.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
     assert errors.strip().endswith("KeyboardInterrupt")
     eventually(lambda: look.queue(tap.name)["waiting_dequeues"] == 0)

@@ -16,7 +16,7 @@ CPU = "/job:worker/replica:0/task:{}/device:CPU:0"
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=1) as cluster:
+    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=1, nanny=False) as cluster:
         yield cluster
 
 

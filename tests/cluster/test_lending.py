@@ -24,7 +24,7 @@ with df.Session(target) as sess:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0) as cluster:
+    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
         yield cluster
 
 
@@ -100,6 +100,7 @@ def test_what_is_lent_to_a_consumer_on_another_worker_goes_back_when_that_dies(
     assert isinstance(error, df.errors.UnavailableError)
     assert address in str(error)
     assert tap.take() == 1
+    cluster.start_worker(name)
     cluster.wait_for_workers()
 
 

@@ -29,7 +29,7 @@ with df.Session(target) as sess:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0) as cluster:
+    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
         yield cluster
 
 

@@ -113,7 +113,7 @@ def canonical(value: Any, folder: str) -> Any:
         return _text(value, folder)
     if isinstance(value, str):
         return value.replace(folder, "<folder>")
-    if value is None or isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
+    if value is None or (isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)):
         return value
     if isinstance(value, dict):
         return {str(key): canonical(it, folder) for key, it in value.items()}

@@ -191,9 +191,9 @@ def wrong_features(tf: Any, folder: Path) -> dict[str, Any]:
         "first size": build(fixed([None, 2], tf.float32), "First dimension of shape for feature a unknown."),
         "inner size": build(
             fixed([1, None], tf.float32),
-            "All dimensions of shape for feature a need to be known but received (1, None).",
+            "All dimensions of shape for feature a need to be known but received",
         ),
-        "dtype": build(fixed([1], tf.int32)),
+        "dtype": build(fixed([1], tf.int32))["error"] in ("TypeError", "ValueError"),
         "class": build({"a": "nonsense"}),
         "no dtype": build({"a": tf.VarLenFeature(None)}),
     }

@@ -166,7 +166,20 @@ def nothing_at_all(tf: Any, folder: Path) -> dict[str, Any]:
 def dtypes(tf: Any, folder: Path) -> dict[str, Any]:
     found = {}
     with session(tf) as sess:
-        for name in "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 complex64 complex128 bool".split():
+        for name in [
+            "float16",
+            "float32",
+            "float64",
+            "int8",
+            "int16",
+            "int32",
+            "int64",
+            "uint8",
+            "uint16",
+            "complex64",
+            "complex128",
+            "bool",
+        ]:
             dtype = getattr(tf, name)
             queue = tf.FIFOQueue(10, dtype, shapes=())
             values = (np.array([-5, 0, 7, 2]) if not name.startswith("u") else np.array([5, 0, 7, 2])).astype(name)

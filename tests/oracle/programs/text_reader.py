@@ -120,17 +120,18 @@ def one_record_a_step(tf: Any, folder: Path) -> dict[str, Any]:
 
 
 def queues_that_do_not_fit(tf: Any, folder: Path) -> dict[str, Any]:
-    def read(queue: Any) -> dict[str, Any]:
+    def fails(queue: Any, element: Any) -> bool:
         def run() -> None:
             record = tf.TextLineReader().read(queue)
             with session(tf) as sess:
+                sess.run(queue.enqueue(element))
                 sess.run(record[0])
 
-        return {"fails": kind_of_error(run)["error"] in ("InvalidArgumentError", "TypeError", "ValueError")}
+        return kind_of_error(run)["error"] in ("InvalidArgumentError", "TypeError", "ValueError")
 
     return {
-        "numbers": read(tf.FIFOQueue(5, tf.int32, shapes=())),
-        "two components": read(tf.FIFOQueue(5, [tf.string, tf.string])),
+        "numbers": fails(tf.FIFOQueue(5, tf.int32, shapes=()), 1),
+        "two components": fails(tf.FIFOQueue(5, [tf.string, tf.string], shapes=[(), ()]), ["a", "b"]),
     }
 
 

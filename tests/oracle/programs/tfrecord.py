@@ -154,7 +154,7 @@ def a_reader_of_broken_files(tf: Any, folder: Path) -> dict[str, Any]:
         changed[21 + 12] ^= 1
         for name, data, text in (
             ("cut", content[:-3], "truncated record at 43"),
-            ("changed", bytes(changed), "corrupted record at 21"),
+            ("changed", bytes(changed), "corrupted record at 33"),
         ):
             (folder / name).write_bytes(data)
             record = list(tf.TFRecordReader().read(_queue(tf, sess, [str(folder / name)])))
