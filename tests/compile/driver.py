@@ -111,10 +111,14 @@ class Driver:
 
     # -- the owner of the step's parts
 
-    def fetched(self, edges: list[tuple[int, Any]], loan: Callable[[bool], None] | None) -> None:
+    def fetched(
+        self, edges: list[tuple[int, Any]], loan: Callable[[bool], None] | None, finished: str = ""
+    ) -> None:
         self.outcome.values.update(edges)
         if loan is not None:
             loan(True)
+        if finished:
+            self.finished(finished)
 
     def finished(self, device: str) -> None:
         self._open -= 1
