@@ -156,8 +156,10 @@ def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     """`value` as a NumPy array of `dtype`, or of the dtype that TensorFlow would infer (1.0: float32, 1: int32).
 
     Text becomes an object array of bytes.  A value that would lose something (1.5 to int32, 300 to uint8), text for a
-    number or a number for text is a TypeError.
+    number or a number for text is a TypeError, None a ValueError.
     """
+    if value is None:
+        raise ValueError("None values not supported.")
     if dtype is not None and dtype.name == "string":
         return _to_bytes(value)
     try:

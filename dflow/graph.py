@@ -266,6 +266,10 @@ class Graph:
     def name_scope(self, name: str | None) -> AbstractContextManager[str]:
         return self.scope.name_scope_block(self, name)
 
+    def get_name_scope(self) -> str:
+        """The name scope that operations are built in now, such as "a/b"; "" outside of all."""
+        return self.scope.name_scope
+
     def control_dependencies(self, control_inputs: Iterable[Any] | None) -> AbstractContextManager[None]:
         if control_inputs is None:
             return self.scope.control_scope(None)

@@ -9,6 +9,7 @@ Source: tf.Variable, tf.assign of TensorFlow 1.15.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from dflow import scopes
@@ -120,7 +121,7 @@ class Variable:
     def _build(
         self, graph: Graph, initial_value: Any, scope: str, trainable: bool, validate_shape: bool, dtype: Any
     ) -> None:
-        with graph.name_scope("Initializer"):
+        with graph.name_scope("Initializer") if callable(initial_value) else nullcontext():
             value = initial_value() if callable(initial_value) else initial_value
             self.initial_value = convert_to_tensor(value, dtype, name="initial_value")
         shape = self.initial_value.shape if validate_shape else TensorShape(None)

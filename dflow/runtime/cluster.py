@@ -210,6 +210,10 @@ class ClusterBackend:
         if loop is not None:
             loop.reported(report.iteration, report.values)
 
+    def queue_rows(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = list(ask_scheduler(self.client, "dflow_snapshot")["queues"])
+        return rows
+
     # -- the end
 
     def close(self, wait: bool = True) -> None:

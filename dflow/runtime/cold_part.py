@@ -17,6 +17,7 @@ from dflow.errors import CancelledError, OpError, UnavailableError
 from dflow.runtime import messages as m
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.part import Edges, InstalledPlan, Loan, Outlet, StepId, end_parts, with_record
+from dflow.runtime.pending import Pending
 from dflow.runtime.program import Program
 from dflow.runtime.transfers import to_host
 
@@ -127,7 +128,7 @@ class ColdPart:
             if self._error is not None:
                 raise self._error
             self._waiting[index] = (None, end)
-        withdraw = program.attempt(values, reply)
+        withdraw = program.attempt(values, Pending(reply, self.step[0], program.info.name))
         with self._lock:
             if index in self._waiting:
                 self._waiting[index] = (withdraw, end)

@@ -100,6 +100,9 @@ class LocalBackend:
         thread.start()
         return loop
 
+    def queue_rows(self) -> list[dict[str, Any]]:
+        return self.process.queue_rows()
+
     def close(self, wait: bool = True) -> None:
         """Cancel every step; the loops end with it."""
         error = CancelledError(None, None, "the run was cancelled: its session was closed")

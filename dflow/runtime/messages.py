@@ -215,6 +215,13 @@ class EndOwner:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueRows:
+    """How the queues of the process are, and who waits for them; answered with rows."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndSession:
     """The session closed."""
 

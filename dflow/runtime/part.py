@@ -19,6 +19,7 @@ import numpy as np
 from dflow.compile import DevicePlan
 from dflow.errors import OpError
 from dflow.runtime.failures import as_op_error
+from dflow.runtime.pending import Pending
 from dflow.runtime.program import Program
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ class Part:
             if self._ended:
                 return
             self._attempts[i] = None
-        withdraw = program.attempt(self._values, partial(self._reply, i))
+        pending = Pending(partial(self._reply, i), self.step[0], program.info.name)
+        withdraw = program.attempt(self._values, pending)
         with self._lock:
             if i in self._attempts:
                 self._attempts[i] = withdraw

@@ -486,6 +486,18 @@ class Process:
         for host in self.hosts.values():
             host.end_owner(message.owner, message.error)
 
+    def queue_rows(self) -> list[dict[str, Any]]:
+        """How the queues of this process's devices are, and who waits for them."""
+        return [row for host in list(self.hosts.values()) for row in host.rows()["queues"]]
+
+    def ask_queue_rows(self, lane: Lane) -> Future[Any]:
+        """The same of another process."""
+        return self.request(lane, m.QueueRows)
+
+    @_on.register
+    def _(self, message: m.QueueRows, lane: Lane) -> None:
+        lane.send(m.Reply(message.reply, self.queue_rows()))
+
     @_on.register
     def _(self, message: m.EndSession, lane: Lane) -> None:
         self.pool.submit(self.end_session, message.session, CancelledError(None, None, "Session::Close: it was closed"))

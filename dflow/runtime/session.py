@@ -59,6 +59,9 @@ class Backend(Protocol):
     ) -> Loop:
         """Run it again and again, next to its devices; gives the loop."""
 
+    def queue_rows(self) -> list[dict[str, Any]]:
+        """How all queues are, and who waits for them, as of the last second."""
+
     def close(self, wait: bool = True) -> None:
         """Cancel what runs and let everything go; wait: until the connection is closed."""
 
@@ -110,6 +113,11 @@ class BaseSession:
         return self._target
 
     @property
+    def closed(self) -> bool:
+        """Was it closed?"""
+        return self._closed
+
+    @property
     def backend(self) -> Backend:
         return self._backend
 
@@ -135,6 +143,10 @@ class BaseSession:
         if not isinstance(self._backend, HasActors):
             raise NotFoundError(None, None, "a local session has no actors; its target is no Dask cluster")
         return self._backend.actor(resource.spec)
+
+    def queue_rows(self) -> list[dict[str, Any]]:
+        """One row for each queue of the session's devices: how full it is, who waits for it, who last moved it."""
+        return self._backend.queue_rows()
 
     # -- running
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,10 +21,21 @@ from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpE
 from dflow.queues import Queue, make_queue
 from dflow.queues.queue import Reply
 from dflow.queues.reader import NeedFile, Reader
+from dflow.runtime.pending import Pending
 from dflow.specs import QueueSpec, ReaderSpec
 
 Answer = Callable[..., None]  # reply(outcome, settle=None); an outcome is a tuple of arrays, None or an OpError
 Withdraw = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An attempt that a queue has not answered yet."""
+
+    answer: Answer
+    method: str
+    wants: int  # elements that it wants to take at once
+    since: float  # by the clock of time.monotonic
 
 
 class SharedQueue:
@@ -32,15 +45,18 @@ class SharedQueue:
         self.spec = spec
         self._machine: Queue = make_queue(spec)
         self._lock = threading.Lock()
-        self._waiting: dict[int, Answer] = {}
+        self._waiting: dict[int, Waiting] = {}
         self._tickets = itertools.count()
+        self._moved_at = time.monotonic()
+        self._moved_by: Answer | None = None
 
     def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
         """Start `enqueue`, `dequeue_many`, ...; gives what withdraws it, which is harmless once it was answered."""
         takes = method.startswith("dequeue")
         with self._lock:
             ticket = next(self._tickets)
-            self._waiting[ticket] = reply
+            wants = (args[0] if args else 1) if takes else 0
+            self._waiting[ticket] = Waiting(reply, method, wants, time.monotonic())
             if takes:
                 replies = getattr(self._machine, method)(ticket, *args, lend=True)
             else:
@@ -65,13 +81,15 @@ class SharedQueue:
         """Under the lock: whom to call, with what."""
         answers: list[Callable[[], None]] = []
         for reply in replies:
-            answer = self._waiting.pop(reply.ticket)
+            waiting = self._waiting.pop(reply.ticket)
             if reply.error is not None:
-                answers.append(partial(answer, reply.error))
-            elif reply.value is not None:
-                answers.append(partial(answer, reply.value, partial(self._settle, reply.ticket)))
+                answers.append(partial(waiting.answer, reply.error))
+                continue
+            self._moved_at, self._moved_by = time.monotonic(), waiting.answer
+            if reply.value is not None:
+                answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket)))
             else:
-                answers.append(partial(answer, None))
+                answers.append(partial(waiting.answer, None))
         return answers
 
     def abort(self, reason: str) -> None:
@@ -91,9 +109,12 @@ class SharedQueue:
             return self._machine.closed
 
     def row(self) -> dict[str, Any]:
-        """What the dashboard shows."""
+        """What the dashboard and a report of a stall show."""
+        now = time.monotonic()
         with self._lock:
             counts = self._machine.counts()
+            waiting = list(self._waiting.values())
+            idle_s, moved_by = now - self._moved_at, self._moved_by
         return {
             "name": self.spec.name,
             "container": self.spec.container,
@@ -105,7 +126,17 @@ class SharedQueue:
             "waiting_enqueues": counts.waiting_enqueues,
             "waiting_dequeues": counts.waiting_dequeues,
             "closed": counts.closed,
+            "idle_s": idle_s,
+            "moved_by": "" if moved_by is None else _who(moved_by),
+            "waiting": [
+                {"who": _who(w.answer), "what": w.method, "wants": w.wants, "since_s": now - w.since}
+                for w in waiting[:20]
+            ],
         }
+
+
+def _who(answer: Answer) -> str:
+    return str(answer) if isinstance(answer, Pending) else "a reader that needs a file name"
 
 
 def _call(answers: list[Callable[[], None]]) -> None:

@@ -19,6 +19,26 @@ def stalled(queues: Iterable[Row], after: float = STALL_AFTER) -> list[Row]:
     return [row for row in queues if row["waiting"] and row["idle_s"] >= after]
 
 
+class StallWatch:
+    """Tells of each stall once: again only after the queue has moved."""
+
+    def __init__(self, after: float = STALL_AFTER) -> None:
+        self.after = after
+        self._told: set[tuple[Any, ...]] = set()
+
+    def look(self, queues: Iterable[Row]) -> str:
+        """What there is to say now; "" for nothing."""
+        found = {_state(row): row for row in stalled(queues, self.after)}
+        new = [row for state, row in found.items() if state not in self._told]
+        self._told = set(found)
+        return report(new)
+
+
+def _state(row: Row) -> tuple[Any, ...]:
+    """The same as long as nothing moves."""
+    return row["device"], row["container"], row["name"], row["enqueued"], row["dequeued"]
+
+
 def report(queues: Iterable[Row]) -> str:
     """The given queues in words: how full, who waits since when, who last moved something.  "" for none."""
     return "\n".join(_queue(row) for row in queues)

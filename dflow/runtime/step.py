@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,13 @@ from dflow.compile import CallPlan
 from dflow.errors import CancelledError, DeadlineExceededError, OpError
 from dflow.runtime.failures import lost
 from dflow.runtime.part import Edges, Part, StepId
+from dflow.runtime.stall import report
 
 if TYPE_CHECKING:
     from dflow.runtime.lane import Lane
     from dflow.runtime.process import Process
+
+REPORT_TIMEOUT = 1.0  # seconds that a process has to say who waits for its queues
 
 
 class StepNumbers:
@@ -114,11 +118,22 @@ class Step:
                     if not self._inbox.empty():  # just in time
                         continue
                     self._over = True
-                self.error = DeadlineExceededError(
-                    None, None, f"Timed out waiting for notification: the step did not end within {timeout:g} s"
-                )
+                fact = f"Timed out waiting for notification: the step did not end within {timeout:g} s"
+                self.error = DeadlineExceededError(None, None, "\n".join([fact, *self._waits()]))
         if self.error is not None:
             raise self.error
+
+    def _waits(self) -> list[str]:
+        """What the step waits for, in words: the queues that have attempts of its owner."""
+        rows = self.process.queue_rows()
+        asked = [self.process.ask_queue_rows(lane) for lane in self._lanes]
+        for answer in asked:
+            with suppress(OpError, TimeoutError):  # a report must not be worse than what it reports
+                rows += answer.result(REPORT_TIMEOUT)
+        session, _, loop = self.id[0].partition("/")
+        whose = f"of loop {loop}" if loop else f"of {session}"
+        mine = [row for row in rows if any(w["who"].endswith(whose) for w in row["waiting"])]
+        return [report(mine)] if mine else []
 
     def _next(self, deadline: float | None) -> Callable[[], None]:
         """The next thing to do in this thread; queue.Empty at the deadline."""

@@ -14,12 +14,14 @@ import logging
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 from dflow.errors import OutOfRangeError
+from dflow.runtime.stall import STALL_AFTER, StallWatch
 
 logger = logging.getLogger("dflow.train")
 
@@ -30,9 +32,17 @@ class Coordinator:
     """Lets threads stop together.
 
     clean_stop_exception_types: exceptions that stop but are no failure; by default OutOfRangeError.
+    stall_timeout_secs: when nothing has moved for so long in a queue that someone waits for, a warning says who waits
+    for which queue since when; None: never.
     """
 
-    def __init__(self, clean_stop_exception_types: tuple[type[BaseException], ...] | None = None) -> None:
+    def __init__(
+        self,
+        clean_stop_exception_types: tuple[type[BaseException], ...] | None = None,
+        stall_timeout_secs: float | None = STALL_AFTER,
+    ) -> None:
+        self._stall_after = stall_timeout_secs
+        self._watched: weakref.WeakSet[Any] = weakref.WeakSet()
         self._clean = (OutOfRangeError,) if clean_stop_exception_types is None else tuple(clean_stop_exception_types)
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -80,6 +90,29 @@ class Coordinator:
     def wait_for_stop(self, timeout: float | None = None) -> bool:
         """Wait, for `timeout` seconds at most, until a stop is requested; was it?"""
         return self._stop.wait(timeout)
+
+    def watch(self, sess: Any) -> None:
+        """Warn, until the stop, when the queues of a session stand still.  Queue runners call it."""
+        with self._lock:
+            if self._stall_after is None or sess in self._watched:
+                return
+            self._watched.add(sess)
+        watch = StallWatch(self._stall_after)
+        target = weakref.ref(sess)
+        threading.Thread(target=self._watch, args=(target, watch), name="dflow-stall-watch", daemon=True).start()
+
+    def _watch(self, target: Callable[[], Any], watch: StallWatch) -> None:
+        while not self.wait_for_stop(watch.after / 3):
+            sess = target()
+            if sess is None or sess.closed:
+                return
+            try:
+                said = watch.look(sess.queue_rows())
+            except Exception as error:  # the session, or its cluster, is going away
+                logger.debug("queues cannot be looked at: %s", error)
+                return
+            if said:
+                logger.warning("nothing moves:\n%s", said)
 
     def call_at_stop(self, callback: Callable[[], None]) -> None:
         """Call `callback`, in whichever thread requests the stop; at once if it was requested already."""

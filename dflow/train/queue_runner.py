@@ -171,6 +171,8 @@ class QueueRunner:
         if coord is not None:
             name = f"QueueRunnerThread-{self.name}-close_on_stop"
             threads.append(threading.Thread(target=self._close_on_stop, args=(sess, coord), name=name))
+        if coord is not None:
+            coord.watch(sess)
         for thread in threads:
             if coord is not None:
                 coord.register_thread(thread)

@@ -203,12 +203,15 @@ def test_a_reset_ends_what_waits_in_every_session(session: df.Session, other: df
     with df.Graph().as_default(), df.Session(target) as first, df.Session(target) as second:
         taps = [Tap(first, "reset"), Tap(second, "reset-elsewhere", W0)]
         with df.container("kept"):
-            kept = Tap(second, "kept")
+            kept, empty = Tap(second, "kept"), Tap(second, "empty")
             kept.put(1)
-        runs = [Background(tap.take) for tap in taps]
+            empty.put(1)
+            empty.take()
+        runs = [Background(tap.take) for tap in (*taps, empty)]
         loop = second.repeat(taps[1].queue.dequeue())
         look.waits("reset")
         look.waits("reset-elsewhere", 2)
+        look.waits("empty")  # in a container that is not reset
         df.Session.reset(target)
         for run in runs:
             assert isinstance(run.result(10), df.errors.AbortedError)

@@ -111,9 +111,7 @@ class Driver:
 
     # -- the owner of the step's parts
 
-    def fetched(
-        self, edges: list[tuple[int, Any]], loan: Callable[[bool], None] | None, finished: str = ""
-    ) -> None:
+    def fetched(self, edges: list[tuple[int, Any]], loan: Callable[[bool], None] | None, finished: str = "") -> None:
         self.outcome.values.update(edges)
         if loan is not None:
             loan(True)

@@ -8,38 +8,34 @@ from typing import Any
 import numpy as np
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-6
-HALF = 1e-2  # for 16-bit floats
+HALF = 1e-2  # of 16-bit floats
+
+Difference = tuple[str, str]  # the place in the result, and what is there
 
 
-def differences(expected: Any, got: Any, place: str = "") -> Iterator[str]:
-    """Each difference, as text that names its place."""
-    if isinstance(expected, dict) and isinstance(got, dict):
-        if "array" in expected and "array" in got:
-            yield from _of_arrays(expected, got, place)
-        else:
-            yield from _of_keys(expected, got, place)
+def differences(expected: Any, got: Any, place: str = "") -> Iterator[Difference]:
+    """Each difference; a place reads `part.key[index]`."""
+    if isinstance(expected, dict) and isinstance(got, dict) and expected.keys() == got.keys():
+        if "array" not in expected:
+            for key in expected:
+                yield from differences(expected[key], got[key], f"{place}.{key}" if place else key)
+        elif not _equal_arrays(expected, got):
+            yield place, _both(expected, got)
     elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
         for index, pair in enumerate(zip(expected, got, strict=True)):
             yield from differences(*pair, f"{place}[{index}]")
     elif type(expected) is not type(got) or expected != got:
-        yield f"{place or 'all'}: TensorFlow gives {expected!r}, dflow gives {got!r}"
+        yield place, _both(expected, got)
 
 
-def _of_keys(expected: dict[str, Any], got: dict[str, Any], place: str) -> Iterator[str]:
-    for key in expected.keys() | got.keys() if expected.keys() == got.keys() else ():
-        yield from differences(expected[key], got[key], f"{place}[{key!r}]")
-    if expected.keys() != got.keys():
-        yield f"{place or 'all'}: TensorFlow gives {expected!r}, dflow gives {got!r}"
+def _both(expected: Any, got: Any) -> str:
+    return f"TensorFlow gives {expected!r}, dflow gives {got!r}"
 
 
-def _of_arrays(expected: dict[str, Any], got: dict[str, Any], place: str) -> Iterator[str]:
-    kinds = [(it["array"], it["shape"]) for it in (expected, got)]
-    if kinds[0] != kinds[1] or not _close(expected, got):
-        yield f"{place or 'all'}: TensorFlow gives {expected!r}, dflow gives {got!r}"
-
-
-def _close(expected: dict[str, Any], got: dict[str, Any]) -> bool:
-    dtype = expected["array"]
+def _equal_arrays(expected: dict[str, Any], got: dict[str, Any]) -> bool:
+    dtype, shape = expected["array"], expected["shape"]
+    if (got["array"], got["shape"]) != (dtype, shape):
+        return False
     if not dtype.startswith(("float", "complex", "bfloat")):
         return bool(expected["values"] == got["values"])
     half = dtype in ("float16", "bfloat16")

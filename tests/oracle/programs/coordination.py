@@ -130,8 +130,16 @@ def after_join(tf: Any, folder: Path) -> dict[str, Any]:
     coord = tf.train.Coordinator()
     coord.request_stop()
     coord.join()
+
+    def late() -> None:
+        try:
+            raise ValueError("late")
+        except ValueError as reason:
+            coord.request_stop(reason)
+
     found = {
-        "an error": error(lambda: coord.request_stop(ValueError("late")), "late"),
+        "an error": error(late, "late"),
+        "an error that was not raised": error(lambda: coord.request_stop(ValueError("late")), "late"),
         "a clean one": error(lambda: coord.request_stop(tf.errors.OutOfRangeError(None, None, "late"))),
         "none": error(coord.request_stop),
     }

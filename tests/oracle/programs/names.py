@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.oracle.tools import error, names
+import numpy as np
+
+from tests.oracle.tools import error, kind_of_error, names
 
 
 def unique_names(tf: Any, folder: Path) -> dict[str, Any]:
@@ -157,19 +159,16 @@ def constants(tf: Any, folder: Path) -> dict[str, Any]:
 
 
 def dtypes(tf: Any, folder: Path) -> dict[str, Any]:
-    found = {}
-    for name in "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 bool complex64 complex128 string".split():
+    found: dict[str, Any] = {}
+    for name in (
+        *("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "bool"),
+        *("complex64", "complex128", "string"),
+    ):
         it = tf.as_dtype(name)
-        found[name] = [
-            it is getattr(tf, name),
-            it.name,
-            it.is_floating,
-            it.is_integer,
-            it.is_complex,
-            it.is_bool,
-            it.as_datatype_enum if hasattr(it, "as_datatype_enum") else None,
-        ][:6]
+        found[name] = [it is getattr(tf, name), it.name, it.is_floating, it.is_integer, it.is_complex, it.is_bool]
     return found | {
-        "numpy": [tf.as_dtype("int32").as_numpy_dtype.__name__, tf.as_dtype(float).name, tf.as_dtype(int).name],
+        "numpy": [np.dtype(tf.as_dtype("int32").as_numpy_dtype).name, np.dtype(tf.string.as_numpy_dtype).name],
+        "numpy type": kind_of_error(lambda: tf.float32.as_numpy_dtype(1)),
+        "python": [tf.as_dtype(float).name, tf.as_dtype(bool).name],
         "unknown": error(lambda: tf.as_dtype("nonsense")),
     }
