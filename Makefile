@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: help venv check test test-old-dask fuzz browser test-browser demo bench bench-peers clean
+.PHONY: help venv check test test-old-dask fuzz oracle browser test-browser demo bench bench-peers clean
 
 help:
 	@echo "make demo           run the example on a small cluster of this machine"
@@ -8,6 +8,7 @@ help:
 	@echo "make check          lint, formatting, types"
 	@echo "make test-old-dask  run the cluster tests with the oldest Dask that dflow supports"
 	@echo "make fuzz           give each decoder 100,000 broken inputs"
+	@echo "make oracle         run the same programs on TensorFlow and on dflow"
 	@echo "make test-browser   look at the dashboard page in headless Chromium while the example runs"
 	@echo "make bench          run the benchmarks"
 	@echo "make bench-peers    make the environment of TensorFlow, which make bench measures too"
@@ -31,6 +32,14 @@ test-old-dask: .venv-old/test.stamp
 # A hundred thousand broken inputs for each decoder; `make test` tries a few hundred.
 fuzz: .venv/dev.stamp
 	DFLOW_FUZZ=100000 .venv/bin/pytest tests/readers -k "mutated or damage" --timeout=1800
+
+oracle: .venv/dev.stamp .venv-oracle/oracle.stamp
+	DFLOW_ORACLE=.venv-oracle/bin/python .venv/bin/pytest tests/oracle
+
+.venv-oracle/oracle.stamp:
+	$(PYTHON) -m venv .venv-oracle
+	.venv-oracle/bin/python -m pip install --quiet tensorflow-cpu==2.21.0
+	touch $@
 
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || echo chromium)
 

@@ -20,8 +20,13 @@ class DType:
 
     name: str
 
+    @property
+    def as_numpy_dtype(self) -> type[Any]:
+        """The NumPy type of its values, which can be called: `float32.as_numpy_dtype(1)`."""
+        return self.numpy_dtype.type
+
     @cached_property
-    def as_numpy_dtype(self) -> np.dtype[Any]:
+    def numpy_dtype(self) -> np.dtype[Any]:
         """The NumPy dtype that holds it (`object` for `string`)."""
         special: dict[str, Any] = {"string": object, "bfloat16": ml_dtypes.bfloat16}
         found: np.dtype[Any] = np.dtype(special.get(self.name, self.name))
@@ -50,7 +55,7 @@ class DType:
     @property
     def size(self) -> int:
         """Bytes of one value (of its pointer, for `string`)."""
-        return self.as_numpy_dtype.itemsize
+        return self.numpy_dtype.itemsize
 
     @property
     def base_dtype(self) -> DType:
@@ -60,7 +65,7 @@ class DType:
     @cached_property
     def zero(self) -> Any:
         """What pads and fills: 0, False or the empty string."""
-        return b"" if self.name == "string" else self.as_numpy_dtype.type(0)
+        return b"" if self.name == "string" else self.numpy_dtype.type(0)
 
     @property
     def min(self) -> Any:
@@ -94,10 +99,10 @@ class DType:
 
 def _limits(dtype: DType) -> Any:
     if dtype.is_integer:
-        return np.iinfo(dtype.as_numpy_dtype)
+        return np.iinfo(dtype.numpy_dtype)
     if dtype.name == "bfloat16":
         return ml_dtypes.finfo(ml_dtypes.bfloat16)
-    return np.finfo(dtype.as_numpy_dtype)
+    return np.finfo(dtype.numpy_dtype)
 
 
 float16 = half = DType("float16")
@@ -167,7 +172,7 @@ def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     except UnicodeDecodeError:  # bytes beside str
         array = np.asarray(value, dtype=object)
     if array.size == 0 and dtype is not None and not hasattr(value, "__array__"):
-        array = array.astype(dtype.as_numpy_dtype)
+        array = array.astype(dtype.numpy_dtype)
     if array.dtype.kind in "SUO":
         if dtype is not None:
             raise TypeError(f"expected {dtype.name}, got {_short(value)}")
@@ -189,7 +194,7 @@ def _infer(value: Any, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _convert(value: Any, array: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any]:
-    target = dtype.as_numpy_dtype
+    target = dtype.numpy_dtype
     if array.dtype == target:
         return array
     source = as_dtype(array.dtype)

@@ -86,6 +86,19 @@ class QueueSpec:
     def name(self) -> str:
         return self.shared_name or self.node
 
+    def node_attrs(self) -> dict[str, object]:
+        """The attributes of the queue's node in TensorFlow 1."""
+        return {
+            "capacity": self.capacity,
+            "component_types": list(self.dtypes),
+            "shapes": list(self.shapes or ()),
+            "container": self.container.encode(),  # text attributes are bytes, as in TensorFlow
+            "shared_name": self.shared_name.encode(),
+            "min_after_dequeue": self.min_after_dequeue,
+            "seed": self.seed[0],
+            "seed2": self.seed[1],
+        }
+
     @property
     def component_shapes(self) -> tuple[TensorShape, ...]:
         """What is known of each component's shape; a priority is a scalar, also where no shapes are given."""

@@ -146,9 +146,12 @@ class Operation:
 
     def get_attr(self, name: str) -> Any:
         """A static argument; ValueError if there is none of this name."""
-        if name not in self.attrs:
-            raise ValueError(f"Operation {self.name!r} has no attr named {name!r}; it has {sorted(self.attrs)}")
-        return self.attrs[name]
+        attrs = dict(self.attrs)
+        for value in self.attrs.values():  # the spec of a queue or a reader holds what TensorFlow lists one by one
+            attrs |= getattr(value, "node_attrs", dict)()
+        if name not in attrs:
+            raise ValueError(f"Operation {self.name!r} has no attr named {name!r}; it has {sorted(attrs)}")
+        return attrs[name]
 
     def values(self) -> tuple[Tensor, ...]:
         return self.outputs

@@ -90,7 +90,7 @@ def _as_array(column: Any, wanted: Fixed) -> Array:
     if wanted.shape:
         values = values.flatten()
     array: Array = values.to_numpy(zero_copy_only=False)
-    array = array.astype(wanted.dtype.as_numpy_dtype, copy=False)
+    array = array.astype(wanted.dtype.numpy_dtype, copy=False)
     return array.reshape(len(column), *wanted.shape)
 
 
@@ -240,7 +240,7 @@ def arrow_types() -> dict[str, Any]:
     import pyarrow as pa
 
     special = {"string": pa.large_binary(), "bool": pa.bool_()}
-    return {dtype.name: special.get(dtype.name) or pa.from_numpy_dtype(dtype.as_numpy_dtype) for dtype in DTYPES}
+    return {dtype.name: special.get(dtype.name) or pa.from_numpy_dtype(dtype.numpy_dtype) for dtype in DTYPES}
 
 
 def skipped(batches: Iterator[Any], rows: int) -> Iterator[Any]:

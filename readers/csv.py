@@ -58,6 +58,8 @@ def decode_csv(
     if not record_defaults:
         raise ValueError("record_defaults is empty: it needs one entry per column")
     columns = [_column(index, value) for index, value in enumerate(record_defaults)]
+    if isinstance(records, Tensor) and records.dtype != string:
+        raise TypeError(f"records are {records.dtype.name}, expected string: {records!r}")
     op = create_op(
         "DecodeCSV",
         convert_to_tensor(records, string, name="records"),
@@ -282,7 +284,7 @@ def _convert(fields: Sequence[bytes], dtype: DType, default: Default, na: bytes)
     except ValueError:
         values = [_value(field, dtype, default, na, parse) for field in fields]
     with np.errstate(over="ignore"):  # a number beyond float32 is infinite, as in TensorFlow
-        return np.array(values, dtype=dtype.as_numpy_dtype)
+        return np.array(values, dtype=dtype.numpy_dtype)
 
 
 def _value(field: bytes, dtype: DType, default: Default, na: bytes, parse: Callable[[bytes], Any]) -> Any:

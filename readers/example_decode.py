@@ -95,7 +95,7 @@ def _decode(rows: Sequence[Row], feature: Plan) -> list[Array]:
 
 def _fixed(rows: Sequence[Row], feature: Fixed) -> Array:
     size = int(np.prod(feature.shape, dtype=int))
-    result = np.empty((len(rows), size), feature.dtype.as_numpy_dtype)
+    result = np.empty((len(rows), size), feature.dtype.numpy_dtype)
     for i, row in enumerate(rows):
         values = _values(row, feature.key, feature.dtype, i)
         if values is None:
@@ -120,7 +120,7 @@ def _steps(rows: Sequence[Row], feature: Steps) -> Array:
             shape = list(feature.shape)
             raise Fault(f"{fact} Saw {len(values)} values but output shape is: {shape}", i, feature.key)
     longest = max(map(len, found), default=0)
-    result = np.full((len(rows), longest), feature.pad, feature.dtype.as_numpy_dtype)
+    result = np.full((len(rows), longest), feature.pad, feature.dtype.numpy_dtype)
     for i, values in enumerate(found):
         result[i, : len(values)] = values
     return result.reshape(len(rows), longest // size if size else 0, *feature.shape)
@@ -131,7 +131,7 @@ def _ragged(found: Sequence[Array], dtype: DType) -> list[Array]:
     positions = [np.arange(length) for length in lengths]
     indices = np.stack([np.repeat(np.arange(len(found)), lengths), _joined(positions, np.int64)], axis=1)
     dense_shape = np.array([len(found), lengths.max(initial=0)], np.int64)
-    return [indices.astype(np.int64), _joined(found, dtype.as_numpy_dtype), dense_shape]
+    return [indices.astype(np.int64), _joined(found, dtype.numpy_dtype), dense_shape]
 
 
 def _indexed(rows: Sequence[Row], feature: Indexed) -> list[Array]:
@@ -155,7 +155,7 @@ def _indexed(rows: Sequence[Row], feature: Indexed) -> list[Array]:
         values.append(own)
     width = 1 + len(axes)
     all_indices = np.concatenate([np.empty((0, width), np.int64), *indices])
-    return [all_indices, _joined(values, feature.dtype.as_numpy_dtype), np.array([len(rows), *feature.size], np.int64)]
+    return [all_indices, _joined(values, feature.dtype.numpy_dtype), np.array([len(rows), *feature.size], np.int64)]
 
 
 # -- values
@@ -169,7 +169,7 @@ def _all_values(rows: Sequence[Row], key: str, dtype: DType) -> list[Array]:
 def _each(rows: Sequence[Row], key: str, dtype: DType) -> Iterator[Array]:
     for i, row in enumerate(rows):
         values = _values(row, key, dtype, i)
-        yield np.array(() if values is None else values, dtype.as_numpy_dtype)
+        yield np.array(() if values is None else values, dtype.numpy_dtype)
 
 
 def _values(row: Row, key: str, dtype: DType, index: int) -> Any:

@@ -51,11 +51,11 @@ def _kernel(inputs: Array, *, out_type: DType, little_endian: bool) -> Array:
         fact = f"Input to DecodeRaw has length {length} that is not a multiple of {out_type.size}, the size of "
         raise InvalidArgumentError(None, None, fact + out_type.name)
     # bool: any byte but 0 is true, and must not stay in the array as it is
-    wanted = np.dtype(np.uint8) if out_type.is_bool else out_type.as_numpy_dtype
+    wanted = np.dtype(np.uint8) if out_type.is_bool else out_type.numpy_dtype
     numbers = np.frombuffer(b"".join(texts), wanted).reshape(*inputs.shape, length // out_type.size)
     if little_endian != (sys.byteorder == "little"):
         numbers = numbers.byteswap()
-    return numbers.astype(out_type.as_numpy_dtype, copy=False)
+    return numbers.astype(out_type.numpy_dtype, copy=False)
 
 
 define(

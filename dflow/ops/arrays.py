@@ -27,7 +27,7 @@ def namespace(*arrays: Any) -> Any:
 
 def dtype_in(xp: Any, dtype: DType) -> Any:
     """The dtype as a namespace calls it; NumPy's for `string` and `bfloat16`, which no standard names."""
-    return dtype.as_numpy_dtype if dtype.name in ("string", "bfloat16") else getattr(xp, dtype.name)
+    return dtype.numpy_dtype if dtype.name in ("string", "bfloat16") else getattr(xp, dtype.name)
 
 
 def is_text(array: Any) -> bool:

@@ -104,7 +104,7 @@ def zeros(shape: Any, dtype: Any = "float32", name: str | None = None) -> Tensor
 
 def ones(shape: Any, dtype: Any = "float32", name: str | None = None) -> Tensor:
     """A tensor of ones (True); shape: sizes as numbers or as a tensor."""
-    return _repeated(shape, as_dtype(dtype).as_numpy_dtype.type(1), as_dtype(dtype), name or "ones")
+    return _repeated(shape, as_dtype(dtype).numpy_dtype.type(1), as_dtype(dtype), name or "ones")
 
 
 _SMALL = 1000  # values: up to here a constant, which gradients and shapes can look into
@@ -115,7 +115,7 @@ def _repeated(shape: Any, value: Any, dtype: DType, name: str) -> Tensor:
         known = known_sizes(shape)
         count = known.num_elements()
         if count is not None and count < _SMALL:
-            return constant(np.full(known.as_list(), value, dtype.as_numpy_dtype), dtype, name=name)
+            return constant(np.full(known.as_list(), value, dtype.numpy_dtype), dtype, name=name)
     graph = graph_of([shape])
     with scopes.building_in(graph), graph.name_scope(name) as scope:
         return fill(shape, constant(value, dtype), name=scope)
@@ -142,7 +142,7 @@ def _like_kernel(x: Any, value: Any, dtype: DType) -> Any:
         return zeros_array(np.empty(0, dtype=object), tuple(x.shape))
     xp = namespace(x)
     if is_text(x):
-        return np.full(x.shape, value, dtype.as_numpy_dtype)
+        return np.full(x.shape, value, dtype.numpy_dtype)
     return xp.full_like(x, value, dtype=dtype_in(xp, dtype))
 
 

@@ -45,7 +45,7 @@ def one_hot(
     if any(item is None for item in known):
         raise ValueError("on_value and off_value must be known while the graph is built")
     target = as_dtype(dtype) if dtype is not None else _dtype_of_values(on_value, off_value)
-    on, off = (np.asarray(item).astype(target.as_numpy_dtype).item() for item in known)
+    on, off = (np.asarray(item).astype(target.numpy_dtype).item() for item in known)
     result: Tensor = add_op(
         "OneHot",
         indices,

@@ -145,7 +145,7 @@ def _of_list_attempt(kernel: Callable[..., Withdraw], gives: bool) -> Callable[.
     ) -> Withdraw | None:
         if _chosen(index, count) == place:
             return kernel(context, reply, *inputs, **attrs)
-        reply(tuple(np.empty(0, dtype.as_numpy_dtype) for dtype in attrs["queue"].dtypes) if gives else None)
+        reply(tuple(np.empty(0, dtype.numpy_dtype) for dtype in attrs["queue"].dtypes) if gives else None)
         return None
 
     return attempt

@@ -174,7 +174,7 @@ def _draw(context: KernelContext, sizes: Any, shape: Any, dtype: DType, seeds: S
         raise InvalidArgumentError(None, None, f"Dimensions must be >= 0, got {list(wanted)}")
     native = np.float64 if dtype.name == "float64" else np.float32
     values = draw(generator_of(context, seeds), wanted, native)
-    return context.asarray(np.asarray(values).astype(dtype.as_numpy_dtype, copy=False))
+    return context.asarray(np.asarray(values).astype(dtype.numpy_dtype, copy=False))
 
 
 def _uniform(generator: np.random.Generator, shape: Any, native: Any) -> Any:

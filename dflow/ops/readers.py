@@ -153,7 +153,7 @@ class ReaderBase:
         self, kind: str, options: Mapping[str, Any], name: str | None = None, shared_name: str | None = None
     ) -> None:
         graph = get_default_graph()
-        name = name or kind
+        name = name or f"{kind}V2"  # the names that TensorFlow 1.15 gives
         self._spec = ReaderSpec(
             kind=kind,
             node=graph.unique_name(name, mark_as_used=False),

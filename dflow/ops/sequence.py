@@ -34,7 +34,7 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
         start, limit = 0, start
     values = [start, limit, delta]
     if dtype is not None:
-        values = [item if is_symbolic(item) else np.asarray(item, as_dtype(dtype).as_numpy_dtype) for item in values]
+        values = [item if is_symbolic(item) else np.asarray(item, as_dtype(dtype).numpy_dtype) for item in values]
     elif not any(is_symbolic(item) for item in values) and any(isinstance(item, float) for item in values):
         values = [np.asarray(item, np.float32) for item in values]
     graph = graph_of(values)

@@ -57,7 +57,7 @@ def rank(input: Any, name: str | None = None) -> Tensor:
 
 def _sizes(x: Any, values: Any, dtype: DType) -> Any:
     if is_text(x):  # its dtype is no dtype of numbers, but it is NumPy's array
-        return np.asarray(values, dtype=dtype.as_numpy_dtype)
+        return np.asarray(values, dtype=dtype.numpy_dtype)
     return vector(x, values, dtype)
 
 

@@ -101,7 +101,7 @@ def _pack(values: Any) -> bytes:
 
 def _unpack(data: bytes, count: int, dtype: DType) -> Any:
     if dtype != string:
-        return np.frombuffer(data, dtype.as_numpy_dtype.newbyteorder("<")).astype(dtype.as_numpy_dtype)
+        return np.frombuffer(data, dtype.numpy_dtype.newbyteorder("<")).astype(dtype.numpy_dtype)
     ends = np.cumsum(np.frombuffer(data, _INT64, count)) + count * _INT64.itemsize
     starts = [count * _INT64.itemsize, *ends[:-1]]
     values = np.empty(count, dtype=object)
@@ -129,7 +129,7 @@ def _deserialize_kernel(context: KernelContext, strings: Any, dtype: DType, rank
         raise InvalidArgumentError(None, None, f"the ranks of the sparse tensors differ: {ranks}")
     places = np.repeat(np.arange(len(found)), [len(values) for _, values, _ in found])
     inner = np.concatenate([np.empty((0, ranks[0]), np.int64), *(indices for indices, _, _ in found)])
-    values = np.concatenate([np.empty(0, dtype.as_numpy_dtype), *(values for _, values, _ in found)])
+    values = np.concatenate([np.empty(0, dtype.numpy_dtype), *(values for _, values, _ in found)])
     sizes = np.max([shape for _, _, shape in found], axis=0) if found else np.zeros(ranks[0], np.int64)
     return np.column_stack([places, inner]), values, np.array([len(found), *sizes], np.int64)
 

@@ -186,15 +186,15 @@ def known_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
         return value
     op = tensor.op
     if op.type == "Shape" and op.inputs[0].shape.is_fully_defined():
-        return np.asarray(op.inputs[0].shape.as_list(), dtype=tensor.dtype.as_numpy_dtype)
+        return np.asarray(op.inputs[0].shape.as_list(), dtype=tensor.dtype.numpy_dtype)
     if op.type in ("Size", "Rank"):
         shape = op.inputs[0].shape
         found = shape.num_elements() if op.type == "Size" else shape.ndims
-        return None if found is None else np.asarray(found, dtype=tensor.dtype.as_numpy_dtype)
+        return None if found is None else np.asarray(found, dtype=tensor.dtype.numpy_dtype)
     if op.type == "StridedSlice":  # of a shape that may be known in part
         part = _known_sizes(tensor)
         if part is not None and None not in part:
-            return np.asarray(part if tensor.shape.ndims else part[0], tensor.dtype.as_numpy_dtype)
+            return np.asarray(part if tensor.shape.ndims else part[0], tensor.dtype.numpy_dtype)
     if op.type in _FOLDED:
         inputs = [known_value(item) for item in op.inputs]
         if all(item is not None and item.size <= 64 for item in inputs):

@@ -87,6 +87,24 @@ define("AssignSub", spec=_delta_spec, kernel=_assign_sub_kernel, gradient=_STATE
 define("CountUpTo", spec=_value_spec, kernel=_count_up_to_kernel, gradient=_STATE, stateful=True)
 
 
+def _initialized_value_spec(initial: TensorSpec, variable: VariableSpec) -> TensorSpec:
+    return TensorSpec(variable.shape, variable.dtype)
+
+
+def _initialized_value_kernel(context: KernelContext, initial: Any, variable: VariableSpec) -> Any:
+    state = state_of(context, variable)
+    return state.read() if state.initialized else initial
+
+
+define(
+    "InitializedValue",
+    spec=_initialized_value_spec,
+    kernel=_initialized_value_kernel,
+    gradient=no_gradient("it is for initial values"),
+    stateful=True,
+)
+
+
 class Variable:
     """State of one dtype and, usually, one shape, kept on a device.
 
@@ -184,8 +202,10 @@ class Variable:
         return op.outputs[0]
 
     def initialized_value(self) -> Tensor:
-        """The initial value, for another variable's initial value to depend on."""
-        return self.initial_value
+        """The value, or the initial value if there is none yet: for another variable's initial value to depend on."""
+        with self.graph.colocate_with(self.op), self.graph.name_scope(f"{self.op.name}/"):
+            op = self.graph.create_op("InitializedValue", (self.initial_value,), {"variable": self.spec})
+        return op.outputs[0]
 
     def eval(self, session: Any = None) -> Any:
         """The value in `session`, or in the default session."""

@@ -14,7 +14,7 @@ from dflow.specs import QueueSpec
 
 Dims = tuple[int | None, ...]
 
-_NAMES = {dtype.as_numpy_dtype: dtype.name for dtype in dtypes.ALL}
+_NAMES = {dtype.numpy_dtype: dtype.name for dtype in dtypes.ALL}
 
 
 class ComponentCheck:
@@ -22,7 +22,7 @@ class ComponentCheck:
 
     def __init__(self, spec: QueueSpec) -> None:
         self._owner = f"{spec.kind} {spec.name!r}"
-        self._dtypes = [dtype.as_numpy_dtype for dtype in spec.dtypes]
+        self._dtypes = [dtype.numpy_dtype for dtype in spec.dtypes]
         self._expected = [(d, shape.dims) for d, shape in zip(self._dtypes, spec.component_shapes, strict=True)]
 
     def element(self, components: Element) -> InvalidArgumentError | None:

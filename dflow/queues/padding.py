@@ -101,7 +101,7 @@ def _joined(columns: list[Array], dtype: DType, shape: TensorShape) -> Array:
     if len(sizes) == 1:
         return np.concatenate(columns)
     largest = [max(of_one) for of_one in zip(*sizes, strict=True)] or [size or 0 for size in shape.known]
-    joined: np.ndarray[Any, Any] = np.full((sum(map(len, columns)), *largest), dtype.zero, dtype.as_numpy_dtype)
+    joined: np.ndarray[Any, Any] = np.full((sum(map(len, columns)), *largest), dtype.zero, dtype.numpy_dtype)
     row = 0
     for column in columns:
         joined[(slice(row, row + len(column)), *map(slice, column.shape[1:]))] = column

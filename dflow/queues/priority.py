@@ -37,7 +37,7 @@ class Rows:
 
     def __init__(self, dtypes: Sequence[DType], sizes: Sequence[tuple[int, ...]]) -> None:
         self._free: list[int] = []
-        self._columns = [np.empty((0, *s), d.as_numpy_dtype) for d, s in zip(dtypes, sizes, strict=True)]
+        self._columns = [np.empty((0, *s), d.numpy_dtype) for d, s in zip(dtypes, sizes, strict=True)]
 
     def put(self, element: Element) -> int:
         """Copy an element into a row."""

@@ -73,7 +73,7 @@ def make_store(spec: QueueSpec, draws: Draws | None = None) -> Store:
     sizes = element_sizes(spec)
     if sizes is None:
         return VariableStore(spec.capacity, draws)
-    return RingStore([dtype.as_numpy_dtype for dtype in spec.dtypes], sizes, spec.capacity, draws)
+    return RingStore([dtype.numpy_dtype for dtype in spec.dtypes], sizes, spec.capacity, draws)
 
 
 def element_sizes(spec: QueueSpec) -> list[tuple[int, ...]] | None:

@@ -118,7 +118,8 @@ def feed_value(tensor: Tensor, value: Any) -> np.ndarray[Any, Any]:
         raise ValueError(
             f"Cannot feed value of shape {array.shape} for Tensor {tensor.name!r}, which has shape {tensor.shape}"
         )
-    return array.copy() if array is value or np.shares_memory(array, value) else array
+    shared = isinstance(value, np.ndarray) and np.shares_memory(array, value)
+    return array.copy() if shared else array
 
 
 def _without_loss(value: Any, dtype: DType) -> np.ndarray[Any, Any]:
@@ -129,7 +130,7 @@ def _without_loss(value: Any, dtype: DType) -> np.ndarray[Any, Any]:
         if given.dtype.kind not in "biuf" or not dtype.is_integer:
             raise
         with np.errstate(invalid="ignore"):
-            converted = given.astype(dtype.as_numpy_dtype)
+            converted = given.astype(dtype.numpy_dtype)
         if not np.array_equal(converted, given):
             raise
         return converted

@@ -30,6 +30,10 @@ def actors(look: Look) -> dict[str, str]:
     return held
 
 
+def _keys_of(dask_scheduler: object, name: str) -> list[str]:
+    return [key for key in dask_scheduler.tasks if f":{name}-" in str(key)]  # type: ignore[attr-defined]
+
+
 def test_state_is_actors_that_outlive_their_session(cluster: EmbeddedCluster, look: Look) -> None:
     """The scheduler shows them on their workers, also when no session is left; the next session finds the state.
 
@@ -125,13 +129,16 @@ def test_the_actors_of_a_killed_worker_are_released_and_made_anew(
     """
     tap = Tap(session, "killed", W0)
     tap.put(1)
-    eventually(lambda: "FIFOQueue:killed" in actors(look))
+    with df.Session(session.target, session.graph) as gone:
+        Tap(gone, "orphan", W0).put(1)
+    eventually(lambda: {"FIFOQueue:killed", "FIFOQueue:orphan"} <= actors(look).keys())
     actor = session.actor(tap.queue)
     address = look.address("/job:worker/task:0")
     cluster.kill_worker("/job:worker/task:0")
     cluster.start_worker("/job:worker/task:0")
     look.returns("/job:worker/task:0", address)
     eventually(lambda: "FIFOQueue:killed" not in actors(look))
+    eventually(lambda: not look.client.run_on_scheduler(_keys_of, name="orphan"))
     with pytest.raises(Exception, match="lost"):
         actor.row().result(5)
     assert tap.size() == 0

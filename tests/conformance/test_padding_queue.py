@@ -34,7 +34,7 @@ def test_a_batch_is_padded_to_its_own_largest_element_and_a_single_one_not_at_al
 @pytest.mark.parametrize("dtype", TYPES)
 def test_every_dtype_is_padded_with_its_zero_and_comes_back_bit_equal(dtype: tf.DType) -> None:
     """Q1.11, Q7.6"""
-    two = np.array([b"x", b"\xff\0y"], object) if dtype == tf.string else np.array([1, 1]).astype(dtype.as_numpy_dtype)
+    two = np.array([b"x", b"\xff\0y"], object) if dtype == tf.string else np.array([1, 1]).astype(dtype.numpy_dtype)
     queue = tf.PaddingFIFOQueue(10, dtype, [(None,)])
     value = tf.placeholder(dtype)
     enqueue, dequeue = queue.enqueue([value]), queue.dequeue_many(2)

@@ -162,7 +162,7 @@ def test_a_queue_with_names_takes_and_gives_dicts(target: str, make: Make) -> No
 @pytest.mark.parametrize("dtype", NUMBERS)
 def test_numbers_of_every_dtype_come_back_bit_equal(target: str, dtype: tf.DType) -> None:
     """Q1.11"""
-    value = np.array([[0, 1], [1, 1], [1, 0]]).astype(dtype.as_numpy_dtype)
+    value = np.array([[0, 1], [1, 1], [1, 0]]).astype(dtype.numpy_dtype)
     p = tf.placeholder(dtype, [3, 2])
     queue = tf.FIFOQueue(10, dtype, (2,))
     enqueue, dequeue, rest = queue.enqueue_many([p]), queue.dequeue(), queue.dequeue_many(2)

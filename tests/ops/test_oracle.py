@@ -90,7 +90,7 @@ def test_op_agrees_with_numpy(graph: Graph, kind: str, i: int, device: str, know
 def test_op_keeps_the_dtype(kind: str, i: int, dtype: str, device: str) -> None:
     """The evaluator holds each value's dtype against the promised one; gradients have their input's."""
     case = ORACLE[kind][i]
-    inputs = tuple(v.astype(as_dtype(dtype).as_numpy_dtype) if v.dtype == np.float64 else v for v in case.inputs)
+    inputs = tuple(v.astype(as_dtype(dtype).numpy_dtype) if v.dtype == np.float64 else v for v in case.inputs)
     outputs, xs, feeds = build(Case(case.build, case.judge, inputs, case.numbers))
     run = DEVICES[device]()
     run(outputs, feeds)

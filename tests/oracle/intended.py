@@ -28,7 +28,6 @@ INTENDED: dict[str, dict[str, str]] = {
     "fifo_queue.time_limit_of_a_partial_batch": {
         "size": "A dequeue_many that ends early gives back what it had taken; TensorFlow loses it."
     },
-    "names.dtypes": {"numpy type": "as_numpy_dtype is a NumPy dtype, which is not a type to call."},
     "other_readers.a_header_longer_than_the_file": {
         "short file": "Such a file has no records: an OutOfRangeError would look like the end of the input.",
         "rest": "The record that TensorFlow gives after that error came in its place.",
@@ -40,6 +39,10 @@ INTENDED: dict[str, dict[str, str]] = {
     },
     "sessions.errors_of_operations": {"assert.op": "Assert is one operation, without a scope around it."},
     "sessions.wrong_feeds": {"a lossy value": _LOSSLESS, "text for a number": _LOSSLESS},
+    "tfrecord.a_reader_of_broken_files": {
+        "changed[1].says 'corrupted record at 33'": "The offset of the record, which is its key; TensorFlow's is of its part.",
+        "changed[2].says 'corrupted record at 33'": "The offset of the record, which is its key; TensorFlow's is of its part.",
+    },
     "text_reader.names_and_a_queue_reference": {"supports_serialize": _READER_STATE},
     "text_reader.read_up_to": {"none": _MORE_CHECKS},
     "text_reader.serialize": {"error": _READER_STATE},

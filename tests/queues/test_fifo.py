@@ -42,14 +42,14 @@ def test_many_rounds_through_a_small_ring_keep_the_order() -> None:
 @pytest.mark.parametrize("dtype", dtypes.ALL, ids=str)
 def test_every_dtype_comes_back_bit_equal(dtype: dtypes.DType) -> None:
     """Q1.11"""
-    values = text(b"", b"a\x00\xff") if dtype == dtypes.string else np.array([0, 1]).astype(dtype.as_numpy_dtype)
+    values = text(b"", b"a\x00\xff") if dtype == dtypes.string else np.array([0, 1]).astype(dtype.numpy_dtype)
     queue = fifo(10, types=[dtype])
     queue.enqueue_many(0, (values,))
     queue.enqueue(1, (values[1, ...],))
     [many], [single] = queue.dequeue_many(2, 2), queue.dequeue(3)
     assert many.value is not None
     assert single.value is not None
-    assert many.value[0].dtype == single.value[0].dtype == dtype.as_numpy_dtype
+    assert many.value[0].dtype == single.value[0].dtype == dtype.numpy_dtype
     assert many.value[0].tolist() == values.tolist()
     assert single.value[0].shape == ()
     assert single.value[0].tolist() == values[1]

@@ -55,13 +55,13 @@ def test_each_component_and_each_dimension_is_padded_by_itself_and_known_sizes_n
 @pytest.mark.parametrize("dtype", dtypes.ALL, ids=str)
 def test_every_dtype_is_padded_with_its_zero(dtype: dtypes.DType) -> None:
     """Q7.6, Q1.11"""
-    two = text(b"x", b"y") if dtype == dtypes.string else np.array([1, 1]).astype(dtype.as_numpy_dtype)
+    two = text(b"x", b"y") if dtype == dtypes.string else np.array([1, 1]).astype(dtype.numpy_dtype)
     queue = padding(types=[dtype])
     queue.enqueue(0, (two,))
     queue.enqueue(1, (two[:1],))
     [reply] = queue.dequeue_many(2, 2)
     assert reply.value is not None
-    assert reply.value[0].dtype == dtype.as_numpy_dtype
+    assert reply.value[0].dtype == dtype.numpy_dtype
     assert reply.value[0].tolist() == [two.tolist(), [two[0], dtype.zero]]
 
 

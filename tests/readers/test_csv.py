@@ -24,7 +24,7 @@ REQUIRED = None
 def decoded(records: Sequence[bytes], *columns: tuple[DType, Any], **options: Any) -> list[list[Any]]:
     """Each column as a list; a column is (dtype, default)."""
     arrays = decode(records, [dtype for dtype, _ in columns], [default for _, default in columns], **options)
-    assert [array.dtype for array in arrays] == [dtype.as_numpy_dtype for dtype, _ in columns]
+    assert [array.dtype for array in arrays] == [dtype.numpy_dtype for dtype, _ in columns]
     return [array.tolist() for array in arrays]
 
 

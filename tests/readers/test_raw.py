@@ -24,7 +24,7 @@ def run(value: Any, *args: Any, **options: Any) -> Any:
 @pytest.mark.parametrize("little_endian", [True, False])
 def test_any_numbers_come_back(dtype: str, little_endian: bool) -> None:
     """E18.19"""
-    sent = np.array([[0, 1, 2], [3, 4, 5]]).astype(df.as_dtype(dtype).as_numpy_dtype)
+    sent = np.array([[0, 1, 2], [3, 4, 5]]).astype(df.as_dtype(dtype).numpy_dtype)
     written = sent if little_endian else sent.byteswap()
     found = run([row.tobytes() for row in written], dtype, little_endian)
     np.testing.assert_array_equal(found, sent)

@@ -132,12 +132,28 @@ def test_nothing_begins_or_stays_for_a_session_that_ended(waiting: Any) -> None:
         start(1)
     loan = Loan()
     host.deliver((name, 1), [(0, 1.0)], loan)
+    assert loan.accepted == [False]
     host.cancel((name, 1), STOP)
     with pytest.raises(AbortedError):
         host.machine(QUEUE, name)
-    assert loan.accepted == [False]
     assert left(host) == [{}, {}, {}, {}]
     assert host.rows()["queues"] == []
+
+
+def test_a_session_that_ends_while_its_step_begins_leaves_no_part(
+    waiting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards the second look at the session in `DeviceHost.start`: the part would wait for ever."""
+    host, name, start = waiting
+
+    def late(*args: Any) -> Part:
+        host.drop_session(name, STOP)
+        return Part(*args)
+
+    monkeypatch.setattr("dflow.runtime.host.Part", late)
+    with pytest.raises(AbortedError):
+        start(1)
+    assert left(host) == [{}, {}, {}, {}]
 
 
 def test_parts_that_end_together_do_not_get_what_one_of_them_gives_back(waiting: Any) -> None:
