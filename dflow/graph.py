@@ -127,10 +127,10 @@ class Graph:
             op = Operation(self, definition, full_name, inputs, controls, attrs, made_at)
             op.outputs = tuple(Tensor(op, i, spec) for i, spec in enumerate(specs))
             op.index = len(self._in_order)
+            self.scope.apply_device(op)  # may call a function of the user: if that fails, nothing was added
             self._operations[full_name] = op
             self._in_order.append(op)
             self.scope.created(op)
-            self.scope.apply_device(op)
         return op
 
     def _op_name(self, name: str) -> str:

@@ -27,10 +27,15 @@ def default_device(table: DeviceTable) -> str:
         raise UnavailableError(None, None, "the cluster has no devices: it has no workers yet")
     jobs = {DeviceSpec.from_string(name).job for name in table.names}
     job = "worker" if "worker" in jobs else min(j for j in jobs if j)
-    devices = table.matching(f"/job:{job}")
+    devices = _living_first(table.matching(f"/job:{job}"))
     first_task = min(DeviceSpec.from_string(device.name).task or 0 for device in devices)
     devices = table.matching(f"/job:{job}/task:{first_task}")
     return min(devices, key=_rank).name
+
+
+def _living_first(devices: list[DeviceInfo]) -> list[DeviceInfo]:
+    """The devices whose workers are there; all of them if none is."""
+    return [device for device in devices if not device.lost] or devices
 
 
 class Placement(Mapping[Operation, str]):
@@ -110,7 +115,7 @@ def _choose(op: Operation, table: DeviceTable, default: str, soft: bool) -> str:
         usable = table.matching(request.replace(device_type="CPU", device_index=None).to_string())
     if not usable:
         raise _refusal(op, table, candidates)
-    best = min(usable, key=lambda device: (*_distance(device, default), *_rank(device)))
+    best = min(_living_first(usable), key=lambda device: (*_distance(device, default), *_rank(device)))
     return _alive(op, table, best.name)
 
 

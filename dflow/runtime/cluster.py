@@ -202,7 +202,7 @@ class ClusterBackend:
             resources={spec.home: SHARE},
             pure=False,
         )
-        when_done(self.client, future, partial(_loop_ended, loop))
+        when_done(self.client, future, partial(_loop_ended, self.client, loop))
         return loop
 
     def _report(self, report: m.LoopReport) -> None:
@@ -233,6 +233,8 @@ class ClusterBackend:
         self.process.close()
         if wait:
             self.client.close()
+        else:  # this may be any thread, the client's own too
+            threading.Thread(target=self.client.close, name="dflow-close", daemon=True).start()
 
 
 def run_loop(session: str, name: str) -> tuple[int, OpError | None]:
@@ -258,9 +260,11 @@ def run_loop(session: str, name: str) -> tuple[int, OpError | None]:
     raise failure
 
 
-def _loop_ended(loop: Loop, found: Any) -> None:
+def _loop_ended(client: Client, loop: Loop, found: Any) -> None:
     """What the task of a loop gave: its result, or an exception."""
-    if isinstance(found, FutureCancelled):
+    if isinstance(found, FutureCancelled) and client.status != "running":
+        loop.ended(None, UnavailableError(None, None, f"the scheduler was lost, and the loop {loop.name!r} with it"))
+    elif isinstance(found, FutureCancelled):
         loop.ended(None, CancelledError(None, None, f"Dask cancelled the loop {loop.name!r}"))
     elif isinstance(found, BaseException):
         loop.ended(None, found if isinstance(found, OpError) else as_op_error(found))

@@ -19,6 +19,7 @@ from dflow.devices import DeviceSpec
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.registry import READERS, OpDef, ReaderFormat
 from dflow.runtime.container import Container
+from dflow.runtime.failures import as_op_error
 from dflow.runtime.part import InstalledPlan, Outlet, Part, StepId, end_parts
 from dflow.runtime.program import Program
 from dflow.runtime.shared import SharedQueue, SharedReader, same_queue
@@ -223,16 +224,21 @@ class DeviceHost:
         """Tensors from another device; kept if the step has not started here yet, refused if it has ended."""
         with self._lock:
             part = self._parts.get(step)
-            if part is None:
-                if self._has_ended(step) or _session_of(step) not in self._sessions:
-                    self._refuse([(edges, loan)])
-                else:
-                    self._early.setdefault(step, []).append((edges, loan))
+            wanted = not self._has_ended(step) and _session_of(step) in self._sessions
+            if part is None and wanted:
+                self._early.setdefault(step, []).append((edges, loan))
                 return
-        self._hand_over(part, edges, loan)
+        if part is None:
+            self._refuse([(edges, loan)])
+        else:
+            self._hand_over(part, edges, loan)
 
     def _hand_over(self, part: Part, edges: list[tuple[int, Any]], loan: Any) -> None:
-        accepted = part.deliver([(edge, self.asarray(value)) for edge, value in edges])
+        accepted = False
+        try:
+            accepted = part.deliver([(edge, self.asarray(value)) for edge, value in edges])
+        except Exception as error:  # a device that is full, for example
+            part.fail(as_op_error(error))
         if loan is not None:
             loan(accepted)
 
@@ -248,9 +254,10 @@ class DeviceHost:
             part = self._parts.get(step)
             if part is None:
                 self._mark_ended(step)
-                self._refuse(self._early.pop(step, []))
-                return
-        part.cancel(error)
+            early = self._early.pop(step, [])
+        self._refuse(early)  # not under the lock: what goes back wakes others
+        if part is not None:
+            part.cancel(error)
 
     def end_owner(self, owner: str, error: OpError) -> None:
         """None of an owner's steps goes on or begins."""
@@ -262,10 +269,6 @@ class DeviceHost:
         end_parts(parts, error)
         for late in early:
             self._refuse(late)
-
-    def cancel_parts(self, which: Callable[[Part], bool], error: OpError) -> None:
-        """End every part that `which` picks."""
-        end_parts(self.parts_of(which), error)
 
     def parts_of(self, which: Callable[[Part], bool]) -> list[Part]:
         """The parts in flight that `which` picks."""
@@ -298,17 +301,17 @@ class DeviceHost:
 
     # -- what the dashboard shows
 
+    def queue_rows(self) -> list[dict[str, Any]]:
+        """The queues of this device; waits for nothing but their locks, which no one holds for long."""
+        items = [item for container in self.containers() for item in container.items().values()]
+        return [item.row() | {"device": self.name} for item in items if isinstance(item, SharedQueue)]
+
     def rows(self) -> dict[str, list[dict[str, Any]]]:
         """Queues, readers and containers of this device."""
-        queues, readers = [], []
-        containers = self.containers()
-        for container in containers:
-            for found in container.items().values():
-                if isinstance(found, SharedQueue):
-                    queues.append(found.row() | {"device": self.name})
-                elif isinstance(found, SharedReader):
-                    readers.append(found.row() | {"device": self.name})
-        return {"queues": queues, "readers": readers, "containers": [container.row() for container in containers]}
+        items = [item for container in self.containers() for item in container.items().values()]
+        readers = [item.row() | {"device": self.name} for item in items if isinstance(item, SharedReader)]
+        containers = [container.row() for container in self.containers()]
+        return {"queues": self.queue_rows(), "readers": readers, "containers": containers}
 
 
 def _session_of(step: StepId) -> str:

@@ -3,6 +3,7 @@
 First implementation: a dedicated comm of distributed's own, so that addresses, TLS and serialization come with it.
 All reading and writing happens on the process's event loop; `send` may be called from any thread and never waits.
 Messages that pile up while one write is under way leave together with the next.
+Each message is pickled by itself before it is written: one that cannot be pickled harms nobody but who waits for it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from distributed.comm import Comm, connect
-from distributed.protocol import to_serialize
+from distributed.protocol import Serialized, serialize, to_serialize
 
-from dflow.errors import OpError
-from dflow.runtime.messages import PROTOCOL, Hello
+from dflow.errors import InvalidArgumentError, OpError
+from dflow.runtime import messages as m
 
 logger = logging.getLogger("dflow.lane")
 
@@ -30,7 +31,7 @@ LANE_OP = "dflow_lane"  # the worker handler that takes lanes
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Messages that cross together; pickled with their arrays out of band."""
+    """What a `Hello` crosses in."""
 
     messages: tuple[Any, ...]
 
@@ -56,6 +57,7 @@ class Lane:
         self._outbox: deque[Any] = deque()
         self._wake = asyncio.Event()
         self._comm: Comm | None = None
+        self._closing = False
         self._loans: dict[int, Callable[[bool], None]] = {}
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -94,8 +96,8 @@ class Lane:
             loan(accepted)
 
     def close(self) -> None:
-        """Send what is queued, then close."""
-        self._soon(lambda: self._loop.create_task(self._close()))
+        """Send what is queued, then close; a lane that still connects ends at once."""
+        self._soon(self._close)
 
     def _soon(self, call: Callable[[], Any]) -> None:
         try:
@@ -109,60 +111,76 @@ class Lane:
         """Connect to `peer`, then read until the end.  A failed connection ends the lane like a lost one."""
         try:
             comm = await _connect(self.peer, timeout, connection_args)
-            hello = Hello(PROTOCOL, self._receiver.name, session)
-            await comm.write({"op": LANE_OP, "reply": False, "hello": to_serialize(Batch((hello,)))})
-        except (TimeoutError, OSError) as error:
+            await self.run(comm, m.Hello(m.PROTOCOL, self._receiver.name, session))
+        except Exception as error:  # of any kind: TypeError for connection arguments, ValueError for an address
             logger.info("no lane to %s: %s", self.peer, error)
+        finally:
             self._ended()
-            return
-        await self.run(comm)
 
-    async def run(self, comm: Comm) -> None:
-        """Read until the other side is gone."""
+    async def run(self, comm: Comm, hello: m.Hello | None = None) -> None:
+        """Read until the other side is gone.  hello: what is said first."""
+        if self.closed:  # while it connected
+            comm.abort()
+            return
         self._comm = comm
-        writer = asyncio.create_task(self._write(comm))
+        writer = asyncio.create_task(self._write(comm, hello))
         try:
             while True:
                 batch = await comm.read()
-                for message in batch["batch"].messages:
+                for message in batch["batch"]:
                     self._receiver.received(self, message)
         except (OSError, EOFError):
             pass  # the end of the lane
+        except Exception:
+            logger.exception("the lane to %s ends: what it sent cannot be read", self.peer)
         finally:
             writer.cancel()
             comm.abort()
             self._ended()
 
-    async def _write(self, comm: Comm) -> None:
+    async def _write(self, comm: Comm, hello: m.Hello | None) -> None:
+        """Write what is queued until the lane closes.  Nobody else writes, so that nothing passes anything else."""
         try:
+            if hello is not None:
+                await comm.write({"op": LANE_OP, "reply": False, "hello": to_serialize(Batch((hello,)))})
             while True:
+                while batch := self._drain():
+                    await comm.write({"batch": batch})
+                if self._closing:
+                    break
                 await self._wake.wait()
                 self._wake.clear()
-                while batch := self._drain():
-                    await comm.write({"batch": to_serialize(Batch(batch))})
-        except OSError:
-            comm.abort()  # the reader ends as well
-        except Exception:
-            logger.exception("the lane to %s ends: a message cannot be sent", self.peer)
+            await comm.close()  # the reader ends as well
+        except Exception as error:
+            if not isinstance(error, OSError):
+                logger.exception("the lane to %s ends: it cannot be written to", self.peer)
             comm.abort()
 
-    def _drain(self) -> tuple[Any, ...]:
+    def _drain(self) -> list[Serialized]:
+        """What is queued, each message pickled with its arrays out of band; one that cannot be is taken back."""
         with self._lock:
-            batch = tuple(self._outbox)
-            self._outbox.clear()
-        return batch
+            messages, self._outbox = self._outbox, deque()
+        result = []
+        for message in messages:
+            try:
+                result.append(_pickle(message))
+            except Exception as error:
+                text = f"{type(message).__name__} for {self.peer} cannot be sent: {error.__cause__ or error}"
+                logger.error(text)
+                if getattr(message, "loan", None) is not None:
+                    self.settle(message.loan, False)
+                theirs, ours = _instead(message, InvalidArgumentError(None, None, text))
+                if theirs is not None:
+                    result.append(_pickle(theirs))
+                if ours is not None:
+                    self._receiver.received(self, ours)
+        return result
 
-    async def _close(self) -> None:
+    def _close(self) -> None:
+        self._closing = True
+        self._wake.set()
         if self._comm is None:
             self._ended()
-            return
-        try:
-            batch = self._drain()
-            if batch:
-                await self._comm.write({"batch": to_serialize(Batch(batch))})
-        except OSError:
-            pass
-        await self._comm.close()
 
     def _ended(self) -> None:
         with self._lock:
@@ -175,6 +193,25 @@ class Lane:
         self._receiver.lane_closed(self)
         for loan in loans:
             loan(False)
+
+
+def _pickle(message: Any) -> Serialized:
+    """A message that needs no further serialization; raises if it cannot be pickled."""
+    return Serialized(*serialize(message, serializers=("pickle",), on_error="raise"))
+
+
+def _instead(message: Any, error: OpError) -> tuple[Any, Any]:
+    """What tells the other side, and what tells this one, that a message was not sent."""
+    if isinstance(message, m.Reply):
+        return m.Reply(message.reply, None, error), None
+    if isinstance(message, m.Answer):
+        return m.Answer(message.number, error, None), None
+    if isinstance(message, m.Ask):
+        return None, m.Answer(message.number, error, None)
+    if hasattr(message, "reply"):  # a request
+        return None, m.Reply(message.reply, None, error)
+    failed = m.Failed(message.step, getattr(message, "device", ""), error) if hasattr(message, "step") else None
+    return failed, failed  # whichever side does not own the step ignores it
 
 
 async def _connect(address: str, timeout: float, connection_args: dict[str, Any]) -> Comm:

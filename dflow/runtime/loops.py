@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from dflow.compile import CallPlan, Plan
@@ -23,6 +24,9 @@ from dflow.runtime.transfers import fetched, to_host
 if TYPE_CHECKING:
     from dflow.runtime.fetches import FetchMap
     from dflow.runtime.process import Process
+
+
+REPORTS_KEPT = 1000  # of a loop that no one iterates over
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,7 @@ class LoopRun:
             raise
         finally:
             self._ended = time.monotonic()
+            self._step = None  # and the values of the last iteration
         return self.iterations, end
 
     def _iterate(self) -> None:
@@ -142,7 +147,8 @@ class LoopRun:
         values = step.run(())
         self.waiting_s += step.waited_s
         self.iterations += 1
-        if self.iterations % self.spec.every == 0 or self.iterations == self.spec.steps:
+        due = self.iterations % self.spec.every == 0 or self.iterations == self.spec.steps
+        if due and any(edge is not None for edge in self.spec.call.fetches):
             values = [None if value is None else to_host(value) for value in values]
             self._note(values)
             self._report(self.iterations, tuple(values))
@@ -198,6 +204,8 @@ class Loop:
         self._located = located
         self._reports: SimpleQueue[Any] = SimpleQueue()
         self._done = threading.Event()
+        self._at_end: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
         while (report := self._reports.get()) is not _END:
@@ -232,6 +240,10 @@ class Loop:
     # -- called by whoever runs it
 
     def reported(self, iteration: int, values: tuple[Any, ...]) -> None:
+        """Keep a report for whoever iterates; of many that no one takes, the newest."""
+        while self._reports.qsize() >= REPORTS_KEPT:
+            with suppress(Empty):
+                self._reports.get_nowait()
         self._reports.put((iteration, values))
 
     def ended(self, steps: int | None, error: BaseException | None, end: OpError | None = None) -> None:
@@ -244,8 +256,20 @@ class Loop:
         elif error is None:
             error = end
         self.error = self._located(error) if isinstance(error, OpError) else error
-        self._done.set()
+        with self._lock:
+            self._done.set()
+            callbacks, self._at_end = self._at_end, []
         self._reports.put(_END)
+        for callback in callbacks:
+            callback()
+
+    def call_at_end(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, when the loop ends; at once if it has ended."""
+        with self._lock:
+            if not self._done.is_set():
+                self._at_end.append(callback)
+                return
+        callback()
 
     def run_here(self, run: LoopRun) -> None:
         """Run the loop in this thread, of the same process."""

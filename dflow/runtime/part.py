@@ -46,6 +46,14 @@ class Loan:
             self._settled = True
         self._settle(accepted)
 
+    def give_back(self) -> None:
+        """They did not get away: they go back, unless someone has them already."""
+        with self._lock:
+            if self._settled:
+                return
+            self._settled = True
+        self._settle(False)
+
 
 def end_parts(parts: Iterable[Any], error: OpError, tell: bool = False) -> None:
     """End parts together, so that what one of them gives back does not go to another one of them.
@@ -113,7 +121,8 @@ class Part:
         self._missing = list(installed.missing)
         self._uses = dict(installed.uses)
         self._values: dict[int, Any] = {}
-        self._open = len(installed.programs)
+        self._open = len(installed.programs)  # segments that have not run
+        self._sending = 0  # segments whose results are on their way
         self._attempts: dict[int, Callable[[], None] | None] = {}
         self._unsettled: dict[int, Callable[[bool], None]] = {}
         self._records: list[np.ndarray[Any, Any]] = []  # keys of the records that this step read, for errors
@@ -153,12 +162,10 @@ class Part:
         try:
             if program.blocks:
                 self._attempt(i, program)
-                return
-            results = program.run(self._values)
-        except Exception as error:
+            else:
+                self._completed(program, program.run(self._values), None)
+        except BaseException as error:  # whatever it is, the owner must hear of it
             self.fail(with_record(as_op_error(error), self._records))
-            return
-        self._completed(i, program, results, None)
 
     def _attempt(self, i: int, program: Program) -> None:
         with self._lock:
@@ -190,20 +197,28 @@ class Part:
 
     def _answered(self, i: int, outcome: Any) -> None:
         program = self._installed.programs[i]
-        if isinstance(outcome, BaseException):
-            self.fail(with_record(as_op_error(outcome, program.info), self._records))
-            return
-        with self._lock:
-            if self._ended:
-                return
-            settle = self._unsettled.pop(i, None)
-        if program.info.kind.startswith("ReaderRead"):
-            self._records.append(outcome[0])
-        self._completed(i, program, program.answered(outcome), settle)
+        try:
+            if isinstance(outcome, BaseException):
+                raise as_op_error(outcome)
+            results = program.answered(outcome)
+            with self._lock:
+                if self._ended:
+                    return
+                settle = self._unsettled.pop(i, None)
+            if program.info.kind.startswith("ReaderRead"):
+                self._records.append(outcome[0])
+            self._completed(program, results, settle)
+        except BaseException as error:
+            self.fail(with_record(as_op_error(error, program.info), self._records))
 
     # -- tensors go out
 
-    def _completed(self, i: int, program: Program, results: Edges, settle: Callable[[bool], None] | None) -> None:
+    def _completed(self, program: Program, results: Edges, settle: Callable[[bool], None] | None) -> None:
+        """A segment ran: send its results, and say so with the last of them if the part is finished then.
+
+        `_open` counts the segments that have not run, `_sending` those whose results are on their way: the part has
+        finished when both are 0, not before, so that no result comes after the news of the end.
+        """
         plan = self._installed.plan
         done = program.segment.done
         if done is not None:
@@ -223,19 +238,28 @@ class Part:
                 loan = Loan(settle, len(there) + bool(caller))
         with self._lock:
             self._open -= 1
-            finished = self._open == 0 and not self._ended
+            self._sending += 1
+            last = self._open == 0 and self._sending == 1 and not self._ended
+        try:
+            if here:
+                self.deliver(here)
+            for device, edges in there.items():
+                self.outlet.send(device, edges, loan)
+            if caller:
+                self.outlet.fetched(caller, loan, self.host.name if last else "")
+        except BaseException:
+            if loan is not None:
+                loan.give_back()
+            raise
+        with self._lock:
+            self._sending -= 1
+            finished = self._open == 0 and self._sending == 0 and not self._ended
             if finished:
                 self._ended = True
         if finished:
             self.host.ended(self, finished=True)
-        if here:
-            self.deliver(here)
-        for device, edges in there.items():
-            self.outlet.send(device, edges, loan)
-        if caller:
-            self.outlet.fetched(caller, loan, self.host.name if finished else "")
-        elif finished:
-            self.outlet.finished(self.host.name)
+            if not (caller and last):
+                self.outlet.finished(self.host.name)
 
     def _free(self, program: Program) -> None:
         """Let go of the values that no other segment of this step needs."""

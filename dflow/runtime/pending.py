@@ -18,6 +18,8 @@ class Pending:
     def __call__(self, outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
         self.answer(outcome, settle)
 
-    def __str__(self) -> str:
-        session, _, loop = self.owner.partition("/")
-        return f"{self.op} of loop {loop}" if loop else f"{self.op} of {session}"
+
+def who(owner: str, op: str) -> str:
+    """An operation and whose it is, in words."""
+    session, _, loop = owner.partition("/")
+    return f"{op} of loop {loop}" if loop else f"{op} of {session}"

@@ -348,6 +348,12 @@ class Process:
         step = self.steps.get(message.step)
         if step is not None:
             step.failed(message.device, message.error)
+            return
+        for host in self.hosts.values():  # a tensor for a part here could not be sent
+            part = host.part(message.step)
+            if part is not None and host.name == message.device:
+                part.cancel(message.error)
+                part.outlet.failed(host.name, message.error)
 
     @_on.register
     def _(self, message: m.Cancel, lane: Lane) -> None:
@@ -488,7 +494,7 @@ class Process:
 
     def queue_rows(self) -> list[dict[str, Any]]:
         """How the queues of this process's devices are, and who waits for them."""
-        return [row for host in list(self.hosts.values()) for row in host.rows()["queues"]]
+        return [row for host in list(self.hosts.values()) for row in host.queue_rows()]
 
     def ask_queue_rows(self, lane: Lane) -> Future[Any]:
         """The same of another process."""

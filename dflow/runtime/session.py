@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any, Protocol, runtime_checkable
@@ -91,6 +91,8 @@ class BaseSession:
         self._closed = False
         self._lock = threading.RLock()
         self._plans: OrderedDict[Any, Plan] = OrderedDict()
+        self._users: Counter[int] = Counter()  # plan number -> steps and loops that run it
+        self._evicted: dict[int, Plan] = {}  # plans that left the cache and still have users
         self._plan_count = 0
         self._default_device = ""
         self._placed_state: dict[Operation, str] = {}  # where operations with state were placed
@@ -185,7 +187,10 @@ class BaseSession:
             plan = self._plan(fetch_map.elements, feeds)
             if run_metadata is not None:
                 run_metadata.placement = dict(plan.placement)
-            found = self._backend.run(plan, values, milliseconds / 1000 if milliseconds else None)
+            try:
+                found = self._backend.run(plan, values, milliseconds / 1000 if milliseconds else None)
+            finally:
+                self._done_with(plan)
         except Exception as error:
             if self._closed and not isinstance(error, CancelledError):  # whatever a connection says that is going away
                 raise CancelledError(None, None, "the run was cancelled: its session was closed") from error
@@ -233,18 +238,28 @@ class BaseSession:
             raise ValueError(f"there is nothing to repeat in {fetches!r}")
         plan = self._plan(fetch_map.elements, ())
         label = name or fetch_map.elements[0].name.partition(":")[0]
-        return self._backend.repeat(
-            plan, fetch_map=fetch_map, steps=steps, every=every, device=device, label=label, located=self._with_op
-        )
+        try:
+            loop = self._backend.repeat(
+                plan, fetch_map=fetch_map, steps=steps, every=every, device=device, label=label, located=self._with_op
+            )
+        except BaseException:
+            self._done_with(plan)
+            raise
+        loop.call_at_end(lambda: self._done_with(plan))
+        return loop
 
     def _plan(self, elements: tuple[Tensor | Operation, ...], feeds: tuple[Tensor, ...]) -> Plan:
-        """The plan of these fetches and feeds; compiled and installed at first sight."""
+        """The plan of these fetches and feeds; compiled and installed at first sight.
+
+        Whoever gets it calls `_done_with` afterwards: a plan that leaves the cache is forgotten after its last user.
+        """
         table = self._backend.devices()
         key = (elements, feeds, self._graph.mutations, table.version)
         with self._lock:
             plan = self._plans.get(key)
             if plan is not None:
                 self._plans.move_to_end(key)
+                self._users[plan.number] += 1
                 return plan
         table = self._backend.devices(fresh=True)
         key = (elements, feeds, self._graph.mutations, table.version)
@@ -271,12 +286,27 @@ class BaseSession:
             raise
         with self._lock:
             kept = self._plans.setdefault(key, plan)
+            self._users[kept.number] += 1
             unwanted = [plan] if kept is not plan else []  # another thread was faster
             if len(self._plans) > PLANS_KEPT:
                 unwanted.append(self._plans.popitem(last=False)[1])
+            in_use = [old for old in unwanted if self._users[old.number]]
+            self._evicted.update({old.number: old for old in in_use})
         for old in unwanted:
-            self._backend.forget(old)
+            if old not in in_use:
+                self._backend.forget(old)
         return kept
+
+    def _done_with(self, plan: Plan) -> None:
+        """A step or a loop of the plan has ended."""
+        with self._lock:
+            self._users[plan.number] -= 1
+            if self._users[plan.number]:
+                return
+            del self._users[plan.number]
+            evicted = self._evicted.pop(plan.number, None)
+        if evicted is not None and not self._closed:
+            self._backend.forget(evicted)
 
     def _with_op(self, error: OpError) -> OpError:
         """The error with the operation of this graph that it names."""

@@ -1,7 +1,7 @@
 """Queues and readers shared by threads: a pure machine, one lock, and the callers that wait for their replies.
 
-The lock is held for a change of state and a copy of slices, never while a caller is woken.  An attempt that can be
-served at once is answered before `attempt` returns; nobody polls.
+The lock is held for a change of state and a copy of slices, never while a caller is woken or a file is read.  An
+attempt at a queue that can be served at once is answered before `attempt` returns; nobody polls.
 
 Elements on their way to whoever asked are *lent*: the reply comes with a `settle` function, which the receiver calls
 with True when it has them, or with False when it is gone and they must go back to the front.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,12 +21,13 @@ from typing import Any
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError
 from dflow.queues import Queue, make_queue
 from dflow.queues.queue import Reply
-from dflow.queues.reader import NeedFile, Reader
-from dflow.runtime.pending import Pending
+from dflow.queues.reader import Effects, NeedFile, Reader
+from dflow.runtime.pending import Pending, who
 from dflow.specs import QueueSpec, ReaderSpec
 
 Answer = Callable[..., None]  # reply(outcome, settle=None); an outcome is a tuple of arrays, None or an OpError
 Withdraw = Callable[[], None]
+Event = Callable[[], Effects]  # something that is done with the machine of a reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class SharedQueue:
         self._waiting: dict[int, Waiting] = {}
         self._tickets = itertools.count()
         self._moved_at = time.monotonic()
-        self._moved_by: Answer | None = None
+        self._moved_by: tuple[str, str] | None = None  # the owner and the operation that last moved an element
 
     def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
         """Start `enqueue`, `dequeue_many`, ...; gives what withdraws it, which is harmless once it was answered."""
@@ -85,7 +87,9 @@ class SharedQueue:
             if reply.error is not None:
                 answers.append(partial(waiting.answer, reply.error))
                 continue
-            self._moved_at, self._moved_by = time.monotonic(), waiting.answer
+            self._moved_at = time.monotonic()
+            if isinstance(waiting.answer, Pending):  # not the answer itself: that would keep its step alive
+                self._moved_by = (waiting.answer.owner, waiting.answer.op)
             if reply.value is not None:
                 answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket)))
             else:
@@ -127,7 +131,7 @@ class SharedQueue:
             "waiting_dequeues": counts.waiting_dequeues,
             "closed": counts.closed,
             "idle_s": idle_s,
-            "moved_by": "" if moved_by is None else _who(moved_by),
+            "moved_by": "" if moved_by is None else who(*moved_by),
             "waiting": [
                 {"who": _who(w.answer), "what": w.method, "wants": w.wants, "since_s": now - w.since}
                 for w in waiting[:20]
@@ -136,7 +140,7 @@ class SharedQueue:
 
 
 def _who(answer: Answer) -> str:
-    return str(answer) if isinstance(answer, Pending) else "a reader that needs a file name"
+    return who(answer.owner, answer.op) if isinstance(answer, Pending) else "a reader that needs a file name"
 
 
 def _call(answers: list[Callable[[], None]]) -> None:
@@ -149,12 +153,22 @@ class SharedReader:
 
     When it needs a file it asks `request_file(answer)`, which takes one out of the file-name queue, wherever that is,
     and gives what withdraws the request.
+
+    A file may take for ever to open or to read (a network disk that is gone, a pipe), so nobody waits for that but the
+    thread that does it.  What is to be done with the machine stands in a line of events, and one thread at a time, the
+    worker, does it: whoever adds an event while there is no worker.  `_lock` guards the line and is never held while
+    the machine works.  An attempt's own thread reads files until the attempt is answered; what is left then, and file
+    names that come later, are for a thread made for it.  Between two events an attempt waits in the machine only while
+    there is nothing to read, so withdrawing, settling and aborting read nothing.
     """
 
     def __init__(self, spec: ReaderSpec, make_format: Callable[[], Any]) -> None:
         self.spec = spec
         self._machine = Reader(spec.name, spec.kind, make_format)
-        self._lock = threading.Lock()
+        self._using = threading.Lock()  # held by who uses the machine, be it for long
+        self._lock = threading.Lock()  # of all that follows; never held for long
+        self._events: deque[tuple[Event, bool]] = deque()  # and whether it may read a file
+        self._has_worker = False
         self._waiting: dict[int, tuple[Answer, Callable[[Answer], Withdraw]]] = {}
         self._asked: tuple[int, Withdraw] | None = None
         self._tickets = itertools.count()
@@ -163,52 +177,99 @@ class SharedReader:
     def read(self, reply: Answer, request_file: Callable[[Answer], Withdraw], limit: int | None) -> Withdraw:
         """Start a read of one record (limit None) or of up to `limit`; gives what withdraws it."""
         with self._lock:
-            if self._aborted is not None:
-                answers: list[Callable[[], None]] = [partial(reply, self._aborted)]
-                ticket = -1
-            else:
-                ticket = next(self._tickets)
+            aborted, ticket = self._aborted, next(self._tickets)
+            if aborted is None:
                 self._waiting[ticket] = (reply, request_file)
-                answers = self._collect(self._machine.read(ticket, limit, lend=True))
-        _call(answers)
+        if aborted is not None:
+            reply(aborted)
+        else:
+            self._add(partial(self._start, ticket, limit), True, lambda: ticket in self._waiting)
         return partial(self._withdraw, ticket)
 
-    def _collect(self, effects: list[Reply | NeedFile]) -> list[Callable[[], None]]:
+    def _start(self, ticket: int, limit: int | None) -> Effects:
+        return self._machine.read(ticket, limit, lend=True) if ticket in self._waiting else []
+
+    # -- the line of events
+
+    def _add(self, event: Event, reads: bool = False, may_read: Callable[[], bool] = lambda: False) -> None:
+        """Do this after all that stands in line.  reads: it may read a file; may_read: may this thread, still?"""
+        with self._lock:
+            self._events.append((event, reads))
+            if self._has_worker:
+                return
+            self._has_worker = True
+        self._work(may_read)
+
+    def _work(self, may_read: Callable[[], bool]) -> None:
+        try:
+            while True:
+                reading = may_read()
+                if not self._using.acquire(blocking=reading):
+                    return self._hand_over()
+                try:
+                    with self._lock:
+                        if not self._events:
+                            self._has_worker = False
+                            return
+                        event, reads = self._events[0]
+                        if reading or not reads:
+                            self._events.popleft()
+                    if reads and not reading:
+                        return self._hand_over()
+                    effects = event()
+                finally:
+                    self._using.release()
+                self._tell(effects)
+        except BaseException:
+            with self._lock:
+                self._has_worker = False
+            raise
+
+    def _hand_over(self) -> None:
+        work = partial(self._work, lambda: True)
+        threading.Thread(target=work, name=f"dflow-{self.spec.name}", daemon=True).start()
+
+    def _tell(self, effects: Effects) -> None:
+        """Answer callers and ask for files.  What was read for an attempt that was withdrawn meanwhile goes back."""
         answers: list[Callable[[], None]] = []
-        for effect in effects:
-            if isinstance(effect, NeedFile):
-                answers.append(partial(self._ask, effect.ticket, self._waiting[effect.ticket][1]))
-            else:
-                answer, _ = self._waiting.pop(effect.ticket)
-                if effect.error is not None:
-                    answers.append(partial(answer, effect.error))
+        with self._lock:
+            for effect in effects:
+                waiting = self._waiting.get(effect.ticket)
+                if isinstance(effect, NeedFile):
+                    if waiting is not None:
+                        answers.append(partial(self._ask, effect.ticket, waiting[1]))
+                    else:
+                        self._events.appendleft((partial(self._machine.no_file, _nobody_reads()), False))
+                elif waiting is None:
+                    if effect.error is None:
+                        self._events.appendleft((partial(self._machine.take_back, effect.ticket), False))
                 else:
-                    answers.append(partial(answer, effect.value, partial(self._settle, effect.ticket)))
-        return answers
+                    del self._waiting[effect.ticket]
+                    if effect.error is not None:
+                        answers.append(partial(waiting[0], effect.error))
+                    else:
+                        answers.append(partial(waiting[0], effect.value, partial(self._settle, effect.ticket)))
+        _call(answers)
 
     def _settle(self, ticket: int, accepted: bool) -> None:
-        with self._lock:
-            machine = self._machine
-            answers = self._collect(machine.acknowledge(ticket) if accepted else machine.take_back(ticket))
-        _call(answers)
+        self._add(partial(self._machine.acknowledge if accepted else self._machine.take_back, ticket))
 
     def _ask(self, ticket: int, request_file: Callable[[Answer], Withdraw]) -> None:
         done = threading.Event()
 
         def answer(outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
-            done.set()
             with self._lock:
+                done.set()
                 self._asked = None
                 wanted = bool(self._waiting)  # else the name goes back: nobody reads the file now
-                if not wanted:
-                    answers = self._collect(self._machine.no_file(CancelledError(None, None, "nobody reads")))
-                elif isinstance(outcome, OpError):
-                    answers = self._collect(self._machine.no_file(outcome))
-                else:
-                    answers = self._collect(self._machine.file(outcome[0][()]))
+            if not wanted:
+                self._add(partial(self._machine.no_file, _nobody_reads()))
+            elif isinstance(outcome, OpError):
+                self._add(partial(self._machine.no_file, outcome))
+            else:
+                self._add(partial(self._machine.file, outcome[0][()]), True)
             if settle is not None:
                 settle(wanted)
-            _call(answers)
 
         withdraw = request_file(answer)
         with self._lock:
@@ -219,47 +280,61 @@ class SharedReader:
             withdraw()
 
     def _withdraw(self, ticket: int) -> None:
+        error = CancelledError(None, None, "Read operation was cancelled")
         with self._lock:
-            error = CancelledError(None, None, "Read operation was cancelled")
-            answers = self._collect(self._machine.withdraw(ticket, error))
+            waiting = self._waiting.pop(ticket, None)
             asked, request = self._asked, None
             if asked is not None and asked[0] == ticket:
                 request, self._asked = asked[1], None
-        _call(answers)
+        if waiting is not None:
+            waiting[0](error)
+            self._add(partial(self._machine.withdraw, ticket, error))
         if request is not None:
             request()
 
     def abort(self, reason: str) -> None:
         """The reader was reset: every read, waiting or later, ends with AbortedError."""
+        error = AbortedError(None, None, reason)
         with self._lock:
-            self._aborted = AbortedError(None, None, reason)
-            answers: list[Callable[[], None]] = []
-            for ticket in list(self._waiting):
-                effects = self._machine.withdraw(ticket, self._aborted)
-                answers += self._collect([effect for effect in effects if isinstance(effect, Reply)])
-            self._machine.reset()  # its file is closed
+            self._aborted = error
+            waiting, self._waiting = self._waiting, {}
             asked, self._asked = self._asked, None
-            self._machine.reset()  # it closes the file in progress
-        _call(answers)
+        _call([partial(answer, error) for answer, _ in waiting.values()])
+        self._add(partial(self._end, list(waiting), error))
         if asked is not None:
             asked[1]()
 
+    def _end(self, tickets: list[int], error: OpError) -> Effects:
+        for ticket in tickets:
+            self._machine.withdraw(ticket, error)
+        self._machine.reset()  # it closes the file in progress
+        return []
+
     def restore(self, state: bytes) -> None:
-        """Go back to a state; reads that wait go on there."""
-        with self._lock:
-            answers = self._collect(self._machine.restore(state))
-        _call(answers)
+        """Go back to a state; reads that wait go on there.  It waits for a read in progress."""
+        with self._using:
+            effects = self._machine.restore(state)
+        self._tell(effects)
+        self._add(list)  # what went back meanwhile is done now
 
     def call(self, method: str, *args: Any) -> Any:
-        """A property or a method of the machine that does not wait: produced, completed, state, reset."""
-        with self._lock:
+        """A property or a method of the machine: produced, completed, state, reset.
+
+        A method waits for a read in progress.
+        """
+        if method in ("produced", "completed"):
+            return getattr(self._machine, method)
+        with self._using:
             found = getattr(self._machine, method)
             return found(*args) if callable(found) else found
 
     def row(self) -> dict[str, Any]:
-        """What the dashboard shows."""
-        with self._lock:
-            return {"name": self.spec.name, "records": self._machine.produced, "files": self._machine.completed}
+        """What the dashboard shows; it never waits."""
+        return {"name": self.spec.name, "records": self._machine.produced, "files": self._machine.completed}
+
+
+def _nobody_reads() -> OpError:
+    return CancelledError(None, None, "nobody reads")
 
 
 def same_queue(there: QueueSpec, asked: QueueSpec) -> None:

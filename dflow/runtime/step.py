@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dflow.runtime.lane import Lane
     from dflow.runtime.process import Process
 
-REPORT_TIMEOUT = 1.0  # seconds that a process has to say who waits for its queues
+REPORT_TIMEOUT = 0.3  # seconds that the other processes have to say who waits for their queues
 
 
 class StepNumbers:
@@ -125,11 +125,11 @@ class Step:
 
     def _waits(self) -> list[str]:
         """What the step waits for, in words: the queues that have attempts of its owner."""
-        rows = self.process.queue_rows()
+        rows, until = self.process.queue_rows(), time.monotonic() + REPORT_TIMEOUT
         asked = [self.process.ask_queue_rows(lane) for lane in self._lanes]
         for answer in asked:
             with suppress(OpError, TimeoutError):  # a report must not be worse than what it reports
-                rows += answer.result(REPORT_TIMEOUT)
+                rows += answer.result(max(0.0, until - time.monotonic()))
         session, _, loop = self.id[0].partition("/")
         whose = f"of loop {loop}" if loop else f"of {session}"
         mine = [row for row in rows if any(w["who"].endswith(whose) for w in row["waiting"])]

@@ -15,9 +15,9 @@ def to_host(value: Any) -> Any:
 
 def to_device(value: Any, xp: Any) -> Any:
     """A host array as an array of `xp`; text stays on the host, since no GPU holds it."""
-    if xp is np or getattr(value, "dtype", None) == np.dtype(object):
-        return value
-    return xp.asarray(value)
+    if xp is np:
+        return to_host(value)
+    return value if getattr(value, "dtype", None) == np.dtype(object) else xp.asarray(value)
 
 
 def fetched(value: Any) -> Any:

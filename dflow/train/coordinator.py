@@ -81,6 +81,7 @@ class Coordinator:
         with self._lock:
             self._joined = False
             self._error = None
+            self._watched.clear()
             self._stop.clear()
 
     def should_stop(self) -> bool:
@@ -106,11 +107,12 @@ class Coordinator:
             sess = target()
             if sess is None or sess.closed:
                 return
+            said = ""
             try:
                 said = watch.look(sess.queue_rows())
-            except Exception as error:  # the session, or its cluster, is going away
+            except Exception as error:  # the session, or its cluster, may be going away
                 logger.debug("queues cannot be looked at: %s", error)
-                return
+            del sess  # or this thread would keep it alive while it waits
             if said:
                 logger.warning("nothing moves:\n%s", said)
 

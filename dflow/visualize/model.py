@@ -159,9 +159,10 @@ def family(op: Operation) -> str:
     for attr, name in (("reader", "reader"), ("queue", "queue"), ("variable", "variable")):
         if attr in op.attrs:
             return name
-    package, *_, module = op.definition.module.split(".")
+    package, _, rest = op.definition.module.partition(".")
     if package != "dflow":
         return "own"
+    module = rest.rpartition(".")[2]
     return {"control": "order", "random": "random"}.get(module, "compute")
 
 

@@ -40,8 +40,8 @@ INTENDED: dict[str, dict[str, str]] = {
     "sessions.errors_of_operations": {"assert.op": "Assert is one operation, without a scope around it."},
     "sessions.wrong_feeds": {"a lossy value": _LOSSLESS, "text for a number": _LOSSLESS},
     "tfrecord.a_reader_of_broken_files": {
-        "changed[1].says 'corrupted record at 33'": "The offset of the record, which is its key; TensorFlow's is of its part.",
-        "changed[2].says 'corrupted record at 33'": "The offset of the record, which is its key; TensorFlow's is of its part.",
+        "changed[1].says 'corrupted record at 33'": "The record's offset, as in its key; TensorFlow's is the data's.",
+        "changed[2].says 'corrupted record at 33'": "The record's offset, as in its key; TensorFlow's is the data's.",
     },
     "text_reader.names_and_a_queue_reference": {"supports_serialize": _READER_STATE},
     "text_reader.read_up_to": {"none": _MORE_CHECKS},

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,12 @@ class Read:
     settle: Callable[[bool], None]
     withdraw: Callable[[], None]
 
+    def __init__(self) -> None:
+        self.answered = Event()
+
     def answer(self, outcome: Any, settle: Any = None) -> None:
         self.outcome, self.settle = outcome, settle
+        self.answered.set()
 
     @property
     def value(self) -> Any:
@@ -105,3 +110,98 @@ def test_the_end_of_the_input_waits_for_records_that_may_come_back(files: Files)
     assert second.value == b"a"
     second.settle(True)
     assert isinstance(files.read().outcome, OutOfRangeError)
+
+
+class Stuck:
+    """A format that reads a, b, c from every file; each read waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.reads, self.may_go_on, self.closed = Event(), Event(), Event()
+
+    def open(self, path: str, state: Any = None) -> None:
+        self.left = [b"c", b"b", b"a"]
+
+    def read(self) -> tuple[bytes, bytes] | None:
+        self.reads.set()
+        assert self.may_go_on.wait(30)
+        return (b"key", self.left.pop()) if self.left else None
+
+    def state(self) -> None: ...
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class StuckFiles(Files):
+    """A reader that is stuck in a file that came when one read waited for it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.format = Stuck()
+        self.reader = SharedReader(self.reader.spec, lambda: self.format)
+        self.first = self.read()
+        self.put("f", b"")
+        assert self.format.reads.wait(30)
+
+
+@pytest.fixture
+def stuck(tmp_path: Path) -> Iterator[StuckFiles]:
+    stuck = StuckFiles(tmp_path)
+    yield stuck
+    stuck.format.may_go_on.set()
+    stuck.reader.abort("is over")
+    assert stuck.format.closed.wait(30)
+
+
+def test_a_row_and_the_counts_do_not_wait_for_a_file(stuck: StuckFiles) -> None:
+    assert stuck.reader.row() == {"name": "r", "records": 0, "files": 0}
+    assert [stuck.reader.call("produced"), stuck.reader.call("completed")] == [0, 0]
+
+
+def test_a_read_that_is_stuck_in_a_file_is_withdrawn_at_once_and_its_record_is_read_by_the_next(
+    stuck: StuckFiles,
+) -> None:
+    stuck.first.withdraw()
+    assert isinstance(stuck.first.outcome, CancelledError)
+    second, third = stuck.read(), stuck.read()
+    assert second.outcome is None
+    stuck.format.may_go_on.set()
+    assert third.answered.wait(30)
+    assert [second.value, third.value] == [b"a", b"b"]
+    assert stuck.reader.row()["records"] == 2
+
+
+def test_a_read_that_was_withdrawn_behind_a_stuck_one_reads_nothing(stuck: StuckFiles) -> None:
+    second, third = stuck.read(), stuck.read()
+    second.withdraw()
+    assert isinstance(second.outcome, CancelledError)
+    stuck.format.may_go_on.set()
+    assert third.answered.wait(30)
+    assert [stuck.first.value, third.value] == [b"a", b"b"]
+
+
+def test_a_record_comes_back_at_once_while_another_is_read(stuck: StuckFiles) -> None:
+    stuck.format.may_go_on.set()
+    assert stuck.first.answered.wait(30)
+    stuck.format.may_go_on.clear()
+    stuck.format.reads.clear()
+    other = Thread(target=stuck.read)
+    other.start()
+    assert stuck.format.reads.wait(30)
+    stuck.first.settle(False)
+    third = stuck.read()
+    stuck.format.may_go_on.set()
+    assert third.answered.wait(30)
+    other.join(30)
+    assert third.value == b"a"
+
+
+def test_a_reader_that_is_stuck_in_a_file_is_reset_at_once_and_leaves_the_file_later(stuck: StuckFiles) -> None:
+    second = stuck.read()
+    stuck.reader.abort("was reset")
+    assert isinstance(stuck.first.outcome, AbortedError)
+    assert isinstance(second.outcome, AbortedError)
+    assert isinstance(stuck.read().outcome, AbortedError)
+    assert not stuck.format.closed.is_set()
+    stuck.format.may_go_on.set()
+    assert stuck.format.closed.wait(30)
