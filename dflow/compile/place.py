@@ -115,7 +115,7 @@ def _choose(op: Operation, table: DeviceTable, default: str, soft: bool) -> str:
         usable = table.matching(request.replace(device_type="CPU", device_index=None).to_string())
     if not usable:
         raise _refusal(op, table, candidates)
-    best = min(_living_first(usable), key=lambda device: (*_distance(device, default), *_rank(device)))
+    best = min(usable, key=lambda device: (*_distance(device, default), *_rank(device)))
     return _alive(op, table, best.name)
 
 

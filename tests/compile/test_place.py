@@ -190,7 +190,8 @@ def test_soft_placement_does_not_invent_tasks() -> None:
 
 
 def test_a_lost_device_is_unavailable_and_nothing_moves_elsewhere() -> None:
-    table = table_of(cpu(job="ps", task=0), cpu(job="ps", task=1), lost=[cpu(job="ps", task=0)])
+    lost = cpu(job="ps", task=0)
+    table = table_of(lost, cpu(job="ps", task=1), cpu(job="worker"), lost=[lost])
     for request in ("/job:ps/task:0", "/job:ps"):
         with pytest.raises(df.errors.UnavailableError, match=r"the worker of device .*task:0.* was lost"):
             on(request, table)
@@ -249,3 +250,9 @@ def test_a_group_inside_a_gpu_block_goes_to_the_devices_of_its_members() -> None
         mixed = df.group(train_op, df.no_op())
     assert placed(train_op, CLUSTER) == cpu(job="ps")
     assert placed(mixed, CLUSTER) == gpu(0, "worker", 0)
+
+
+def test_the_default_device_is_one_whose_worker_lives() -> None:
+    table = table_of(cpu(job="worker", task=0), cpu(job="worker", task=1), lost=[cpu(job="worker", task=0)])
+    assert default_device(table) == cpu(job="worker", task=1)
+    assert on(None, table) == cpu(job="worker", task=1)
