@@ -28,6 +28,8 @@ logger = logging.getLogger("dflow.lane")
 REFUSED_AFTER = 0.5  # seconds of refused connections, after which the other process is taken for gone
 LANE_OP = "dflow_lane"  # the worker handler that takes lanes
 
+CROWDED = 100  # messages that wait to be sent, from which on `wait_for_room` waits
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -61,6 +63,8 @@ class Lane:
         self._loans: dict[int, Callable[[bool], None]] = {}
         self._numbers = itertools.count()
         self._lock = threading.Lock()
+        self._room = threading.Event()
+        self._room.set()
 
     # -- any thread
 
@@ -73,8 +77,16 @@ class Lane:
         with self._lock:
             if self.closed:
                 return
+            first = not self._outbox
             self._outbox.append(message)
-        self._soon(self._wake.set)
+            if len(self._outbox) >= CROWDED:
+                self._room.clear()
+        if first:
+            self._soon(self._wake.set)
+
+    def wait_for_room(self) -> None:
+        """Wait while many messages are queued: for a thread that sends unasked, such as a loop with its reports."""
+        self._room.wait()
 
     def lend(self, loan: Callable[[bool], None] | None) -> int | None:
         """The number of a loan that goes with the next message; it is given back at once on a closed lane."""
@@ -146,6 +158,7 @@ class Lane:
             while True:
                 while batch := self._drain():
                     await comm.write({"batch": batch})
+                    await asyncio.sleep(0)  # others of this event loop have their turn
                 if self._closing:
                     break
                 await self._wake.wait()
@@ -160,6 +173,7 @@ class Lane:
         """What is queued, each message pickled with its arrays out of band; one that cannot be is taken back."""
         with self._lock:
             messages, self._outbox = self._outbox, deque()
+            self._room.set()
         result = []
         for message in messages:
             try:
@@ -187,6 +201,7 @@ class Lane:
             if self.closed:
                 return
             self.closed = True
+            self._room.set()
             loans = list(self._loans.values())
             self._loans.clear()
         # What the other side waits for is withdrawn first, so that nothing that goes back goes to it again.

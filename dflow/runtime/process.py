@@ -475,6 +475,7 @@ class Process:
     def _report(self, spec: LoopSpec, iteration: int, values: tuple[Any, ...]) -> None:
         lane = self.session_lane(spec.session)
         if lane is not None:
+            lane.wait_for_room()
             lane.send(m.LoopReport(spec.session, spec.name, iteration, values))
 
     @_on.register
