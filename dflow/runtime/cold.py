@@ -24,7 +24,7 @@ import dask
 from dask.delayed import Delayed, delayed
 from distributed import Client, Future
 
-from dflow.compile import CallPlan, Plan, Segment
+from dflow.compile import CallPlan, Plan
 from dflow.errors import CancelledError, OpError, UnavailableError
 from dflow.runtime import messages as m
 from dflow.runtime.cold_part import ColdPart, SegmentResult
@@ -127,7 +127,7 @@ class ColdStep(Step):
 
 def segment_tasks(plan: Plan, step: StepId) -> dict[int, Delayed]:
     """One annotated Dask task for each segment; keys read like the user's program."""
-    sources = {edge: segment for segment in plan.segments for edge in _gives(segment)}
+    sources = {edge: segment for segment in plan.segments for edge in segment.gives}
     tasks: dict[int, Delayed] = {}
     for segment in plan.segments:
         needed = {sources[edge].index: None for edge in segment.needs if edge in sources}
@@ -145,15 +145,11 @@ def segment_tasks(plan: Plan, step: StepId) -> dict[int, Delayed]:
     return tasks
 
 
-def _gives(segment: Segment) -> list[int]:
-    return [edge for edge, _ in segment.results] + ([] if segment.done is None else [segment.done])
-
-
 def _sinks(plan: Plan) -> dict[int, None]:
     """The segments that the client asks for: those with fetches, and those that no other one needs."""
     needed = {edge for segment in plan.segments for edge in segment.needs}
     fetched = set(plan.fetches)
-    return {s.index: None for s in plan.segments if fetched & set(_gives(s)) or not needed & set(_gives(s))}
+    return {s.index: None for s in plan.segments if fetched & set(s.gives) or not needed & set(s.gives)}
 
 
 def _step_error(error: BaseException) -> OpError:

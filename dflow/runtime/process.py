@@ -349,11 +349,10 @@ class Process:
         if step is not None:
             step.failed(message.device, message.error)
             return
-        for host in self.hosts.values():  # a tensor for a part here could not be sent
-            part = host.part(message.step)
-            if part is not None and host.name == message.device:
-                part.cancel(message.error)
-                part.outlet.failed(host.name, message.error)
+        host = self.hosts.get(message.device)  # a tensor for a part here could not be sent
+        part = host.part(message.step) if host is not None else None
+        if part is not None:
+            part.fail(message.error)
 
     @_on.register
     def _(self, message: m.Cancel, lane: Lane) -> None:
