@@ -25,10 +25,11 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class ResourceKey:
-    """Identity of state on a device: same device, container and name, same object."""
+    """Identity of state on a device: same device, type, container and name, same object."""
 
+    type: str  # "variable", "queue" or "reader": things of different types may share a name
     container: str  # "" is the device's default container
-    name: str  # unique within the container
+    name: str  # unique within its type and the container
     session: str = ""  # not "": private to this session (a queue or a reader without shared_name)
 
     def __str__(self) -> str:
@@ -47,7 +48,7 @@ class VariableSpec:
 
     @property
     def key(self) -> ResourceKey:
-        return ResourceKey(self.container, self.name)
+        return ResourceKey("variable", self.container, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,9 +72,5 @@ class VariableState:
 
 def state_of(context: KernelContext, variable: VariableSpec) -> VariableState:
     """The state of a variable on the kernel's device; made, without a value, at first sight."""
-    found = context.resource(variable.key, lambda: VariableState(variable))
-    if not isinstance(found, VariableState):
-        raise InvalidArgumentError(
-            None, None, f"{variable.key} is a {type(found).__name__} on {context.device}, expected a variable"
-        )
+    found: VariableState = context.resource(variable.key, lambda: VariableState(variable))
     return found

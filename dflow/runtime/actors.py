@@ -18,13 +18,15 @@ from dflow.runtime.dask_client import ask_scheduler
 from dflow.runtime.worker import SHARE, current_plugin
 from dflow.specs import QueueSpec, ReaderSpec, VariableSpec
 
+Identity = tuple[str, ...]  # device, kind, container, name, and the session of what is private
+
 ACTOR_TIMEOUT = 10.0  # seconds in which the actor of what exists is made
 
 
 def host_object(device: str, spec: Any, session: str) -> Any:
     """The Dask task that gives a host's own object: a container (spec is its name), a queue or a reader."""
     host = current_plugin().process.hosts[device]
-    return host.container(spec) if isinstance(spec, str) else host.machine(spec, session)
+    return host.state.container(spec) if isinstance(spec, str) else host.machine(spec, session)
 
 
 class ActorKeeper:
@@ -34,8 +36,8 @@ class ActorKeeper:
         self._client = client
         self._session = session
         self._lock = threading.Lock()
-        self._futures: dict[str, Future[Any]] = {}
-        self._keys: dict[Any, str] = {}  # spec of a variable, a queue or a reader -> the key of its actor
+        self._futures: dict[Identity, Future[Any]] = {}  # one for each: that of a lost worker goes with the next one
+        self._known: dict[Any, Identity] = {}  # by the spec of a variable, a queue or a reader
 
     def keep(self, plan: Plan) -> None:
         """Make what is missing, without waiting for it."""
@@ -48,28 +50,28 @@ class ActorKeeper:
         variable = attrs.get("variable")
         if isinstance(variable, VariableSpec):
             container = variable.container
-            key = self._keep(device, address, container, "container", container or "default", shared=True)
-            self._keys[variable] = key
+            self._keep(variable, device, address, container, "container", container or "default", shared=True)
         machine = attrs.get("reader") or (None if kind.startswith("Reader") else attrs.get("queue"))
         if isinstance(machine, (QueueSpec, ReaderSpec)):
             shared = bool(machine.shared_name)
-            self._keys[machine] = self._keep(device, address, machine, machine.kind, machine.name, shared)
+            self._keep(machine, device, address, machine, machine.kind, machine.name, shared)
 
-    def _keep(self, device: str, address: str, spec: Any, kind: str, name: str, shared: bool) -> str:
+    def _keep(self, user: Any, device: str, address: str, spec: Any, kind: str, name: str, shared: bool) -> None:
         owner = "" if shared else self._session
         container = "" if isinstance(spec, str) else spec.container
+        what = (device, kind, container, name, owner)
         # The address is part of the key: a key that is reused after a worker's death stays lost in Dask.
-        identity = hashlib.sha1(f"{address} {device} {container} {name} {owner}".encode()).hexdigest()
-        key = f"{kind}:{name}-{identity}"
+        digest = hashlib.sha1(f"{address} {device} {container} {name} {owner}".encode()).hexdigest()
+        key = f"{kind}:{name}-{digest}"
         with self._lock:
-            if key in self._futures:
-                return key
-            future = self._futures[key] = self._client.submit(
+            self._known[user] = what
+            if what in self._futures and self._futures[what].key == key:
+                return
+            future = self._futures[what] = self._client.submit(
                 host_object, device, spec, self._session, key=key, actor=True, resources={device: SHARE}, pure=False
             )
         if shared:
             future.add_done_callback(lambda done: self._hold(address, done))
-        return key
 
     def _hold(self, address: str, future: Future[Any]) -> None:
         """Let the scheduler extension keep the actor alive beyond this session."""
@@ -82,7 +84,8 @@ class ActorKeeper:
         NotFoundError if no plan of the session touched it; UnavailableError if its worker was lost.
         """
         with self._lock:
-            future = self._futures.get(self._keys.get(spec, ""))
+            what = self._known.get(spec)
+            future = None if what is None else self._futures[what]
         if future is None:
             raise NotFoundError(None, None, f"{spec.name!r} was not used in this session yet: its actor is made then")
         try:

@@ -147,9 +147,9 @@ class ClusterBackend:
             lane = self.process.lane_to(plan.addresses[device])
             make = partial(m.Install, self.session, device, plan.number, dump_part(part))
             replies.append(self.process.request(lane, make))
-        for part in plan.parts.values():
-            for address in part.addresses.values():
-                self.process.lane_to(address)  # its end tells them of the session's end
+        for address in {address for part in plan.parts.values() for address in part.addresses.values()}:
+            # They hear of the session, before another process may ask them something for it, and later of its end.
+            replies.append(self.process.request(self.process.lane_to(address), m.Ping))
         for reply in replies:
             reply.result()
 

@@ -15,8 +15,7 @@ import numpy as np
 from dflow.errors import NotFoundError
 from dflow.ops.variable_state import VariableState
 from dflow.runtime.transfers import to_host
-
-Key = tuple[str, str]  # (session, name); the session is "" for state that sessions share
+from dflow.specs import ResourceKey
 
 
 class Container:
@@ -26,9 +25,9 @@ class Container:
         self.name = name
         self.device = device
         self._lock = threading.Lock()
-        self._items: dict[Key, Any] = {}
+        self._items: dict[ResourceKey, Any] = {}
 
-    def get_or_create(self, key: Key, make: Callable[[], Any]) -> Any:
+    def get_or_create(self, key: ResourceKey, make: Callable[[], Any]) -> Any:
         """One dictionary access under the lock: the same key gives the same object."""
         with self._lock:
             found = self._items.get(key)
@@ -36,11 +35,11 @@ class Container:
                 found = self._items[key] = make()
             return found
 
-    def items(self) -> dict[Key, Any]:
+    def items(self) -> dict[ResourceKey, Any]:
         with self._lock:
             return dict(self._items)
 
-    def drop(self, which: Callable[[Key], bool], why: str) -> None:
+    def drop(self, which: Callable[[ResourceKey], bool], why: str) -> None:
         """Forget items; what waits for them ends with AbortedError, which says why."""
         with self._lock:
             dropped = {key: item for key, item in self._items.items() if which(key)}
@@ -48,7 +47,7 @@ class Container:
                 del self._items[key]
         for key, item in dropped.items():
             if hasattr(item, "abort"):
-                item.abort(f"'{key[1]}' on {self.device} {why}")
+                item.abort(f"'{key.name}' on {self.device} {why}")
 
     # -- what callers of the actor use
 
@@ -81,7 +80,7 @@ class Container:
         }
 
     def _variables(self) -> dict[str, VariableState]:
-        return {key[1]: item for key, item in self.items().items() if isinstance(item, VariableState)}
+        return {key.name: item for key, item in self.items().items() if isinstance(item, VariableState)}
 
     def _check(self, names: Iterable[str], found: Mapping[str, Any]) -> None:
         missing = sorted(name for name in names if name not in found)

@@ -32,6 +32,12 @@ def as_op_error(error: BaseException, info: OpInfo | None = None) -> OpError:
     return result
 
 
+def unknown_session(session: str, where: str) -> OpError:
+    """Something is wanted of a session that a process or a device does not know (any more)."""
+    fact = f"session {session} is not known on {where}: it has ended, or its target was reset; open a new session"
+    return errors.AbortedError(None, None, fact)
+
+
 def lost(address: str, devices: list[str], what: str) -> OpError:
     """A process that was lost, with its devices, and what was going on there."""
     there = f" with {', '.join(devices)}" if devices else ""

@@ -9,20 +9,20 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dflow.compile import DevicePlan
-from dflow.devices import DeviceSpec
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.registry import READERS, OpDef, ReaderFormat
-from dflow.runtime.container import Container
-from dflow.runtime.failures import as_op_error
+from dflow.runtime.ended import EndedSteps, session_of
+from dflow.runtime.failures import as_op_error, unknown_session
 from dflow.runtime.part import InstalledPlan, Outlet, Part, StepId, end_parts
 from dflow.runtime.program import Program
 from dflow.runtime.shared import SharedQueue, SharedReader, same_queue
+from dflow.runtime.state import DeviceState
 from dflow.runtime.transfers import to_device
 from dflow.specs import QueueSpec, ReaderSpec, ResourceKey
 
@@ -50,90 +50,81 @@ class HostSession:
 class DeviceHost:
     """One device.
 
-    xp: its array namespace.  virtual: a CPU that plays a GPU.  scope: a context manager in which its programs run,
-    such as CuPy's device, which is a matter of the thread.
+    xp: its array namespace.  virtual: a CPU that plays a GPU.  scope: makes the context manager in which arrays of the
+    device are made and its programs run, such as CuPy's device; one for each use, since it belongs to one thread.
     """
 
     def __init__(
-        self, name: str, xp: Any = np, virtual: bool = False, scope: AbstractContextManager[Any] | None = None
+        self,
+        name: str,
+        xp: Any = np,
+        virtual: bool = False,
+        scope: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self.name = name
         self.xp = xp
         self.scope = scope
         self.virtual = virtual
+        self.state = DeviceState(name)
         self.process: Process  # set by Process.add_host
         self._lock = threading.RLock()
-        self._containers: dict[str, Container] = {}
         self._sessions: dict[str, HostSession] = {}
         self._parts: dict[StepId, Part] = {}
         self._early: dict[StepId, list[tuple[list[tuple[int, Any]], Any]]] = {}
-        self._ended: dict[str, tuple[int, set[int]]] = {}  # owner -> its floor, and ended steps above it
+        self._ended = EndedSteps()
 
     def asarray(self, value: Any) -> Any:
         """A host array as an array of this device."""
-        return to_device(value, self.xp)
+        with self.scope():
+            return to_device(value, self.xp)
 
-    # -- state
-
-    def container(self, name: str) -> Container:
-        """The container of this name; made, empty, at first sight."""
-        with self._lock:
-            return self._containers.setdefault(name, Container(name, self.name))
-
-    def resource(self, key: ResourceKey, make: Callable[[], Any]) -> Any:
-        """The state under `key`; made by `make()` if it is not there yet."""
-        return self.container(key.container).get_or_create((key.session, key.name), make)
+    # -- queues and readers
 
     def machine(self, spec: QueueSpec | ReaderSpec, session: str) -> Any:
-        """The queue or reader of a spec; InvalidArgumentError if another one has its name."""
-        key = ResourceKey(spec.container, spec.name, "" if spec.shared_name else session)
-        _check_name(spec)
+        """The queue or reader of a spec, made at first sight.
 
-        def make() -> Any:
-            if isinstance(spec, QueueSpec):
-                return SharedQueue(spec)
-            make_format = self.session(session).formats[spec.kind]
+        InvalidArgumentError if another queue, or reader, has its name; AbortedError for a session that is not known.
+        """
+        _check_name(spec)
+        owner = "" if spec.shared_name else session
+        if isinstance(spec, QueueSpec):
+            return self._queue(spec, ResourceKey("queue", spec.container, spec.name, owner), session)
+        return self._reader(spec, ResourceKey("reader", spec.container, spec.name, owner), session)
+
+    def _queue(self, spec: QueueSpec, key: ResourceKey, session: str) -> SharedQueue:
+        with self._lock:  # or the session might end in between, and leave a queue behind
+            self.session(session)
+            found: SharedQueue = self.state.resource(key, lambda: SharedQueue(spec))
+        same_queue(found.spec, spec)
+        return found
+
+    def _reader(self, spec: ReaderSpec, key: ResourceKey, session: str) -> SharedReader:
+        def make() -> SharedReader:
+            make_format = known.formats[spec.kind]
             return SharedReader(spec, lambda: make_format(**dict(spec.options)))
 
         with self._lock:
-            if key.session and key.session not in self._sessions:
-                raise AbortedError(None, None, f"session {session} has ended, and '{key}' with it")
-            found = self.resource(key, make)
-        if isinstance(found, SharedQueue) and isinstance(spec, QueueSpec):
-            same_queue(found.spec, spec)
-            return found
-        if isinstance(found, SharedReader) and found.spec.kind == spec.kind:
-            return found
-        has = found.spec.kind if hasattr(found.spec, "kind") else type(found).__name__
-        raise InvalidArgumentError(None, None, f"'{key}' on {self.name} has type {has}, expected {spec.kind}")
-
-    def containers(self) -> list[Container]:
-        with self._lock:
-            return list(self._containers.values())
-
-    def reset(self, containers: Iterable[str]) -> None:
-        """Drop the state in the named containers; waiting attempts end with AbortedError.
-
-        The default container is called "", and as the job of this device.
-        """
-        names = set(containers)
-        if DeviceSpec.from_string(self.name).job in names:
-            names.add("")
-        for container in self.containers():
-            if container.name in names:
-                container.drop(lambda key: True, "was reset")
+            known = self.session(session)
+            found: SharedReader = self.state.resource(key, make)
+        if found.spec.kind != spec.kind:
+            fact = f"'{key}' on {self.name} has type {found.spec.kind}, expected {spec.kind}"
+            raise InvalidArgumentError(None, None, fact)
+        return found
 
     # -- sessions and their plans
 
-    def knows(self, session: str) -> bool:
-        """Has the session begun here, and not ended?"""
+    def begin_session(self, session: str) -> None:
+        """From here on the session may use this device, until `drop_session`."""
         with self._lock:
-            return session in self._sessions
+            self._sessions.setdefault(session, HostSession())
 
     def session(self, session: str) -> HostSession:
-        """What a session has here; made at first sight."""
+        """What a session has here; AbortedError if it did not begin here, or has ended."""
         with self._lock:
-            return self._sessions.setdefault(session, HostSession())
+            found = self._sessions.get(session)
+        if found is None:
+            raise unknown_session(session, self.name)
+        return found
 
     def install(
         self,
@@ -142,17 +133,18 @@ class DeviceHost:
         kernels: Mapping[str, OpDef],
         formats: Mapping[str, Callable[..., ReaderFormat]] = READERS,
     ) -> None:
-        """Make a plan ready to run.  Raises InvalidArgumentError for what cannot be made ready."""
-        programs = [Program(segment, kernels, self, session, part.addresses) for segment in part.segments]
+        """Make a plan ready to run.
+
+        Raises InvalidArgumentError for what cannot be made ready, AbortedError for a session that is not known.
+        """
         found = self.session(session)
+        programs = [Program(segment, kernels, self, session, part.addresses) for segment in part.segments]
         found.formats.update(formats)
         found.plans[part.plan] = InstalledPlan(part, programs)
 
     def installed(self, session: str, plan: int) -> InstalledPlan:
-        """A plan of a session; AbortedError if it is not installed, or the session has ended."""
-        with self._lock:
-            found = self._sessions.get(session)
-            installed = None if found is None else found.plans.get(plan)
+        """A plan of a session; AbortedError if it is not installed, or the session is not known."""
+        installed = self.session(session).plans.get(plan)
         if installed is None:
             raise AbortedError(None, None, f"plan {plan} of session {session} is not known on {self.name}")
         return installed
@@ -168,15 +160,13 @@ class DeviceHost:
         with self._lock:
             self._sessions.pop(session, None)  # from here on nothing starts
             parts = [part for part in self._parts.values() if part.session == session]
-            early = [self._early.pop(step) for step in list(self._early) if _session_of(step) == session]
+            early = [self._early.pop(step) for step in list(self._early) if session_of(step) == session]
         end_parts(parts, error, tell=True)
         for late in early:
             self._refuse(late)
         with self._lock:
-            for owner in [owner for owner in self._ended if _session_of((owner, 0)) == session]:
-                del self._ended[owner]
-        for container in self.containers():
-            container.drop(lambda key: key[0] == session, "belonged to a session that ended")
+            self._ended.forget_session(session)
+        self.state.drop_session(session)
 
     # -- steps
 
@@ -197,9 +187,9 @@ class DeviceHost:
         part = Part(self, session, self.installed(session, plan), step, outlet, run)
         with self._lock:
             self.installed(session, plan)  # still: the session may have ended
-            if self._has_ended(step):
+            if self._ended.has(step):
                 return part
-            self._raise_floor(step[0], floor)
+            self._ended.raise_floor(step[0], floor)
             self._parts[step] = part
             early = self._early.pop(step, [])
         part.begin([(edge, self.asarray(value)) for edge, value in feeds])
@@ -210,9 +200,10 @@ class DeviceHost:
     def add_part(self, part: Any, floor: int) -> None:
         """A part that someone else runs; AbortedError if its step or its session has ended already."""
         with self._lock:
-            if self._has_ended(part.step) or part.session not in self._sessions:
+            self.session(part.session)
+            if self._ended.has(part.step):
                 raise AbortedError(None, None, "the step has ended")
-            self._raise_floor(part.step[0], floor)
+            self._ended.raise_floor(part.step[0], floor)
             self._parts[part.step] = part
 
     def part(self, step: StepId) -> Any:
@@ -224,7 +215,7 @@ class DeviceHost:
         """Tensors from another device; kept if the step has not started here yet, refused if it has ended."""
         with self._lock:
             part = self._parts.get(step)
-            wanted = not self._has_ended(step) and _session_of(step) in self._sessions
+            wanted = not self._ended.has(step) and session_of(step) in self._sessions
             if part is None and wanted:
                 self._early.setdefault(step, []).append((edges, loan))
                 return
@@ -262,8 +253,8 @@ class DeviceHost:
     def end_owner(self, owner: str, error: OpError) -> None:
         """None of an owner's steps goes on or begins."""
         with self._lock:
-            if _session_of((owner, 0)) in self._sessions:
-                self._raise_floor(owner, sys.maxsize)
+            if session_of((owner, 0)) in self._sessions:
+                self._ended.raise_floor(owner, sys.maxsize)
             parts = [part for part in self._parts.values() if part.step[0] == owner]
             early = [self._early.pop(step) for step in list(self._early) if step[0] == owner]
         end_parts(parts, error)
@@ -282,41 +273,13 @@ class DeviceHost:
             if not finished:
                 self._mark_ended(part.step)
 
-    def _has_ended(self, step: StepId) -> bool:
-        floor, above = self._ended.get(step[0], (0, ()))
-        return step[1] < floor or step[1] in above
-
     def _mark_ended(self, step: StepId) -> None:
-        if _session_of(step) in self._sessions:  # of a session that ended nothing starts, nothing is kept
-            self._ended.setdefault(step[0], (0, set()))[1].add(step[1])
-
-    def _raise_floor(self, owner: str, floor: int) -> None:
-        old, above = self._ended.get(owner, (0, set()))
-        if floor > old:
-            self._ended[owner] = (floor, {number for number in above if number >= floor})
+        if session_of(step) in self._sessions:  # of a session that ended nothing starts, nothing is kept
+            self._ended.add(step)
 
     def spawn(self, work: Callable[[], None], name: str) -> None:
         """Do something that may wait on a thread of its own."""
         threading.Thread(target=work, name=f"dflow-{name}", daemon=True).start()
-
-    # -- what the dashboard shows
-
-    def queue_rows(self) -> list[dict[str, Any]]:
-        """The queues of this device; waits for nothing but their locks, which no one holds for long."""
-        items = [item for container in self.containers() for item in container.items().values()]
-        return [item.row() | {"device": self.name} for item in items if isinstance(item, SharedQueue)]
-
-    def rows(self) -> dict[str, list[dict[str, Any]]]:
-        """Queues, readers and containers of this device."""
-        items = [item for container in self.containers() for item in container.items().values()]
-        readers = [item.row() | {"device": self.name} for item in items if isinstance(item, SharedReader)]
-        containers = [container.row() for container in self.containers()]
-        return {"queues": self.queue_rows(), "readers": readers, "containers": containers}
-
-
-def _session_of(step: StepId) -> str:
-    """The session of a step's owner, which is the session itself or one of its loops."""
-    return step[0].partition("/")[0]
 
 
 def _check_name(spec: QueueSpec | ReaderSpec) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import dask
@@ -37,7 +38,7 @@ def make_gpu_host(name: str, index: int) -> DeviceHost:
     """The host of a real GPU."""
     import cupy
 
-    return DeviceHost(name, cupy, scope=cupy.cuda.Device(index))
+    return DeviceHost(name, cupy, scope=partial(cupy.cuda.Device, index))
 
 
 def local_hosts(config: ConfigProto, job: str = "localhost", task: int = 0) -> list[DeviceHost]:
@@ -59,6 +60,7 @@ class LocalBackend:
         self.process = Process(self.session)
         for host in local_hosts(config):
             self.process.add_host(host)
+        self.process.begin_session(self.session)
         infos = [DeviceInfo(host.name, "", host.virtual) for host in self.process.hosts.values()]
         self._table = DeviceTable(tuple(infos))
         self._numbers = StepNumbers(self.session)

@@ -99,6 +99,11 @@ class LoopRun:
         until = time.monotonic() if self._ended is None else self._ended
         return max(0.0, until - self._started - self.waiting_s)
 
+    @property
+    def over(self) -> bool:
+        """Has it run to its end?"""
+        return self._ended is not None
+
     def claim(self) -> bool:
         """May the caller run it?  Once: Dask starts tasks again."""
         with self._lock:

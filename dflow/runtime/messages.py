@@ -14,7 +14,7 @@ from dflow.runtime.loops import LoopSpec
 from dflow.runtime.part import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 1  # raised with every change of these classes; client and workers must agree
+PROTOCOL = 2  # raised with every change of these classes; client and workers must agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +190,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a request that carries a `reply` number: None or an error."""
+    """The answer to a request that carries a `reply` number: a value or an error."""
 
     reply: int
     value: Any = None
     error: OpError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Answered at once: the other process knows what was said before on this lane, the session's `Hello` above all."""
+
+    reply: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Context:
 
     def resource(self, key: Any, make: Callable[[], Any]) -> Any:
         """The state of the device under `key`; made by `make()` if it is not there yet."""
-        return self._host.resource(key, make)
+        return self._host.state.resource(key, make)
 
     def machine(self, spec: Any) -> Any:
         """The queue or the reader that `spec` describes; made if it is not there yet."""
@@ -81,11 +81,8 @@ class Program:
 
     def run(self, values: Mapping[int, Any]) -> list[tuple[int, Any]]:
         """Compute the results, as (edge, value), from the values of the edges.  An OpError names the operation."""
-        with np.errstate(all="ignore"):  # 1 / 0 is inf, log(-1) is nan, without a word, as in TensorFlow
-            if self._scope is None:
-                return self._run(values)
-            with self._scope:
-                return self._run(values)
+        with np.errstate(all="ignore"), self._scope():  # 1 / 0 is inf, log(-1) is nan, without a word, as in TensorFlow
+            return self._run(values)
 
     def _run(self, values: Mapping[int, Any]) -> list[tuple[int, Any]]:
         slots = self._slots(values)
@@ -109,7 +106,8 @@ class Program:
         slots = self._slots(values)
         call, inputs, _, info = self._steps[0]
         try:
-            withdraw: Callable[[], None] | None = call(reply, *[slots[i] for i in inputs])
+            with self._scope():
+                withdraw: Callable[[], None] | None = call(reply, *[slots[i] for i in inputs])
         except OpError as error:
             error.placed(info)
             raise

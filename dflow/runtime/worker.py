@@ -23,7 +23,7 @@ from dflow.runtime.dask_client import event_loop
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.lane import LANE_OP, Lane
 from dflow.runtime.local import gpu_count, make_gpu_host
-from dflow.runtime.messages import Hello
+from dflow.runtime.messages import PROTOCOL, Hello
 from dflow.runtime.process import Process
 from dflow.runtime.versions import versions
 
@@ -109,8 +109,12 @@ class DflowWorker(WorkerPlugin):
         return lane
 
     async def take_lane(self, comm: Comm, hello: Any) -> str:
-        """The worker handler: one lane, for as long as it lasts."""
+        """The worker handler: one lane, for as long as it lasts.  Of another protocol no message is read."""
         said: Hello = hello.messages[0]
+        if said.protocol != PROTOCOL:
+            logger.error("no lane for %s: it speaks protocol %s, this worker %s", said.peer, said.protocol, PROTOCOL)
+            comm.abort()
+            return "dont-reply"
         lane = Lane(self.process, said.peer, asyncio.get_running_loop())
         self.process.accepted(lane, said)
         await lane.run(comm)
@@ -122,7 +126,7 @@ class DflowWorker(WorkerPlugin):
         """What goes with each heartbeat."""
         rows: dict[str, Any] = {"time": time.time(), "queues": [], "readers": [], "containers": []}
         for host in self.process.hosts.values():
-            for table, found in host.rows().items():
+            for table, found in host.state.rows().items():
                 rows[table] += found
         rows["devices"] = [{"name": host.name, "virtual": host.virtual} for host in self.process.hosts.values()]
         rows["loops"] = [loop.row(self.process.name) for loop in list(self.process.loops.values())]

@@ -59,11 +59,11 @@ def _inside(plugin: Any, process: Any, hosts: list[Any]) -> dict[str, Any]:
         "ended": sum(len(host._ended) for host in hosts),
         "loops": len(process.loops),
         "tasks": len(plugin.tasks),
-        "asked": len(process._asked),
-        "serving": len(process._serving),
-        "requests": len(process._requests),
+        "asked": len(process.asks.unanswered),
+        "serving": len(process.served),
+        "requests": len(process.requests.unanswered),
         "loans": sum(len(lane._loans) for lane in process.lanes()),
-        "queues": {row["name"]: row for host in hosts for row in host.rows()["queues"]},
+        "queues": {row["name"]: row for host in hosts for row in host.state.rows()["queues"]},
     }
 
 

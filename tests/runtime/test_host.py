@@ -1,16 +1,20 @@
 """A device host forgets what ended, and drops what comes too late."""
 
+import threading
 from collections.abc import Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 import dflow as df
 from dflow.errors import AbortedError, CancelledError
+from dflow.registry import OPS, READERS
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.part import Part, end_parts
-from dflow.specs import QueueSpec
+from dflow.specs import QueueSpec, ReaderSpec
 
 STOP = CancelledError(None, None, "stop")
 QUEUE = QueueSpec(kind="FIFOQueue", node="q", capacity=9, dtypes=(df.float32,), shapes=(df.TensorShape([]),))
@@ -63,12 +67,12 @@ def waiting(session: df.Session) -> Any:
     return host, name, start
 
 
-def left(host: DeviceHost) -> list[Any]:
-    return [host._sessions, host._parts, host._early, host._ended]
+def left(host: DeviceHost) -> int:
+    return sum(map(len, (host._sessions, host._parts, host._early, host._ended)))
 
 
 def test_tensors_for_an_ended_step_are_dropped_and_go_back(waiting: Any) -> None:
-    """Guards `DeviceHost._has_ended`: `_early` would grow for ever."""
+    """Guards `EndedSteps`: `_early` would grow for ever."""
     host, name, start = waiting
     part, _ = start(1)
     part.cancel(STOP)
@@ -94,7 +98,7 @@ def test_ended_steps_are_forgotten_below_the_floor(waiting: Any) -> None:
     for number in range(5):
         host.cancel((name, number), STOP)
     part, _ = start(7, floor=7)
-    assert host._ended == {name: (7, set())}
+    assert len(host._ended) == 1  # the owner with its floor
     loan = Loan()
     host.deliver((name, 3), [(0, 1.0)], loan)
     assert loan.accepted == [False]
@@ -121,7 +125,7 @@ def test_the_end_of_a_session_fails_its_steps_and_leaves_nothing(waiting: Any) -
     host.drop_session(name, STOP)
     assert outlet.errors == [STOP]
     assert early.accepted == [False]
-    assert left(host) == [{}, {}, {}, {}]
+    assert left(host) == 0
 
 
 def test_nothing_begins_or_stays_for_a_session_that_ended(waiting: Any) -> None:
@@ -136,8 +140,8 @@ def test_nothing_begins_or_stays_for_a_session_that_ended(waiting: Any) -> None:
     host.cancel((name, 1), STOP)
     with pytest.raises(AbortedError):
         host.machine(QUEUE, name)
-    assert left(host) == [{}, {}, {}, {}]
-    assert host.rows()["queues"] == []
+    assert left(host) == 0
+    assert host.state.rows()["queues"] == []
 
 
 def test_a_session_that_ends_while_its_step_begins_leaves_no_part(
@@ -153,7 +157,7 @@ def test_a_session_that_ends_while_its_step_begins_leaves_no_part(
     monkeypatch.setattr("dflow.runtime.host.Part", late)
     with pytest.raises(AbortedError):
         start(1)
-    assert left(host) == [{}, {}, {}, {}]
+    assert left(host) == 0
 
 
 def test_parts_that_end_together_do_not_get_what_one_of_them_gives_back(waiting: Any) -> None:
@@ -187,3 +191,92 @@ def test_parts_that_end_together_do_not_get_what_one_of_them_gives_back(waiting:
     end_parts(dead, STOP)
     assert len(held) == 1
     assert queue.size == 1
+
+
+class Scope:
+    """Stands in for CuPy's device: it can be entered once, and belongs to the thread that did."""
+
+    entered: ClassVar[list["Scope"]] = []
+    here = threading.local()
+
+    def __init__(self) -> None:
+        self.thread: threading.Thread | None = None
+
+    def __enter__(self) -> None:
+        assert self.thread is None
+        self.thread = threading.current_thread()
+        self.here.depth = getattr(self.here, "depth", 0) + 1
+        self.entered.append(self)
+
+    def __exit__(self, *exc_info: object) -> None:
+        assert self.thread is threading.current_thread()
+        self.here.depth -= 1
+
+
+class Scoped:
+    """An array namespace that is of use only inside of a scope."""
+
+    def asarray(self, value: Any) -> Any:
+        assert Scope.here.depth > 0
+        return np.asarray(value)
+
+
+def test_each_use_of_a_device_has_a_scope_of_its_own(session: df.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs and copies, in two threads at once: CuPy's device cannot be entered by both."""
+    (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
+    host.scope, host.xp = Scope, Scoped()
+    together = threading.Barrier(2)
+
+    def meet(value: Any) -> Any:
+        together.wait(20)
+        assert Scope.here.depth == 1
+        return value
+
+    monkeypatch.setitem(OPS, "Identity", replace(OPS["Identity"], kernel=meet))
+    x = df.placeholder("float32", [])
+    y = df.identity(x)
+    queue = df.FIFOQueue(9, ["float32"], shapes=[[]])
+    put, take = queue.enqueue([x]), queue.dequeue()
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda value: session.run(y, {x: value}), [1, 2])) == [1, 2]
+    session.run(put, {x: 3})
+    assert session.run(take) == 3
+    assert getattr(Scope.here, "depth", 0) == 0
+    assert len({id(scope) for scope in Scope.entered}) == len(Scope.entered) >= 7
+
+
+def test_a_variable_a_queue_and_a_reader_may_have_one_name(session: df.Session) -> None:
+    """TensorFlow 1 knows state by its type and its name.  Two queues, or two readers, of one name are one."""
+    variable = df.Variable(1.0, name="both")
+    queue = df.FIFOQueue(9, ["float32"], shapes=[[]], shared_name="both")
+    reader = df.TextLineReader(name="both")
+    again = df.FIFOQueue(9, ["float32"], shapes=[[]], shared_name="both")
+    session.run(variable.initializer)
+    session.run(queue.enqueue([2.0]))
+    assert session.run([variable, again.size(), reader.num_records_produced()]) == [1, 1, 0]
+    with pytest.raises(df.errors.InvalidArgumentError, match="capacity 9, expected 8"):
+        session.run(df.FIFOQueue(8, ["float32"], shapes=[[]], shared_name="both").size())
+
+
+def test_two_kinds_of_readers_of_one_name_are_an_error(session: df.Session) -> None:
+    specs = [ReaderSpec(kind=kind, node="r", shared_name="r") for kind in ("TextLineReader", "WholeFileReader")]
+    (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
+    name = session.backend.session  # type: ignore[attr-defined]
+    host.session(name).formats.update(READERS)
+    host.machine(specs[0], name)
+    with pytest.raises(df.errors.InvalidArgumentError, match="has type TextLineReader, expected WholeFileReader"):
+        host.machine(specs[1], name)
+
+
+def test_state_of_an_operation_is_not_made_for_a_session_that_ended(waiting: Any) -> None:
+    host, name, _ = waiting
+    assert host.session(name).op_state("op", list) == []
+    host.drop_session(name, STOP)
+    with pytest.raises(AbortedError, match="is not known"):
+        host.session(name)
+    with pytest.raises(AbortedError):
+        host.install(name, None, {})
+    with pytest.raises(AbortedError):
+        host.machine(replace(QUEUE, shared_name="shared"), name)
+    assert left(host) == 0
+    assert host.state.rows()["queues"] == []

@@ -1,0 +1,45 @@
+"""A line: work that is done piece by piece, in the order in which it came, by threads of a pool."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+logger = logging.getLogger("dflow.line")
+
+Work = Callable[[], None]
+
+
+class Line:
+    """run: starts something in another thread; at most one thread works for a line, and none while it is empty."""
+
+    def __init__(self, run: Callable[[Work], None]) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._work: deque[Work] = deque()
+        self._working = False
+
+    def add(self, work: Work) -> None:
+        """Do this after all that stands in line; returns at once."""
+        with self._lock:
+            self._work.append(work)
+            if self._working:
+                return
+            self._working = True
+        self._run(self._do_all)
+
+    def _do_all(self) -> None:
+        while (work := self._next()) is not None:
+            try:
+                work()
+            except Exception:
+                logger.exception("something in a line failed")
+
+    def _next(self) -> Work | None:
+        with self._lock:
+            if self._work:
+                return self._work.popleft()
+            self._working = False
+            return None

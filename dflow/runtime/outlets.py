@@ -1,0 +1,76 @@
+"""Where the results of a part go: to the parts of its step on other devices, and to the owner of the step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dflow.errors import OpError
+from dflow.runtime import messages as m
+from dflow.runtime.part import Edges, StepId
+from dflow.runtime.transfers import to_host
+
+if TYPE_CHECKING:
+    from dflow.runtime.lane import Lane
+    from dflow.runtime.process import Process
+
+
+class Owner(Protocol):
+    """Who is told of a part's results and of its end: a `Step`, or the lane to the process that has it."""
+
+    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> object: ...
+
+    def finished(self, device: str) -> None: ...
+
+    def failed(self, device: str, error: OpError) -> None: ...
+
+
+class RemoteOwner:
+    """An owner at the other end of a lane."""
+
+    def __init__(self, lane: Lane, step: StepId) -> None:
+        self.lane = lane
+        self.step = step
+
+    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> None:
+        number = self.lane.lend(loan)
+        self.lane.send(m.Fetched(self.step, on_host(edges), number, finished))
+
+    def finished(self, device: str) -> None:
+        self.lane.send(m.Finished(self.step, device))
+
+    def failed(self, device: str, error: OpError) -> None:
+        self.lane.send(m.Failed(self.step, device, error))
+
+
+class PartOutlet:
+    """The outlet of one part, by the addresses of the step's devices."""
+
+    def __init__(self, process: Process, step: StepId, addresses: dict[str, str], owner: Owner) -> None:
+        self._process = process
+        self._step = step
+        self._addresses = addresses
+        self.owner = owner
+        self.fetched = owner.fetched
+        self.finished = owner.finished
+        self.failed = owner.failed
+
+    def send(self, device: str, edges: Edges, loan: Callable[[bool], None] | None) -> None:
+        """Tensors for the step's part on another device, of this process or of another one."""
+        host = self._process.hosts.get(device)
+        if host is not None:
+            host.deliver(self._step, edges, loan)
+            return
+        lane = self._process.lane_to(self._addresses[device])
+        number = lane.lend(loan)
+        lane.send(m.Deliver(self._step, device, on_host(edges), number))
+
+
+def lane_of_owner(part: Any) -> Any:
+    """The lane to the owner of a part; None if the owner is in this process."""
+    return getattr(part.outlet.owner, "lane", None)
+
+
+def on_host(edges: Edges) -> Edges:
+    """Tensors as they cross a lane."""
+    return [(edge, to_host(value)) for edge, value in edges]

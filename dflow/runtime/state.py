@@ -1,0 +1,65 @@
+"""The state of one device: its containers, with the variables, queues and readers in them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dflow.devices import DeviceSpec
+from dflow.runtime.container import Container
+from dflow.runtime.shared import SharedQueue, SharedReader
+from dflow.specs import ResourceKey
+
+
+class DeviceState:
+    """Containers by name, made at first sight.  device: its full name."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self._lock = threading.Lock()
+        self._containers: dict[str, Container] = {}
+
+    def container(self, name: str) -> Container:
+        """The container of this name; made, empty, at first sight."""
+        with self._lock:
+            return self._containers.setdefault(name, Container(name, self.device))
+
+    def resource(self, key: ResourceKey, make: Callable[[], Any]) -> Any:
+        """The state under `key`; made by `make()` if it is not there yet."""
+        return self.container(key.container).get_or_create(key, make)
+
+    def reset(self, containers: Iterable[str]) -> None:
+        """Drop the state in the named containers; waiting attempts end with AbortedError.
+
+        The default container is called "", and as the job of this device.
+        """
+        names = set(containers)
+        if DeviceSpec.from_string(self.device).job in names:
+            names.add("")
+        for container in self._all():
+            if container.name in names:
+                container.drop(lambda key: True, "was reset")
+
+    def drop_session(self, session: str) -> None:
+        """Drop what is private to a session."""
+        for container in self._all():
+            container.drop(lambda key: key.session == session, "belonged to a session that ended")
+
+    # -- what the dashboard shows
+
+    def queue_rows(self) -> list[dict[str, Any]]:
+        """The queues; waits for nothing but their locks, which no one holds for long."""
+        return [item.row() | {"device": self.device} for item in self._items() if isinstance(item, SharedQueue)]
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Queues, readers and containers."""
+        readers = [item.row() | {"device": self.device} for item in self._items() if isinstance(item, SharedReader)]
+        return {"queues": self.queue_rows(), "readers": readers, "containers": [c.row() for c in self._all()]}
+
+    def _items(self) -> list[Any]:
+        return [item for container in self._all() for item in container.items().values()]
+
+    def _all(self) -> list[Container]:
+        with self._lock:
+            return list(self._containers.values())

@@ -1,0 +1,27 @@
+"""A lane whose other end is the test."""
+
+import queue
+from typing import Any
+
+PATIENCE = 20.0  # seconds: of a test that fails, never of one that passes
+
+
+class TestLane:
+    """Keeps what is sent; `next` waits for it, since some of it comes from the pool."""
+
+    __test__ = False
+
+    def __init__(self, peer: str = "tcp://peer") -> None:
+        self.peer = peer
+        self.closed = False
+        self.sent: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def send(self, message: Any) -> None:
+        self.sent.put(message)
+
+    def next(self) -> Any:
+        return self.sent.get(timeout=PATIENCE)
+
+    def lend(self, loan: Any) -> None: ...
+
+    def close(self) -> None: ...
