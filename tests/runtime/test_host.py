@@ -249,7 +249,7 @@ def test_a_variable_a_queue_and_a_reader_may_have_one_name(session: df.Session) 
     """TensorFlow 1 knows state by its type and its name.  Two queues, or two readers, of one name are one."""
     variable = df.Variable(1.0, name="both")
     queue = df.FIFOQueue(9, ["float32"], shapes=[[]], shared_name="both")
-    reader = df.TextLineReader(name="both")
+    reader = df.ReaderBase("TextLineReader", {"skip_header_lines": 0}, "both", "both")
     again = df.FIFOQueue(9, ["float32"], shapes=[[]], shared_name="both")
     session.run(variable.initializer)
     session.run(queue.enqueue([2.0]))
