@@ -17,6 +17,8 @@ import copy
 import sys
 from collections import deque
 
+import numpy as np
+
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.queues.attempts import Close, Put, QueueCounts, Reply, Take
 from dflow.queues.checks import ComponentCheck
@@ -52,6 +54,7 @@ class Queue:
         self._puts: deque[Put | Close] = deque()
         self._takes: deque[Take] = deque()
         self._loans = Loans(store)
+        self._kept: dict[int, int] = {}  # room that is kept for whoever asked for it, by ticket
         self._enqueued = 0
         self._dequeued = 0
 
@@ -104,6 +107,34 @@ class Queue:
         self._puts.append(Put(ticket, components, many=True, count=count))
         return self._settle()
 
+    def keep_room(self, ticket: int, n: int) -> list[Reply]:
+        """Keep room for up to n elements that `put_kept` will bring; never waits.
+
+        The value is how many there may be: 0 if enqueues wait, or the queue is full or closed.  Room is kept until
+        `acknowledge` or `take_back`, but not longer than the queue is open.
+        """
+        if self._aborted is not None:
+            return [Reply(ticket, error=copy.copy(self._aborted))]
+        found = 0 if self._puts or self._closed else max(0, min(n, self._room()))
+        self._kept[ticket] = found
+        return [Reply(ticket, (np.int64(found),))]
+
+    def put_kept(self, ticket: int, kept: int, components: Batch) -> list[Reply]:
+        """Put the rows of the components into the room that the attempt `kept` was promised; never waits.
+
+        The value is how many are in: all of them, or 0 if the queue was closed meanwhile.
+        """
+        error = self._aborted or self._check.batch(components)
+        if error is not None:
+            return [Reply(ticket, error=copy.copy(error))]
+        count = len(components[0])
+        if self._kept.get(kept, 0) < count:
+            return [Reply(ticket, (np.int64(0),))]
+        self._kept[kept] -= count
+        self._store.put_many(components, 0, count)
+        self._enqueued += count
+        return [Reply(ticket, (np.int64(count),)), *self._settle()]
+
     def dequeue(self, ticket: int, *, lend: bool = False) -> list[Reply]:
         """Take one element; waits while there is none to give.
 
@@ -154,15 +185,20 @@ class Queue:
         return []
 
     def acknowledge(self, ticket: int) -> list[Reply]:
-        """The receiver has what was lent: it is gone, and its room is free.  Nothing happens if nothing is lent."""
-        return self._settle() if self._loans.acknowledge(ticket) else []
+        """The receiver has what was lent: it is gone, and its room is free.  Nothing happens if nothing is lent.
+
+        Of room that was kept: it is free again.
+        """
+        return self._settle() if self._kept.pop(ticket, 0) or self._loans.acknowledge(ticket) else []
 
     def take_back(self, ticket: int) -> list[Reply]:
         """The receiver is gone: what was lent goes back to the front, even if the queue is closed.
 
         Loans that come back stand in the order in which they were lent, in whatever order they come.
-        Nothing happens if nothing is lent.
+        Nothing happens if nothing is lent.  Of room that was kept: it is free again.
         """
+        if ticket in self._kept:
+            return self.acknowledge(ticket)
         count = self._loans.take_back(ticket)
         self._dequeued -= count
         return self._settle() if count else []
@@ -172,6 +208,7 @@ class Queue:
         self._aborted = error
         self._store.clear()
         self._loans.clear()
+        self._kept.clear()
         return self._settle()
 
     # What follows is the algorithm.
@@ -234,7 +271,8 @@ class Queue:
         if capacity < 0:
             return sys.maxsize
         lacks = self._takes[0].n + self._reserve - count if self._takes and self._gathers else 0
-        return max(capacity - lent - count, lacks if lent + self._reserve < capacity else 0)
+        free = max(capacity - lent - count, lacks if lent + self._reserve < capacity else 0)
+        return free - sum(self._kept.values()) if self._kept else free
 
     def _gathered(self) -> int:
         """Stored elements that belong to the waiting dequeue at the head already."""
@@ -274,6 +312,7 @@ class Queue:
         """From now on nothing comes in, and all may leave."""
         self._closed = True
         self._reserve = 0
+        self._kept.clear()
 
     def _end_all(self, error: OpError, replies: list[Reply]) -> None:
         """Each attempt gets an error of its own, as whoever raises it adds the operation's name."""

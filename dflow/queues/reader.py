@@ -65,6 +65,7 @@ class _Run:
     start: int  # the place of the first among all that the reader ever read
     records: list[tuple[bytes, bytes]]
     ends_file: bool  # the file is completed with the last one
+    tentative: bool = False  # lent, and not counted before it is acknowledged
 
 
 class Reader:
@@ -94,6 +95,7 @@ class Reader:
         self._files: deque[bytes] = deque()  # came out of the queue, not started yet
         self._path: bytes | None = None  # the file in progress
         self._is_open = False
+        self._at_end = False  # of the file that is open
         self._place: Any = None  # where to open the file in progress; None: at its beginning
 
     @property
@@ -118,9 +120,25 @@ class Reader:
         self._line.append(_Attempt(ticket, limit, lend))
         return self._settle()
 
+    def read_more(self, ticket: int, limit: int) -> Effects:
+        """Up to `limit` records that nobody has to wait for: those that came back, or of the file that is open.
+
+        The value is that of a read with a limit, and is lent; two empty vectors if there is nothing now, or if reads
+        wait.  The end of the file, and a record that cannot be read, are left to the next read.
+        Until they are acknowledged, counts and state are those of a reader that did not read them.
+        """
+        there = not self._line and (self._returned or self._is_open)
+        taken = self._take(limit, tentative=True) if there else None
+        if not isinstance(taken, _Run) or not taken.records:
+            return [Reply(ticket, _packed([], limit), None)]
+        self._lent[ticket] = taken
+        return [Reply(ticket, _packed(taken.records, limit), None)]
+
     def acknowledge(self, ticket: int) -> Effects:
         """The receiver has what was lent.  Nothing happens if nothing is lent."""
-        self._lent.pop(ticket, None)
+        run = self._lent.pop(ticket, None)
+        if run is not None and run.tentative:
+            self._count(run, 1)
         if self._end is None or self._lent:
             return []
         error, self._end = self._end, None
@@ -137,8 +155,9 @@ class Reader:
         if not run.records:  # the reader was reset meanwhile
             self._lent[ticket] = run
             return self.acknowledge(ticket)
-        self.produced -= len(run.records)
-        self.completed -= run.ends_file
+        if not run.tentative:
+            self._count(run, -1)
+        run.tentative = False
         insort(self._returned, run, key=lambda r: r.start)
         if self._end is not None:
             self._asked_for = self._end = None
@@ -198,7 +217,7 @@ class Reader:
             "path": None if self._path is None else os.fsdecode(self._path),
             "place": self._format.state() if self._is_open else self._place,
             "files": [os.fsdecode(path) for path in self._files],
-            "returned": [([_texts(record) for record in run.records], run.ends_file) for run in self._returned],
+            "returned": [([_texts(record) for record in run.records], run.ends_file) for run in self._not_read()],
         }
         body = json.dumps(saved, separators=(",", ":")).encode()
         return _checksum(body) + body
@@ -230,6 +249,15 @@ class Reader:
 
     # -- inside
 
+    def _not_read(self) -> list[_Run]:
+        """Records that were taken from files, and are to be read."""
+        tentative = [run for run in self._lent.values() if run.tentative]
+        return sorted([*self._returned, *tentative], key=lambda run: run.start)
+
+    def _count(self, run: _Run, sign: int) -> None:
+        self.produced += sign * len(run.records)
+        self.completed += sign * run.ends_file
+
     def _settle(self) -> Effects:
         """Do all that can be done now."""
         effects: Effects = []
@@ -251,12 +279,16 @@ class Reader:
                     self._lent[head.ticket] = taken
         return effects
 
-    def _take(self, limit: int) -> _Run | OpError:
-        """Up to `limit` records that came back, or of the file in progress; none: it is done, and was left."""
-        taken = self._take_returned(limit) if self._returned else self._take_new(limit)
+    def _take(self, limit: int, tentative: bool = False) -> _Run | OpError:
+        """Up to `limit` records that came back, or of the file in progress; none: it is done, and was left.
+
+        tentative: they do not count yet, and a file that is done is not left.
+        """
+        taken = self._take_returned(limit) if self._returned else self._take_new(limit, to_the_end=not tentative)
         if isinstance(taken, _Run):
-            self.produced += len(taken.records)
-            self.completed += taken.ends_file
+            taken.tentative = tentative
+            if not tentative:
+                self._count(taken, 1)
         return taken
 
     def _take_returned(self, limit: int) -> _Run:
@@ -266,7 +298,7 @@ class Reader:
         self._returned[0] = _Run(run.start + limit, run.records[limit:], run.ends_file)
         return _Run(run.start, run.records[:limit], False)
 
-    def _take_new(self, limit: int) -> _Run | OpError:
+    def _take_new(self, limit: int, to_the_end: bool) -> _Run | OpError:
         """An error is given only if it comes before any record: else the next read meets it again."""
         assert self._path is not None
         path = self._path
@@ -274,13 +306,14 @@ class Reader:
         ends_file = False
         try:
             self._open()
-            while len(records) < limit and not ends_file:
+            while len(records) < limit and not ends_file and not self._at_end:
                 record = self._format.read()
                 if record is not None:
                     records.append(record)
-                if record is None or self._ends_with_record:
-                    self._leave()
-                    ends_file = True
+                self._at_end = record is None or self._ends_with_record
+            if self._at_end and to_the_end:
+                self._leave()
+                ends_file = True
         except Exception as error:
             if not records:
                 return _as_op_error(error, os.fsdecode(path))
@@ -297,7 +330,7 @@ class Reader:
         path, place = self._path, self._place
         self._path = self._place = None  # a file that cannot be opened is gone
         self._format.open(os.fsdecode(path), place)
-        self._path, self._is_open = path, True
+        self._path, self._is_open, self._at_end = path, True, False
 
     def _leave(self) -> None:
         was_open, self._is_open = self._is_open, False
@@ -311,7 +344,8 @@ def _packed(records: Sequence[tuple[bytes, bytes]], limit: int | None) -> tuple[
     if limit is None:
         return tuple(np.array(part, dtype=object) for part in records[0])
     columns = np.empty((2, len(records)), dtype=object)
-    columns[0], columns[1] = zip(*records, strict=True)
+    if records:
+        columns[0], columns[1] = zip(*records, strict=True)
     return columns[0], columns[1]
 
 

@@ -1,0 +1,119 @@
+"""Loop batching: a loop that reads one record, computes with it and enqueues the result does so for many at once.
+
+The body of such a loop is rewritten into three parts: a read, one straight line of kernel calls, an enqueue.  The line
+is what the loop computes for one record; whoever runs it gives each kernel that depends on the record a leading axis,
+by the batch rule of its operation, as `vmap` does in JAX.
+
+Why only this shape of loop: a read and an enqueue are all that one iteration leaves behind, and both can be taken
+back or left out, so that nobody can see whether records went one by one.  Any other side effect could be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from dflow.compile.plan import Instruction, Plan, Segment
+from dflow.registry import op_def
+
+READ, ENQUEUE, NOTHING = "ReaderReadV2", "QueueEnqueueV2", "NoOp"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchBody:
+    """The body of a loop, for many records at once.
+
+    The slots are those of `line`, for all three.
+    """
+
+    read: Instruction
+    line: Segment  # all that is computed between the two, on the reader's device; its index is -1
+    enqueue: Instruction  # its inputs are the components of the elements
+
+
+class NotBatchedError(Exception):
+    """Why a loop that reads and enqueues goes record by record, in words."""
+
+
+def batch_body(plan: Plan) -> BatchBody | None:
+    """The body of a loop of this plan for many records; None if it is no loop that reads and enqueues.
+
+    Raises NotBatchedError if it is one, and does something besides that does not go for many at once.
+    """
+    found = _read_and_enqueue(plan)
+    if found is None:
+        return None
+    read, enqueue = found
+    others = [segment for segment in plan.segments if segment is not read and segment is not enqueue]
+    for segment in others:
+        _check(segment, read)
+    return _joined(read, others, enqueue)
+
+
+def _read_and_enqueue(plan: Plan) -> tuple[Segment, Segment] | None:
+    """The one read and the one enqueue of a body that fetches nothing."""
+    if plan.feeds or any(edge is not None for edge in plan.fetches):
+        return None
+    reads = [segment for segment in plan.segments if _kind(segment) == READ]
+    enqueues = [segment for segment in plan.segments if _kind(segment) == ENQUEUE]
+    return (reads[0], enqueues[0]) if len(reads) == len(enqueues) == 1 else None
+
+
+def _kind(segment: Segment) -> str:
+    return segment.instructions[0].op.kind if segment.blocks else ""
+
+
+def _check(segment: Segment, read: Segment) -> None:
+    """NotBatchedError if a segment keeps the loop from going for many records at once."""
+    for instruction in segment.instructions:
+        op, definition = instruction.op, op_def(instruction.op.kind)
+        if op.kind == NOTHING:
+            continue
+        if definition.stateful:
+            raise NotBatchedError(f"'{op.name}' ({op.kind}) has state or side effects")
+        if definition.batch is None:
+            raise NotBatchedError(f"'{op.name}' ({op.kind}) has no rule for many records at once")
+        if segment.device != read.device:
+            raise NotBatchedError(f"'{op.name}' is on {segment.device}, its reader on {read.device}")
+
+
+class _Slots:
+    """The slots of several segments as those of one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.literals: list[tuple[int, object]] = []
+        self._of_edge: dict[int, int] = {}
+
+    def add(self, segment: Segment) -> Callable[[Iterable[int]], tuple[int, ...]]:
+        """Gives what renames the slots of `segment`."""
+        first = self.count
+        self.count += segment.slots
+        names = {slot: first + slot for slot in range(segment.slots)}
+        names.update({slot: self._of_edge[edge] for slot, edge in segment.arguments})
+        self.literals += [(names[slot], value) for slot, value in segment.literals]
+        self._of_edge.update({edge: names[slot] for edge, slot in segment.results})
+        return lambda slots: tuple(names[slot] for slot in slots)
+
+
+def _joined(read: Segment, others: Sequence[Segment], enqueue: Segment) -> BatchBody:
+    """What is computed does not see the enqueue, so it may as well come before it."""
+    slots = _Slots()
+    moved: list[Instruction] = []
+    for segment in [read, *others, enqueue]:
+        rename = slots.add(segment)
+        moved += [replace(i, inputs=rename(i.inputs), outputs=rename(i.outputs)) for i in segment.instructions]
+    line = Segment(
+        index=-1,
+        device=read.device,
+        label=enqueue.label,
+        blocks=False,
+        needs=(),
+        arguments=(),
+        literals=tuple(slots.literals),
+        slots=slots.count,
+        instructions=tuple(instruction for instruction in moved[1:-1] if instruction.op.kind != NOTHING),
+        results=(),
+        done=None,
+    )
+    return BatchBody(moved[0], line, moved[-1])

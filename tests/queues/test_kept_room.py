@@ -1,0 +1,170 @@
+"""Room that is kept for elements that are still being computed."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dflow as df
+from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OutOfRangeError
+from dflow.queues import make_queue
+from dflow.queues.queue import Queue, Reply
+from dflow.shapes import TensorShape
+from dflow.specs import QueueSpec
+
+
+class Driver:
+    """A queue of float32 scalars, and what its attempts gave."""
+
+    def __init__(self, capacity: int = 4, kind: str = "FIFOQueue", min_after_dequeue: int = 0) -> None:
+        spec = QueueSpec(
+            kind=kind,
+            node="q",
+            dtypes=(df.float32,),
+            shapes=(TensorShape([]),),
+            capacity=capacity,
+            min_after_dequeue=min_after_dequeue,
+        )
+        self.queue: Queue = make_queue(spec)
+        self.replies: dict[int, Reply] = {}
+        self._tickets = itertools.count()
+
+    def do(self, method: str, *args: Any) -> int:
+        ticket = next(self._tickets)
+        self._note(getattr(self.queue, method)(ticket, *args))
+        return ticket
+
+    def settle(self, ticket: int, accepted: bool = True) -> None:
+        self._note(self.queue.acknowledge(ticket) if accepted else self.queue.take_back(ticket))
+
+    def _note(self, replies: list[Reply]) -> None:
+        self.replies.update({reply.ticket: reply for reply in replies})
+
+    def number(self, ticket: int) -> int:
+        value = self.replies[ticket].value
+        assert value is not None
+        return int(value[0])
+
+    def put(self, kept: int, *values: float) -> int:
+        return self.number(self.do("put_kept", kept, rows(*values)))
+
+
+def rows(*values: float) -> tuple[Any, ...]:
+    return (np.array(values, np.float32),)
+
+
+def one(value: float) -> tuple[Any, ...]:
+    return (np.float32(value).reshape(()),)
+
+
+def test_room_is_promised_up_to_what_is_free() -> None:
+    queue = Driver(capacity=4)
+    queue.do("enqueue", one(1))
+    assert queue.number(queue.do("keep_room", 2)) == 2
+    assert queue.number(queue.do("keep_room", 5)) == 1
+    assert queue.number(queue.do("keep_room", 1)) == 0
+
+
+def test_kept_room_is_full_for_everybody_else() -> None:
+    queue = Driver(capacity=2)
+    kept = queue.do("keep_room", 2)
+    waiting = queue.do("enqueue", one(9))
+    assert waiting not in queue.replies
+    assert queue.put(kept, 1, 2) == 2
+    taken = queue.do("dequeue")
+    assert queue.number(taken) == 1
+    assert waiting in queue.replies
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_room_that_is_given_back_lets_an_enqueue_in(accepted: bool) -> None:
+    queue = Driver(capacity=1)
+    kept = queue.do("keep_room", 1)
+    waiting = queue.do("enqueue", one(9))
+    queue.settle(kept, accepted)
+    assert waiting in queue.replies
+    assert queue.queue.size == 1
+
+
+def test_what_is_put_wakes_a_dequeue() -> None:
+    queue = Driver()
+    waiting = queue.do("dequeue_many", 3)
+    kept = queue.do("keep_room", 4)
+    assert queue.put(kept, 1, 2, 3) == 3
+    np.testing.assert_array_equal(queue.replies[waiting].value[0], [1, 2, 3])  # type: ignore[index]
+
+
+def test_a_waiting_enqueue_has_the_next_room() -> None:
+    queue = Driver(capacity=1)
+    queue.do("enqueue", one(1))
+    queue.do("enqueue", one(2))
+    queue.do("dequeue")
+    assert queue.number(queue.do("keep_room", 1)) == 0
+
+
+def test_the_unused_rest_is_free_again() -> None:
+    queue = Driver(capacity=4)
+    kept = queue.do("keep_room", 4)
+    assert queue.put(kept, 1) == 1
+    queue.settle(kept)
+    assert queue.number(queue.do("keep_room", 9)) == 3
+
+
+def test_a_closed_queue_promises_nothing_and_keeps_no_promise() -> None:
+    queue = Driver()
+    kept = queue.do("keep_room", 2)
+    queue.do("close")
+    assert queue.put(kept, 1, 2) == 0
+    assert queue.number(queue.do("keep_room", 1)) == 0
+    ended = queue.do("dequeue")
+    assert isinstance(queue.replies[ended].error, OutOfRangeError)
+
+
+def test_more_than_was_promised_does_not_come_in() -> None:
+    queue = Driver()
+    kept = queue.do("keep_room", 1)
+    assert queue.put(kept, 1, 2) == 0
+    assert queue.queue.size == 0
+
+
+def test_elements_that_do_not_fit_are_an_error_and_change_nothing() -> None:
+    queue = Driver()
+    kept = queue.do("keep_room", 2)
+    wrong = queue.do("put_kept", kept, (np.zeros(2, np.int32),))
+    assert isinstance(queue.replies[wrong].error, InvalidArgumentError)
+    assert queue.put(kept, 1, 2) == 2
+
+
+def test_after_a_reset_every_attempt_is_aborted() -> None:
+    queue = Driver()
+    kept = queue.do("keep_room", 2)
+    queue.queue.abort(AbortedError(None, None, "was reset"))
+    for attempt in (queue.do("keep_room", 1), queue.do("put_kept", kept, rows(1))):
+        assert isinstance(queue.replies[attempt].error, AbortedError)
+
+
+def test_a_closing_queue_cancels_no_one_who_keeps_room() -> None:
+    queue = Driver(capacity=1)
+    kept = queue.do("keep_room", 1)
+    waiting = queue.do("enqueue", one(1))
+    queue.do("close", True)
+    assert isinstance(queue.replies[waiting].error, CancelledError)
+    queue.settle(kept)
+    assert queue.queue.size == 0
+
+
+def test_a_queue_without_bound_promises_what_is_asked() -> None:
+    queue = Driver(capacity=-1)
+    assert queue.number(queue.do("keep_room", 1000)) == 1000
+
+
+def test_a_shuffle_queue_takes_what_is_put() -> None:
+    queue = Driver(capacity=8, kind="RandomShuffleQueue", min_after_dequeue=2)
+    kept = queue.do("keep_room", 8)
+    assert queue.put(kept, 1, 2, 3, 4) == 4
+    taken = [queue.number(queue.do("dequeue")) for _ in range(2)]
+    assert set(taken) <= {1, 2, 3, 4}
+    assert queue.do("dequeue") not in queue.replies

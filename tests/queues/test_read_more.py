@@ -1,0 +1,173 @@
+"""Records that a reader hands out before it is known whether they are wanted."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dflow.readers  # noqa: F401  the formats that READERS lists
+from dflow.errors import CancelledError
+from dflow.queues.queue import Reply
+from dflow.queues.reader import Effects, NeedFile, Reader
+from dflow.registry import READERS
+
+
+class Driver:
+    """A reader of lines, and its files."""
+
+    def __init__(self, files: Sequence[Path], kind: str = "TextLineReader") -> None:
+        self.reader = Reader("reader", kind, READERS[kind])
+        self._files = list(files)
+        self._tickets = itertools.count()
+        self.waits: list[int] = []
+
+    def read(self, limit: int | None = None) -> list[str]:
+        ticket = next(self._tickets)
+        return self._values(self._file(self.reader.read(ticket, limit)))
+
+    def more(self, limit: int) -> tuple[int, list[str]]:
+        ticket = next(self._tickets)
+        return ticket, self._values(self.reader.read_more(ticket, limit))
+
+    def _file(self, effects: Effects) -> Effects:
+        while isinstance(effects[-1], NeedFile) and self._files:
+            effects = [*effects[:-1], *self.reader.file(str(self._files.pop(0)).encode())]
+        return effects
+
+    @staticmethod
+    def _values(effects: Effects) -> list[str]:
+        (reply,) = [effect for effect in effects if isinstance(effect, Reply)]
+        if reply.error is not None:
+            raise reply.error
+        assert reply.value is not None
+        return [value.decode() for value in reply.value[1].reshape(-1)]
+
+    def counts(self) -> tuple[int, int]:
+        return self.reader.produced, self.reader.completed
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    found = []
+    for name, lines in {"a": "1\n2\n3\n4\n", "b": "5\n6\n"}.items():
+        path = tmp_path / name
+        path.write_text(lines)
+        found.append(path)
+    return found
+
+
+@pytest.fixture
+def driver(files: list[Path]) -> Iterator[Driver]:
+    driver = Driver(files)
+    yield driver
+    driver.reader.reset()  # it closes its file
+
+
+def test_no_file_is_opened_for_more(driver: Driver) -> None:
+    assert driver.more(3)[1] == []
+    assert driver.read() == ["1"]
+    assert driver.more(3)[1] == ["2", "3", "4"]
+    assert driver.more(3)[1] == []
+    assert driver.read() == ["5"]
+
+
+def test_what_is_not_acknowledged_counts_for_nothing(driver: Driver) -> None:
+    driver.read()
+    ticket, _ = driver.more(2)
+    assert driver.counts() == (1, 0)
+    driver.reader.acknowledge(ticket)
+    assert driver.counts() == (3, 0)
+
+
+def test_what_comes_back_is_read_again_in_its_order(driver: Driver) -> None:
+    driver.read()
+    first, _ = driver.more(1)
+    second, _ = driver.more(2)
+    driver.reader.take_back(second)
+    driver.reader.take_back(first)
+    assert driver.counts() == (1, 0)
+    assert [driver.read() for _ in range(5)] == [["2"], ["3"], ["4"], ["5"], ["6"]]
+
+
+def test_the_end_of_a_file_is_for_the_next_read(driver: Driver) -> None:
+    driver.read()
+    ticket, values = driver.more(9)
+    assert values == ["2", "3", "4"]
+    driver.reader.acknowledge(ticket)
+    assert driver.counts() == (4, 0)
+    assert driver.read(9) == ["5", "6"]
+    assert driver.counts() == (6, 2)
+
+
+def test_a_state_is_that_of_a_reader_that_did_not_read_them(driver: Driver) -> None:
+    driver.read()
+    before = driver.reader.produced
+    driver.more(2)
+    state = driver.reader.state()
+    other = Driver([])
+    other.reader.restore(state)
+    assert other.reader.produced == before
+    assert [other.read() for _ in range(3)] == [["2"], ["3"], ["4"]]
+    other.reader.reset()
+
+
+def test_a_reset_forgets_them(driver: Driver) -> None:
+    driver.read()
+    taken, kept = driver.more(1)[0], driver.more(1)[0]
+    driver.reader.reset()
+    driver.reader.acknowledge(taken)
+    driver.reader.take_back(kept)
+    assert driver.counts() == (0, 0)
+    assert driver.read() == ["5"]
+
+
+def test_there_is_no_more_while_a_read_waits(driver: Driver, files: list[Path]) -> None:
+    reader = driver.reader
+    assert reader.read(100) == [NeedFile(100)]
+    assert driver.more(9)[1] == []
+    reader.withdraw(100, CancelledError(None, None, "withdrawn"))
+    reader.file(str(files[0]).encode())
+    assert driver.read() == ["1"]
+    assert driver.more(9)[1] == ["2", "3", "4"]
+
+
+def test_a_file_that_is_one_record_has_no_more(files: list[Path]) -> None:
+    driver = Driver(files, "WholeFileReader")
+    assert driver.read() == ["1\n2\n3\n4\n"]
+    assert driver.more(1)[1] == []
+    assert driver.counts() == (1, 1)
+
+
+class Broken:
+    """A format whose second record cannot be read."""
+
+    def __init__(self) -> None:
+        self._n = 0
+
+    def open(self, path: str, state: Any = None) -> None:
+        self._n = 0
+
+    def read(self) -> tuple[bytes, bytes] | None:
+        if self._n == 2:
+            raise ValueError("broken")
+        self._n += 1
+        return b"key", b"%d" % self._n
+
+    def state(self) -> Any:
+        return self._n
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_record_that_cannot_be_read_is_for_the_next_read(driver: Driver) -> None:
+    driver.reader = Reader("reader", "Broken", Broken)
+    assert driver.read() == ["1"]
+    assert driver.more(9)[1] == ["2"]
+    assert driver.more(9)[1] == []
+    with pytest.raises(Exception, match="broken"):
+        driver.read()
