@@ -6,6 +6,16 @@ Why nothing here talks to a cluster: a plan can be made, drawn, checked and test
 """
 
 from dflow.compile.compiler import compile_plan
-from dflow.compile.plan import CallPlan, DeviceInfo, DevicePlan, DeviceTable, Instruction, Plan, Segment
+from dflow.compile.plan import BatchBody, CallPlan, DeviceInfo, DevicePlan, DeviceTable, Instruction, Plan, Segment
 
-__all__ = ["CallPlan", "DeviceInfo", "DevicePlan", "DeviceTable", "Instruction", "Plan", "Segment", "compile_plan"]
+__all__ = [
+    "BatchBody",
+    "CallPlan",
+    "DeviceInfo",
+    "DevicePlan",
+    "DeviceTable",
+    "Instruction",
+    "Plan",
+    "Segment",
+    "compile_plan",
+]

@@ -11,28 +11,29 @@ back or left out, so that nobody can see whether records went one by one.  Any o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from dflow.compile.plan import Instruction, Plan, Segment
+from dflow.compile.plan import BatchBody, Instruction, Plan, Segment
 from dflow.registry import op_def
 
 READ, ENQUEUE, NOTHING = "ReaderReadV2", "QueueEnqueueV2", "NoOp"
 
 
-@dataclass(frozen=True, slots=True)
-class BatchBody:
-    """The body of a loop, for many records at once.
-
-    The slots are those of `line`, for all three.
-    """
-
-    read: Instruction
-    line: Segment  # all that is computed between the two, on the reader's device; its index is -1
-    enqueue: Instruction  # its inputs are the components of the elements
-
-
 class NotBatchedError(Exception):
     """Why a loop that reads and enqueues goes record by record, in words."""
+
+
+def with_batch(plan: Plan) -> Plan:
+    """The plan, with the body of a loop for many records, or with the reason why there is none."""
+    try:
+        body = batch_body(plan)
+    except NotBatchedError as error:
+        return replace(plan, one_by_one=str(error))
+    if body is None:
+        return plan
+    device = body.line.device
+    part = replace(plan.parts[device], batch=body)
+    return replace(plan, batch=body, parts={**plan.parts, device: part})
 
 
 def batch_body(plan: Plan) -> BatchBody | None:

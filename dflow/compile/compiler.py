@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from dflow.compile.batch import with_batch
 from dflow.compile.lower import check_plan, lower
 from dflow.compile.place import check_placed, place
 from dflow.compile.plan import DeviceTable, Plan
@@ -38,7 +39,7 @@ def compile_plan(
     needed = prune(fetches, feeds)
     placed = place(needed.ops, table, default, soft_placement, log_placement, earlier)
     groups = segments(needed, placed)
-    plan = lower(number, needed, groups, placed, table)
+    plan = with_batch(lower(number, needed, groups, placed, table))
     if checking():
         check_pruned(needed)
         check_placed(needed.ops, placed, table)

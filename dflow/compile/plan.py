@@ -95,6 +95,18 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchBody:
+    """The body of a loop, for many records at once.
+
+    The slots are those of `line`, for all three.
+    """
+
+    read: Instruction
+    line: Segment  # all that is computed between the two, on the reader's device; its index is -1
+    enqueue: Instruction  # its inputs are the components of the elements
+
+
+@dataclass(frozen=True, slots=True)
 class DevicePlan:
     """A plan's part on one device: all that its host must know."""
 
@@ -105,6 +117,7 @@ class DevicePlan:
     routes: dict[int, tuple[str, ...]]  # edge -> the other devices that it goes to
     fetched: frozenset[int]  # the edges that go to the caller
     addresses: dict[str, str]  # device -> where its host is, for the devices in `routes`
+    batch: BatchBody | None = None  # how a loop runs it for many records at once
 
     @property
     def kinds(self) -> list[str]:
@@ -134,6 +147,8 @@ class Plan:
     parts: dict[str, DevicePlan]  # device -> its part
     placement: dict[str, str]  # operation -> device, for logs and drawings
     addresses: dict[str, str]  # device -> where its host is
+    batch: BatchBody | None = None  # how a loop runs it for many records at once
+    one_by_one: str = ""  # why a loop that reads and enqueues does not
 
     @property
     def devices(self) -> list[str]:

@@ -110,14 +110,14 @@ class Queue:
     def keep_room(self, ticket: int, n: int) -> list[Reply]:
         """Keep room for up to n elements that `put_kept` will bring; never waits.
 
-        The value is how many there may be: 0 if enqueues wait, or the queue is full or closed.  Room is kept until
-        `acknowledge` or `take_back`, but not longer than the queue is open.
+        The value is how many there may be, and the ticket: 0 if enqueues wait, or the queue is full or closed.
+        Room is kept until `acknowledge` or `take_back`, but not longer than the queue is open.
         """
         if self._aborted is not None:
             return [Reply(ticket, error=copy.copy(self._aborted))]
         found = 0 if self._puts or self._closed else max(0, min(n, self._room()))
         self._kept[ticket] = found
-        return [Reply(ticket, (np.int64(found),))]
+        return [Reply(ticket, (np.asarray(found), np.asarray(ticket)))]
 
     def put_kept(self, ticket: int, kept: int, components: Batch) -> list[Reply]:
         """Put the rows of the components into the room that the attempt `kept` was promised; never waits.
@@ -129,11 +129,11 @@ class Queue:
             return [Reply(ticket, error=copy.copy(error))]
         count = len(components[0])
         if self._kept.get(kept, 0) < count:
-            return [Reply(ticket, (np.int64(0),))]
+            return [Reply(ticket, (np.asarray(0),))]
         self._kept[kept] -= count
         self._store.put_many(components, 0, count)
         self._enqueued += count
-        return [Reply(ticket, (np.int64(count),)), *self._settle()]
+        return [Reply(ticket, (np.asarray(count),)), *self._settle()]
 
     def dequeue(self, ticket: int, *, lend: bool = False) -> list[Reply]:
         """Take one element; waits while there is none to give.

@@ -22,10 +22,12 @@ class Asks:
     def __init__(self) -> None:
         self.unanswered: Unanswered[Answer] = Unanswered()
 
-    def send(self, lane: Lane, session: str, device: str, queue: QueueSpec, method: str, answer: Answer) -> Withdraw:
+    def send(
+        self, lane: Lane, session: str, device: str, queue: QueueSpec, method: str, answer: Answer, *arguments: Any
+    ) -> Withdraw:
         """Ask the process at the other end of `lane`; gives what withdraws it."""
         number = self.unanswered.add(lane, answer)
-        lane.send(m.Ask(number, session, device, queue, method, ()))
+        lane.send(m.Ask(number, session, device, queue, method, arguments))
         if lane.closed:  # perhaps before this ask was there to be seen
             self.lane_closed(lane)
         return lambda: lane.send(m.Withdraw(number))

@@ -36,7 +36,7 @@ from dflow.runtime.dask_client import FutureCancelled, ask_scheduler, event_loop
 from dflow.runtime.extension import DflowExtension
 from dflow.runtime.failures import as_op_error, lost
 from dflow.runtime.lane import Lane
-from dflow.runtime.loops import Loop, LoopRun, LoopSpec, choose_home
+from dflow.runtime.loops import Loop, LoopRun, LoopSpec, batched, choose_home
 from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.versions import compare_versions
@@ -189,7 +189,9 @@ class ClusterBackend:
         with self._lock:
             name = f"{label}-{len(self._loops)}"
             home = choose_home(plan, device)
-            spec = LoopSpec(self.session, name, plan.call(), home, label, steps, every, fetch_map.names)
+            spec = LoopSpec(
+                self.session, name, plan.call(), home, label, steps, every, fetch_map.names, batched(plan, label)
+            )
             loop = self._loops[name] = Loop(spec, fetch_map, located)
         lane = self.process.lane_to(plan.addresses[spec.home])
         loop.stopper = lambda error: lane.send(m.StopLoop(self.session, name, error))

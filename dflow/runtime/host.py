@@ -17,6 +17,7 @@ import numpy as np
 from dflow.compile import DevicePlan
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.registry import READERS, OpDef, ReaderFormat
+from dflow.runtime.batched import BatchProgram
 from dflow.runtime.ended import EndedSteps, session_of
 from dflow.runtime.failures import as_op_error, unknown_session
 from dflow.runtime.part import InstalledPlan, Outlet, Part, StepId, end_parts
@@ -140,7 +141,8 @@ class DeviceHost:
         found = self.session(session)
         programs = [Program(segment, kernels, self, session, part.addresses) for segment in part.segments]
         found.formats.update(formats)
-        found.plans[part.plan] = InstalledPlan(part, programs)
+        batch = None if part.batch is None else BatchProgram(part.batch, kernels, self)
+        found.plans[part.plan] = InstalledPlan(part, programs, batch)
 
     def installed(self, session: str, plan: int) -> InstalledPlan:
         """A plan of a session; AbortedError if it is not installed, or the session is not known."""

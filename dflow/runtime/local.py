@@ -17,7 +17,7 @@ from dflow.errors import CancelledError
 from dflow.registry import OPS
 from dflow.runtime.config import ConfigProto
 from dflow.runtime.host import DeviceHost
-from dflow.runtime.loops import Loop, LoopRun, LoopSpec, choose_home
+from dflow.runtime.loops import Loop, LoopRun, LoopSpec, batched, choose_home
 from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
 
@@ -93,7 +93,9 @@ class LocalBackend:
     ) -> Loop:
         name = f"{label}-{len(self._loops)}"
         home = choose_home(plan, device)
-        spec = LoopSpec(self.session, name, plan.call(), home, label, steps, every, fetch_map.names)
+        spec = LoopSpec(
+            self.session, name, plan.call(), home, label, steps, every, fetch_map.names, batched(plan, label)
+        )
         loop = Loop(spec, fetch_map, located)
         run = LoopRun(self.process, spec, report=loop.reported)
         loop.stopper = run.stop

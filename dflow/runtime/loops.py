@@ -6,6 +6,8 @@ gives the reported values, stops the loop, and waits for its end.
 
 from __future__ import annotations
 
+import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,12 +16,17 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+import dask
+
 from dflow.compile import CallPlan, Plan
 from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.registry import op_def
+from dflow.runtime.batched import BatchedBody
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.transfers import fetched, to_host
+
+logger = logging.getLogger("dflow.loops")
 
 if TYPE_CHECKING:
     from dflow.runtime.fetches import FetchMap
@@ -41,6 +48,7 @@ class LoopSpec:
     steps: int | None  # iterations; None: until the end of the input
     every: int  # values are reported each so many iterations
     names: tuple[str, ...] = ()  # of the fetches, for the dashboard
+    batched: bool = False  # may records go many at once?
 
     @property
     def owner(self) -> str:
@@ -53,6 +61,8 @@ def choose_home(plan: Plan, device: Any) -> str:
 
     What touches state does not count as computing: a training loop belongs next to its network, not to the ps.
     """
+    if device is None and plan.batch is not None:
+        return plan.batch.line.device
     if device is None:
         return max(plan.parts, key=lambda name: ("/device:GPU:" in name, _computes(plan, name)))
     found = matching(canonical_name(device), plan.parts)
@@ -61,6 +71,13 @@ def choose_home(plan: Plan, device: Any) -> str:
             None, None, f"no operation of the loop is on {device!r}; its devices are {', '.join(plan.parts)}"
         )
     return found[0]
+
+
+def batched(plan: Plan, label: str) -> bool:
+    """May a loop of this plan run many records at once?  Why one that reads and enqueues does not, is logged."""
+    if plan.one_by_one:
+        logger.info("the loop %s goes record by record: %s", label, plan.one_by_one)
+    return plan.batch is not None and bool(dask.config.get("dflow.loop-batching", True))
 
 
 def _computes(plan: Plan, device: str) -> int:
@@ -90,6 +107,7 @@ class LoopRun:
         self._step: Step | None = None
         self._lock = threading.Lock()
         self._claimed = False
+        self._body: BatchedBody | None = None
 
     @property
     def busy_s(self) -> float:
@@ -123,8 +141,10 @@ class LoopRun:
         self.state = "running"
         self._started = time.monotonic()
         try:
+            self._body = self._batched_body()
             while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
-                self._iterate()
+                if not self._iterate_many():
+                    self._iterate()
             if self._stop is not None and not isinstance(self._stop, CancelledError):
                 raise self._stop
             self.state = "stopped" if self._stopping else "done"
@@ -145,6 +165,31 @@ class LoopRun:
             self._step = None  # and the values of the last iteration
         return self.iterations, end
 
+    def _batched_body(self) -> BatchedBody | None:
+        if not self.spec.batched:
+            return None
+        host = self._process.hosts[self.spec.home]
+        program = host.installed(self.spec.session, self.spec.call.number).batch
+        return None if program is None else BatchedBody(self._process, self.spec, program)
+
+    def _iterate_many(self) -> bool:
+        """Many iterations at once, if that goes."""
+        if self._body is None:
+            return False
+        before = self.iterations
+        most = sys.maxsize if self.spec.steps is None else self.spec.steps - before
+        self.iterations += self._body.run(most)
+        for iteration in self._reported(before):
+            self._report(iteration, (None,) * len(self.spec.call.fetches))
+        return self.iterations > before
+
+    def _reported(self, before: int) -> list[int]:
+        """The iterations after `before`, up to now, whose values are reported."""
+        every, now = self.spec.every, self.iterations
+        found = list(range(before - before % every + every, now + 1, every))
+        last = now == self.spec.steps and before < now and now % every
+        return [*found, now] if last else found
+
     def _iterate(self) -> None:
         step = self._step = Step(self._process, self.spec.session, self.spec.call, self._numbers)
         if self._stop is not None:
@@ -152,7 +197,7 @@ class LoopRun:
         values = step.run(())
         self.waiting_s += step.waited_s
         self.iterations += 1
-        if self.iterations % self.spec.every == 0 or self.iterations == self.spec.steps:
+        if self._reported(self.iterations - 1):
             values = [None if value is None else to_host(value) for value in values]
             self._note(values)
             self._report(self.iterations, tuple(values))

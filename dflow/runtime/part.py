@@ -18,6 +18,7 @@ import numpy as np
 
 from dflow.compile import DevicePlan
 from dflow.errors import OpError
+from dflow.runtime.batched import BatchProgram
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.pending import Pending
 from dflow.runtime.program import Program
@@ -83,8 +84,9 @@ class Outlet(Protocol):
 class InstalledPlan:
     """A device's part of a plan, ready to run."""
 
-    def __init__(self, plan: DevicePlan, programs: Sequence[Program]) -> None:
+    def __init__(self, plan: DevicePlan, programs: Sequence[Program], batch: BatchProgram | None = None) -> None:
         self.plan = plan
+        self.batch = batch
         self.programs = programs
         self.missing = [len(segment.needs) for segment in plan.segments]
         self.ready = [i for i, count in enumerate(self.missing) if count == 0]

@@ -84,13 +84,20 @@ class Process:
         return PartOutlet(self, step, self.hosts[device].installed(session, plan).plan.addresses, owner)
 
     def ask(
-        self, session: str, device: str, address: str, queue: QueueSpec, method: str, answer: Callable[..., None]
+        self,
+        session: str,
+        device: str,
+        address: str,
+        queue: QueueSpec,
+        method: str,
+        answer: Callable[..., None],
+        *arguments: Any,
     ) -> Callable[[], None]:
         """One attempt on a queue of any device, outside of a step; gives what withdraws it."""
         host = self.hosts.get(device)
         if host is None:
-            return self.asks.send(self.lane_to(address), session, device, queue, method, answer)
-        withdraw: Callable[[], None] = host.machine(queue, session).attempt(answer, method)
+            return self.asks.send(self.lane_to(address), session, device, queue, method, answer, *arguments)
+        withdraw: Callable[[], None] = host.machine(queue, session).attempt(answer, method, *arguments)
         return withdraw
 
     def queue_rows(self) -> list[dict[str, Any]]:

@@ -87,6 +87,9 @@ class SharedQueue:
             if reply.error is not None:
                 answers.append(partial(waiting.answer, reply.error))
                 continue
+            if waiting.method == "keep_room":  # nothing moves
+                answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket)))
+                continue
             self._moved_at = time.monotonic()
             if isinstance(waiting.answer, Pending):  # not the answer itself: that would keep its step alive
                 self._moved_by = (waiting.answer.owner, waiting.answer.op)
@@ -185,6 +188,27 @@ class SharedReader:
         else:
             self._add(partial(self._start, ticket, limit), True, lambda: ticket in self._waiting)
         return partial(self._withdraw, ticket)
+
+    def read_more(self, limit: int) -> tuple[tuple[Any, Any], Callable[[bool], None]] | None:
+        """Up to `limit` (keys, values) that nobody has to wait for, and what settles them; None if there are none.
+
+        They do not count before they are settled with True.  Reads the open file in this thread.
+        """
+        if not self._using.acquire(blocking=False):
+            return None
+        try:
+            with self._lock:
+                if self._events or self._waiting or self._aborted is not None:
+                    return None
+                ticket = next(self._tickets)
+            (reply,) = self._machine.read_more(ticket, limit)
+        finally:
+            self._using.release()
+        assert isinstance(reply, Reply)
+        assert reply.value is not None
+        if not len(reply.value[0]):
+            return None
+        return (reply.value[0], reply.value[1]), partial(self._settle, ticket)
 
     def _start(self, ticket: int, limit: int | None) -> Effects:
         return self._machine.read(ticket, limit, lend=True) if ticket in self._waiting else []

@@ -90,7 +90,10 @@ def test_a_body_with_a_feed_is_left_alone() -> None:
     [
         ("'count/AssignAdd.*has state", lambda key, value: parsed(value)[0] + _counted()),
         ("'script' .PyFunc. has state", lambda key, value: df.py_func(float, [value], df.float32, name="script")),
-        ("'noise' .RandomStandardNormal. has state", lambda key, value: parsed(value)[0] + df.random_normal([], name="noise")),
+        (
+            "'noise' .RandomStandardNormal. has state",
+            lambda key, value: parsed(value)[0] + df.random_normal([], name="noise"),
+        ),
     ],
 )
 def test_what_has_state_keeps_a_loop_record_by_record(what: str, compute: Any) -> None:
