@@ -102,6 +102,7 @@ class BatchedBody:
         self._no_room = 0  # times in a row
         self._failed: Exception | None = None  # why a block failed whose records go one by one now
         self._off = False
+        self.records = 0  # that went many at once
 
     def run(self, most: int) -> int:
         """Up to `most` iterations at once; gives how many.  0: the next iteration goes by itself.
@@ -114,7 +115,6 @@ class BatchedBody:
         if self._failed is not None:  # its records went well one by one: it was not they
             self._turn_off(self._failed)
             return 0
-        started = time.monotonic()
         room, free = self._ask("keep_room", min(most, self._size))
         if isinstance(room, OpError):
             return 0
@@ -124,13 +124,13 @@ class BatchedBody:
             free(True)
         self._no_room = 0 if room[0] else min(self._no_room + 1, PATIENCE)
         self._alone = self._no_room
-        if done == self._size:
-            self._adapt(time.monotonic() - started)
+        self.records += done
         return done
 
     def _through(self, most: int, kept: int) -> int:
         host = self._process.hosts[self._spec.home]
         reader = host.machine(self._program.body.read.attrs["reader"], self._spec.session)
+        started = time.monotonic()
         found = reader.read_more(most) if most else None
         if found is None:
             return 0
@@ -142,6 +142,8 @@ class BatchedBody:
             settle(False)
             self._alone, self._failed = n, error
             return 0
+        if n == self._size:
+            self._adapt(time.monotonic() - started)
         outcome, _ = self._ask("put_kept", kept, elements)
         refused = isinstance(outcome, (InvalidArgumentError, AbortedError)) or (
             not isinstance(outcome, OpError) and int(outcome[0]) == 0

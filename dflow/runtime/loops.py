@@ -225,6 +225,7 @@ class LoopRun:
             "session": self.spec.session,
             "device": self.spec.home,
             "iterations": self.iterations,
+            "at_once": 0 if self._body is None else self._body.records,
             "waiting_s": self.waiting_s,
             "busy_s": self.busy_s,
             "state": self.state,

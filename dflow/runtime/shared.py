@@ -93,7 +93,9 @@ class SharedQueue:
             self._moved_at = time.monotonic()
             if isinstance(waiting.answer, Pending):  # not the answer itself: that would keep its step alive
                 self._moved_by = (waiting.answer.owner, waiting.answer.op)
-            if reply.value is not None:
+            if waiting.method == "put_kept":  # what it gives is no element, and not lent
+                answers.append(partial(waiting.answer, reply.value))
+            elif reply.value is not None:
                 answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket)))
             else:
                 answers.append(partial(waiting.answer, None))

@@ -8,6 +8,7 @@ Source: tf.train.QueueRunner of TensorFlow 1.15.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import weakref
 from collections.abc import Sequence
@@ -212,7 +213,7 @@ class QueueRunner:
             sess.graph.as_graph_element(enqueue_op)
         except (TypeError, ValueError, KeyError) as error:
             raise ValueError(f"Operation not in the graph: {_name(enqueue_op)}: {error}") from None
-        loop = sess.repeat(enqueue_op, name=_name(enqueue_op))
+        loop = sess.repeat(enqueue_op, name=_name(enqueue_op), every=sys.maxsize)  # nobody asks for reports
         if coord is not None:
             coord.call_at_stop(lambda: loop.stop(finish=True))
         loop.join()
