@@ -1,7 +1,7 @@
 """A step's part on one device.
 
 One rule: each segment has a count of missing inputs; at zero it runs; its outputs lower the counts of others, here or
-on another device.  An operation that waits is an attempt and holds no thread.
+on another device.  An operation that waits is an attempt (`attempts.py`) and holds no thread.
 
 A part ends in one of three ways: all its segments ran (finished), one of them failed, or it was cancelled.  Whatever
 the way, its waiting attempts are withdrawn and what was lent to it but not used is given back.
@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from dflow.compile import DevicePlan
-from dflow.errors import OpError
+from dflow.compile import DevicePlan, Segment
+from dflow.errors import CancelledError, OpError
+from dflow.runtime.attempts import WAITING, Attempts
 from dflow.runtime.batched import BatchProgram
 from dflow.runtime.failures import as_op_error
-from dflow.runtime.pending import Pending
+from dflow.runtime.pending import Settle
 from dflow.runtime.program import Program
 
 if TYPE_CHECKING:
@@ -29,11 +31,15 @@ if TYPE_CHECKING:
 StepId = tuple[str, int]  # who owns the step (a session, a loop of it), and its number there
 Edges = list[tuple[int, Any]]
 
+_FINISHED = CancelledError(None, None, "the step has ended")
+
 
 class Loan:
     """Elements that are lent to several receivers: theirs with the first yes, given back when all said no."""
 
-    def __init__(self, settle: Callable[[bool], None], receivers: int) -> None:
+    __slots__ = ("_lock", "_open", "_settle", "_settled")
+
+    def __init__(self, settle: Settle, receivers: int) -> None:
         self._settle = settle
         self._open = receivers
         self._settled = False
@@ -68,10 +74,10 @@ def end_parts(parts: Iterable[Any], error: OpError, tell: bool = False) -> None:
 class Outlet(Protocol):
     """Where a part's results go.  A loan, if there is one, must be called once with True or False."""
 
-    def send(self, device: str, edges: Edges, loan: Callable[[bool], None] | None) -> None:
+    def send(self, device: str, edges: Edges, loan: Settle | None) -> None:
         """Tensors for the step's part on another device."""
 
-    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> object:
+    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> object:
         """Tensors for the owner of the step.  finished: the device, if all segments of the part ran."""
 
     def finished(self, device: str) -> None:
@@ -79,6 +85,16 @@ class Outlet(Protocol):
 
     def failed(self, device: str, error: OpError) -> None:
         """A segment failed; the owner cancels the other parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the results of a segment go: edges, its control edge included."""
+
+    here: tuple[int, ...]  # to other segments of the part
+    there: tuple[tuple[str, tuple[int, ...]], ...]  # to other devices
+    caller: tuple[int, ...]  # to the owner of the step
+    receivers: int  # how many other devices and owners get something
 
 
 class InstalledPlan:
@@ -95,13 +111,22 @@ class InstalledPlan:
             for edge in segment.needs:
                 self.consumers.setdefault(edge, []).append(i)
         self.uses = {edge: len(users) for edge, users in self.consumers.items()}
+        self.routes = [self._route(segment) for segment in plan.segments]
+
+    def _route(self, segment: Segment) -> Route:
+        gives, routes = segment.gives, self.plan.routes
+        devices = dict.fromkeys(device for edge in gives for device in routes.get(edge, ()))
+        here = tuple(edge for edge in gives if edge in self.consumers)
+        there = tuple((d, tuple(edge for edge in gives if d in routes.get(edge, ()))) for d in devices)
+        caller = tuple(edge for edge in gives if edge in self.plan.fetched)
+        return Route(here, there, caller, len(there) + bool(caller))
 
     def devices_at(self, address: str) -> list[str]:
         """The devices of the process at `address` that the part has to do with."""
         return [device for device, where in self.plan.addresses.items() if where == address]
 
 
-class Part:
+class Part(Attempts):
     """One step on one device."""
 
     def __init__(
@@ -113,193 +138,128 @@ class Part:
         outlet: Outlet,
         run: Callable[[Callable[[], None]], None],
     ) -> None:
-        self.host = host
-        self.session = session
-        self.step = step
-        self.outlet = outlet
-        self._installed = installed
+        super().__init__(host, session, installed, step, outlet)
         self._run = run
-        self._lock = threading.Lock()
-        self._missing = list(installed.missing)
-        self._uses = dict(installed.uses)
+        self._missing = installed.missing.copy()
+        self._uses = installed.uses.copy()
         self._values: dict[int, Any] = {}
         self._open = len(installed.programs)  # segments that have not run
         self._sending = 0  # segments whose results are on their way
-        self._attempts: dict[int, Callable[[], None] | None] = {}
-        self._unsettled: dict[int, Callable[[bool], None]] = {}
-        self._records: list[np.ndarray[Any, Any]] = []  # keys of the records that this step read, for errors
-        self._ended = False
 
     # -- tensors come in
 
     def begin(self, feeds: Edges) -> None:
         """Start what needs nothing, and what needs only feeds."""
-        for i in self._installed.ready:
-            self._run(partial(self._execute, i))
+        self._start(self._installed.ready)
         if feeds:
             self.deliver(feeds)
 
     def deliver(self, edges: Iterable[tuple[int, Any]]) -> bool:
         """Tensors for this part; False if it has ended and they were not taken."""
-        ready = []
         with self._lock:
-            if self._ended:
+            if self.ended is not None:
                 return False
-            for edge, value in edges:
-                self._values[edge] = value
-                for i in self._installed.consumers.get(edge, ()):
-                    self._missing[i] -= 1
-                    if self._missing[i] == 0:
-                        ready.append(i)
-        for i in ready:
-            self._run(partial(self._execute, i))
+            ready = self._receive(edges)
+        self._start(ready)
         return True
+
+    def _receive(self, edges: Iterable[tuple[int, Any]]) -> list[int]:
+        """Under the lock: keep tensors; gives the segments that lack nothing now."""
+        ready = []
+        for edge, value in edges:
+            self._values[edge] = value
+            for i in self._installed.consumers.get(edge, ()):
+                self._missing[i] -= 1
+                if self._missing[i] == 0:
+                    ready.append(i)
+        return ready
 
     # -- segments run
 
+    def _start(self, segments: Iterable[int]) -> None:
+        for i in segments:
+            self._run(partial(self._execute, i))
+
     def _execute(self, i: int) -> None:
-        if self._ended:
+        if self.ended is not None:
             return
         program = self._installed.programs[i]
         try:
-            if program.blocks:
-                self._attempt(i, program)
-            else:
-                self._completed(program, program.run(self._values), None)
+            if not program.blocks:
+                self._completed(i, program.run(self._values), None)
+            elif (outcome := self.attempt(i, program, self._values)) is not WAITING:
+                self._go_on(i, outcome)
         except BaseException as error:  # whatever it is, the owner must hear of it
             self.fail(with_record(as_op_error(error), self._records))
 
-    def _attempt(self, i: int, program: Program) -> None:
-        with self._lock:
-            if self._ended:
-                return
-            self._attempts[i] = None
-        pending = Pending(partial(self._reply, i), self.step[0], program.info.name)
-        withdraw = program.attempt(self._values, pending)
-        with self._lock:
-            if i in self._attempts:
-                self._attempts[i] = withdraw
-                if not self._ended:
-                    return
-        if self._ended and withdraw is not None:
-            withdraw()
-
-    def _reply(self, i: int, outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
-        """The answer of an attempt, in whichever thread gave it."""
-        with self._lock:
-            taken = not self._ended and i in self._attempts
-            if taken:
-                del self._attempts[i]
-                if settle is not None:
-                    self._unsettled[i] = settle
-        if taken:
-            self._run(partial(self._answered, i, outcome))
-        elif settle is not None:
-            settle(False)
-
     def _answered(self, i: int, outcome: Any) -> None:
+        if self.ended is None:
+            self._run(partial(self._go_on, i, outcome))
+
+    def _go_on(self, i: int, outcome: Any) -> None:
         program = self._installed.programs[i]
         try:
-            if isinstance(outcome, BaseException):
-                raise as_op_error(outcome)
-            results = program.answered(outcome)
-            with self._lock:
-                if self._ended:
-                    return
-                settle = self._unsettled.pop(i, None)
-            if program.info.kind.startswith("ReaderRead"):
-                self._records.append(outcome[0])
-            self._completed(program, results, settle)
+            results = self.results(program, outcome)
+            self._completed(i, results, self.take(i))
         except BaseException as error:
             self.fail(with_record(as_op_error(error, program.info), self._records))
 
     # -- tensors go out
 
-    def _completed(self, program: Program, results: Edges, settle: Callable[[bool], None] | None) -> None:
+    def _completed(self, i: int, results: dict[int, Any], settle: Settle | None) -> None:
         """A segment ran: send its results, and say so with the last of them if the part is finished then.
 
         `_open` counts the segments that have not run, `_sending` those whose results are on their way: the part has
         finished when both are 0, not before, so that no result comes after the news of the end.
         """
-        plan = self._installed.plan
-        done = program.segment.done
-        if done is not None:
-            results = [*results, (done, None)]
-        here = [(edge, value) for edge, value in results if edge in self._installed.consumers]
-        there: dict[str, Edges] = {}
-        for edge, value in results:
-            for device in plan.routes.get(edge, ()):
-                there.setdefault(device, []).append((edge, value))
-        caller = [(edge, value) for edge, value in results if edge in plan.fetched]
-        self._free(program)
+        route = self._installed.routes[i]
         loan: Loan | None = None
         if settle is not None:
-            if here or not (there or caller):
+            if route.here or not route.receivers:
                 settle(True)
             else:
-                loan = Loan(settle, len(there) + bool(caller))
+                loan = Loan(settle, route.receivers)
         with self._lock:
+            self._free(i)
+            ready = self._receive(_values(route.here, results)) if self.ended is None else []
             self._open -= 1
             self._sending += 1
-            last = self._open == 0 and self._sending == 1 and not self._ended
+            last = self._open == 0 and self._sending == 1 and self.ended is None
+        self._start(ready)
+        if route.receivers:
+            self._send(route, results, loan, last)
+        with self._lock:
+            self._sending -= 1
+            finished = self._open == 0 and self._sending == 0 and self.ended is None
+            if finished:
+                self.ended = _FINISHED
+        if finished:
+            self.host.ended(self, finished=True)
+            if not (last and route.caller):
+                self.outlet.finished(self.host.name)
+
+    def _send(self, route: Route, results: dict[int, Any], loan: Loan | None, last: bool) -> None:
         try:
-            if here:
-                self.deliver(here)
-            for device, edges in there.items():
-                self.outlet.send(device, edges, loan)
-            if caller:
-                self.outlet.fetched(caller, loan, self.host.name if last else "")
+            for device, edges in route.there:
+                self.outlet.send(device, _values(edges, results), loan)
+            if route.caller:
+                self.outlet.fetched(_values(route.caller, results), loan, self.host.name if last else "")
         except BaseException:
             if loan is not None:
                 loan.give_back()
             raise
-        with self._lock:
-            self._sending -= 1
-            finished = self._open == 0 and self._sending == 0 and not self._ended
-            if finished:
-                self._ended = True
-        if finished:
-            self.host.ended(self, finished=True)
-            if not (caller and last):
-                self.outlet.finished(self.host.name)
 
-    def _free(self, program: Program) -> None:
-        """Let go of the values that no other segment of this step needs."""
-        with self._lock:
-            for _, edge in program.arguments:
-                self._uses[edge] -= 1
-                if self._uses[edge] <= 0:
-                    self._values.pop(edge, None)
+    def _free(self, i: int) -> None:
+        """Under the lock: let go of the values that no other segment of this step needs."""
+        for _, edge in self._installed.programs[i].arguments:
+            self._uses[edge] -= 1
+            if self._uses[edge] <= 0:
+                self._values.pop(edge, None)
 
-    # -- the end
 
-    def fail(self, error: OpError) -> None:
-        """A segment failed: end the part and tell the owner, once."""
-        end_parts([self], error, tell=True)
-
-    def cancel(self, error: OpError) -> None:
-        """End the part from outside; nothing happens if it has ended."""
-        end_parts([self], error)
-
-    def end(self, error: OpError, tell: bool) -> list[Callable[[], None]]:
-        """End the part: withdraw what waits.  Gives what gives back what is lent; see `end_parts`."""
-        with self._lock:
-            if self._ended:
-                return []
-            self._ended = True
-            attempts, unsettled = self._attempts, self._unsettled
-            self._unsettled = {}
-        self.host.ended(self, finished=False)
-        for withdraw in attempts.values():
-            if withdraw is not None:
-                withdraw()
-        if tell:
-            self.outlet.failed(self.host.name, error)
-        return [partial(settle, False) for settle in unsettled.values()]
-
-    def sends_to(self, address: str) -> list[str]:
-        """The devices of the process at `address` that tensors of this part go to."""
-        return self._installed.devices_at(address)
+def _values(edges: Iterable[int], results: dict[int, Any]) -> Edges:
+    """What goes out; a control edge has no value."""
+    return [(edge, results.get(edge)) for edge in edges]
 
 
 def with_record(error: OpError, read: Sequence[np.ndarray[Any, Any]]) -> OpError:

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dflow.runtime.attempts import Attempts
+
+Settle = Callable[[bool], None]
+Withdraw = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
 class Pending:
-    """Called once with the outcome of an attempt (arrays, None or an OpError) and, for a loan, what settles it."""
+    """Called once with the outcome of an attempt (arrays, None or an OpError) and, for a loan, what settles it.
 
-    answer: Callable[..., None]
-    owner: str  # the session, or "session/loop", whose step it is
-    op: str  # the operation's name
+    index: of the attempt's segment.  owner: the session, or "session/loop", whose step it is.  op: the operation's name.
+    """
 
-    def __call__(self, outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
-        self.answer(outcome, settle)
+    __slots__ = ("_attempts", "index", "op", "outcome", "owner", "withdraw")
+
+    def __init__(self, attempts: Attempts, index: int, owner: str, op: str) -> None:
+        self._attempts = attempts
+        self.index = index
+        self.owner = owner
+        self.op = op
+        self.withdraw: Withdraw | None = None  # None until the attempt has begun
+        self.outcome: Any = None  # an answer that came before that
+
+    def __call__(self, outcome: Any, settle: Settle | None = None) -> None:
+        self._attempts.answer(self, outcome, settle)
 
 
 def who(owner: str, op: str) -> str:

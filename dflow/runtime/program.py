@@ -78,13 +78,15 @@ class Program:
         for slot, value in segment.literals:
             self._template[slot] = host.asarray(value)
         self._steps = [_bind(instruction, kernels, host, session, addresses) for instruction in segment.instructions]
+        self.info = self._steps[0][3]  # of a blocking segment: its operation
+        self.reads = self.info.kind.startswith("ReaderRead")  # the first output is the keys of records
 
-    def run(self, values: Mapping[int, Any]) -> list[tuple[int, Any]]:
-        """Compute the results, as (edge, value), from the values of the edges.  An OpError names the operation."""
+    def run(self, values: Mapping[int, Any]) -> dict[int, Any]:
+        """Compute the results, edge -> value, from the values of the edges.  An OpError names the operation."""
         with np.errstate(all="ignore"), self._scope():  # 1 / 0 is inf, log(-1) is nan, without a word, as in TensorFlow
             return self._run(values)
 
-    def _run(self, values: Mapping[int, Any]) -> list[tuple[int, Any]]:
+    def _run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         slots = self._slots(values)
         for call, inputs, outputs, info in self._steps:
             try:
@@ -99,7 +101,7 @@ class Program:
             else:
                 for slot, value in zip(outputs, found, strict=True):
                     slots[slot] = value if hasattr(value, "dtype") else _as_array(value)
-        return [(edge, slots[slot]) for edge, slot in self.results]
+        return {edge: slots[slot] for edge, slot in self.results}
 
     def attempt(self, values: Mapping[int, Any], reply: Callable[..., None]) -> Callable[[], None] | None:
         """Start the one blocking operation; `reply(outcome, settle=None)` comes once.  Gives what withdraws it."""
@@ -115,16 +117,11 @@ class Program:
             raise as_op_error(error, info) from error
         return withdraw
 
-    def answered(self, outcome: Any) -> list[tuple[int, Any]]:
-        """The results, as (edge, value), of an attempt's outcome: one array per output."""
+    def answered(self, outcome: Any) -> dict[int, Any]:
+        """The results, edge -> value, of an attempt's outcome: one array per output."""
         outputs = self._steps[0][2]
         by_slot = dict(zip(outputs, outcome or (), strict=True))
-        return [(edge, by_slot[slot]) for edge, slot in self.results]
-
-    @property
-    def info(self) -> OpInfo:
-        """The operation of a blocking segment."""
-        return self._steps[0][3]
+        return {edge: by_slot[slot] for edge, slot in self.results}
 
     def _slots(self, values: Mapping[int, Any]) -> list[Any]:
         slots = list(self._template)
