@@ -81,15 +81,16 @@ def _count_spec(reader: ReaderSpec) -> TensorSpec:
 
 
 def _produced_kernel(context: KernelContext, reader: ReaderSpec) -> Any:
-    return np.asarray(context.machine(reader).call("produced"), dtype=np.int64)
+    return np.asarray(context.machine(reader).produced, dtype=np.int64)
 
 
 def _completed_kernel(context: KernelContext, reader: ReaderSpec) -> Any:
-    return np.asarray(context.machine(reader).call("completed"), dtype=np.int64)
+    return np.asarray(context.machine(reader).completed, dtype=np.int64)
 
 
-def _state_kernel(context: KernelContext, reader: ReaderSpec) -> Any:
-    return context.machine(reader).call("state")
+def _state_attempt(context: KernelContext, reply: Reply, reader: ReaderSpec) -> Withdraw:
+    withdraw: Withdraw = context.machine(reader).attempt(reply, "state")
+    return withdraw
 
 
 def _restore_spec(state: TensorSpec, reader: ReaderSpec) -> tuple[TensorSpec, ...]:
@@ -98,18 +99,18 @@ def _restore_spec(state: TensorSpec, reader: ReaderSpec) -> tuple[TensorSpec, ..
     return ()
 
 
-def _restore_kernel(context: KernelContext, state: Any, reader: ReaderSpec) -> tuple[()]:
-    context.machine(reader).restore(bytes(np.asarray(state)[()]))
-    return ()
+def _restore_attempt(context: KernelContext, reply: Reply, state: Any, reader: ReaderSpec) -> Withdraw:
+    withdraw: Withdraw = context.machine(reader).attempt(reply, "restore", bytes(np.asarray(state)[()]))
+    return withdraw
 
 
 def _reset_spec(reader: ReaderSpec) -> tuple[TensorSpec, ...]:
     return ()
 
 
-def _reset_kernel(context: KernelContext, reader: ReaderSpec) -> tuple[()]:
-    context.machine(reader).call("reset")
-    return ()
+def _reset_attempt(context: KernelContext, reply: Reply, reader: ReaderSpec) -> Withdraw:
+    withdraw: Withdraw = context.machine(reader).attempt(reply, "reset")
+    return withdraw
 
 
 _NONE = no_gradient("a reader is state: what it reads does not depend on this step's tensors")
@@ -135,11 +136,10 @@ define(
     stateful=True,
     host_only=True,
 )
-define("ReaderSerializeStateV2", spec=_handle_spec, kernel=_state_kernel, gradient=_NONE, stateful=True, host_only=True)
-define(
-    "ReaderRestoreStateV2", spec=_restore_spec, kernel=_restore_kernel, gradient=_NONE, stateful=True, host_only=True
-)
-define("ReaderResetV2", spec=_reset_spec, kernel=_reset_kernel, gradient=_NONE, stateful=True, host_only=True)
+# These come after a read in progress, which a file may hold up for ever: attempts, so that no thread stands still.
+define("ReaderSerializeStateV2", spec=_handle_spec, kernel=_state_attempt, gradient=_NONE, blocks=True, host_only=True)
+define("ReaderRestoreStateV2", spec=_restore_spec, kernel=_restore_attempt, gradient=_NONE, blocks=True, host_only=True)
+define("ReaderResetV2", spec=_reset_spec, kernel=_reset_attempt, gradient=_NONE, blocks=True, host_only=True)
 
 
 class ReaderBase:
@@ -212,15 +212,15 @@ class ReaderBase:
         return self._add("ReaderNumWorkUnitsCompletedV2", name).outputs[0]
 
     def serialize_state(self, name: str | None = None) -> Tensor:
-        """The counts and the place in the current file, as a scalar string."""
+        """The counts and the place in the current file, as a scalar string.  Waits for a read in progress."""
         return self._add("ReaderSerializeStateV2", name).outputs[0]
 
     def restore_state(self, state: Any, name: str | None = None) -> Operation:
-        """Go back to a serialized state; InvalidArgumentError for bytes that are none."""
+        """Go back to a serialized state; waits for a read in progress.  InvalidArgumentError for other bytes."""
         return self._add("ReaderRestoreStateV2", name, convert_to_tensor(state, string))
 
     def reset(self, name: str | None = None) -> Operation:
-        """Counts to 0; the current file is dropped."""
+        """Counts to 0; the current file is dropped.  Waits for a read in progress."""
         return self._add("ReaderResetV2", name)
 
     def _add(self, kind: str, name: str | None, *inputs: Tensor, **attrs: Any) -> Operation:

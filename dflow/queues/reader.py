@@ -51,7 +51,7 @@ class NeedFile:
 Effects = list[Reply | NeedFile]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Attempt:
     ticket: int
     limit: int | None  # None: read(); a number: read_up_to()
@@ -120,7 +120,7 @@ class Reader:
         self._line.append(_Attempt(ticket, limit, lend))
         return self._settle()
 
-    def read_more(self, ticket: int, limit: int) -> Effects:
+    def read_more(self, ticket: int, limit: int) -> list[Reply]:
         """Up to `limit` records that nobody has to wait for: those that came back, or of the file that is open.
 
         The value is that of a read with a limit, and is lent; two empty vectors if there is nothing now, or if reads

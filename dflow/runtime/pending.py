@@ -15,7 +15,7 @@ Withdraw = Callable[[], None]
 class Pending:
     """Called once with the outcome of an attempt (arrays, None or an OpError) and, for a loan, what settles it.
 
-    index: of the attempt's segment.  owner: the session, or "session/loop", whose step it is.  op: the operation's name.
+    index: of its segment.  owner: the session, or "session/loop", whose step it is.  op: the operation's name.
     """
 
     __slots__ = ("_attempts", "index", "op", "outcome", "owner", "withdraw")

@@ -18,19 +18,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError
 from dflow.queues import Queue, make_queue
 from dflow.queues.queue import Reply
 from dflow.queues.reader import Effects, NeedFile, Reader
-from dflow.runtime.pending import Pending, who
+from dflow.runtime.failures import as_op_error
+from dflow.runtime.pending import Pending, Withdraw, who
 from dflow.specs import QueueSpec, ReaderSpec
 
 Answer = Callable[..., None]  # reply(outcome, settle=None); an outcome is a tuple of arrays, None or an OpError
-Withdraw = Callable[[], None]
 Event = Callable[[], Effects]  # something that is done with the machine of a reader
+RequestFile = Callable[[Answer], Withdraw]  # takes a file name out of the queue of a read
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would make it three times as slow to make one
 class Waiting:
     """An attempt that a queue has not answered yet."""
 
@@ -65,12 +68,13 @@ class SharedQueue:
                 replies = getattr(self._machine, method)(ticket, *args)
             answers = self._collect(replies)
         _call(answers)
-        kind = "Dequeue" if takes else "Close" if method == "close" else "Enqueue"
-        return partial(self._withdraw, ticket, f"{kind} operation was cancelled")
+        return partial(self._withdraw, ticket, method)
 
-    def _withdraw(self, ticket: int, reason: str) -> None:
+    def _withdraw(self, ticket: int, method: str) -> None:
+        kind = "Dequeue" if method.startswith("dequeue") else "Close" if method == "close" else "Enqueue"
+        error = CancelledError(None, None, f"{kind} operation was cancelled")
         with self._lock:
-            answers = self._collect(self._machine.withdraw(ticket, CancelledError(None, None, reason)))
+            answers = self._collect(self._machine.withdraw(ticket, error))
         _call(answers)
 
     def _settle(self, ticket: int, accepted: bool) -> None:
@@ -169,26 +173,35 @@ class SharedReader:
 
     def __init__(self, spec: ReaderSpec, make_format: Callable[[], Any]) -> None:
         self.spec = spec
-        self._machine = Reader(spec.name, spec.kind, make_format)
-        self._using = threading.Lock()  # held by who uses the machine, be it for long
+        self._machine = Reader(spec.name, spec.kind, make_format)  # the worker's
         self._lock = threading.Lock()  # of all that follows; never held for long
         self._events: deque[tuple[Event, bool]] = deque()  # and whether it may read a file
         self._has_worker = False
-        self._waiting: dict[int, tuple[Answer, Callable[[Answer], Withdraw]]] = {}
+        self._waiting: dict[int, tuple[Answer, RequestFile | None]] = {}
         self._asked: tuple[int, Withdraw] | None = None
         self._tickets = itertools.count()
         self._aborted: OpError | None = None
 
-    def read(self, reply: Answer, request_file: Callable[[Answer], Withdraw], limit: int | None) -> Withdraw:
+    def read(self, reply: Answer, request_file: RequestFile, limit: int | None) -> Withdraw:
         """Start a read of one record (limit None) or of up to `limit`; gives what withdraws it."""
+        return self._begin(reply, request_file, lambda ticket: self._machine.read(ticket, limit, lend=True), True)
+
+    def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
+        """Start `state`, `reset` or `restore`, which come after a read in progress; gives what withdraws it."""
+        return self._begin(reply, None, lambda ticket: self._do(ticket, method, args), method == "restore")
+
+    def _begin(
+        self, reply: Answer, request_file: RequestFile | None, event: Callable[[int], Effects], reads: bool
+    ) -> Withdraw:
         with self._lock:
             aborted, ticket = self._aborted, next(self._tickets)
             if aborted is None:
                 self._waiting[ticket] = (reply, request_file)
         if aborted is not None:
-            reply(aborted)
+            reply(aborted.portable())
         else:
-            self._add(partial(self._start, ticket, limit), True, lambda: ticket in self._waiting)
+            wanted = partial(self._waiting.__contains__, ticket)
+            self._add(lambda: event(ticket) if wanted() else [], reads, wanted)
         return partial(self._withdraw, ticket)
 
     def read_more(self, limit: int) -> tuple[tuple[Any, Any], Callable[[bool], None]] | None:
@@ -196,24 +209,28 @@ class SharedReader:
 
         They do not count before they are settled with True.  Reads the open file in this thread.
         """
-        if not self._using.acquire(blocking=False):
-            return None
+        with self._lock:
+            if self._has_worker or self._waiting or self._aborted is not None:
+                return None
+            self._has_worker = True
+            ticket = next(self._tickets)
         try:
-            with self._lock:
-                if self._events or self._waiting or self._aborted is not None:
-                    return None
-                ticket = next(self._tickets)
             (reply,) = self._machine.read_more(ticket, limit)
         finally:
-            self._using.release()
-        assert isinstance(reply, Reply)
-        assert reply.value is not None
+            self._work(lambda: False)  # what others wanted meanwhile
         if not len(reply.value[0]):
             return None
         return (reply.value[0], reply.value[1]), partial(self._settle, ticket)
 
-    def _start(self, ticket: int, limit: int | None) -> Effects:
-        return self._machine.read(ticket, limit, lend=True) if ticket in self._waiting else []
+    def _do(self, ticket: int, method: str, args: tuple[Any, ...]) -> Effects:
+        """The machine's `state`, `reset` or `restore`, for an attempt."""
+        try:
+            found = getattr(self._machine, method)(*args)
+        except Exception as error:
+            return [Reply(ticket, None, as_op_error(error))]
+        if method == "state":
+            return [Reply(ticket, (np.array(found, dtype=object),))]
+        return [Reply(ticket), *(found or [])]
 
     # -- the line of events
 
@@ -230,22 +247,18 @@ class SharedReader:
         try:
             while True:
                 reading = may_read()
-                if not self._using.acquire(blocking=reading):
+                with self._lock:
+                    if not self._events:
+                        self._has_worker = False
+                        return
+                    event, reads = self._events[0]
+                    mine = reading or not reads
+                    if mine:
+                        self._events.popleft()
+                if not mine:
                     return self._hand_over()
-                try:
-                    with self._lock:
-                        if not self._events:
-                            self._has_worker = False
-                            return
-                        event, reads = self._events[0]
-                        if reading or not reads:
-                            self._events.popleft()
-                    if reads and not reading:
-                        return self._hand_over()
-                    effects = event()
-                finally:
-                    self._using.release()
-                self._tell(effects)
+                if effects := event():
+                    self._tell(effects)
         except BaseException:
             with self._lock:
                 self._has_worker = False
@@ -262,7 +275,7 @@ class SharedReader:
             for effect in effects:
                 waiting = self._waiting.get(effect.ticket)
                 if isinstance(effect, NeedFile):
-                    if waiting is not None:
+                    if waiting is not None and waiting[1] is not None:
                         answers.append(partial(self._ask, effect.ticket, waiting[1]))
                     else:
                         self._events.appendleft((partial(self._machine.no_file, _nobody_reads()), False))
@@ -273,6 +286,8 @@ class SharedReader:
                     del self._waiting[effect.ticket]
                     if effect.error is not None:
                         answers.append(partial(waiting[0], effect.error))
+                    elif effect.value is None or waiting[1] is None:  # nothing that could go back
+                        answers.append(partial(waiting[0], effect.value))
                     else:
                         answers.append(partial(waiting[0], effect.value, partial(self._settle, effect.ticket)))
         _call(answers)
@@ -280,7 +295,7 @@ class SharedReader:
     def _settle(self, ticket: int, accepted: bool) -> None:
         self._add(partial(self._machine.acknowledge if accepted else self._machine.take_back, ticket))
 
-    def _ask(self, ticket: int, request_file: Callable[[Answer], Withdraw]) -> None:
+    def _ask(self, ticket: int, request_file: RequestFile) -> None:
         done = threading.Event()
 
         def answer(outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
@@ -306,7 +321,7 @@ class SharedReader:
             withdraw()
 
     def _withdraw(self, ticket: int) -> None:
-        error = CancelledError(None, None, "Read operation was cancelled")
+        error = CancelledError(None, None, "Reader operation was cancelled")
         with self._lock:
             waiting = self._waiting.pop(ticket, None)
             asked, request = self._asked, None
@@ -319,13 +334,13 @@ class SharedReader:
             request()
 
     def abort(self, reason: str) -> None:
-        """The reader was reset: every read, waiting or later, ends with AbortedError."""
+        """The reader was reset: every attempt, waiting or later, ends with an AbortedError of its own."""
         error = AbortedError(None, None, reason)
         with self._lock:
             self._aborted = error
             waiting, self._waiting = self._waiting, {}
             asked, self._asked = self._asked, None
-        _call([partial(answer, error) for answer, _ in waiting.values()])
+        _call([partial(answer, error.portable()) for answer, _ in waiting.values()])
         self._add(partial(self._end, list(waiting), error))
         if asked is not None:
             asked[1]()
@@ -336,27 +351,23 @@ class SharedReader:
         self._machine.reset()  # it closes the file in progress
         return []
 
-    def restore(self, state: bytes) -> None:
-        """Go back to a state; reads that wait go on there.  It waits for a read in progress."""
-        with self._using:
-            effects = self._machine.restore(state)
-        self._tell(effects)
-        self._add(list)  # what went back meanwhile is done now
+    # -- what never waits
 
-    def call(self, method: str, *args: Any) -> Any:
-        """A property or a method of the machine: produced, completed, state, reset.
+    @property
+    def produced(self) -> int:
+        return self._machine.produced
 
-        A method waits for a read in progress.
-        """
-        if method in ("produced", "completed"):
-            return getattr(self._machine, method)
-        with self._using:
-            found = getattr(self._machine, method)
-            return found(*args) if callable(found) else found
+    @property
+    def completed(self) -> int:
+        return self._machine.completed
+
+    @property
+    def left_out(self) -> int:
+        return self._machine.left_out
 
     def row(self) -> dict[str, Any]:
-        """What the dashboard shows; it never waits."""
-        return {"name": self.spec.name, "records": self._machine.produced, "files": self._machine.completed}
+        """What the dashboard shows."""
+        return {"name": self.spec.name, "records": self.produced, "files": self.completed}
 
 
 def _nobody_reads() -> OpError:

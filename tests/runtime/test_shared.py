@@ -1,5 +1,6 @@
 """Queues and readers shared by threads: who is answered, and what goes back."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -8,9 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dflow.readers  # noqa: F401  the formats that READERS lists
+import dflow as df
+import dflow.readers  # the formats that READERS lists
 from dflow.dtypes import string
-from dflow.errors import AbortedError, CancelledError, OutOfRangeError
+from dflow.errors import (
+    AbortedError,
+    CancelledError,
+    DeadlineExceededError,
+    InvalidArgumentError,
+    OpError,
+    OutOfRangeError,
+)
 from dflow.registry import READERS
 from dflow.runtime.shared import SharedQueue, SharedReader
 from dflow.shapes import SCALAR
@@ -36,6 +45,12 @@ class Files:
     def read(self) -> "Read":
         read = Read()
         read.withdraw = self.reader.read(read.answer, lambda answer: self.queue.attempt(answer, "dequeue"), None)
+        return read
+
+    def attempt(self, method: str, *args: Any) -> "Read":
+        """A restore, a reset, or a look at the state."""
+        read = Read()
+        read.withdraw = self.reader.attempt(read.answer, method, *args)
         return read
 
 
@@ -155,7 +170,7 @@ def stuck(tmp_path: Path) -> Iterator[StuckFiles]:
 
 def test_a_row_and_the_counts_do_not_wait_for_a_file(stuck: StuckFiles) -> None:
     assert stuck.reader.row() == {"name": "r", "records": 0, "files": 0}
-    assert [stuck.reader.call("produced"), stuck.reader.call("completed")] == [0, 0]
+    assert [stuck.reader.produced, stuck.reader.completed, stuck.reader.left_out] == [0, 0, 0]
 
 
 def test_a_read_that_is_stuck_in_a_file_is_withdrawn_at_once_and_its_record_is_read_by_the_next(
@@ -205,3 +220,67 @@ def test_a_reader_that_is_stuck_in_a_file_is_reset_at_once_and_leaves_the_file_l
     assert not stuck.format.closed.is_set()
     stuck.format.may_go_on.set()
     assert stuck.format.closed.wait(30)
+
+
+def test_whoever_meets_a_reader_that_was_reset_gets_an_error_of_its_own(files: Files) -> None:
+    """Each of them puts its operation and its traceback on it."""
+    waiting = [files.read(), files.read()]
+    files.reader.abort("was reset")
+    errors = [read.outcome for read in (*waiting, files.read(), files.read(), files.attempt("state"))]
+    assert len({id(error) for error in errors}) == 5
+    assert {str(error) for error in errors} == {"was reset"}
+
+
+def test_a_state_a_reset_and_a_restore_wait_for_a_stuck_read_and_hold_up_nobody(stuck: StuckFiles) -> None:
+    state, reset, restore = stuck.attempt("state"), stuck.attempt("reset"), stuck.attempt("restore", b"no state")
+    assert not any(attempt.answered.is_set() for attempt in (state, reset, restore))
+    stuck.format.may_go_on.set()
+    assert restore.answered.wait(30)
+    assert b'"produced":1' in state.outcome[0].item()
+    assert reset.outcome is None
+    assert isinstance(restore.outcome, InvalidArgumentError)
+    assert stuck.first.value == b"a"
+
+
+def test_a_restore_that_is_withdrawn_behind_a_stuck_read_restores_nothing(stuck: StuckFiles) -> None:
+    restore = stuck.attempt("reset")
+    restore.withdraw()
+    assert isinstance(restore.outcome, CancelledError)
+    stuck.format.may_go_on.set()
+    assert stuck.attempt("state").answered.wait(30)
+    assert stuck.reader.produced == 1
+
+
+def test_an_error_of_a_format_ends_a_look_at_the_state(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(format: Any) -> None:
+        raise OSError("no place")
+
+    monkeypatch.setattr(READERS["TextLineReader"], "state", broken)
+    files.put("f", b"a\nb\n")
+    files.read().settle(True)
+    assert isinstance(files.attempt("state").outcome, OpError)
+    assert files.read().value == b"b"
+
+
+def test_a_run_that_saves_a_reader_with_a_stuck_file_has_its_deadline(tmp_path: Path) -> None:
+    """The file is a pipe.  A kernel that waited would hold its thread, and know of no deadline."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    queue = df.FIFOQueue(1, ["string"], shapes=[[]])
+    reader = df.TextLineReader()
+    _, value = reader.read(queue)
+    soon = df.RunOptions(timeout_in_ms=20)
+    with df.Session() as session:
+        session.run(queue.enqueue(str(path)))
+        found: list[Any] = []
+        thread = Thread(target=lambda: found.append(session.run(value)))
+        thread.start()
+        with open(path, "wb") as pipe:  # waits for the reader
+            for op in (reader.serialize_state(), reader.restore_state(b""), reader.reset()):
+                with pytest.raises(DeadlineExceededError):
+                    session.run(op, options=soon)
+            pipe.write(b"a\n")
+        thread.join(30)
+        assert found == [b"a"]
+        session.run(reader.reset())
+        assert session.run(reader.num_records_produced()) == 0
