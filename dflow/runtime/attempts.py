@@ -13,14 +13,38 @@ from typing import TYPE_CHECKING, Any
 
 from dflow.errors import OpError
 from dflow.runtime.failures import as_op_error
-from dflow.runtime.pending import Pending, Settle
 from dflow.runtime.program import Program
 
 if TYPE_CHECKING:
     from dflow.runtime.host import DeviceHost
     from dflow.runtime.part import InstalledPlan, Outlet, StepId
 
+Settle = Callable[[bool], None]
+Withdraw = Callable[[], None]
+
 WAITING: Any = object()  # instead of an outcome: there is none yet
+
+
+class Pending:
+    """An attempt that waits, as kernels and queues see it.
+
+    Called once with the outcome of an attempt (arrays, None or an OpError) and, for a loan, what settles it.
+
+    index: of its segment.  owner: the session, or "session/loop", whose step it is.  op: the operation's name.
+    """
+
+    __slots__ = ("_attempts", "index", "op", "outcome", "owner", "withdraw")
+
+    def __init__(self, attempts: Attempts, index: int, owner: str, op: str) -> None:
+        self._attempts = attempts
+        self.index = index
+        self.owner = owner
+        self.op = op
+        self.withdraw: Withdraw | None = None  # None until the attempt has begun
+        self.outcome: Any = None  # an answer that came before that
+
+    def __call__(self, outcome: Any, settle: Settle | None = None) -> None:
+        self._attempts.answer(self, outcome, settle)
 
 
 class Attempts:
@@ -135,6 +159,12 @@ class Attempts:
     def sends_to(self, address: str) -> list[str]:
         """The devices of the process at `address` that tensors of this part go to."""
         return self._installed.devices_at(address)
+
+
+def who(owner: str, op: str) -> str:
+    """An operation and whose it is, in words."""
+    session, _, loop = owner.partition("/")
+    return f"{op} of loop {loop}" if loop else f"{op} of {session}"
 
 
 def _nothing() -> None:

@@ -19,10 +19,9 @@ import numpy as np
 
 from dflow.compile import DevicePlan, Segment
 from dflow.errors import CancelledError, OpError
-from dflow.runtime.attempts import WAITING, Attempts
+from dflow.runtime.attempts import WAITING, Attempts, Settle
 from dflow.runtime.batched import BatchProgram
 from dflow.runtime.failures import as_op_error
-from dflow.runtime.pending import Settle
 from dflow.runtime.program import Program
 
 if TYPE_CHECKING:
@@ -65,9 +64,9 @@ class Loan:
 def end_parts(parts: Iterable[Any], error: OpError, tell: bool = False) -> None:
     """End parts together, so that what one of them gives back does not go to another one of them.
 
-    tell: say it to their owners, which are still there.
+    error: each part gets a copy, since its owner adds to it.  tell: say it to their owners, which are still there.
     """
-    for give_back in [give for part in parts for give in part.end(error, tell)]:
+    for give_back in [give for part in parts for give in part.end(error.portable(), tell)]:
         give_back()
 
 

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 class Context:
     """What a stateful kernel may use: its device, its session, and the state there."""
 
-    __slots__ = ("_addresses", "_host", "device", "op", "session", "xp")
+    __slots__ = ("_addresses", "_found", "_host", "device", "op", "session", "xp")
 
     def __init__(self, host: DeviceHost, op: OpInfo, session: str, addresses: Mapping[str, str]) -> None:
         self._host = host
         self._addresses = addresses
+        self._found: tuple[Any, Any] | None = None  # a spec, and its queue or reader
         self.device = host.name
         self.op = op.name
         self.session = session
@@ -42,8 +43,15 @@ class Context:
         return self._host.state.resource(key, make)
 
     def machine(self, spec: Any) -> Any:
-        """The queue or the reader that `spec` describes; made if it is not there yet."""
-        return self._host.machine(spec, self.session)
+        """The queue or the reader that `spec` describes; made if it is not there yet.
+
+        It is remembered until it is dropped: to look it up takes as long as an enqueue, and takes locks that all
+        steps on the device share.
+        """
+        found = self._found
+        if found is None or found[0] is not spec or found[1].dropped:
+            found = self._found = (spec, self._host.machine(spec, self.session))
+        return found[1]
 
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:
         """Take one element of a queue on any device, outside of the step; gives what withdraws the request."""

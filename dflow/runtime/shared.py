@@ -24,8 +24,8 @@ from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpE
 from dflow.queues import Queue, make_queue
 from dflow.queues.queue import Reply
 from dflow.queues.reader import Effects, NeedFile, Reader
+from dflow.runtime.attempts import Pending, Withdraw, who
 from dflow.runtime.failures import as_op_error
-from dflow.runtime.pending import Pending, Withdraw, who
 from dflow.specs import QueueSpec, ReaderSpec
 
 Answer = Callable[..., None]  # reply(outcome, settle=None); an outcome is a tuple of arrays, None or an OpError
@@ -54,6 +54,7 @@ class SharedQueue:
         self._tickets = itertools.count()
         self._moved_at = time.monotonic()
         self._moved_by: tuple[str, str] | None = None  # the owner and the operation that last moved an element
+        self.dropped = False  # it is in its container no more
 
     def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
         """Start `enqueue`, `dequeue_many`, ...; gives what withdraws it, which is harmless once it was answered."""
@@ -107,6 +108,7 @@ class SharedQueue:
 
     def abort(self, reason: str) -> None:
         """The queue was reset: every attempt, waiting or later, ends with AbortedError."""
+        self.dropped = True
         with self._lock:
             answers = self._collect(self._machine.abort(AbortedError(None, None, reason)))
         _call(answers)
@@ -193,6 +195,7 @@ class SharedReader:
     def _begin(
         self, reply: Answer, request_file: RequestFile | None, event: Callable[[int], Effects], reads: bool
     ) -> Withdraw:
+        """request_file: of a read, which lends; None for what asks for no file and leaves reading to another thread."""
         with self._lock:
             aborted, ticket = self._aborted, next(self._tickets)
             if aborted is None:
@@ -200,8 +203,11 @@ class SharedReader:
         if aborted is not None:
             reply(aborted.portable())
         else:
-            wanted = partial(self._waiting.__contains__, ticket)
-            self._add(lambda: event(ticket) if wanted() else [], reads, wanted)
+            self._add(
+                lambda: event(ticket) if ticket in self._waiting else [],
+                reads,
+                lambda: request_file is not None and ticket in self._waiting,
+            )
         return partial(self._withdraw, ticket)
 
     def read_more(self, limit: int) -> tuple[tuple[Any, Any], Callable[[bool], None]] | None:
@@ -286,7 +292,7 @@ class SharedReader:
                     del self._waiting[effect.ticket]
                     if effect.error is not None:
                         answers.append(partial(waiting[0], effect.error))
-                    elif effect.value is None or waiting[1] is None:  # nothing that could go back
+                    elif waiting[1] is None:
                         answers.append(partial(waiting[0], effect.value))
                     else:
                         answers.append(partial(waiting[0], effect.value, partial(self._settle, effect.ticket)))
@@ -352,6 +358,11 @@ class SharedReader:
         return []
 
     # -- what never waits
+
+    @property
+    def dropped(self) -> bool:
+        """It is in its container no more."""
+        return self._aborted is not None
 
     @property
     def produced(self) -> int:

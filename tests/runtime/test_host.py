@@ -119,11 +119,13 @@ def test_an_owner_that_was_lost_starts_nothing_and_gets_nothing(waiting: Any) ->
 
 def test_the_end_of_a_session_fails_its_steps_and_leaves_nothing(waiting: Any) -> None:
     host, name, start = waiting
-    _, outlet = start(1)
+    outlets = [start(number)[1] for number in (1, 3)]
     early = Loan()
     host.deliver((name, 2), [(0, 1.0)], early)
     host.drop_session(name, STOP)
-    assert outlet.errors == [STOP]
+    (one,), (two,) = [outlet.errors for outlet in outlets]
+    assert str(one) == str(two) == "stop"
+    assert one is not two  # each owner adds its traceback
     assert early.accepted == [False]
     assert left(host) == 0
 
@@ -280,3 +282,17 @@ def test_state_of_an_operation_is_not_made_for_a_session_that_ended(waiting: Any
         host.machine(replace(QUEUE, shared_name="shared"), name)
     assert left(host) == 0
     assert host.state.rows()["queues"] == []
+
+
+def test_operations_find_a_new_queue_and_a_new_reader_after_a_reset(session: df.Session) -> None:
+    """Guards the second condition of `Context.machine`, which remembers what it found."""
+    queue, reader = df.FIFOQueue(9, ["string"], shapes=[[]]), df.IdentityReader()
+    enqueue, size, read = queue.enqueue("a"), queue.size(), reader.read(queue)
+    produced = reader.num_records_produced()
+    for _ in range(2):
+        session.run(enqueue)
+        session.run(enqueue)
+        session.run(read)
+        assert session.run([size, produced]) == [1, 1]
+        (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
+        host.state.reset([""])

@@ -284,3 +284,20 @@ def test_a_run_that_saves_a_reader_with_a_stuck_file_has_its_deadline(tmp_path: 
         assert found == [b"a"]
         session.run(reader.reset())
         assert session.run(reader.num_records_produced()) == 0
+
+
+def test_a_restore_leaves_the_file_that_a_waiting_read_goes_on_with_to_another_thread(files: Files) -> None:
+    """The read waits for a file name; the state that is restored holds one, and that file is stuck."""
+    stuck = Stuck()
+    files.reader = SharedReader(files.reader.spec, lambda: stuck)
+    stuck.may_go_on.set()
+    files.put("f", b"")
+    files.read().settle(True)
+    state = files.attempt("state").outcome[0].item()
+    files.attempt("reset")
+    read = files.read()
+    stuck.may_go_on.clear()
+    files.attempt("restore", state)  # it would not return
+    assert read.outcome is None
+    stuck.may_go_on.set()
+    assert read.answered.wait(30)
