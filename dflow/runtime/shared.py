@@ -92,18 +92,14 @@ class SharedQueue:
             if reply.error is not None:
                 answers.append(partial(waiting.answer, reply.error))
                 continue
-            if waiting.method == "keep_room":  # nothing moves
-                answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket)))
-                continue
-            self._moved_at = time.monotonic()
-            if isinstance(waiting.answer, Pending):  # not the answer itself: that would keep its step alive
-                self._moved_by = (waiting.answer.owner, waiting.answer.op)
-            if waiting.method == "put_kept":  # what it gives is no element, and not lent
+            if waiting.method != "keep_room":
+                self._moved_at = time.monotonic()
+                if isinstance(waiting.answer, Pending):  # not the answer itself: that would keep its step alive
+                    self._moved_by = (waiting.answer.owner, waiting.answer.op)
+            if reply.value is None or waiting.method == "put_kept":  # nothing that could go back
                 answers.append(partial(waiting.answer, reply.value))
-            elif reply.value is not None:
-                answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket)))
             else:
-                answers.append(partial(waiting.answer, None))
+                answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket)))
         return answers
 
     def abort(self, reason: str) -> None:
@@ -224,7 +220,7 @@ class SharedReader:
             (reply,) = self._machine.read_more(ticket, limit)
         finally:
             self._work(lambda: False)  # what others wanted meanwhile
-        if not len(reply.value[0]):
+        if reply.value is None or not len(reply.value[0]):
             return None
         return (reply.value[0], reply.value[1]), partial(self._settle, ticket)
 
