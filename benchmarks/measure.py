@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,9 +50,9 @@ class Row:
     """The samples of one case: of dflow, of the peer, and of the same done by hand; empty if not measured."""
 
     name: str
-    ours: Sequence[float]
-    peer: Sequence[float] = ()
-    by_hand: Sequence[float] = ()
+    ours: list[float] = field(default_factory=list)
+    peer: list[float] = field(default_factory=list)
+    by_hand: list[float] = field(default_factory=list)
 
 
 # -- taking samples
@@ -78,14 +78,14 @@ def take_turns(
     ours: Mapping[str, Sample], by_hand: Mapping[str, Sample], peer: Peer | None, rounds: int = ROUNDS
 ) -> list[Row]:
     """One sample of each case in each round: ours, the peer's, by hand.  A first round warms up and is dropped."""
-    rows = [Row(name, [], [], []) for name in ours]
+    rows = [Row(name) for name in ours]
     for _ in range(rounds + 1):
         for row in rows:
-            row.ours.append(ours[row.name]())  # type: ignore[attr-defined]
+            row.ours.append(ours[row.name]())
             if peer is not None:
-                row.peer.append(peer.sample(row.name))  # type: ignore[attr-defined]
+                row.peer.append(peer.sample(row.name))
             if row.name in by_hand:
-                row.by_hand.append(by_hand[row.name]())  # type: ignore[attr-defined]
+                row.by_hand.append(by_hand[row.name]())
     return [Row(row.name, row.ours[1:], row.peer[1:], row.by_hand[1:]) for row in rows]
 
 
