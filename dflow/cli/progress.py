@@ -13,7 +13,7 @@ from typing import Any
 
 Snapshot = Mapping[str, Any]
 
-STARTING = "starting"  # the line before a session has begun
+NO_SESSION = "no session yet"  # a script may well have none
 SHOWN = 6  # queues or loops on a line; the rest is counted
 
 
@@ -23,7 +23,7 @@ def progress_line(previous: Snapshot | None, current: Snapshot | None) -> str:
     None for `current`: no session has begun yet.  None for `previous`: a line without rates.
     """
     if current is None:
-        return STARTING
+        return NO_SESSION
     seconds = current["time"] - previous["time"] if previous is not None else 0.0
     parts = [_records(previous, current, seconds), *_queues(current), *_loops(previous, current, seconds)]
     return " | ".join(filter(None, parts)) or "running"

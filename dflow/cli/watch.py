@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from dflow.cli.progress import STARTING, Snapshot, progress_line
+from dflow.cli.progress import NO_SESSION, Snapshot, progress_line
 from dflow.cluster.process import GuardedProcess
 from dflow.cluster.scheduler import call
 
@@ -81,6 +81,8 @@ class Watcher:
                 line = progress_line(previous, current)
             except Exception as error:  # the program goes on without its progress
                 current, line = None, f"no progress from the scheduler: {error or type(error).__name__}"
+            if self._stop.is_set():  # while it asked: the script has ended, and the answer is of before
+                return
             self._show(line)
             previous = current
             # Each question without an answer is a warning in the scheduler's log: ask seldom.
@@ -119,14 +121,13 @@ class LiveDisplay(Display):
         if sys.stderr.isatty():
             self.output["stderr"] = subprocess.PIPE
         self._console = Console()
-        self._line = STARTING
-        self._spinner = Spinner("dots", text=STARTING)
-        self._live = Live(self._spinner, console=self._console, refresh_per_second=4)
+        self._spinner = Spinner("dots", text=NO_SESSION)
+        # Transient: what the line says is no longer so when the script has ended.
+        self._live = Live(self._spinner, console=self._console, refresh_per_second=4, transient=True)
         self._watcher = Watcher(address, LIVE_SECONDS, self._show)
         self._pumps: list[threading.Thread] = []
 
     def _show(self, line: str) -> None:
-        self._line = line
         self._spinner.update(text=Text(line))
 
     def __enter__(self) -> Self:
@@ -138,7 +139,6 @@ class LiveDisplay(Display):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._watcher.stop()
-        self._live.transient = self._line == STARTING  # the last line stays if it says something
         self._live.stop()
 
     def attach(self, script: GuardedProcess) -> None:

@@ -22,8 +22,8 @@ def loop(identity: str, iterations: int, **parts: Any) -> dict[str, Any]:
     return {"id": identity, "name": "train", "device": GPU, "iterations": iterations, "state": "running", **parts}
 
 
-def test_before_a_session_has_begun_the_line_says_starting() -> None:
-    assert progress_line(None, None) == "starting"
+def test_before_a_session_has_begun_the_line_says_so_and_promises_none() -> None:
+    assert progress_line(None, None) == "no session yet"
 
 
 def test_a_program_without_readers_queues_and_loops_is_running() -> None:
