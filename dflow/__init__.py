@@ -164,7 +164,8 @@ from dflow.readers import (
 )
 from dflow.registry import define, no_gradient, reader
 from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
-from dflow.runtime.session import InteractiveSession, Session
+from dflow.runtime.interactive import InteractiveSession
+from dflow.runtime.session import Session
 from dflow.scopes import get_default_session
 from dflow.shapes import TensorShape
 from dflow.sparse import SparseTensor, SparseTensorValue

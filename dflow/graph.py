@@ -61,7 +61,7 @@ class DeviceOf:
 class Graph:
     """Operations by name, collections, and the scopes of each thread that builds.
 
-    `version` grows with each operation; `mutations` grows when something changes that makes a plan stale.
+    `version` grows with each operation; no operation changes after it was made, so that plans stay right.
     Many threads may build at once; `with` blocks hold for their own thread (a new thread starts outside of all).
     """
 
@@ -75,7 +75,6 @@ class Graph:
         self._scopes = threading.local()
         self._seed: int | None = None
         self.finalized = False
-        self.mutations = 0
 
     # -- building
 

@@ -11,14 +11,15 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from distributed import Client
 from distributed.comm import get_address_host_port
 
-from dflow.compile import DeviceInfo, DeviceTable, Plan
+from dflow.cluster.scheduler import is_refused
+from dflow.compile import DeviceInfo, DevicePlan, DeviceTable, Plan
 from dflow.errors import (
     CancelledError,
     DeadlineExceededError,
@@ -32,11 +33,20 @@ from dflow.runtime.actors import ActorKeeper
 from dflow.runtime.code import dump_part
 from dflow.runtime.cold import ColdStep
 from dflow.runtime.config import ConfigProto
-from dflow.runtime.dask_client import FutureCancelled, ask_scheduler, event_loop, when_done
+from dflow.runtime.dask_client import (
+    FutureCancelled,
+    ask_scheduler,
+    connection_args,
+    event_loop,
+    is_connected,
+    when_done,
+)
+from dflow.runtime.deadline import NEVER, Deadline, answered
 from dflow.runtime.extension import DflowExtension
 from dflow.runtime.failures import as_op_error, lost
+from dflow.runtime.known_devices import KnownDevices
 from dflow.runtime.lane import Lane
-from dflow.runtime.loops import Loop, LoopRun, LoopSpec, batched, choose_home
+from dflow.runtime.loops import Loop, LoopRun
 from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.versions import compare_versions
@@ -45,6 +55,7 @@ from dflow.runtime.worker import LANE_TIMEOUT, SHARE, DflowWorker, current_plugi
 logger = logging.getLogger("dflow.cluster")
 
 DEVICES_TIMEOUT = 30.0  # seconds to wait for the first worker, and for workers to declare their devices
+REFUSED_AFTER = 1.0  # seconds of refused connections, after which there is no scheduler
 GONE_TIMEOUT = 3.0  # seconds in which the scheduler hears of a worker's death, if the end of a lane was that
 
 
@@ -63,12 +74,9 @@ class ClusterBackend:
         self.process.on_lane_closed = self._lane_closed
         self.process.on_loop_report = self._report
         self._numbers = StepNumbers(self.session)
-        self._lock = threading.Lock()
-        self._table: DeviceTable | None = None
-        self._gone: set[str] = set()  # addresses whose lane closed, until the scheduler says that they are lost
-        self._cut = 0  # lanes that closed though their worker is alive: it has dropped our plans
-        self._warm: set[int] = set()
-        self._loops: dict[str, Loop] = {}
+        self._known = KnownDevices()
+        self._warm: set[int] = set()  # the numbers of the plans that have run, and are not forgotten
+        self._loops: dict[str, Loop] = {}  # those that have not ended
         self._actors = ActorKeeper(self.client, self.session)
         self._closed = False
 
@@ -85,50 +93,49 @@ class ClusterBackend:
 
     # -- devices
 
-    def devices(self, fresh: bool = False) -> DeviceTable:
+    def devices(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
         """The devices that the scheduler knows; waits for workers that have just come."""
-        table = self._table
-        if table is None or fresh:
-            table = self._table = self._ask_devices()
-        return table
+        table = None if fresh else self._known.table
+        return table or self._ask_devices(deadline)
 
-    def _ask_devices(self) -> DeviceTable:
+    def _ask_devices(self, deadline: Deadline) -> DeviceTable:
         started = time.monotonic()
         while True:
-            try:
-                answer = ask_scheduler(self.client, "dflow_devices")
-            except (TimeoutError, OSError) as error:
-                raise UnavailableError(None, None, f"the scheduler cannot be reached: {error}") from error
+            generation = self._known.generation
+            answer = self._ask_scheduler("dflow_devices", deadline)
             waited = time.monotonic() - started
-            ready = answer["members"] and not answer["waiting"]
             living = {member["address"] for member in answer["members"] if not member["lost"]}
-            if (ready and (waited > GONE_TIMEOUT or not living & self._gone)) or waited > DEVICES_TIMEOUT:
-                break
+            ready = answer["members"] and not answer["waiting"]
+            if (ready and (waited > GONE_TIMEOUT or not self._known.doubts(living))) or waited > DEVICES_TIMEOUT:
+                compare_versions(answer)
+                table = self._known.keep(_infos(answer), answer["version"], living, generation)
+                if table is not None:
+                    return table
+            if deadline.left() == 0.0:
+                raise deadline.error("the workers did not declare their devices")
             time.sleep(0.02)
-        self._cut += len(living & self._gone)
-        self._gone.clear()
-        compare_versions(answer)
-        infos = [
-            DeviceInfo(name, member["address"], member["virtual"] and "GPU" in name, member["lost"])
-            for member in answer["members"]
-            for name in member["devices"]
-        ]
-        return DeviceTable(tuple(infos), answer["version"] + self._cut)
+
+    def _ask_scheduler(self, handler: str, deadline: Deadline = NEVER) -> Any:
+        try:
+            return ask_scheduler(self.client, handler, timeout=deadline.left())
+        except OSError as error:
+            if isinstance(error, TimeoutError) and deadline.left() is not None:
+                raise deadline.error("the scheduler did not answer") from error
+            raise UnavailableError(None, None, f"the scheduler cannot be reached: {error}") from error
 
     # -- lanes
 
     def _open_lane(self, process: Process, address: str) -> Lane:
         loop = event_loop(self.client)
         lane = Lane(process, address, loop)
-        arguments = self.client.security.get_connection_args("client")
+        arguments = connection_args(self.client, "client")
         asyncio.run_coroutine_threadsafe(lane.open(arguments, self.session, LANE_TIMEOUT), loop)
         return lane
 
     def _lane_closed(self, lane: Lane) -> None:
         if self._closed:
             return
-        self._gone.add(lane.peer)
-        self._table = None
+        self._known.lane_closed(lane.peer)
         for loop in list(self._loops.values()):
             addresses = loop.spec.call.addresses
             if addresses[loop.spec.home] == lane.peer and not loop.done():
@@ -140,31 +147,42 @@ class ClusterBackend:
 
     # -- plans
 
-    def install(self, plan: Plan) -> None:
+    def install(self, plan: Plan, deadline: Deadline) -> None:
         """Send each device its part, and wait until all have it."""
-        replies = []
-        for device, part in plan.parts.items():
-            lane = self.process.lane_to(plan.addresses[device])
-            make = partial(m.Install, self.session, device, plan.number, dump_part(part))
-            replies.append(self.process.request(lane, make))
-        for address in {address for part in plan.parts.values() for address in part.addresses.values()}:
-            # They hear of the session, before another process may ask them something for it, and later of its end.
-            replies.append(self.process.request(self.process.lane_to(address), m.Ping))
-        for reply in replies:
-            reply.result()
+        asked = []
+        try:
+            for device, part in plan.parts.items():
+                lane = self.process.lane_to(plan.addresses[device])
+                make = partial(m.Install, self.session, device, plan.number, dump_part(part))
+                asked.append((lane, f"install {_in_words(part)}", self.process.request(lane, make)))
+            for address in {address for part in plan.parts.values() for address in part.addresses.values()}:
+                # They hear of the session, before another process may ask them something for it, and later of its end.
+                lane = self.process.lane_to(address)
+                asked.append((lane, "hear of the session", self.process.request(lane, m.Ping)))
+            for lane, what, reply in asked:
+                answered(lane, reply, what, deadline)
+        except BaseException:
+            for lane, _, reply in asked:
+                reply.add_done_callback(partial(self._forget_at, lane, plan))
+            raise
 
     def forget(self, plan: Plan) -> None:
+        self._warm.discard(plan.number)
         for lane in self.process.lanes():
             if lane.peer in plan.addresses.values():
-                lane.send(m.Forget(self.session, plan.number))
+                self._forget_at(lane, plan)
 
-    def run(self, plan: Plan, feeds: Sequence[Any], timeout: float | None) -> list[Any]:
+    def _forget_at(self, lane: Lane, plan: Plan, installed: object = None) -> None:
+        """installed: only after the answer to an `Install`, which a message right behind it would overtake."""
+        lane.send(m.Forget(self.session, plan.number))
+
+    def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         if plan.number in self._warm:
-            return Step(self.process, self.session, plan.call(), self._numbers).run(feeds, timeout)
+            return Step(self.process, self.session, plan.call(), self._numbers).run(feeds, deadline)
         self._actors.keep(plan)
         step = ColdStep(self.process, self.session, plan, self._numbers, self.client)
         try:
-            return step.run(feeds, timeout)
+            return step.run(feeds, deadline)
         finally:
             self._warm.add(plan.number)
 
@@ -174,38 +192,25 @@ class ClusterBackend:
 
     # -- loops
 
-    def repeat(
-        self,
-        plan: Plan,
-        *,
-        fetch_map: Any,
-        steps: int | None,
-        every: int,
-        device: Any,
-        label: str,
-        located: Callable[[Any], Any],
-    ) -> Loop:
+    def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
+        """Announce the loop to the worker of its home, then start it there as a Dask task."""
+        spec = loop.spec
         self._actors.keep(plan)
-        with self._lock:
-            name = f"{label}-{len(self._loops)}"
-            home = choose_home(plan, device)
-            spec = LoopSpec(
-                self.session, name, plan.call(), home, label, steps, every, fetch_map.names, batched(plan, label)
-            )
-            loop = self._loops[name] = Loop(spec, fetch_map, located)
         lane = self.process.lane_to(plan.addresses[spec.home])
-        loop.stopper = lambda error: lane.send(m.StopLoop(self.session, name, error))
-        self.process.request(lane, partial(m.InstallLoop, spec)).result()
-        future = self.client.submit(
-            run_loop,
-            self.session,
-            name,
-            key=f"{label}-{uuid.uuid4().hex}",
-            resources={spec.home: SHARE},
-            pure=False,
-        )
+        loop.stopper = lambda error: lane.send(m.StopLoop(self.session, spec.name, error))
+        self._loops[spec.name] = loop
+        loop.call_at_end(lambda: self._loops.pop(spec.name, None))
+        try:
+            reply = self.process.request(lane, partial(m.InstallLoop, spec))
+            answered(lane, reply, f"take the loop {loop.name!r} on {spec.home}", deadline)
+            key = f"{loop.name}-{uuid.uuid4().hex}"
+            resources = {spec.home: SHARE}
+            future = self.client.submit(run_loop, self.session, spec.name, key=key, resources=resources, pure=False)
+        except BaseException as error:
+            loop.stop()
+            loop.ended(None, error)
+            raise
         when_done(self.client, future, partial(_loop_ended, self.client, loop))
-        return loop
 
     def _report(self, report: m.LoopReport) -> None:
         loop = self._loops.get(report.loop)
@@ -213,7 +218,7 @@ class ClusterBackend:
             loop.reported(report.iteration, report.values)
 
     def queue_rows(self) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = list(ask_scheduler(self.client, "dflow_snapshot")["queues"])
+        rows: list[dict[str, Any]] = list(self._ask_scheduler("dflow_snapshot")["queues"])
         return rows
 
     # -- the end
@@ -264,7 +269,7 @@ def run_loop(session: str, name: str) -> tuple[int, OpError | None]:
 
 def _loop_ended(client: Client, loop: Loop, found: Any) -> None:
     """What the task of a loop gave: its result, or an exception."""
-    if isinstance(found, FutureCancelled) and client.status != "running":
+    if isinstance(found, FutureCancelled) and not is_connected(client):
         loop.ended(None, UnavailableError(None, None, f"the scheduler was lost, and the loop {loop.name!r} with it"))
     elif isinstance(found, FutureCancelled):
         loop.ended(None, CancelledError(None, None, f"Dask cancelled the loop {loop.name!r}"))
@@ -274,12 +279,31 @@ def _loop_ended(client: Client, loop: Loop, found: Any) -> None:
         loop.ended(found[0], None, found[1])
 
 
+def _infos(answer: dict[str, Any]) -> list[DeviceInfo]:
+    """The devices in the scheduler's answer."""
+    return [
+        DeviceInfo(name, member["address"], member["virtual"] and "GPU" in name, member["lost"])
+        for member in answer["members"]
+        for name in member["devices"]
+    ]
+
+
+def _in_words(part: DevicePlan) -> str:
+    """A plan's part on one device, for an error: the operations that the user knows."""
+    labels = [segment.label for segment in part.segments]
+    more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+    return f"plan {part.plan} ({', '.join(labels[:3])}{more}) on {part.device}"
+
+
 def _connect(target: str, config: ConfigProto) -> Client:
     milliseconds = config.operation_timeout_in_ms
     limit = {"timeout": milliseconds / 1000} if milliseconds else {}
     try:
         if not target.startswith(("inproc://", "ucx://")):  # the others have a host and a port
             get_address_host_port(target)  # a Client that cannot even try leaves half of itself behind
+            if limit.get("timeout", REFUSED_AFTER) >= REFUSED_AFTER and is_refused(target, REFUSED_AFTER):
+                fact = f"no Dask scheduler answers at {target}: nobody listens there"
+                raise UnavailableError(None, None, fact)
     except ValueError as error:
         fact = "No session factory registered for the given session options: "
         raise NotFoundError(None, None, f"{fact}{target!r} is no address of a Dask scheduler: {error}") from error
@@ -295,11 +319,12 @@ def _connect(target: str, config: ConfigProto) -> Client:
 def reset_cluster(target: str, containers: list[str], config: ConfigProto) -> None:
     """Drop the state in containers on every worker; sessions of the cluster get AbortedError."""
     backend = ClusterBackend(target, config)
+    deadline = Deadline(config.operation_timeout_in_ms / 1000 or None)
     try:
-        addresses = {info.address for info in backend.devices().devices if not info.lost}
+        addresses = {info.address for info in backend.devices(deadline=deadline).devices if not info.lost}
         make = partial(m.Reset, tuple(containers))
-        replies = [backend.process.request(backend.process.lane_to(address), make) for address in sorted(addresses)]
-        for reply in replies:
-            reply.result()
+        lanes = [backend.process.lane_to(address) for address in sorted(addresses)]
+        for lane, reply in [(lane, backend.process.request(lane, make)) for lane in lanes]:
+            answered(lane, reply, "drop its containers", deadline)
     finally:
         backend.close()

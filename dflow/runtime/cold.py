@@ -24,16 +24,21 @@ import dask
 from dask.delayed import Delayed, delayed
 from distributed import Client, Future
 
-from dflow.compile import CallPlan, Plan
-from dflow.errors import CancelledError, OpError, UnavailableError
+from dflow.compile import CallPlan, Plan, Segment
+from dflow.errors import CancelledError, DeadlineExceededError, OpError, OutOfRangeError, UnavailableError
 from dflow.runtime import messages as m
 from dflow.runtime.cold_part import ColdPart, SegmentResult
 from dflow.runtime.dask_client import FutureCancelled, when_done
+from dflow.runtime.deadline import answered
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.part import StepId
 from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.worker import SHARE, current_plugin
+
+# What a step may end with by intent.  Such an end is a result of its task, and passed on by the tasks after it: an
+# exception would be a traceback in the worker's log.
+QUIET_ENDS = (OutOfRangeError, CancelledError, DeadlineExceededError)
 
 # -- on the worker
 
@@ -43,17 +48,24 @@ def run_segment(
 ) -> SegmentResult:
     """The Dask task of a segment."""
     plugin = current_plugin()
-    process, step = plugin.process, (owner, number)
-    host = process.hosts.get(device)
-    part = host.part(step) if host is not None else None
-    if not isinstance(part, ColdPart):
-        fact = f"the step is not known on {device} (any more): its worker was lost or its session ended"
-        raise UnavailableError(None, None, fact)
     key = plugin.current_key()
+    for result in upstream:
+        if result.end is not None:
+            return SegmentResult({}, end=result.end)
+    host = plugin.process.hosts.get(device)
+    part = host.part((owner, number)) if host is not None else None
+    if not isinstance(part, ColdPart):
+        label = str(key).rpartition("-")[0]
+        fact = f"{label!r} cannot run on {device}, which does not know step {number} of {owner} (any more): "
+        raise UnavailableError(None, None, f"{fact}its worker was lost, or the step or its session has ended")
     plugin.watch(key, part.cancel)
     try:
         values = {edge: value for result in upstream for edge, value in result.values.items() if edge in picks}
         return part.run_segment(index, values)
+    except QUIET_ENDS as error:
+        end = error.portable()
+        part.fail(end)  # tells the owner now: the tasks that it asks for may wait for others
+        return SegmentResult({}, end=end)
     except OpError as error:
         failure = error.portable()
     finally:
@@ -88,33 +100,37 @@ class ColdStep(Step):
         self._inbox.put(partial(self._arrived, index, found))
 
     def _announce(self, call: CallPlan, fed: dict[int, Any]) -> None:
-        replies = []
+        asked = []
         for device, address in call.addresses.items():
             lane = self.process.lane_to(address)
             self._lanes.setdefault(lane, []).append(device)
             feeds = [(edge, fed[edge]) for edge in call.feeds_of[device]]
             make = partial(m.Announce, self.session, device, call.number, self.id, self.floor, feeds)
-            replies.append(self.process.request(lane, make))
-        for reply in replies:
-            reply.result()
+            asked.append((lane, device, self.process.request(lane, make)))
+        for lane, device, reply in asked:
+            answered(lane, reply, f"take its part of the first run of plan {call.number} on {device}", self.deadline)
 
     def _arrived(self, index: int, found: SegmentResult | BaseException) -> None:
-        if isinstance(found, BaseException):
-            self._fail(_step_error(found))
-            return
         segment = self._plan.segments[index]
+        if isinstance(found, BaseException):
+            self._fail(_step_error(found, segment))
+            return
+        if found.end is not None:
+            self._fail(found.end)
+            return
         if found.lent:
             lane = self.process.lane_to(self._plan.addresses[segment.device])
             make = partial(m.TakeOver, self.id, segment.device, index)
-            if not self.process.request(lane, make).result():
+            task = f"hand over what {segment.label!r} on {segment.device} was lent"
+            if not answered(lane, self.process.request(lane, make), task, self.deadline):
                 fact = f"the elements that {segment.device} lent to this step went back to their queue"
                 self._fail(UnavailableError(None, None, fact))
                 return
         self.values.update(found.values)
         self._one_less()
 
-    def _wait(self, timeout: float | None) -> None:
-        super()._wait(timeout)
+    def _wait(self) -> None:
+        super()._wait()
         for lane, devices in self._lanes.items():
             for device in devices:
                 lane.send(m.EndStep(self.id, device))
@@ -152,12 +168,13 @@ def _sinks(plan: Plan) -> dict[int, None]:
     return {s.index: None for s in plan.segments if fetched & set(s.gives) or not needed & set(s.gives)}
 
 
-def _step_error(error: BaseException) -> OpError:
-    """The exception of a task, as dflow's; Dask's own mean that a worker was lost."""
+def _step_error(error: BaseException, segment: Segment) -> OpError:
+    """The exception of a segment's task, as dflow's; Dask's own mean that a worker was lost."""
     if isinstance(error, OpError):
         return error
     if isinstance(error, FutureCancelled):
-        return CancelledError(None, None, f"Dask cancelled a task of the step: {error}")
+        return CancelledError(None, None, f"Dask cancelled {segment.label!r} on {segment.device}: {error}")
     if type(error).__module__.startswith("distributed"):
-        return UnavailableError(None, None, f"a worker was lost in the middle of the step: {error}")
+        fact = f"{segment.label!r} on {segment.device}, or what it needs, was lost with a worker: {error}"
+        return UnavailableError(None, None, fact)
     return as_op_error(error)

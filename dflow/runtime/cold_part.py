@@ -28,10 +28,12 @@ class SegmentResult:
     """What a segment's task gives: the values of its edges.
 
     lent: the caller must take them over, at the device of the segment, or they go back to their queue.
+    end: what ended the step, if that is no failure; there are no values then.
     """
 
     values: dict[int, Any]
     lent: bool = False
+    end: OpError | None = None
 
 
 class ColdPart(Attempts):

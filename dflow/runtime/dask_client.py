@@ -1,7 +1,8 @@
 """What dflow asks of Dask's client and worker objects beyond their documented methods, in one place.
 
-`Client.scheduler` is the RPC proxy that Dask's own extensions use to call handlers of the scheduler, and
-`IOLoop.asyncio_loop` is how Tornado gives the event loop that it wraps.
+`Client.scheduler` is the RPC proxy that Dask's own extensions use to call handlers of the scheduler; `Client.status` is
+what its `repr` shows; `security` is what the node itself connects with; `IOLoop.asyncio_loop` is how Tornado gives the
+event loop that it wraps.  tests/runtime/test_dask_client.py tells when Dask changes one of them.
 """
 
 from __future__ import annotations
@@ -12,12 +13,29 @@ from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
 from typing import Any
 
-__all__ = ["FutureCancelled", "ask_scheduler", "event_loop", "when_done"]
+__all__ = ["FutureCancelled", "ask_scheduler", "connection_args", "event_loop", "is_connected", "when_done"]
 
 
-def ask_scheduler(client: Any, handler: str, **arguments: Any) -> Any:
-    """Call a handler of the scheduler, and wait for its answer.  OSError if the scheduler is gone."""
-    return client.sync(getattr(client.scheduler, handler), **arguments)
+def ask_scheduler(client: Any, handler: str, *, timeout: float | None = None, **arguments: Any) -> Any:
+    """Call a handler of the scheduler, and wait for its answer.
+
+    OSError if the scheduler is gone: at once if the client has noticed that already; TimeoutError after `timeout`
+    seconds.
+    """
+    if not is_connected(client):  # an RPC would try to connect for 30 s
+        raise OSError("the connection to it was lost")
+    return client.sync(getattr(client.scheduler, handler), callback_timeout=timeout, **arguments)
+
+
+def is_connected(client: Any) -> bool:
+    """Has the client its scheduler?  False from the end of the connection on, also while the client reconnects."""
+    return bool(client.status == "running")
+
+
+def connection_args(node: Any, role: str) -> dict[str, Any]:
+    """What `distributed.comm.connect` needs besides an address, TLS for example.  role: "client" or "worker"."""
+    arguments: dict[str, Any] = node.security.get_connection_args(role)
+    return arguments
 
 
 def event_loop(server: Any) -> asyncio.AbstractEventLoop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,8 +16,9 @@ from dflow.devices import device_name
 from dflow.errors import CancelledError
 from dflow.registry import OPS
 from dflow.runtime.config import ConfigProto
+from dflow.runtime.deadline import NEVER, Deadline
 from dflow.runtime.host import DeviceHost
-from dflow.runtime.loops import Loop, LoopRun, LoopSpec, batched, choose_home
+from dflow.runtime.loops import Loop, LoopRun
 from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
 
@@ -64,45 +65,33 @@ class LocalBackend:
         infos = [DeviceInfo(host.name, "", host.virtual) for host in self.process.hosts.values()]
         self._table = DeviceTable(tuple(infos))
         self._numbers = StepNumbers(self.session)
-        self._loops: list[Loop] = []
+        self._loops: dict[str, Loop] = {}  # those that have not ended
 
-    def devices(self, fresh: bool = False) -> DeviceTable:
+    def devices(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
         return self._table
 
-    def install(self, plan: Plan) -> None:
-        for device, part in plan.parts.items():
-            self.process.hosts[device].install(self.session, part, OPS)
+    def install(self, plan: Plan, deadline: Deadline) -> None:
+        try:
+            for device, part in plan.parts.items():
+                self.process.hosts[device].install(self.session, part, OPS)
+        except BaseException:
+            self.forget(plan)
+            raise
 
     def forget(self, plan: Plan) -> None:
         for host in self.process.hosts.values():
             host.forget_plan(self.session, plan.number)
 
-    def run(self, plan: Plan, feeds: Sequence[Any], timeout: float | None) -> list[Any]:
-        return Step(self.process, self.session, plan.call(), self._numbers).run(feeds, timeout)
+    def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
+        return Step(self.process, self.session, plan.call(), self._numbers).run(feeds, deadline)
 
-    def repeat(
-        self,
-        plan: Plan,
-        *,
-        fetch_map: Any,
-        steps: int | None,
-        every: int,
-        device: Any,
-        label: str,
-        located: Callable[[Any], Any],
-    ) -> Loop:
-        name = f"{label}-{len(self._loops)}"
-        home = choose_home(plan, device)
-        spec = LoopSpec(
-            self.session, name, plan.call(), home, label, steps, every, fetch_map.names, batched(plan, label)
-        )
-        loop = Loop(spec, fetch_map, located)
-        run = LoopRun(self.process, spec, report=loop.reported)
+    def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
+        run = LoopRun(self.process, loop.spec, report=loop.reported)
         loop.stopper = run.stop
-        thread = threading.Thread(target=loop.run_here, args=(run,), name=f"dflow-loop-{label}", daemon=True)
-        self._loops.append(loop)
+        thread = threading.Thread(target=loop.run_here, args=(run,), name=f"dflow-loop-{loop.name}", daemon=True)
+        self._loops[loop.spec.name] = loop
+        loop.call_at_end(lambda: self._loops.pop(loop.spec.name, None))
         thread.start()
-        return loop
 
     def queue_rows(self) -> list[dict[str, Any]]:
         return self.process.queue_rows()
@@ -110,7 +99,7 @@ class LocalBackend:
     def close(self, wait: bool = True) -> None:
         """Cancel every step; the loops end with it."""
         error = CancelledError(None, None, "the run was cancelled: its session was closed")
-        for loop in self._loops:
+        for loop in list(self._loops.values()):
             loop.stop()
         for step in list(self.process.steps.values()):
             step.cancel(error)

@@ -254,7 +254,7 @@ class Loop:
         self._located = located
         self._reports: SimpleQueue[Any] = SimpleQueue()
         self._done = threading.Event()
-        self._at_end: list[Callable[[], None]] = []
+        self._at_end: list[Callable[[], object]] = []
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
@@ -313,7 +313,7 @@ class Loop:
         for callback in callbacks:
             callback()
 
-    def call_at_end(self, callback: Callable[[], None]) -> None:
+    def call_at_end(self, callback: Callable[[], object]) -> None:
         """Call `callback` once, when the loop ends; at once if it has ended."""
         with self._lock:
             if not self._done.is_set():

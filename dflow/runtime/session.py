@@ -7,71 +7,25 @@ Source: tf.Session of TensorFlow 1.15.
 
 from __future__ import annotations
 
+import itertools
 import logging
-import threading
-import warnings
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from dflow import scopes
 from dflow.cluster.spec import ClusterSpec
-from dflow.compile import DeviceTable, Plan, compile_plan
-from dflow.compile.place import default_device
 from dflow.devices import DeviceSpec
 from dflow.errors import CancelledError, NotFoundError, OpError
-from dflow.graph import Graph, Operation, Tensor, get_default_graph
+from dflow.graph import Graph, Tensor, get_default_graph
+from dflow.runtime.backend import Backend, HasActors
 from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
+from dflow.runtime.deadline import Deadline
 from dflow.runtime.fetches import FetchMap, feed_tensor, feed_value
 from dflow.runtime.local import LocalBackend
-from dflow.runtime.loops import Loop
+from dflow.runtime.loops import Loop, LoopSpec, batched, choose_home
+from dflow.runtime.plans import Plans
 from dflow.runtime.transfers import fetched
-
-PLANS_KEPT = 256  # of a session; the least recently used goes first
-
-
-class Backend(Protocol):
-    """Where plans run."""
-
-    def devices(self, fresh: bool = False) -> DeviceTable:
-        """The devices that exist; fresh: ask again."""
-
-    def install(self, plan: Plan) -> None:
-        """Make a plan known where it will run."""
-
-    def forget(self, plan: Plan) -> None:
-        """A plan that will not run again."""
-
-    def run(self, plan: Plan, feeds: Sequence[Any], timeout: float | None) -> list[Any]:
-        """Run it once; the value of each fetch, None for an operation."""
-
-    def repeat(
-        self,
-        plan: Plan,
-        *,
-        fetch_map: FetchMap,
-        steps: int | None,
-        every: int,
-        device: Any,
-        label: str,
-        located: Callable[[OpError], OpError],
-    ) -> Loop:
-        """Run it again and again, next to its devices; gives the loop."""
-
-    def queue_rows(self) -> list[dict[str, Any]]:
-        """How all queues are, and who waits for them, as of the last second."""
-
-    def close(self, wait: bool = True) -> None:
-        """Cancel what runs and let everything go; wait: until the connection is closed."""
-
-
-@runtime_checkable
-class HasActors(Protocol):
-    """A backend whose state consists of Dask actors."""
-
-    def actor(self, spec: Any) -> Any:
-        """The actor of a spec."""
 
 
 class BaseSession:
@@ -89,16 +43,11 @@ class BaseSession:
         self._config = config or ConfigProto()
         self._target = target or ""
         self._closed = False
-        self._lock = threading.RLock()
-        self._plans: OrderedDict[Any, Plan] = OrderedDict()
-        self._users: Counter[int] = Counter()  # plan number -> steps and loops that run it
-        self._evicted: dict[int, Plan] = {}  # plans that left the cache and still have users
-        self._plan_count = 0
-        self._default_device = ""
-        self._placed_state: dict[Operation, str] = {}  # where operations with state were placed
+        self._loop_numbers = itertools.count()
         if self._config.log_device_placement:
             _show_placements()
         self._backend = _make_backend(self._target, self._config)
+        self._plans = Plans(self._backend, self._config)
 
     # -- what it is
 
@@ -182,15 +131,15 @@ class BaseSession:
         options: RunOptions | None,
         run_metadata: RunMetadata | None,
     ) -> Any:
-        milliseconds = (options.timeout_in_ms if options else 0) or self._config.operation_timeout_in_ms
+        deadline = self._deadline(options)
         try:
-            plan = self._plan(fetch_map.elements, feeds)
+            plan = self._plans.take(fetch_map.elements, feeds, deadline)
             if run_metadata is not None:
                 run_metadata.placement = dict(plan.placement)
             try:
-                found = self._backend.run(plan, values, milliseconds / 1000 if milliseconds else None)
+                found = self._backend.run(plan, values, deadline)
             finally:
-                self._done_with(plan)
+                self._plans.done(plan)
         except Exception as error:
             if self._closed and not isinstance(error, CancelledError):  # whatever a connection says that is going away
                 raise CancelledError(None, None, "the run was cancelled: its session was closed") from error
@@ -236,77 +185,38 @@ class BaseSession:
         fetch_map = FetchMap(self._graph, fetches)
         if not fetch_map.elements:
             raise ValueError(f"there is nothing to repeat in {fetches!r}")
-        plan = self._plan(fetch_map.elements, ())
+        deadline = self._deadline()
         label = name or fetch_map.elements[0].name.partition(":")[0]
         try:
-            loop = self._backend.repeat(
-                plan, fetch_map=fetch_map, steps=steps, every=every, device=device, label=label, located=self._with_op
-            )
-        except BaseException:
-            self._done_with(plan)
-            raise
-        loop.call_at_end(lambda: self._done_with(plan))
-        return loop
-
-    def _plan(self, elements: tuple[Tensor | Operation, ...], feeds: tuple[Tensor, ...]) -> Plan:
-        """The plan of these fetches and feeds; compiled and installed at first sight.
-
-        Whoever gets it calls `_done_with` afterwards: a plan that leaves the cache is forgotten after its last user.
-        """
-        table = self._backend.devices()
-        key = (elements, feeds, self._graph.mutations, table.version)
-        with self._lock:
-            plan = self._plans.get(key)
-            if plan is not None:
-                self._plans.move_to_end(key)
-                self._users[plan.number] += 1
-                return plan
-        table = self._backend.devices(fresh=True)
-        key = (elements, feeds, self._graph.mutations, table.version)
-        with self._lock:
-            if self._default_device not in table.names:
-                self._default_device = default_device(table)
-            self._plan_count += 1
-            number = self._plan_count
-        plan = compile_plan(
-            elements,
-            feeds,
-            table,
-            self._default_device,
-            number=number,
-            soft_placement=self._config.allow_soft_placement,
-            log_placement=self._config.log_device_placement,
-            earlier=self._placed_state,
-        )
-        try:
-            self._backend.install(plan)
+            plan = self._plans.take(fetch_map.elements, (), deadline)
+            try:
+                home = choose_home(plan, device)
+                spec = LoopSpec(
+                    session=self._backend.session,
+                    name=f"{label}-{next(self._loop_numbers)}",
+                    call=plan.call(),
+                    home=home,
+                    label=label,
+                    steps=steps,
+                    every=every,
+                    names=fetch_map.names,
+                    batched=batched(plan, label),
+                )
+                loop = Loop(spec, fetch_map, self._with_op)
+                self._backend.repeat(plan, loop, deadline)
+            except BaseException:
+                self._plans.done(plan)
+                raise
         except OpError as error:
-            self._backend.forget(plan)
             self._with_op(error)
             raise
-        with self._lock:
-            kept = self._plans.setdefault(key, plan)
-            self._users[kept.number] += 1
-            unwanted = [plan] if kept is not plan else []  # another thread was faster
-            if len(self._plans) > PLANS_KEPT:
-                unwanted.append(self._plans.popitem(last=False)[1])
-            in_use = [old for old in unwanted if self._users[old.number]]
-            self._evicted.update({old.number: old for old in in_use})
-        for old in unwanted:
-            if old not in in_use:
-                self._backend.forget(old)
-        return kept
+        loop.call_at_end(lambda: self._plans.done(plan))
+        return loop
 
-    def _done_with(self, plan: Plan) -> None:
-        """A step or a loop of the plan has ended."""
-        with self._lock:
-            self._users[plan.number] -= 1
-            if self._users[plan.number]:
-                return
-            del self._users[plan.number]
-            evicted = self._evicted.pop(plan.number, None)
-        if evicted is not None and not self._closed:
-            self._backend.forget(evicted)
+    def _deadline(self, options: RunOptions | None = None) -> Deadline:
+        """From now on: the time that a run has."""
+        milliseconds = (options.timeout_in_ms if options else 0) or self._config.operation_timeout_in_ms
+        return Deadline(milliseconds / 1000 or None)
 
     def _with_op(self, error: OpError) -> OpError:
         """The error with the operation of this graph that it names."""
@@ -382,34 +292,6 @@ class Session(BaseSession):
                 blocks.__exit__(*exc_info)
         finally:
             self.close()
-
-
-class InteractiveSession(BaseSession):
-    """A session that is the default one from its construction until `close()`; so is `graph`, if it is given.
-
-    Warns if another one is open.
-    """
-
-    _open = 0
-    _open_lock = threading.Lock()
-
-    def __init__(self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None) -> None:
-        super().__init__(target, graph, config)
-        with InteractiveSession._open_lock:
-            if InteractiveSession._open:
-                warnings.warn(
-                    "An interactive session is already active. Call its close() to let go of what it holds.",
-                    stacklevel=2,
-                )
-            InteractiveSession._open += 1
-        self._take_back = scopes.make_default(self, graph)
-
-    def close(self) -> None:
-        if not self._closed:
-            super().close()
-            with InteractiveSession._open_lock:
-                InteractiveSession._open -= 1
-            self._take_back()
 
 
 def _flat_feeds(feed_dict: dict[Any, Any] | None) -> list[tuple[Any, Any]]:

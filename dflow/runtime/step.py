@@ -16,7 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dflow.compile import CallPlan
-from dflow.errors import CancelledError, DeadlineExceededError, OpError
+from dflow.errors import CancelledError, OpError
+from dflow.runtime.deadline import NEVER, Deadline
 from dflow.runtime.failures import lost
 from dflow.runtime.part import Edges, Part, StepId
 from dflow.runtime.stall import report
@@ -60,6 +61,7 @@ class Step:
         self.id, self.floor = numbers.begin()
         self.values: dict[int, Any] = {}
         self.error: BaseException | None = None
+        self.deadline = NEVER
         self.waited_s = 0.0  # how long the owner's thread had nothing to run
         self._numbers = numbers
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -69,16 +71,17 @@ class Step:
         self._parts: list[Part] = []
         self._lanes: dict[Lane, list[str]] = {}  # lane -> the devices behind it
 
-    def run(self, feeds: Sequence[Any], timeout: float | None = None) -> list[Any]:
+    def run(self, feeds: Sequence[Any], deadline: Deadline = NEVER) -> list[Any]:
         """Run to the end; gives the value of each fetch (None for an operation), as the device has it.
 
-        timeout: seconds; None waits for ever.  Raises the first failure; DeadlineExceededError; CancelledError;
-        UnavailableError if a process that has a part of the step is lost.
+        Raises the first failure; DeadlineExceededError; CancelledError; UnavailableError if a process that has a part
+        of the step is lost.
         """
+        self.deadline = deadline
         self.process.steps[self.id] = self
         try:
             self._start(dict(zip(self.call.feeds, feeds, strict=True)))
-            self._wait(timeout)
+            self._wait()
             return [None if edge is None else self.values[edge] for edge in self.call.fetches]
         except BaseException as error:
             with self._lock:
@@ -108,18 +111,17 @@ class Step:
             self._lanes.setdefault(lane, []).append(device)
             process.send_start(lane, self.session, device, self.call.number, self.id, self.floor, feeds)
 
-    def _wait(self, timeout: float | None) -> None:
-        deadline = None if timeout is None else time.monotonic() + timeout
+    def _wait(self) -> None:
         while self._open and self.error is None:
             try:
-                self._next(deadline)()
+                self._next()()
             except queue.Empty:
                 with self._lock:
                     if not self._inbox.empty():  # just in time
                         continue
                     self._over = True
-                fact = f"Timed out waiting for notification: the step did not end within {timeout:g} s"
-                self.error = DeadlineExceededError(None, None, "\n".join([fact, *self._waits()]))
+                fact = "Timed out waiting for notification: the step did not end"
+                self.error = self.deadline.error(fact, self._waits())
         if self.error is not None:
             raise self.error
 
@@ -135,14 +137,14 @@ class Step:
         mine = [row for row in rows if any(w["who"].endswith(whose) for w in row["waiting"])]
         return [report(mine)] if mine else []
 
-    def _next(self, deadline: float | None) -> Callable[[], None]:
+    def _next(self) -> Callable[[], None]:
         """The next thing to do in this thread; queue.Empty at the deadline."""
         try:
             return self._inbox.get_nowait()
         except queue.Empty:
             started = time.monotonic()
             try:
-                return self._inbox.get(timeout=None if deadline is None else max(0.0, deadline - started))
+                return self._inbox.get(timeout=self.deadline.left())
             finally:
                 self.waited_s += time.monotonic() - started
 

@@ -1,9 +1,11 @@
 """Workers and clients die: whoever waits hears of it, nothing runs twice, nothing of the dead stays."""
 
+import re
 import signal
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 import dflow as df
@@ -162,7 +164,9 @@ def test_a_segment_runs_once(session: df.Session, look: Look) -> None:
     assert all("runs at most once" in str(error) for error in errors)
     gate.put(2)
     assert run.result() == 2
-    assert isinstance(again(0), df.errors.UnavailableError)
+    late = again(0)
+    assert isinstance(late, df.errors.UnavailableError)
+    assert f"cannot run on {device}, which does not know step {number} of {owner}" in str(late)
     assert tap.size() == 1
 
 
@@ -240,13 +244,39 @@ def test_killing_clients_at_any_moment_leaves_nothing(session: df.Session, clien
         client.kill()
 
 
-def test_a_lost_scheduler_ends_a_run_that_waits() -> None:
-    """Workers end with their scheduler, and what waits there ends with UnavailableError; a new session cannot start."""
+def test_a_worker_that_dies_while_it_installs_a_plan_is_named_with_the_plan(
+    session: df.Session, cluster: EmbeddedCluster, look: Look
+) -> None:
+    """Guards `answered`: the end of a lane alone does not say what was asked for."""
+    tap = Tap(session, "dies", W0)
+    tap.size()
+    address, worker = look.address(WORKER0), look.process_of(WORKER0)
+    worker.send_signal(signal.SIGSTOP)
+    run = Background(lambda: tap.put(1))
+    eventually(lambda: session.backend.process._requests)  # type: ignore[attr-defined]
+    cluster.kill_worker(WORKER0)
+    error = run.result(5)
+    assert isinstance(error, df.errors.UnavailableError)
+    expected = rf"worker {address} was lost and did not install plan \d+ \(fifo_queue_enqueue\) on /job:worker/.*:CPU:0"
+    assert re.search(expected, str(error)), error
+    cluster.wait_for_workers()
+
+
+def test_a_lost_scheduler_ends_what_runs_and_what_is_started_later_at_once() -> None:
+    """UnavailableError for a run, a loop and a new run; Dask's client would try to reconnect for 30 s."""
     with EmbeddedCluster(ps=1, workers=0, nanny=False) as cluster, df.Session(cluster.scheduler_address) as session:
         tap = Tap(session, "q")
         tap.put(1)
         tap.take()
+        loop = session.repeat(tap.queue.dequeue())
         run = Background(lambda: session.run(tap.dequeue))
-        cluster.processes["scheduler"].close()
-        assert isinstance(run.result(30), df.errors.OpError)
-        session.close()
+        (scheduler,) = psutil.Process(cluster.processes["scheduler"].pid).children()
+        scheduler.kill()
+        assert isinstance(run.result(5), df.errors.UnavailableError)
+        with pytest.raises(df.errors.UnavailableError, match="lost, and the loop"):
+            loop.join(5)
+        client = session.backend.client  # type: ignore[attr-defined]
+        eventually(lambda: client.status != "running")
+        later = Background(lambda: session.run(tap.queue.is_closed()))
+        assert isinstance(later.result(5), df.errors.UnavailableError)
+        assert "the scheduler cannot be reached" in str(later.outcome)

@@ -10,6 +10,8 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
+from dflow.runtime import plans
+from dflow.runtime.cluster import ClusterBackend
 from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually
 
 pytestmark = pytest.mark.timeout(60)
@@ -137,3 +139,23 @@ def test_a_file_name_that_a_dead_client_asked_for_goes_to_a_living_one(
         eventually(lambda: look.queue("asked")["waiting_dequeues"] == 0)
         session.run(put, {name: "f"})
         assert session.run(taken) == b"f"
+
+
+def test_a_session_keeps_nothing_of_loops_that_ended_and_plans_that_it_forgot(
+    session: df.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session may live for weeks; the names of its loops stay different."""
+    monkeypatch.setattr(plans, "PLANS_KEPT", 2)
+    with df.device(PS):
+        x = df.random_uniform([])
+    names = set()
+    for _ in range(3):
+        session.run(df.identity(x))
+        loop = session.repeat(x, steps=1, name="same")
+        assert loop.join(20) == 1
+        names.add(loop.spec.name)
+    backend = session.backend
+    assert isinstance(backend, ClusterBackend)
+    assert len(names) == 3
+    assert backend._loops == {}
+    assert len(backend._warm) <= 2

@@ -66,3 +66,36 @@ def test_threads_of_a_closed_session_end_by_themselves(target: str) -> None:
         thread.join(60)
     assert [thread for thread in threads if thread.is_alive()] == []
     assert [runner.exceptions_raised for runner in tf.get_collection(tf.GraphKeys.QUEUE_RUNNERS)] == [[], []]
+
+
+def test_workers_log_no_stack_trace_of_a_first_run_that_finds_the_end(cluster: EmbeddedCluster) -> None:
+    """R12.15: a closed queue ends a Dask task graph, tasks after the dequeue too, and none of them failed."""
+    logs = {name: cluster.log_file(name) for name in cluster.processes}
+    before = {name: len(log.read_bytes()) for name, log in logs.items()}
+    with tf.device("/job:ps"):
+        queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="quietly")
+        taken = queue.dequeue()
+    with tf.device("/job:worker/task:0"):
+        later = taken + 1.0
+    with tf.device("/job:worker/task:1"):
+        last = later * 2.0
+    with tf.Session(cluster.scheduler_address, config=LIMIT) as sess:
+        sess.run(queue.close())
+        with pytest.raises(tf.errors.OutOfRangeError, match="quietly") as caught:
+            sess.run(last)
+        assert caught.value.op is taken.op
+        with pytest.raises(tf.errors.CancelledError, match="quietly"):
+            sess.run(queue.enqueue([1.0]))
+        sess.run(tf.random_uniform([]))  # a moment later
+    for name, log in logs.items():
+        told = log.read_bytes()[before[name] :].decode(errors="replace")
+        assert "Compute Failed" not in told, name
+
+
+def test_the_end_of_one_branch_of_a_first_run_does_not_wait_for_another(target: str) -> None:
+    """The end is a result of a task, which Dask would hand on only with those of all other branches."""
+    ended, waits = (tf.FIFOQueue(2, [tf.float32], shapes=[[]]) for _ in range(2))
+    with tf.Session(target, config=LIMIT) as sess:
+        sess.run(ended.close())
+        with pytest.raises(tf.errors.OutOfRangeError):
+            sess.run(ended.dequeue() + waits.dequeue())

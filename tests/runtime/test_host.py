@@ -12,6 +12,7 @@ import pytest
 import dflow as df
 from dflow.errors import AbortedError, CancelledError
 from dflow.registry import OPS, READERS
+from dflow.runtime.deadline import NEVER
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.part import Part, end_parts
 from dflow.specs import QueueSpec, ReaderSpec
@@ -55,7 +56,7 @@ def session() -> Iterator[df.Session]:
 def waiting(session: df.Session) -> Any:
     """A host, and what starts a part of a step that waits in a dequeue."""
     queue = df.FIFOQueue(9, ["float32"], shapes=[[]])
-    plan = session._plan((queue.dequeue().op,), ())
+    plan = session._plans.take((queue.dequeue().op,), (), NEVER)
     (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
     name = session.backend.session  # type: ignore[attr-defined]
 

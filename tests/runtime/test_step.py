@@ -4,6 +4,7 @@ import pytest
 
 from dflow.compile import CallPlan
 from dflow.errors import CancelledError, DeadlineExceededError
+from dflow.runtime.deadline import Deadline
 from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
 
@@ -35,7 +36,7 @@ def test_values_that_come_with_the_end_of_the_part_are_the_result(step: Waiting)
 def test_values_that_come_after_a_deadline_go_back(step: Waiting) -> None:
     loans: list[bool] = []
     with pytest.raises(DeadlineExceededError):
-        step.run((), timeout=0.01)
+        step.run((), Deadline(0.01))
     step.fetched([(0, 7)], loans.append, PART)
     assert loans == [False]
 
