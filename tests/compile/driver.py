@@ -76,6 +76,7 @@ class Driver:
         for device, part in plan.parts.items():
             host = DeviceHost(device)
             self._process.add_host(host)
+            host.begin_session(SESSION)
             host.install(SESSION, part, kernels)
 
     def run(self, feeds: Sequence[Any] = ()) -> Outcome:

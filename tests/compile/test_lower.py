@@ -11,6 +11,7 @@ import pytest
 
 import dflow as df
 from dflow.compile import Plan
+from dflow.runtime.deadline import NEVER
 from tests.compile.helpers import compiled, cpu, names, segment_with
 
 
@@ -239,9 +240,9 @@ def test_running_a_plan_leaves_it_as_it_was() -> None:
     with df.Session(config=df.ConfigProto(device_count={"CPU": 3})) as session:
         plan = compiled(df.negative(df.identity(df.constant([1.0, 2.0]))), table=session.backend.devices())
         before = pickle.dumps(plan)
-        session.backend.install(plan)
+        session.backend.install(plan, NEVER)
         for _ in range(2):
-            session.backend.run(plan, [], None)
+            session.backend.run(plan, [], NEVER)
         assert pickle.dumps(plan) == before
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from dflow.runtime import cluster
 from dflow.runtime import messages as m
+from dflow.runtime.deadline import NEVER
 
 
 def test_a_plan_is_installed_when_all_that_have_to_do_with_it_know_the_session(
@@ -26,7 +27,7 @@ def test_a_plan_is_installed_when_all_that_have_to_do_with_it_know_the_session(
     backend: Any = object.__new__(cluster.ClusterBackend)
     backend.session = "session"
     backend.process = SimpleNamespace(lane_to=lambda address: address, request=request)
-    part = SimpleNamespace(addresses={"reader": "tcp://a", "names": "tcp://b"})
-    backend.install(SimpleNamespace(parts={"reader": part}, addresses={"reader": "tcp://a"}, number=1))
+    part = SimpleNamespace(plan=1, device="reader", segments=(), addresses={"reader": "tcp://a", "names": "tcp://b"})
+    backend.install(SimpleNamespace(parts={"reader": part}, addresses={"reader": "tcp://a"}, number=1), NEVER)
     assert asked[0] == ("tcp://a", m.Install("session", "reader", 1, b"", 0))
     assert ("tcp://b", m.Ping(0)) in asked
