@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import dflow as df
-
-MUTATIONS = int(os.environ.get("DFLOW_FUZZ", "500"))  # broken inputs that a fuzz test tries
 
 
 def records(form: Any, path: Path | str, state: Any = None) -> list[tuple[bytes, bytes]]:

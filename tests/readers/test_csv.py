@@ -4,6 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from dflow.graph import Graph, Tensor
 from dflow.ops.constants import constant, placeholder
 from dflow.readers.csv import decode, decode_csv
 from dflow.registry import NoGradient, op_def
+from tests.readers.bounds import bounded
+from tests.readers.helpers import mutated
 
 REQUIRED = None
 
@@ -294,6 +297,23 @@ def test_numbers_are_read_back_exactly(rows: list[tuple[float, int, float]]) -> 
     arrays = decode(records, [float64, int64, float32], [REQUIRED] * 3)
     for array, column in zip(arrays, zip(*rows, strict=True), strict=False):
         np.testing.assert_array_equal(array, np.array(column, array.dtype))
+
+
+@pytest.mark.parametrize("select_cols", [None, (0, 1, 3, 4)])
+def test_a_mutated_record_is_decoded_or_an_invalid_argument(select_cols: tuple[int, ...] | None) -> None:
+    """Each column has its dtype, and one value for each record."""
+    random = Random(19)
+    whole = b'12,-0.5,some text,"a ""quoted"" text, with\r\na newline",9223372036854775807'
+    columns: list[tuple[DType, Any]] = [(int32, 7), (float32, 1.5), (string, b""), (string, REQUIRED), (int64, 0)]
+    if select_cols:
+        columns = [columns[column] for column in select_cols]
+    with bounded() as inputs:
+        for _ in inputs:
+            try:
+                found = decoded([whole, mutated(whole, random)], *columns, na_value="1", select_cols=select_cols)
+            except InvalidArgumentError:
+                continue
+            assert all(len(column) == 2 for column in found)
 
 
 # -- the operation

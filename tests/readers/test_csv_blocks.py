@@ -1,7 +1,9 @@
 """CSV files in blocks of columns."""
 
 import csv
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import fsspec
@@ -14,8 +16,9 @@ import dflow as df
 from dflow.errors import InvalidArgumentError, NotFoundError
 from dflow.readers.csv_blocks import CSVReader
 from dflow.readers.features import FixedLenFeature
-from dflow.registry import READERS
-from tests.readers.helpers import file_names, run_to_end
+from dflow.registry import READERS, op_def
+from tests.readers.bounds import bounded
+from tests.readers.helpers import file_names, mutated, run_to_end
 
 
 @pytest.fixture
@@ -103,6 +106,36 @@ def test_what_pythons_csv_module_writes_is_read_from_any_state(
         form.open(str(path), state)
         assert list(iter(form.read, None)) == records[count:]
         form.close()
+
+
+def test_a_mutated_file_gives_blocks_or_an_invalid_argument(path: Path) -> None:
+    """Columns that a block has are decoded, each row has a value in each."""
+    random = Random(29)
+    whole = b'number,half,text\r\n1,0.5,"some, \r\ntext"\r\n\r\n-2,,"a ""quote"""\n3,1e5,x\n'
+    columns = {"number": df.int64, "half": FixedLenFeature([], df.float32, -1), "text": df.string}
+    options = dict(CSVReader(columns, 2).spec.options)
+    form: Any = READERS["CSVReader"](**options)
+    decode = op_def("DecodeBlock").kernel
+
+    def rows(data: bytes) -> int:
+        path.write_bytes(data)
+        count = 0
+        try:
+            form.open(str(path))
+            for _, block in iter(form.read, None):
+                arrays = decode(np.array(block, object), columns=options["columns"])
+                assert [array.dtype for array in arrays] == [np.int64, np.float32, object]
+                assert 1 <= len(arrays[0]) == len(arrays[1]) == len(arrays[2]) <= 2
+                count += len(arrays[0])
+        finally:
+            form.close()
+        return count
+
+    assert rows(whole) == 3  # before the bounds: Arrow takes its threads and pools once
+    with bounded() as inputs:
+        for _ in inputs:
+            with suppress(InvalidArgumentError):
+                rows(mutated(whole, random))
 
 
 def test_a_url_is_read_from_its_file_system() -> None:

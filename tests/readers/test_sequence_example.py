@@ -1,7 +1,9 @@
 """parse_single_sequence_example."""
 
+from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 import dflow as df
@@ -9,7 +11,10 @@ from dflow.errors import InvalidArgumentError
 from dflow.readers.example import parse_single_sequence_example
 from dflow.readers.example_proto import SequenceExample
 from dflow.readers.features import FixedLenFeature, FixedLenSequenceFeature, SparseFeature, VarLenFeature
+from dflow.registry import op_def
+from tests.readers.bounds import bounded
 from tests.readers.examples import FLOAT, INT, run
+from tests.readers.helpers import mutated
 
 
 def serialized() -> bytes:
@@ -80,6 +85,24 @@ def test_bytes_that_are_no_sequence_example_are_an_error() -> None:
     """E18.16"""
     with pytest.raises(InvalidArgumentError, match="Could not parse example input"):
         parse({"c": FixedLenFeature([], INT)}, None, b"\xff\xff")
+
+
+def test_mutated_sequence_examples_are_parsed_or_an_invalid_argument() -> None:
+    random = Random(23)
+    context = {"c": FixedLenFeature([], INT), "w": VarLenFeature(INT)}
+    sequence = {"v": VarLenFeature(INT), "f": FixedLenSequenceFeature([2], FLOAT, allow_missing=True)}
+    parsed, _ = parse_single_sequence_example(df.placeholder(df.string, []), context, sequence)
+    op = parsed["c"].op
+    kernel = op_def("ParseSingleSequenceExample").kernel
+    with bounded() as inputs:
+        for _ in inputs:
+            try:
+                arrays = kernel(np.array(mutated(serialized(), random), object), **op.attrs)
+            except InvalidArgumentError:
+                continue
+            for tensor, array in zip(op.outputs, arrays, strict=True):
+                assert tensor.dtype == array.dtype
+                assert tensor.shape.is_compatible_with(array.shape)
 
 
 @pytest.mark.parametrize(

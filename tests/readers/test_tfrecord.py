@@ -17,7 +17,8 @@ from dflow.errors import DataLossError
 from dflow.readers.tfrecord import TFRecordReader, TFRecords
 from dflow.readers.tfrecord_framing import framed
 from dflow.readers.tfrecord_io import TFRecordOptions
-from tests.readers.helpers import MUTATIONS, file_names, mutated, records, run_to_end, values
+from tests.readers.bounds import bounded
+from tests.readers.helpers import file_names, mutated, records, run_to_end, values
 
 
 @pytest.fixture
@@ -162,49 +163,52 @@ def sample(random: Random) -> list[bytes]:
 
 def test_records_before_any_damage_are_read_and_none_is_made_up(path: Path) -> None:
     random = Random(11)
-    for _ in range(MUTATIONS):
-        sent = sample(random)
-        path.write_bytes(mutated(b"".join(map(framed, sent)), random))
-        form = TFRecords()
-        form.open(str(path))
-        found = []
-        try:
-            while (record := form.read()) is not None:
-                found.append(record[1])
-        except DataLossError:
-            pass
-        form.close()
-        assert set(found) <= set(sent)
+    with bounded() as inputs:
+        for _ in inputs:
+            sent = sample(random)
+            path.write_bytes(mutated(b"".join(map(framed, sent)), random))
+            form = TFRecords()
+            form.open(str(path))
+            found = []
+            try:
+                while (record := form.read()) is not None:
+                    found.append(record[1])
+            except DataLossError:
+                pass
+            form.close()
+            assert set(found) <= set(sent)
 
 
 def test_all_records_that_are_not_damaged_are_found_again(path: Path) -> None:
     """Bytes are changed in some of the records; all others are read, in their order."""
     logging.disable()
     random = Random(12)
-    for _ in range(MUTATIONS):
-        sent = sample(random)
-        parts = list(map(framed, sent))
-        broken = set(random.sample(range(len(sent)), random.randrange(4)))
-        for i in broken:
-            for _ in range(random.randrange(1, 4)):
-                parts[i] = changed(parts[i], random.randrange(len(parts[i])))
-        path.write_bytes(b"".join(parts))
-        intact = [payload for payload, part in zip(sent, parts, strict=True) if part == framed(payload)]
-        assert values(TFRecords(on_corrupt="skip"), path) == intact
+    with bounded() as inputs:
+        for _ in inputs:
+            sent = sample(random)
+            parts = list(map(framed, sent))
+            broken = set(random.sample(range(len(sent)), random.randrange(4)))
+            for i in broken:
+                for _ in range(random.randrange(1, 4)):
+                    parts[i] = changed(parts[i], random.randrange(len(parts[i])))
+            path.write_bytes(b"".join(parts))
+            intact = [payload for payload, part in zip(sent, parts, strict=True) if part == framed(payload)]
+            assert values(TFRecords(on_corrupt="skip"), path) == intact
     logging.disable(logging.NOTSET)
 
 
 def test_a_mutated_file_never_fails_where_broken_records_are_left_out(path: Path) -> None:
     logging.disable()
     random = Random(13)
-    for i in range(MUTATIONS):
-        sent = sample(random)
-        content = b"".join(map(framed, sent))
-        if i % 2:
-            path.write_bytes(mutated(gzip.compress(content), random))
-            found = values(TFRecords("GZIP", "skip"), path)
-        else:
-            path.write_bytes(mutated(content, random))
-            found = values(TFRecords(on_corrupt="skip"), path)
-        assert set(found) <= set(sent)
+    with bounded() as inputs:
+        for i in inputs:
+            sent = sample(random)
+            content = b"".join(map(framed, sent))
+            if i % 2:
+                path.write_bytes(mutated(gzip.compress(content), random))
+                found = values(TFRecords("GZIP", "skip"), path)
+            else:
+                path.write_bytes(mutated(content, random))
+                found = values(TFRecords(on_corrupt="skip"), path)
+            assert set(found) <= set(sent)
     logging.disable(logging.NOTSET)
