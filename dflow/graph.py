@@ -49,6 +49,7 @@ class GraphKeys:
     GLOBAL_STEP = "global_step"
     TRAIN_OP = "train_op"
     LOSSES = "losses"
+    REGULARIZATION_LOSSES = "regularization_losses"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from dflow.dtypes import DType, as_dtype
-from dflow.graph import Tensor, get_default_graph
+from dflow.graph import GraphKeys, Tensor, get_default_graph
 from dflow.ops.initializers import glorot_uniform_initializer, zeros_initializer
 from dflow.ops.variable_scope import VariableScope, get_variable_scope, join_names, refuse, variable_store
 from dflow.ops.variables import Variable
@@ -29,7 +29,7 @@ from dflow.shapes import TensorShape, as_shape
 
 __all__ = ["REGULARIZATION_LOSSES", "get_variable"]
 
-REGULARIZATION_LOSSES = "regularization_losses"
+REGULARIZATION_LOSSES = GraphKeys.REGULARIZATION_LOSSES
 
 
 def get_variable(

@@ -1,0 +1,58 @@
+"""Write the public names of TensorFlow 1 as JSON: a list of names such as `tf.train.batch` and `tf.Session.run`.
+
+    python tests/oracle/endpoints.py tf.Session tf.Graph ...
+
+The arguments are the classes whose attributes are asked for, and those that their subclasses have besides.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import tensorflow.compat.v1 as tf
+
+AREAS = ("tf", "tf.train", "tf.nn", "tf.python_io", "tf.errors")
+ELSEWHERE = "tf.io"  # most of its names are those of other modules
+
+
+def look_up(name: str) -> Any:
+    found: Any = tf
+    for part in name.split(".")[1:]:
+        found = getattr(found, part)
+    return found
+
+
+def public(name: str) -> dict[str, Any]:
+    """The public names of a module or a class; of a message, its fields."""
+    it = look_up(name)
+    if hasattr(it, "DESCRIPTOR"):
+        return dict.fromkeys(field.name for field in it.DESCRIPTOR.fields)
+    inherited = dir(threading.Thread) if inspect.isclass(it) and issubclass(it, threading.Thread) else []
+    own = [key for key in dir(it) if key in vars(it) or key not in inherited]
+    return {key: getattr(it, key, None) for key in own if not key.startswith("_")}
+
+
+def endpoints(classes: list[str]) -> Iterator[str]:
+    known = {key for area in AREAS for key in public(area)}
+    for area in (*AREAS, ELSEWHERE):
+        for key, it in public(area).items():
+            name = f"{area}.{key}"
+            if area != ELSEWHERE or key not in known or inspect.ismodule(it):
+                yield name
+            for base in classes:
+                if inspect.isclass(it) and it is not look_up(base) and issubclass(it, look_up(base)):
+                    yield from (f"{name}.{more}" for more in public(name).keys() - public(base).keys())
+    for name in classes:
+        yield from (f"{name}.{key}" for key in public(name))
+
+
+if __name__ == "__main__":
+    print(json.dumps(sorted(set(endpoints(sys.argv[1:])))))

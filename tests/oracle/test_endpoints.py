@@ -1,0 +1,37 @@
+"""The page `docs/tensorflow1.md` tells of every public name that TensorFlow itself has in the areas of the page."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.test_tensorflow1_page import endpoints, names, rows
+
+ORACLE = os.environ.get("DFLOW_ORACLE")
+
+pytestmark = pytest.mark.skipif(not ORACLE, reason="DFLOW_ORACLE names no Python with TensorFlow")
+
+
+@pytest.fixture(scope="module")
+def public() -> set[str]:
+    """The names that TensorFlow has, of the modules of the page and of its classes with a row for an attribute."""
+    classes = {owner for owner in (name.rpartition(".")[0] for name in endpoints()) if owner in endpoints()}
+    command = [str(ORACLE), str(Path(__file__).with_name("endpoints.py")), *sorted(classes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_every_name_of_tensorflow_is_on_the_page(public: set[str]) -> None:
+    modules = {name for section, cells in rows() for name in names(cells[0]) if section == "Whole modules"}
+    areas = {"tf.train", "tf.nn", "tf.python_io", "tf.errors"}
+    told = endpoints().keys() | modules | areas
+    left_out = [name for name in public - told if endpoints().get(name.rpartition(".")[0]) != "absent"]
+    assert sorted(left_out) == []
+
+
+def test_the_page_names_nothing_that_tensorflow_does_not_have(public: set[str]) -> None:
+    assert sorted(endpoints().keys() - public) == []
