@@ -10,6 +10,7 @@ _AT_BUILD = "What cannot work is said when the graph is built."
 _READER_STATE = "Every reader gives its state, so that a checkpoint can hold it."
 _BLANKS = "A CSV field of blanks counts as missing."
 _MORE_CHECKS = "TensorFlow goes on with a value that cannot be meant; dflow says so."
+_SPARSE_SIZES = "The sizes of a parsed sparse tensor are known when it is there, not in its static shape."
 _LOSSLESS = "A fed value that would be changed is refused: an error rather than 1 for 1.5."
 
 INTENDED: dict[str, dict[str, str]] = {
@@ -24,6 +25,10 @@ INTENDED: dict[str, dict[str, str]] = {
         "queue[1]": "Operations on a queue are placed on its device when they are built, not when they run."
     },
     "example.sparse_features": {"too large": _MORE_CHECKS},
+    "example.sparse_features_of_two_axes": {
+        "already sorted: False[1]": _SPARSE_SIZES,
+        "already sorted: True[1]": _SPARSE_SIZES,
+    },
     "fifo_queue.enqueues_that_cannot_be_built": {"negative n, up to": _AT_BUILD},
     "fifo_queue.time_limit_of_a_partial_batch": {
         "size": "A dequeue_many that ends early gives back what it had taken; TensorFlow loses it."

@@ -291,6 +291,22 @@ def threads_of_a_runner(tf: Any, folder: Path) -> dict[str, Any]:
         return {"threads": found, "without a coordinator": len(tf.train.QueueRunner(queue, [put]).create_threads(one))}
 
 
+def the_description_of_a_runner(tf: Any, folder: Path) -> dict[str, Any]:
+    queue = tf.FIFOQueue(10, tf.int32, shapes=[[]])
+    ends = (tf.errors.OutOfRangeError, tf.errors.CancelledError)
+    runner = tf.train.QueueRunner(queue, [queue.enqueue(1), queue.enqueue(2)], queue_closed_exception_types=ends)
+    proto = runner.to_proto()
+    copy = tf.train.QueueRunner.from_proto(proto)
+    return {
+        "of the runner": [runner.close_op.name, runner.cancel_op.name, runner.name],
+        "names": [proto.queue_name, proto.close_op_name, proto.cancel_op_name, list(proto.enqueue_op_name)],
+        "codes": list(proto.queue_closed_exception_types),
+        "copy": [copy.queue.name, [it.name for it in copy.enqueue_ops], copy.close_op.name, copy.cancel_op.name],
+        "ends": [it.__name__ for it in copy.queue_closed_exception_types],
+        "from both": kind_of_error(lambda: tf.train.QueueRunner(queue, [], queue_runner_def=proto)),
+    }
+
+
 def wrong_runners(tf: Any, folder: Path) -> dict[str, Any]:
     queue, make = tf.FIFOQueue(5, tf.int32, shapes=()), tf.train.QueueRunner
     put = queue.enqueue(1)

@@ -124,6 +124,18 @@ def sparse_features(tf: Any, folder: Path) -> dict[str, Any]:
         }
 
 
+def sparse_features_of_two_axes(tf: Any, folder: Path) -> dict[str, Any]:
+    """In the order of their indices, or in the one that they have."""
+    serialized = [_example(tf, row=[1, 0, 1], column=[2, 3, 0], value=[12.0, 3.0, 10.0]), _example(tf)]
+    found = {}
+    with session(tf) as sess:
+        for kept in (False, True):
+            feature = tf.SparseFeature(["row", "column"], "value", tf.float32, [2, 4], already_sorted=kept)
+            parsed = tf.parse_example(serialized, {"x": feature})["x"]
+            found[f"already sorted: {kept}"] = [_sparse(sess.run(parsed)), shape(parsed)]
+    return found
+
+
 def single(tf: Any, folder: Path) -> dict[str, Any]:
     parsed = tf.parse_single_example(
         _example(tf, f=[1.0, 2.0], i=[3], v=[4, 5, 6]),
