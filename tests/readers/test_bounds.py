@@ -55,10 +55,11 @@ def test_an_input_that_takes_too_much_memory_fails() -> None:
 
 @linux
 def test_memory_that_each_input_leaves_behind_fails() -> None:
+    """No single input takes too much."""
     kept: list[Any] = []
     with pytest.raises(MemoryError):
-        run(lambda _: kept.append(np.zeros(40 << 20, np.uint8)), memory=256 << 20)  # each mapped anew, so large it is
-    assert 1 <= len(kept) <= 6
+        run(lambda _: kept.append(np.zeros(40 << 20, np.uint8)), memory=256 << 20)
+    assert len(kept) > 1
 
 
 @linux
