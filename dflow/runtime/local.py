@@ -20,7 +20,7 @@ from dflow.runtime.deadline import NEVER, Deadline
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.loops import Loop, LoopRun
 from dflow.runtime.process import Process
-from dflow.runtime.step import Step, StepNumbers
+from dflow.runtime.step import StepNumbers, run_step
 
 
 def gpu_count() -> int:
@@ -83,7 +83,7 @@ class LocalBackend:
             host.forget_plan(self.session, plan.number)
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
-        return Step(self.process, self.session, plan.call(), self._numbers).run(feeds, deadline)
+        return run_step(self.process, self.session, plan.call(), self._numbers, feeds, deadline)
 
     def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
         run = LoopRun(self.process, loop.spec, report=loop.reported)

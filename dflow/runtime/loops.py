@@ -23,7 +23,7 @@ from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.registry import op_def
 from dflow.runtime.batched import BatchedBody
-from dflow.runtime.step import Step, StepNumbers
+from dflow.runtime.step import Step, StepNumbers, alone, run_alone
 from dflow.runtime.transfers import fetched, to_host
 
 logger = logging.getLogger("dflow.loops")
@@ -31,6 +31,7 @@ logger = logging.getLogger("dflow.loops")
 if TYPE_CHECKING:
     from dflow.runtime.fetches import FetchMap
     from dflow.runtime.process import Process
+    from dflow.runtime.program import Program
 
 
 REPORTS_KEPT = 1000  # of a loop that no one iterates over
@@ -108,6 +109,7 @@ class LoopRun:
         self._lock = threading.Lock()
         self._claimed = False
         self._body: BatchedBody | None = None
+        self._program: Program | None = None
 
     @property
     def busy_s(self) -> float:
@@ -142,6 +144,7 @@ class LoopRun:
         self._started = time.monotonic()
         try:
             self._body = self._batched_body()
+            self._program = alone(self._process, self.spec.session, self.spec.call)
             while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
                 if not self._iterate_many():
                     self._iterate()
@@ -191,16 +194,25 @@ class LoopRun:
         return [*found, now] if last else found
 
     def _iterate(self) -> None:
-        step = self._step = Step(self._process, self.spec.session, self.spec.call, self._numbers)
-        if self._stop is not None:
-            step.cancel(self._stop)
-        values = step.run(())
-        self.waiting_s += step.waited_s
+        values = self._run_step()
         self.iterations += 1
         if self._reported(self.iterations - 1):
             values = [None if value is None else to_host(value) for value in values]
             self._note(values)
             self._report(self.iterations, tuple(values))
+
+    def _run_step(self) -> list[Any]:
+        if self._program is not None:
+            if self._stop is not None:
+                raise self._stop
+            return run_alone(self._process, self.spec.call, self._program, ())
+        step = self._step = Step(self._process, self.spec.session, self.spec.call, self._numbers)
+        if self._stop is not None:
+            step.cancel(self._stop)
+        try:
+            return step.run(())
+        finally:
+            self.waiting_s += step.waited_s
 
     def _note(self, values: list[Any]) -> None:
         """Keep the scalars for the dashboard."""
