@@ -1,0 +1,119 @@
+"""Steps that are one segment which never waits: they run without parts, and nobody can tell."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dflow as df
+from dflow.runtime.step import Step, alone
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[Step]:
+    """The steps that were run with parts."""
+    made: list[Step] = []
+    plain = Step.run
+
+    def run(self: Step, *args: Any) -> list[Any]:
+        made.append(self)
+        return plain(self, *args)
+
+    monkeypatch.setattr(Step, "run", run)
+    return made
+
+
+def test_feeds_and_fetches_of_all_forms(steps: list[Step]) -> None:
+    x = df.placeholder(df.float32, [2])
+    y = x * 2.0
+    with df.Session() as sess:
+        found = sess.run({"y": y, "x": x, "op": y.op}, {x: [1, 2]})
+        np.testing.assert_array_equal(found["y"], [2, 4])
+        np.testing.assert_array_equal(found["x"], [1, 2])
+        assert found["op"] is None
+    assert steps == []
+
+
+def test_an_error_names_the_operation(steps: list[Step]) -> None:
+    x = df.placeholder(df.float32, name="x")
+    bad = df.reshape(x, [3], name="bad")
+    with df.Session() as sess, pytest.raises(df.errors.InvalidArgumentError, match="bad") as caught:
+        sess.run(bad, {x: [1.0, 2.0]})
+    assert caught.value.op is bad.op
+    assert steps == []
+
+
+def test_what_waits_or_crosses_devices_goes_by_parts(steps: list[Step]) -> None:
+    queue = df.FIFOQueue(3, [df.float32])
+    with df.device("/cpu:1"):
+        far = df.square(df.placeholder_with_default(2.0, []))
+    with df.device("/cpu:0"):
+        near = df.square(far)
+    with df.Session(config=df.ConfigProto(device_count={"CPU": 2})) as sess:
+        sess.run(queue.enqueue(1.0))
+        assert sess.run(near) == 16.0
+    assert len(steps) == 2
+
+
+def test_variables_change_in_their_order(steps: list[Step]) -> None:
+    v = df.Variable(1.0)
+    with df.control_dependencies([df.assign_add(v, 1.0)]):
+        after = v.read_value() * 10.0
+    with df.Session() as sess:
+        sess.run(v.initializer)
+        assert sess.run(after) == 20.0
+    assert steps == []
+
+
+def test_a_loop_of_such_steps_stops(steps: list[Step]) -> None:
+    count = df.Variable(0)
+    with df.Session() as sess:
+        sess.run(count.initializer)
+        loop = sess.repeat(df.assign_add(count, 1))
+        while not sess.run(count):
+            pass
+        loop.stop()
+        assert loop.join(20) == sess.run(count)
+    assert steps == []
+
+
+def test_a_closed_session_ends_such_a_loop() -> None:
+    count = df.Variable(0)
+    sess = df.Session()
+    sess.run(count.initializer)
+    loop = sess.repeat(df.assign_add(count, 1))
+    sess.close()
+    assert loop.join(20) is not None
+
+
+def test_many_threads_run_them_at_once(steps: list[Step]) -> None:
+    x = df.placeholder(df.float32, [])
+    y = x + 1.0
+    found: list[float] = []
+    with df.Session() as sess:
+
+        def run(start: int) -> None:
+            found.extend(float(sess.run(y, {x: start + i})) for i in range(100))
+
+        threads = [threading.Thread(target=run, args=(1000 * i,)) for i in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(found) == [1000 * i + j + 1.0 for i in range(8) for j in range(100)]
+    assert steps == []
+
+
+def test_an_unknown_plan_is_an_error() -> None:
+    with df.Session() as sess:
+        x = df.constant(1.0) + 1.0
+        sess.run(x)
+        backend: Any = sess.backend
+        plan = sess._plans.take((x,), (), df.runtime.deadline.NEVER)
+        assert alone(backend.process, backend.session, plan.call()) is not None
+        backend.forget(plan)
+        with pytest.raises(df.errors.AbortedError):
+            alone(backend.process, backend.session, plan.call())
