@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: help venv check test test-old-dask fuzz oracle browser test-browser demo bench bench-peers clean
+.PHONY: help venv check test test-old-dask fuzz oracle browser test-browser test-torch demo bench bench-peers clean
 
 help:
 	@echo "make demo           run the example on a small cluster of this machine"
@@ -10,6 +10,7 @@ help:
 	@echo "make fuzz           give each decoder 100,000 broken inputs"
 	@echo "make oracle         run the same programs on TensorFlow and on dflow"
 	@echo "make test-browser   look at the dashboard page in headless Chromium while the example runs"
+	@echo "make test-torch     run the tests of df.data.TorchDataset, with PyTorch"
 	@echo "make bench          run the benchmarks"
 	@echo "make bench-peers    make the environment of TensorFlow, which make bench measures too"
 	@echo "make venv           only make the virtual environment that these use"
@@ -51,6 +52,14 @@ browser: .venv/dev.stamp
 test-browser: browser
 	DFLOW_BROWSER=$$(command -v $(CHROMIUM)) .venv/bin/pytest tests/browser
 
+test-torch: .venv-torch/test.stamp
+	.venv-torch/bin/pytest tests/cluster/test_torch.py
+
+.venv-torch/test.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet -e '.[test]' torch==2.13.0
+	touch $@
+
 demo: .venv/examples.stamp
 	.venv/bin/dflow submit examples/train_csv.py
 
@@ -65,7 +74,7 @@ bench-peers: .venv-peers/bench.stamp
 	touch $@
 
 clean:
-	rm -rf .venv .venv-old .venv-peers .venv-oracle build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-old .venv-peers .venv-oracle .venv-torch build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment is made once, and again when pyproject.toml changes.

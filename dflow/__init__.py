@@ -6,7 +6,7 @@ A user builds a graph of operations, pins parts of it to devices, and runs it in
 workers of a Dask cluster.  Names, argument order and behaviour are those of TensorFlow 1's Python API.
 """
 
-from dflow import cluster, errors, nn, python_io, train
+from dflow import cluster, data, errors, nn, python_io, train
 from dflow.blocks import (
     add_to_collection,
     colocate_with,
@@ -247,6 +247,7 @@ __all__ = [
     "count_nonzero",
     "count_up_to",
     "cumsum",
+    "data",
     "decode_csv",
     "decode_raw",
     "define",

@@ -20,14 +20,15 @@ LAYERS = (  # from the bottom up
     ("compile",),
     ("runtime", "cluster"),
     ("train",),
+    ("data",),
     ("pipelines",),
     ("cli", "dashboard", "visualize", "__main__"),
 )
 HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
 
 MAY_IMPORT = {  # foreign packages that only some parts may import
-    "dask": {"compile", "runtime", "cluster", "cli", "dashboard"},
-    "distributed": {"runtime", "cluster", "cli", "dashboard"},
+    "dask": {"compile", "runtime", "cluster", "data", "cli", "dashboard"},
+    "distributed": {"runtime", "cluster", "data", "cli", "dashboard"},
 }
 FROM_OUTSIDE = {"readers", "pipelines"}  # written as a user would write them: with dflow's public names
 MAY_IMPORT_DFLOW = FROM_OUTSIDE | {"cli", "dashboard"}  # `import dflow` itself brings every layer

@@ -1,0 +1,50 @@
+"""Taking batches out of a queue, as NumPy arrays, until its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dflow import scopes
+from dflow.dtypes import int32
+from dflow.errors import OutOfRangeError
+from dflow.graph import convert_to_tensor
+from dflow.ops.data_flow import QueueBase
+from dflow.runtime.session import BaseSession
+
+
+def batches(
+    queue: QueueBase, batch_size: int, session: BaseSession | None = None, *, drop_remainder: bool = False
+) -> Iterator[Any]:
+    """Iterate over batches of a queue's elements until it is closed and empty.
+
+    A batch is a tuple of arrays [batch_size, *component shape], or a dict of them for a queue with names; text is an
+    array of bytes objects.  The last one may be smaller; with drop_remainder, those few elements stay in the queue.
+    session: by default the default session.  Waits while the queue is open and has too few elements.
+
+    Nothing is taken ahead: a batch is taken when it is asked for and belongs to whoever asked, so an iterator may be
+    left at any time without losing an element.  ValueError without a session, or for a queue without shapes.
+    """
+    session = session if session is not None else scopes.get_default_session()
+    if session is None:
+        raise ValueError("there is no default session: use `with df.Session(...)`, or give session=")
+    if queue.spec.shapes is None:
+        raise ValueError(f"queue {queue.name!r}: batches need components with shapes; give the queue shapes=")
+    take = queue.dequeue_many if drop_remainder else queue.dequeue_up_to
+    with queue.graph.as_default(), queue.graph.colocate_with(queue.op):  # the number too: no other device takes part
+        found = take(convert_to_tensor(batch_size, int32, name="batch_size"))
+    wanted = found if isinstance(found, dict) else tuple(found) if isinstance(found, list) else (found,)
+    return _until_the_end(session.make_callable(wanted))
+
+
+def _until_the_end(
+    run: Callable[[], Any],
+) -> Iterator[dict[str, np.ndarray[Any, Any]] | tuple[np.ndarray[Any, Any], ...]]:
+    while True:
+        try:
+            batch = run()
+        except OutOfRangeError:
+            return
+        yield batch

@@ -1,0 +1,130 @@
+"""How the partitions of a feeding are computed and pushed: by the workers of a cluster, or in this process.
+
+A feeder runs in the feeding's thread; `stop` may come from any.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Protocol
+
+import dask
+from dask._task_spec import Task, TaskRef
+from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph
+
+from dflow.data.push import Attempt, Push, push_partition
+from dflow.errors import OpError, UnavailableError
+from dflow.runtime.dask_client import FutureCancelled, when_done
+from dflow.runtime.failures import as_op_error
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+    from dflow.runtime.process import Process
+
+Parts = list[tuple[Any, ...]]  # of each partition, what makes its rows
+
+
+class Feeder(Protocol):
+    """Computes and pushes partitions."""
+
+    def run(self, finished: Callable[[int], None]) -> None:
+        """Push all partitions; calls `finished(rows)` after each.  Raises the first error."""
+
+    def stop(self, error: OpError) -> None:
+        """Let `run` end with this error, and withdraw what waits; nothing happens after its end."""
+
+
+class LocalFeeder:
+    """One partition after another, in this process."""
+
+    def __init__(self, process: Process, push: Push, parts: Parts) -> None:
+        self._process = process
+        self._push = push
+        self._parts = parts
+        self._stopped: OpError | None = None
+        self._attempt: Attempt | None = None
+
+    def run(self, finished: Callable[[int], None]) -> None:
+        for number, parts in enumerate(self._parts):
+            attempt = self._attempt = Attempt(self._process, self._push, number)
+            if self._stopped is not None:
+                raise self._stopped
+            try:
+                computed = dask.compute(*parts, scheduler="synchronous")
+            except Exception as error:
+                raise failure(self._push, number, error) from error
+            finished(attempt.run(self._push.arrays(number, computed)))
+
+    def stop(self, error: OpError) -> None:
+        self._stopped = error
+        if self._attempt is not None:
+            self._attempt.cancel(error)
+
+
+class ClusterFeeder:
+    """By Dask tasks, a few at a time, so that memory holds few partitions, however many wait for room."""
+
+    def __init__(
+        self, client: Client, push: Push, parts: Parts, collection: Any, most: int, workers: Sequence[str] | None
+    ) -> None:
+        self._client = client
+        self._collection = collection  # what the cluster keeps of it stays there until the end
+        self._most = most
+        self._workers = workers  # that may compute and push; None: all
+        self._push = push
+        self._parts = parts
+        self._ended: SimpleQueue[tuple[int, Any]] = SimpleQueue()  # (partition, what its task gave or raised)
+
+    def run(self, finished: Callable[[int], None]) -> None:
+        flying: dict[int, Future[Any]] = {}
+        try:
+            for number in range(len(self._parts)):
+                if len(flying) == self._most:
+                    finished(self._next(flying))
+                flying[number] = self._submit(number)
+            while flying:
+                finished(self._next(flying))
+        finally:
+            if flying and self._client.status == "running":  # otherwise the scheduler lets go of them itself
+                self._client.cancel(list(flying.values()), force=True, reason="feeding-ended")
+
+    def stop(self, error: OpError) -> None:
+        self._ended.put((-1, error))
+
+    def _next(self, flying: dict[int, Future[Any]]) -> int:
+        """The rows of the next partition that is in."""
+        number, found = self._ended.get()
+        flying.pop(number, None)
+        if isinstance(found, int):
+            return found
+        raise found if isinstance(found, OpError) else failure(self._push, number, found)
+
+    def _submit(self, number: int) -> Future[Any]:
+        parts = self._parts[number]
+        key = f"{self._push.label}-{number}-{uuid.uuid4().hex}"
+        # A TaskRef, because the graph of a collection that the cluster keeps does not have its keys.
+        task = Task(key, push_partition, self._push, number, *[TaskRef(part.key) for part in parts])
+        culled = HighLevelGraph.merge(*[part.dask for part in parts]).cull([part.key for part in parts])
+        graph = HighLevelGraph({**culled.layers, key: {key: task}}, {**culled.dependencies, key: set(culled.layers)})
+        future: Future[Any] = self._client.compute(Delayed(key, graph), optimize_graph=False, workers=self._workers)
+        when_done(self._client, future, lambda found: self._ended.put((number, found)))
+        return future
+
+
+def failure(push: Push, number: int, error: BaseException) -> OpError:
+    """What a partition's own failure, or Dask's, is for the user."""
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        fact = f"workers were lost again and again while they computed it: {error}"
+        found: OpError = UnavailableError(None, None, fact)
+    elif isinstance(error, FutureCancelled):
+        found = UnavailableError(None, None, f"Dask gave it up: {error}")
+    else:
+        found = as_op_error(error)
+    found.message = f"{push.name_of(number)} could not be computed: {found.message}"
+    return found

@@ -1,0 +1,207 @@
+"""Feeding a queue from a Dask collection: what users call, and the handle that they get."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dflow import scopes
+from dflow.data.feeders import ClusterFeeder, Feeder, LocalFeeder
+from dflow.data.intake import build_intake
+from dflow.data.push import Push
+from dflow.data.rows import components_of
+from dflow.errors import CancelledError, DTypeError, OpError, ShapeError
+from dflow.ops.data_flow import QueueBase
+from dflow.runtime.session import BaseSession
+from dflow.train.coordinator import Coordinator
+
+if TYPE_CHECKING:
+    from dflow.data.collections import Source
+
+IN_FLIGHT = 2  # partitions a worker: one is computed while another one waits for room in the queue
+
+logger = logging.getLogger("dflow.data")
+
+
+def enqueue_from(
+    collection: Any,
+    queue: QueueBase,
+    columns: Any = None,
+    session: BaseSession | None = None,
+    coord: Coordinator | None = None,
+    *,
+    close: bool = True,
+    workers: Sequence[str] | None = None,
+) -> Feeding:
+    """Feed a queue with the rows of a Dask collection; returns when the feeding has begun.
+
+    collection: a Dask DataFrame or Series; an Array, whose rows are its slices along the first axis, or a list of
+    Arrays with equal chunks there, one per component (a dict for a queue with names); or a Bag, whose items are tuples
+    with a value per component, plain values for one component, or mappings.
+    queue: of the session's graph.  Its dtypes and shapes are kept to: nothing that could lose anything is cast.
+    columns: what makes each component: a name, or a list of names whose columns become one vector (a dict of these for
+    a queue with names).  By default one column a component, in their order, or called as the components are.  For a
+    Bag of mappings, their keys.
+    session: by default the default session.  On a cluster, its workers compute the partitions and push them straight
+    to the queue's device.  coord: gets the first error; its stop ends the feeding.
+    close: close the queue when all is in.  If the feeding fails or is stopped it is closed at once, with what waits
+    for room cancelled, so that nobody waits for what does not come.
+
+    workers: the addresses or names of the cluster's workers that may compute and push partitions; by default, all.
+
+    At most about two partitions per worker are in flight, and they come in any order.  Each row comes in once or, when
+    something fails, not at all.
+    Raises TypeError or ValueError for what cannot be fed into this queue, as far as the collection knows it now.
+    """
+    session = _session_for(queue, session)
+    components = components_of(queue.spec)
+    source = _take_apart(collection, queue, columns)
+    _check_futures(collection, session)
+    session.run(queue.queue_ref)  # makes the queue; says at once if that cannot be
+    intake = build_intake(queue)
+    plan = session._plan(intake.outcome, intake.feeds)
+    backend: Any = session.backend
+    push = Push(backend.session, intake.label, plan.call(), source.rows, components, queue.name, len(source.parts))
+    feeder: Feeder
+    if session.target:
+        count = len(workers or {device.address for device in backend.devices().devices if not device.lost})
+        feeder = ClusterFeeder(backend.client, push, source.parts, collection, IN_FLIGHT * count, workers)
+    else:
+        feeder = LocalFeeder(backend.process, push, source.parts)
+
+    def end(complete: bool) -> None:
+        session._done_with(plan)
+        if close and not session.closed:
+            _close(session, intake.close if complete else intake.cancel)
+
+    feeding = Feeding(intake.label, feeder, session, coord, len(source.parts), end)
+    if coord is not None:
+        coord.watch(session)
+        coord.register_thread(feeding)
+        coord.call_at_stop(feeding.stop)
+    feeding.start()
+    return feeding
+
+
+class Feeding(threading.Thread):
+    """The handle of a feeding, and the thread behind it, which runs already.
+
+    partitions: how many there are.  partitions_done, rows: complete partitions, and their rows.
+    error: what ended it, if that was an error.
+    `join` and `is_alive` are a thread's, as a Coordinator wants them; `result` waits and raises the error.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        feeder: Feeder,
+        session: BaseSession,
+        coord: Coordinator | None,
+        partitions: int,
+        at_end: Callable[[bool], None],
+    ) -> None:
+        super().__init__(name=f"dflow-{label}", daemon=True)
+        self.partitions = partitions
+        self.partitions_done = 0
+        self.rows = 0
+        self.error: BaseException | None = None
+        self._label = label
+        self._feeder = feeder
+        self._session = session
+        self._coord = coord
+        self._at_end = at_end
+        self._was_stopped = False
+
+    def done(self) -> bool:
+        """Has it ended?"""
+        return not self.is_alive()
+
+    def result(self, timeout: float | None = None) -> int:
+        """Wait for the end, `timeout` seconds at most; gives `rows`.
+
+        Raises what ended it, unless that was a stop; TimeoutError.
+        """
+        self.join(timeout)
+        if self.is_alive():
+            raise TimeoutError(f"{self.name} has not ended within {timeout} s")
+        if self.error is not None:
+            raise self.error
+        return self.rows
+
+    def stop(self, reason: str = "the feeding was stopped") -> None:
+        """End it; returns at once.  Rows that are in the queue stay there, those that wait for room are withdrawn."""
+        self._was_stopped = True
+        self._feeder.stop(CancelledError(None, None, reason))
+
+    def run(self) -> None:
+        """What the thread does; it was started already."""
+        complete = False
+        try:
+            self._feeder.run(self._finished)
+            complete = True
+        except BaseException as error:
+            if not self._was_stopped:
+                self.error = self._closed(error) if self._session.closed else error
+                self._tell(self.error)  # before the queue closes, which alone would look like the end of the data
+        self._at_end(complete)
+
+    def _finished(self, rows: int) -> None:
+        self.partitions_done += 1
+        self.rows += rows
+
+    def _closed(self, error: BaseException) -> OpError:
+        """Whatever a session says that is going away."""
+        found = CancelledError(None, None, f"{self._label} was cancelled: its session was closed")
+        found.__cause__ = error
+        return found
+
+    def _tell(self, error: BaseException) -> None:
+        cancelled = isinstance(error, CancelledError)
+        if self._coord is not None:
+            if not (cancelled and self._coord.should_stop()):
+                self._coord.request_stop(error)
+        elif not (cancelled and self._session.closed):
+            logger.error("%s failed: %s", self._label, error)
+
+
+def _session_for(queue: QueueBase, session: BaseSession | None) -> BaseSession:
+    session = session if session is not None else scopes.get_default_session()
+    if session is None:
+        raise ValueError("there is no default session: use `with df.Session(...)`, or give session=")
+    if not isinstance(session, BaseSession):
+        raise TypeError(f"session must be a df.Session, got {type(session).__name__}")
+    if not isinstance(queue, QueueBase) or queue.op.type == "QueueChoose":
+        raise TypeError(f"expected a queue, got {queue!r}; those of QueueBase.from_list are fed one by one")
+    if queue.graph is not session.graph:
+        raise ValueError(f"the queue {queue.name!r} is of another graph than the session's")
+    return session
+
+
+def _take_apart(collection: Any, queue: QueueBase, columns: Any) -> Source:
+    from dflow.data.collections import take_apart  # brings Dask's collections, which most programs do without
+
+    try:
+        return take_apart(collection, queue.spec, components_of(queue.spec), columns)
+    except (DTypeError, ShapeError, ValueError) as error:
+        raise type(error)(f"queue {queue.name!r}: {error}") from error
+
+
+def _check_futures(collection: Any, session: BaseSession) -> None:
+    """ValueError for a collection that is kept where the session's workers cannot reach it."""
+    from distributed import futures_of
+
+    backend: Any = session.backend
+    mine = backend.client.scheduler.address if session.target else "this process"
+    for future in futures_of(list(collection.values()) if isinstance(collection, dict) else collection):
+        there = future.client.scheduler.address
+        if there != mine:
+            raise ValueError(f"the collection is kept on the cluster {there}, but the session runs on {mine}")
+
+
+def _close(session: BaseSession, operation: Any) -> None:
+    try:
+        session.run(operation)
+    except Exception as error:  # someone else closed it, or its device is gone
+        logger.debug("ignored an exception of %s: %s", operation.name, error)

@@ -1,0 +1,122 @@
+"""The operation that takes rows of partitions into a queue, each partition from one attempt only.
+
+Dask starts a task again when its worker dies, and computes a lost result again.  So whoever pushes a partition claims
+it where the queue is: the first attempt that brings a row holds the partition, and any other is told who does and how
+far that came.  Why here and not at the client: the queue's device sees every row anyway, so a claim costs no message,
+and whoever puts a row in and whoever counts it cannot disagree.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dflow.dtypes import bool_, int64, string
+from dflow.errors import ShapeError
+from dflow.graph import Operation, Tensor, create_op
+from dflow.ops.constants import placeholder
+from dflow.ops.data_flow import QueueBase
+from dflow.registry import KernelContext, define, no_gradient
+from dflow.shapes import SCALAR, TensorShape
+from dflow.specs import QueueSpec, TensorSpec
+
+KIND = "QueueTakePartition"
+
+
+@dataclass(slots=True)
+class Claim:
+    """One partition, as the queue's device knows it."""
+
+    holder: bytes  # the attempt that pushes it
+    rows: int = 0  # of it that are in the queue for certain
+    complete: bool = False
+
+    def outcome(self) -> tuple[np.ndarray[Any, Any], ...]:
+        """The outputs of the operation."""
+        return np.array(self.holder, dtype=object), np.array(self.rows), np.array(self.complete)
+
+
+class Claims:
+    """The partitions of one feeding."""
+
+    def __init__(self) -> None:
+        self._claims: dict[int, Claim] = {}
+        self._lock = threading.Lock()
+
+    def claim(self, partition: int, attempt: bytes) -> Claim:
+        """The partition's claim, which is the attempt's if it is the first."""
+        with self._lock:
+            return self._claims.setdefault(partition, Claim(attempt))
+
+
+def _spec(*inputs: TensorSpec, queue: QueueSpec) -> tuple[TensorSpec, ...]:
+    for wanted, component in zip(queue.component_shapes, inputs[3:], strict=True):
+        if not component.shape.is_compatible_with(TensorShape([None]).concatenate(wanted)):
+            raise ShapeError(f"rows of shape {component.shape} are no batch of elements of shape {wanted}")
+    return TensorSpec(SCALAR, string), TensorSpec(SCALAR, int64), TensorSpec(SCALAR, bool_)
+
+
+def _attempt(
+    context: KernelContext, reply: Any, partition: Any, attempt: Any, last: Any, *components: Any, queue: QueueSpec
+) -> Callable[[], None] | None:
+    """Enqueue rows of a partition; answers with who holds it, how many rows of it are in, whether all are."""
+    mine = attempt[()]
+    claim = context.per_session(Claims).claim(int(partition), mine)
+    if claim.holder != mine:
+        reply(claim.outcome())
+        return None
+    rows = tuple(np.asarray(component) for component in components)
+
+    def entered(outcome: Any, settle: Any = None) -> None:
+        if outcome is None:  # no error; of one attempt, one batch at a time comes, so this needs no lock
+            claim.rows += len(rows[0])
+            claim.complete = bool(last)
+            outcome = claim.outcome()
+        reply(outcome, settle)
+
+    withdraw: Callable[[], None] = context.machine(queue).attempt(replace(reply, answer=entered), "enqueue_many", rows)
+    return withdraw
+
+
+define(
+    KIND,
+    spec=_spec,
+    kernel=_attempt,
+    gradient=no_gradient("a queue is state: what comes out of it does not depend on this step's tensors"),
+    blocks=True,
+    host_only=True,
+)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The operations of one feeding in the queue's graph."""
+
+    label: str  # their name scope, unique in the graph
+    feeds: tuple[Tensor, ...]  # partition, attempt, is it the last batch?, one batch a component
+    outcome: tuple[Tensor, ...]  # holder, rows, complete
+    close: Operation
+    cancel: Operation
+
+
+def build_intake(queue: QueueBase) -> Intake:
+    """Add them to the queue's graph, outside of the caller's control dependencies."""
+    graph, spec = queue.graph, queue.spec
+    label = f"{queue.name.rpartition('/')[2]}_feed"
+    with graph.as_default(), graph.control_dependencies(None), graph.name_scope(label) as scope:
+        feeds = [
+            placeholder(int64, [], "partition"),
+            placeholder(string, [], "attempt"),
+            placeholder(bool_, [], "last"),
+        ]
+        for i, (dtype, shape) in enumerate(zip(spec.dtypes, spec.component_shapes, strict=True)):
+            feeds.append(placeholder(dtype, TensorShape([None]).concatenate(shape), f"component_{i}"))
+        with graph.colocate_with(queue.op):
+            outcome = create_op(KIND, *feeds, name="rows", queue=spec).outputs
+        close = queue.close(name="close")
+        cancel = queue.close(cancel_pending_enqueues=True, name="cancel")
+    return Intake(scope.rstrip("/"), tuple(feeds), tuple(outcome), close, cancel)
