@@ -48,7 +48,6 @@ def enqueue_from(
     to the queue's device.  coord: gets the first error; its stop ends the feeding.
     close: close the queue when all is in.  If the feeding fails or is stopped it is closed at once, with what waits
     for room cancelled, so that nobody waits for what does not come.
-
     workers: the addresses or names of the cluster's workers that may compute and push partitions; by default, all.
 
     At most about two partitions per worker are in flight, and they come in any order.  Each row comes in once or, when

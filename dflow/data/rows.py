@@ -167,7 +167,8 @@ class ItemRows:
         try:
             return [[item[key] for key in pick] if isinstance(pick, tuple) else item[pick] for pick in self.picks]
         except (TypeError, LookupError) as error:
-            raise ValueError(f"item {index} has no {error}; it is of type {type(item).__name__}") from error
+            keys = ", ".join(map(repr, self.picks))
+            raise ValueError(f"item {index} is of type {type(item).__name__} without {keys}: {error!r}") from error
 
 
 def _stack(values: Iterable[Any], component: Component) -> Array:

@@ -68,6 +68,14 @@ def test_a_dataset_pickles_and_says_what_it_needs(session: df.Session) -> None:
         df.data.TorchDataset(shared_queue("local"), 16)
 
 
+def test_a_forked_process_is_told_to_be_spawned(session: df.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would wait for ever for an event loop whose thread is its parent's."""
+    dataset = df.data.TorchDataset(shared_queue("forked"), 16, session.target)
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    with pytest.raises(df.errors.FailedPreconditionError, match="multiprocessing_context='spawn'"):
+        iter(dataset)
+
+
 def test_a_loader_that_is_left_leaves_the_rest_to_others(session: df.Session) -> None:
     queue = shared_queue("left")
     session.run(queue.enqueue_many([np.zeros((30, 2), "f4"), np.arange(30)]))
