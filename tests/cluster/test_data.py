@@ -335,6 +335,8 @@ def test_closing_the_session_ends_the_feeding(session: df.Session, cluster: Embe
 
 CLIENT = """
 import dask.array as da
+import dask.dataframe
+say("imported")
 with df.device("/job:ps/task:0/cpu:0"):
     q = df.FIFOQueue(5, [df.int64], shapes=[[]], shared_name="client")
 with df.Session(target) as sess:
@@ -347,6 +349,7 @@ with df.Session(target) as sess:
 def test_the_death_of_the_client_ends_the_pushes(clients: Clients, look: Look, cluster: EmbeddedCluster) -> None:
     cluster.wait_for_workers()
     client = clients.start(CLIENT)
+    client.hears("imported")  # seconds, on a busy machine
     client.hears("feeds")
     eventually(lambda: look.queue("client").get("waiting_enqueues", 0) >= 3, lambda: look.queue("client"))
     client.kill()
