@@ -143,9 +143,16 @@ def _exists(name: str, instance: Any, attribute: str) -> bool:
 
 
 def test_every_public_name_of_dflow_is_on_the_page() -> None:
-    modules = {"": df, "train.": df.train, "nn.": df.nn, "python_io.": df.python_io, "cluster.": df.cluster}
+    modules = {
+        "": df,
+        "data.": df.data,
+        "train.": df.train,
+        "nn.": df.nn,
+        "python_io.": df.python_io,
+        "cluster.": df.cluster,
+    }
     public = {prefix + name for prefix, module in modules.items() for name in module.__all__}
-    public -= {"train", "nn", "python_io", "cluster", "errors"}  # modules
+    public -= {"data", "train", "nn", "python_io", "cluster", "errors"}  # modules
     own = {
         name.removeprefix("df.") for section, cells in rows() for name in names(cells[0]) if section == "dflow's own"
     }

@@ -11,13 +11,12 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 import dask
-from dask._task_spec import Task, TaskRef
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
 from dflow.data.push import Attempt, Push, push_partition
 from dflow.errors import OpError, UnavailableError
-from dflow.runtime.dask_client import FutureCancelled, when_done
+from dflow.runtime.dask_client import FutureCancelled, task_of, when_done
 from dflow.runtime.failures import as_op_error
 
 if TYPE_CHECKING:
@@ -106,8 +105,7 @@ class ClusterFeeder:
     def _submit(self, number: int) -> Future[Any]:
         parts = self._parts[number]
         key = f"{self._push.label}-{number}-{uuid.uuid4().hex}"
-        # A TaskRef, because the graph of a collection that the cluster keeps does not have its keys.
-        task = Task(key, push_partition, self._push, number, *[TaskRef(part.key) for part in parts])
+        task = task_of(key, push_partition, self._push, number, after=[part.key for part in parts])
         culled = HighLevelGraph.merge(*[part.dask for part in parts]).cull([part.key for part in parts])
         graph = HighLevelGraph({**culled.layers, key: {key: task}}, {**culled.dependencies, key: set(culled.layers)})
         future: Future[Any] = self._client.compute(Delayed(key, graph), optimize_graph=False, workers=self._workers)

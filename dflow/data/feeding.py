@@ -14,6 +14,7 @@ from dflow.data.push import Push
 from dflow.data.rows import components_of
 from dflow.errors import CancelledError, DTypeError, OpError, ShapeError
 from dflow.ops.data_flow import QueueBase
+from dflow.runtime.deadline import NEVER
 from dflow.runtime.session import BaseSession
 from dflow.train.coordinator import Coordinator
 
@@ -60,7 +61,7 @@ def enqueue_from(
     _check_futures(collection, session)
     session.run(queue.queue_ref)  # makes the queue; says at once if that cannot be
     intake = build_intake(queue)
-    plan = session._plan(intake.outcome, intake.feeds)
+    plan = session.plans.take(intake.outcome, intake.feeds, NEVER)
     backend: Any = session.backend
     push = Push(backend.session, intake.label, plan.call(), source.rows, components, queue.name, len(source.parts))
     feeder: Feeder
@@ -71,7 +72,7 @@ def enqueue_from(
         feeder = LocalFeeder(backend.process, push, source.parts)
 
     def end(complete: bool) -> None:
-        session._done_with(plan)
+        session.plans.done(plan)
         if close and not session.closed:
             _close(session, intake.close if complete else intake.cancel)
 

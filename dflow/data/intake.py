@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from dflow.graph import Operation, Tensor, create_op
 from dflow.ops.constants import placeholder
 from dflow.ops.data_flow import QueueBase
 from dflow.registry import KernelContext, define, no_gradient
+from dflow.runtime.attempts import Answering
 from dflow.shapes import SCALAR, TensorShape
 from dflow.specs import QueueSpec, TensorSpec
 
@@ -78,7 +79,8 @@ def _attempt(
             outcome = claim.outcome()
         reply(outcome, settle)
 
-    withdraw: Callable[[], None] = context.machine(queue).attempt(replace(reply, answer=entered), "enqueue_many", rows)
+    attempt_of = Answering(entered, reply.owner, reply.op)
+    withdraw: Callable[[], None] = context.machine(queue).attempt(attempt_of, "enqueue_many", rows)
     return withdraw
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,18 @@ class Pending:
 
     def __call__(self, outcome: Any, settle: Settle | None = None) -> None:
         self._attempts.answer(self, outcome, settle)
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """Called like a `Pending`, for whoever has to do with the answer first."""
+
+    answer: Callable[..., None]
+    owner: str
+    op: str
+
+    def __call__(self, outcome: Any, settle: Settle | None = None) -> None:
+        self.answer(outcome, settle)
 
 
 class Attempts:

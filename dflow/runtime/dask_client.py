@@ -1,19 +1,22 @@
 """What dflow asks of Dask's client and worker objects beyond their documented methods, in one place.
 
-`Client.scheduler` is the RPC proxy that Dask's own extensions use to call handlers of the scheduler; `Client.status` is
-what its `repr` shows; `security` is what the node itself connects with; `IOLoop.asyncio_loop` is how Tornado gives the
-event loop that it wraps.  tests/runtime/test_dask_client.py tells when Dask changes one of them.
+`Client.scheduler` is the RPC proxy that Dask's own extensions use to call handlers of the scheduler; `Client.status`
+is what its `repr` shows; `security` is what the node itself connects with; `IOLoop.asyncio_loop` is how Tornado gives
+the event loop that it wraps; `Task` and `TaskRef` are what Dask's own collections write their graphs with.
+tests/runtime/test_dask_client.py tells when Dask changes one of them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
 from typing import Any
 
-__all__ = ["FutureCancelled", "ask_scheduler", "connection_args", "event_loop", "is_connected", "when_done"]
+from dask._task_spec import Task, TaskRef
+
+__all__ = ["FutureCancelled", "ask_scheduler", "connection_args", "event_loop", "is_connected", "task_of", "when_done"]
 
 
 def ask_scheduler(client: Any, handler: str, *, timeout: float | None = None, **arguments: Any) -> Any:
@@ -42,6 +45,14 @@ def event_loop(server: Any) -> asyncio.AbstractEventLoop:
     """The event loop of a client or a worker."""
     loop: asyncio.AbstractEventLoop = server.loop.asyncio_loop
     return loop
+
+
+def task_of(key: str, function: Callable[..., Any], *arguments: Any, after: Sequence[Any]) -> Task:
+    """A task of a graph: `function(*arguments, *results)`, with the results of the keys `after`.
+
+    They are named as keys, because the graph of a collection that the cluster keeps does not have them.
+    """
+    return Task(key, function, *arguments, *[TaskRef(other) for other in after])
 
 
 def when_done(client: Any, future: Any, call: Callable[[Any], None]) -> None:

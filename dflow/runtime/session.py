@@ -47,7 +47,7 @@ class BaseSession:
         if self._config.log_device_placement:
             _show_placements()
         self._backend = _make_backend(self._target, self._config)
-        self._plans = Plans(self._backend, self._config)
+        self.plans = Plans(self._backend, self._config)
 
     # -- what it is
 
@@ -133,13 +133,13 @@ class BaseSession:
     ) -> Any:
         deadline = self._deadline(options)
         try:
-            plan = self._plans.take(fetch_map.elements, feeds, deadline)
+            plan = self.plans.take(fetch_map.elements, feeds, deadline)
             if run_metadata is not None:
                 run_metadata.placement = dict(plan.placement)
             try:
                 found = self._backend.run(plan, values, deadline)
             finally:
-                self._plans.done(plan)
+                self.plans.done(plan)
         except Exception as error:
             if self._closed and not isinstance(error, CancelledError):  # whatever a connection says that is going away
                 raise CancelledError(None, None, "the run was cancelled: its session was closed") from error
@@ -188,7 +188,7 @@ class BaseSession:
         deadline = self._deadline()
         label = name or fetch_map.elements[0].name.partition(":")[0]
         try:
-            plan = self._plans.take(fetch_map.elements, (), deadline)
+            plan = self.plans.take(fetch_map.elements, (), deadline)
             try:
                 home = choose_home(plan, device)
                 spec = LoopSpec(
@@ -205,12 +205,12 @@ class BaseSession:
                 loop = Loop(spec, fetch_map, self._with_op)
                 self._backend.repeat(plan, loop, deadline)
             except BaseException:
-                self._plans.done(plan)
+                self.plans.done(plan)
                 raise
         except OpError as error:
             self._with_op(error)
             raise
-        loop.call_at_end(lambda: self._plans.done(plan))
+        loop.call_at_end(lambda: self.plans.done(plan))
         return loop
 
     def _deadline(self, options: RunOptions | None = None) -> Deadline:

@@ -24,7 +24,7 @@ from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpE
 from dflow.queues import Queue, make_queue
 from dflow.queues.queue import Reply
 from dflow.queues.reader import Effects, NeedFile, Reader
-from dflow.runtime.attempts import Pending, Withdraw, who
+from dflow.runtime.attempts import Answering, Pending, Withdraw, who
 from dflow.runtime.failures import as_op_error
 from dflow.specs import QueueSpec, ReaderSpec
 
@@ -94,7 +94,9 @@ class SharedQueue:
                 continue
             if waiting.method != "keep_room":
                 self._moved_at = time.monotonic()
-                if isinstance(waiting.answer, Pending):  # not the answer itself: that would keep its step alive
+                if isinstance(
+                    waiting.answer, (Pending, Answering)
+                ):  # not the answer itself: that would keep its step alive
                     self._moved_by = (waiting.answer.owner, waiting.answer.op)
             if reply.value is None or waiting.method == "put_kept":  # nothing that could go back
                 answers.append(partial(waiting.answer, reply.value))
@@ -147,7 +149,9 @@ class SharedQueue:
 
 
 def _who(answer: Answer) -> str:
-    return who(answer.owner, answer.op) if isinstance(answer, Pending) else "a reader that needs a file name"
+    return (
+        who(answer.owner, answer.op) if isinstance(answer, (Pending, Answering)) else "a reader that needs a file name"
+    )
 
 
 def _call(answers: list[Callable[[], None]]) -> None:

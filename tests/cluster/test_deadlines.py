@@ -75,8 +75,8 @@ def test_a_first_run_that_a_worker_does_not_take_in_time_is_withdrawn(session: d
     """Guards `ColdStep._announce`."""
     tap = Tap(session, "announce")
     tap.size()
-    plan = session._plans.take((tap.enqueue,), (tap.value,), NEVER)  # installed, but not run yet
-    session._plans.done(plan)
+    plan = session.plans.take((tap.enqueue,), (tap.value,), NEVER)  # installed, but not run yet
+    session.plans.done(plan)
     with stopped(look.process_of(PS_WORKER)), too_late("did not take its part of the first run of plan .* on /job:ps/"):
         tap.put(1, SOON)
     eventually(lambda: look.inside()[PS_WORKER]["parts"] == 0, look.inside)
@@ -119,7 +119,7 @@ def test_a_loop_that_a_worker_does_not_take_in_time_does_not_start(
     with df.Session(cluster.scheduler_address, session.graph, config) as hasty:
         tap = Tap(hasty, "loop")
         body = tap.queue.enqueue([1.0], name="fill")
-        hasty._plans.take((body,), (), Deadline(20))
+        hasty.plans.take((body,), (), Deadline(20))
         with stopped(look.process_of(PS_WORKER)), too_late("did not take the loop 'fill' on /job:ps/"):
             hasty.repeat(body)
         assert tap.size() == 0

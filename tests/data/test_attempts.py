@@ -7,6 +7,7 @@ import dflow as df
 from dflow.data.intake import build_intake
 from dflow.data.push import Attempt, Push
 from dflow.data.rows import ArrayRows, components_of
+from dflow.runtime.deadline import NEVER
 from tests.cluster.helpers import Background, eventually
 
 ROWS = [np.arange(5)]
@@ -14,7 +15,7 @@ ROWS = [np.arange(5)]
 
 def push_into(queue: df.QueueBase, session: df.Session) -> Push:
     intake = build_intake(queue)
-    plan = session._plan(intake.outcome, intake.feeds)
+    plan = session.plans.take(intake.outcome, intake.feeds, NEVER)
     return Push(
         session.backend.session, intake.label, plan.call(), ArrayRows(), components_of(queue.spec), queue.name, 2
     )

@@ -223,6 +223,7 @@ def test_a_stop_ends_what_waits_for_room() -> None:
     queue = df.FIFOQueue(3, [df.int64], shapes=[[]])
     with df.Session() as session:
         feeding = df.data.enqueue_from(da.arange(20, chunks=2), queue)
+        assert isinstance(feeding, df.data.Feeding)
         full(session)
         with pytest.raises(TimeoutError):
             feeding.result(0)

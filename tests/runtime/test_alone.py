@@ -112,7 +112,7 @@ def test_an_unknown_plan_is_an_error() -> None:
         x = df.constant(1.0) + 1.0
         sess.run(x)
         backend: Any = sess.backend
-        plan = sess._plans.take((x,), (), df.runtime.deadline.NEVER)
+        plan = sess.plans.take((x,), (), df.runtime.deadline.NEVER)
         assert alone(backend.process, backend.session, plan.call()) is not None
         backend.forget(plan)
         with pytest.raises(df.errors.AbortedError):

@@ -13,6 +13,8 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
+from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph
 from distributed import Client, LocalCluster, Scheduler, SchedulerPlugin, Worker, WorkerPlugin, get_worker, secede
 from distributed.comm import connect, get_address_host_port, normalize_address
 from distributed.core import rpc
@@ -357,3 +359,11 @@ def test_a_program_that_is_no_client_asks_the_scheduler_who_it_is(scheduler: Sch
     found = asyncio.run(ask())
     assert found["services"]["dashboard"] > 0
     assert {"name", "local_directory"} <= next(iter(found["workers"].values())).keys()
+
+
+def test_a_task_may_need_a_key_that_its_graph_does_not_have(client: Client) -> None:
+    """dflow/data/feeders.py: partitions that the cluster keeps are named by their keys alone."""
+    kept = client.submit(int, 20, key="kept")
+    graph = HighLevelGraph({"sum": {"sum": dask_client.task_of("sum", max, 3, after=["kept"])}}, {"sum": set()})
+    assert client.compute(Delayed("sum", graph), optimize_graph=False).result(PATIENCE) == 20
+    kept.release()

@@ -56,7 +56,7 @@ def session() -> Iterator[df.Session]:
 def waiting(session: df.Session) -> Any:
     """A host, and what starts a part of a step that waits in a dequeue."""
     queue = df.FIFOQueue(9, ["float32"], shapes=[[]])
-    plan = session._plans.take((queue.dequeue().op,), (), NEVER)
+    plan = session.plans.take((queue.dequeue().op,), (), NEVER)
     (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
     name = session.backend.session  # type: ignore[attr-defined]
 
