@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
+
+import numpy as np
 
 from dflow.errors import InvalidArgumentError
 from dflow.ops.readers import ReaderBase
+from dflow.readers.records import NO_RECORDS, Batch, Block, Keys, Records
 from dflow.readers.text import open_file
 from dflow.readers.window import COMPRESSIONS, Window
 from dflow.registry import reader
+
+_BLOCK = 1 << 18  # bytes that are cut into records at once
 
 
 class FixedLengthRecordReader(ReaderBase):
@@ -69,15 +75,18 @@ class FixedLengthRecords:
         self._path = b""
         self._number = 0
         self._window = Window(io.BytesIO())
+        self._ahead = NO_RECORDS  # what is in memory, from record `_number` on
 
     def open(self, path: str, state: int | None = None) -> None:
         """Start at the first record, or at the one that `state` numbers.  Raises OSError if it cannot be opened."""
         self._window = Window(open_file(path), self._encoding)
         self._path = os.fsencode(path)
         self._number = state or 0
+        self._ahead = NO_RECORDS
 
     def read(self) -> tuple[bytes, bytes] | None:
         """The next (key, record); None where fewer bytes are left than a record and the footer have."""
+        self._ahead = NO_RECORDS
         start = self._header + self._number * self._hop
         wanted = self._size + self._footer
         self._window.move(start)
@@ -89,6 +98,27 @@ class FixedLengthRecords:
         key = b"%b:%d" % (self._path, self._number)
         self._number += 1
         return key, found[: self._size]
+
+    def read_up_to(self, limit: int) -> Sequence[tuple[bytes, bytes]] | None:
+        """Up to `limit` records as `read` gives them, fewer only before the end of the file; None there."""
+        if len(self._ahead) < limit:
+            self._ahead = self._look_ahead(limit)
+        found, self._ahead = self._ahead[:limit], self._ahead[limit:]
+        if not len(found):
+            record = self.read()
+            return None if record is None else [record]
+        numbers = range(self._number, self._number + len(found))
+        self._number = numbers.stop
+        return Batch(Keys(self._path, numbers), found)
+
+    def _look_ahead(self, limit: int) -> Records:
+        """The records that are whole, from the next one on: `limit` at least, or all that are left."""
+        start = self._header + self._number * self._hop
+        wanted = self._size + self._footer
+        self._window.move(start)
+        data = self._window.readable(start, max(_BLOCK, (limit - 1) * self._hop + wanted))
+        starts = np.arange(0, len(data) - wanted + 1, self._hop)
+        return Records(Block(data, starts, starts + self._size))
 
     def state(self) -> int:
         return self._number

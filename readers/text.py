@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import BinaryIO, cast
 
 import fsspec
+import numpy as np
 
 from dflow.errors import InvalidArgumentError, UnimplementedError
 from dflow.ops.readers import ReaderBase
+from dflow.readers.records import NO_RECORDS, Batch, Block, Keys, Records
 from dflow.registry import reader
 
 _BUFFER = 1 << 18  # bytes
@@ -45,6 +47,9 @@ class TextLines:
         self._path = b""
         self._offset = 0
         self._line = 0
+        self._held = b""  # what was read of the file
+        self._at = 0  # the next line's place in it
+        self._ahead = NO_RECORDS  # whole lines that are held, from the next one on; none: not looked for yet
 
     def open(self, path: str, state: Sequence[int] | None = None) -> None:
         """Start at the first line after the header, or at a state.
@@ -54,6 +59,7 @@ class TextLines:
         self._file = open_file(path)
         self._path = os.fsencode(path)
         self._offset, self._line = state or (0, 0)
+        self._held, self._at, self._ahead = b"", 0, NO_RECORDS
         try:
             if state is not None:
                 self._file.seek(self._offset)
@@ -72,6 +78,20 @@ class TextLines:
             return None
         return b"%b:%d" % (self._path, self._line), value
 
+    def read_up_to(self, limit: int) -> Sequence[tuple[bytes, bytes]] | None:
+        """Up to `limit` lines as `read` gives them, fewer only before the end of the file; None there."""
+        if len(self._ahead) < limit:
+            self._ahead = self._look_ahead(limit)
+        lines, self._ahead = self._ahead[:limit], self._ahead[limit:]
+        if not len(lines):
+            record = self.read()  # a last line without a newline
+            return None if record is None else [record]
+        first, end = self._line + 1, self._held.index(b"\n", lines.ends[-1]) + 1
+        self._line += len(lines)
+        self._offset += end - self._at
+        self._at = end
+        return Batch(Keys(self._path, range(first, self._line + 1)), lines)
+
     def state(self) -> tuple[int, int]:
         return self._offset, self._line
 
@@ -80,10 +100,39 @@ class TextLines:
 
     def _next_line(self) -> bytes:
         """The next line with its end; empty at the end of the file."""
-        line = self._file.readline()
+        end = self._held.find(b"\n", self._at) + 1
+        if not end:
+            self._hold(1)
+            end = self._held.find(b"\n") + 1 or len(self._held)
+        line = self._held[self._at : end]
+        self._at, self._ahead = end, NO_RECORDS
         self._offset += len(line)
         self._line += bool(line)
         return line
+
+    def _look_ahead(self, lines: int) -> Records:
+        """The whole lines that are held, when `lines` of them are, or all that are left."""
+        try:
+            self._hold(lines)
+        except OSError:
+            if b"\n" not in self._held:
+                raise  # else whoever reads on meets it again
+        data = np.frombuffer(self._held, np.uint8)
+        newlines = np.flatnonzero(data == ord("\n"))
+        starts = np.concatenate([newlines[:1] * 0, newlines[:-1] + 1])
+        ends = newlines - ((data[newlines - 1] == ord("\r")) & (newlines > starts))
+        return Records(Block(self._held, starts, ends, is_text=True))
+
+    def _hold(self, lines: int) -> None:
+        """Hold the next `lines` lines and whatever was read with them, or all that are left."""
+        pieces = [self._held[self._at :]]
+        missing = lines - pieces[0].count(b"\n")
+        try:
+            while missing > 0 and (piece := self._file.read1(_BUFFER)):  # type: ignore[attr-defined]
+                pieces.append(piece)
+                missing -= piece.count(b"\n")
+        finally:
+            self._held, self._at = b"".join(pieces), 0
 
 
 def open_file(path: str) -> BinaryIO:

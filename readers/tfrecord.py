@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+from collections.abc import Sequence
 from typing import Any, BinaryIO, cast
 
 import fsspec
@@ -16,14 +17,16 @@ from dflow.dtypes import int64
 from dflow.errors import DataLossError
 from dflow.graph import Tensor
 from dflow.ops.readers import ReaderBase
+from dflow.readers.records import NO_RECORDS, Batch, Block, Keys, Records
 from dflow.readers.text import open_file
-from dflow.readers.tfrecord_framing import FRAMING, BadRecord, end_of, payload_at, search
+from dflow.readers.tfrecord_framing import FRAMING, HEAD, BadRecord, end_of, payload_at, search, whole_records
 from dflow.readers.tfrecord_io import TFRecordOptions
 from dflow.readers.window import Window
 from dflow.registry import KernelContext, define, no_gradient, reader
 from dflow.shapes import SCALAR
 from dflow.specs import ReaderSpec, TensorSpec
 
+_BLOCK = 1 << 18  # bytes that are searched for whole records at once
 _LINE = 1 << 16  # bytes of a broken stretch in one line of a quarantine file
 _log = logging.getLogger(__name__)
 
@@ -86,15 +89,19 @@ class TFRecords:
         self._path = ""
         self._offset = 0
         self._window = Window(io.BytesIO())
+        self._ahead = NO_RECORDS  # whole records that begin at `_base` plus their place in their block, maybe none
+        self._base = 0
 
     def open(self, path: str, state: int | None = None) -> None:
         """Start at the first record, or at a state.  Raises OSError if it cannot be opened."""
         self._window = Window(open_file(path), self._compression)
         self._path = path
         self._offset = state or 0
+        self._ahead = NO_RECORDS
 
     def read(self) -> tuple[bytes, bytes] | None:
         """The next (key, payload); None at the end."""
+        self._ahead = NO_RECORDS
         while True:
             self._window.move(self._offset)
             try:
@@ -112,11 +119,35 @@ class TFRecords:
             self._offset += len(payload) + FRAMING
             return key, payload
 
+    def read_up_to(self, limit: int) -> Sequence[tuple[bytes, bytes]] | None:
+        """Up to `limit` records as `read` gives them, fewer before a broken one or the end of the file; None there."""
+        if len(self._ahead) < limit:
+            self._ahead = self._look_ahead(limit)
+        payloads, self._ahead = self._ahead[:limit], self._ahead[limit:]
+        if not len(payloads):
+            record = self.read()
+            return None if record is None else [record]
+        offsets = payloads.starts + (self._base - HEAD)
+        self._offset = self._base + int(payloads.ends[-1]) + FRAMING - HEAD
+        return Batch(Keys(os.fsencode(self._path), offsets), payloads)
+
     def state(self) -> int:
         return self._offset
 
     def close(self) -> None:
         self._window.close()
+
+    def _look_ahead(self, limit: int) -> Records:
+        """The whole records from the next one on: `limit` at least, or all before a broken one or the end."""
+        self._window.move(self._offset)
+        size = _BLOCK
+        while True:
+            data = self._window.readable(self._offset, size)
+            starts, ends, may_be_more = whole_records(data)
+            if len(starts) >= limit or not may_be_more or len(data) < size:
+                self._base = self._offset
+                return Records(Block(data, starts, ends))
+            size *= 2
 
     def _leave_out(self, reason: str) -> bool:
         """Go to the next whole record; False if there is none."""

@@ -17,7 +17,10 @@ import numpy as np
 from dflow.errors import DataLossError
 from dflow.readers.window import Window
 
+Array = np.ndarray[Any, Any]
+
 FRAMING = 16  # bytes that a record has besides its payload
+HEAD = 12  # of them before it
 _HEAD = struct.Struct("<QI")
 _SUM = struct.Struct("<I")
 _LENGTH = struct.Struct("<Q")
@@ -34,8 +37,8 @@ class BadRecord(Exception):
 
 def masked_crc(data: bytes) -> int:
     """The checksum of some bytes."""
-    crc: int = google_crc32c.value(data)
-    return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
+    masked: int = _masked(google_crc32c.value(data))
+    return masked
 
 
 def framed(payload: bytes) -> bytes:
@@ -46,17 +49,17 @@ def framed(payload: bytes) -> bytes:
 
 def payload_at(window: Window, offset: int) -> bytes | None:
     """The payload of the record at `offset`; None: the file ends there.  Raises BadRecord, or DataLossError."""
-    head = window.at(offset, _HEAD.size)
+    head = window.at(offset, HEAD)
     if not head:
         return None
-    if len(head) < _HEAD.size:
+    if len(head) < HEAD:
         raise BadRecord("truncated record", offset)
     length = _length(head)
     if length is None:
         raise BadRecord("corrupted record", offset)
     if window.ends_before(offset + FRAMING + length):
         raise BadRecord("truncated record", offset)
-    body = window.at(offset + _HEAD.size, length + _SUM.size)
+    body = window.at(offset + HEAD, length + _SUM.size)
     if len(body) < length + _SUM.size:
         raise BadRecord("truncated record", offset)
     payload = body[:length]
@@ -65,13 +68,52 @@ def payload_at(window: Window, offset: int) -> bytes | None:
     return payload
 
 
+def whole_records(data: bytes) -> tuple[Array, Array, bool]:
+    """The whole records that `data` begins with: (where their payloads begin, where they end, may more follow).
+
+    more follow: the last one is only cut off, or just complete; else what comes behind it is broken.
+    """
+    heads, end = _chain(data)
+    holds = _lengths_hold(np.frombuffer(data, np.uint8), heads)
+    n = len(heads) if holds.all() else int(holds.argmin())
+    starts = heads[:n] + HEAD
+    ends = np.append(heads[1:], end)[:n] - _SUM.size
+    for i, (a, b) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        if masked_crc(data[a:b]) != _SUM.unpack_from(data, b)[0]:
+            return starts[:i], ends[:i], False
+    cut = data[end : end + HEAD]
+    return starts, ends, n == len(heads) and (len(cut) < HEAD or _length(cut) is not None)
+
+
+def _chain(data: bytes) -> tuple[Array, int]:
+    """Where records begin if each length is right, as far as they are complete, and where the last one ends."""
+    heads, at, size, length_at = [], 0, len(data), _LENGTH.unpack_from
+    while at + FRAMING <= size:
+        end = at + FRAMING + length_at(data, at)[0]
+        if end > size:
+            break
+        heads.append(at)
+        at = end
+    return np.array(heads, np.int64), at
+
+
+def _lengths_hold(data: Array, heads: Array) -> Array:
+    """Does the checksum of the length fit, for each place in `heads`?"""
+    crc = np.full(len(heads), google_crc32c.value(bytes(8)), np.uint32)
+    for place, parts in enumerate(_crc_parts()):
+        crc ^= parts[data[heads + place]]
+    stored = data[heads[:, None] + np.arange(8, 12)].view("<u4")[:, 0]
+    held: Array = _masked(crc) == stored
+    return held
+
+
 def end_of(window: Window, offset: int) -> int | None:
     """Where the bad record at `offset` ends, if its length can be relied on: a record or the file's end follows."""
-    length = _length(_readable(window, offset, _HEAD.size))
+    length = _length(_readable(window, offset, HEAD))
     if length is None or window.ends_before(offset + FRAMING + length):
         return None
     end = offset + FRAMING + length
-    last, following = _readable(window, end - 1, 1), _readable(window, end, _HEAD.size)
+    last, following = _readable(window, end - 1, 1), _readable(window, end, HEAD)
     return end if last and (not following or _length(following) is not None) else None
 
 
@@ -87,7 +129,7 @@ def search(window: Window, offset: int) -> tuple[int, bool]:
                 return offset + found, True
         except (BadRecord, DataLossError):
             continue
-    return offset + len(block) - (_HEAD.size - 1 if len(block) == _SEARCHED else 0), False
+    return offset + len(block) - (HEAD - 1 if len(block) == _SEARCHED else 0), False
 
 
 def _readable(window: Window, offset: int, n: int) -> bytes:
@@ -100,32 +142,36 @@ def _readable(window: Window, offset: int, n: int) -> bytes:
 
 def _length(head: bytes) -> int | None:
     """The length that the first 12 bytes of a record say; None if their checksum does not fit."""
-    if len(head) < _HEAD.size:
+    if len(head) < HEAD:
         return None
     length, checksum = _HEAD.unpack(head)
     return length if masked_crc(head[:8]) == checksum else None
 
 
-def _heads(block: bytes) -> np.ndarray[Any, Any]:
+def _heads(block: bytes) -> Array:
     """All places in `block` where 8 bytes and their checksum stand.
 
     A CRC is linear: that of 8 bytes is the exclusive or of a part for each byte and place, so that all places of a
     block are computed at once.
     """
     data = np.frombuffer(block, np.uint8)
-    n = len(data) - _HEAD.size + 1
+    n = len(data) - HEAD + 1
     if n <= 0:
         return np.empty(0, np.int64)
     crc = np.full(n, google_crc32c.value(bytes(8)), np.uint32)
     for place, parts in enumerate(_crc_parts()):
         crc ^= parts[data[place : place + n]]
     stored = sum(data[8 + i : 8 + i + n].astype(np.uint32) << np.uint32(8 * i) for i in range(4))
-    masked = (crc >> np.uint32(15) | crc << np.uint32(17)) + np.uint32(_MASK)
-    return np.flatnonzero(masked == stored)
+    return np.flatnonzero(_masked(crc) == stored)
+
+
+def _masked(crc: Any) -> Any:
+    """A CRC, or an array of uint32, as it is stored."""
+    return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
 
 
 @functools.cache
-def _crc_parts() -> np.ndarray[Any, Any]:
+def _crc_parts() -> Array:
     """[place, byte]: what a byte at a place adds to the CRC of 8 bytes."""
     none = google_crc32c.value(bytes(8))
     parts = [

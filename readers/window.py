@@ -46,6 +46,13 @@ class Window:
         """What was read already, from `offset` on."""
         return self._held[max(offset - self._start, 0) :]
 
+    def readable(self, offset: int, n: int) -> bytes:
+        """Up to `n` bytes from `offset` on; fewer where they cannot be read.  Whoever reads on meets the error."""
+        try:
+            return self.at(offset, n)
+        except (DataLossError, OSError):
+            return self.held(offset)[:n]
+
     def ends_before(self, offset: int) -> bool:
         """Does the file end before `offset`?  Also False if that cannot be told without reading."""
         if not self._seekable or offset <= self._start + len(self._held):

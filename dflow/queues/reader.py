@@ -21,6 +21,7 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ class NeedFile:
 
 
 Effects = list[Reply | NeedFile]
+Records = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class _Run:
     """Records of one file that follow each other."""
 
     start: int  # the place of the first among all that the reader ever read
-    records: list[tuple[bytes, bytes]]
+    records: Records
     ends_file: bool  # the file is completed with the last one
     tentative: bool = False  # lent, and not counted before it is acknowledged
 
@@ -77,6 +79,8 @@ class Reader:
 
     A format may set `ends_with_record = True`: each of its files is one record, and is completed together with it.
     A format whose `read` raises stays where it is, so that the next read fails in the same way.
+    A format may have `read_up_to(limit)`, which gives at least one record, at most `limit`, or None at the end of the
+    file: a sequence of (key, value), which may have both as vectors in its attribute `columns`.
     """
 
     def __init__(self, name: str, kind: str, make_format: Callable[[], ReaderFormat]) -> None:
@@ -85,6 +89,7 @@ class Reader:
         self.produced = 0
         self.completed = 0
         self._format = make_format()
+        self._read_up_to = getattr(self._format, "read_up_to", None)
         self._ends_with_record = bool(getattr(self._format, "ends_with_record", False))
         self._taken = 0  # records ever taken from files
         self._lent: dict[int, _Run] = {}  # by the ticket of their attempt
@@ -282,7 +287,7 @@ class Reader:
     def _take(self, limit: int, tentative: bool = False) -> _Run | OpError:
         """Up to `limit` records that came back, or of the file in progress; none: it is done, and was left.
 
-        tentative: they do not count yet, and a file that is done is not left.
+        tentative: they do not count yet, a file that is done is not left, and what one look at the file gives will do.
         """
         taken = self._take_returned(limit) if self._returned else self._take_new(limit, to_the_end=not tentative)
         if isinstance(taken, _Run):
@@ -302,24 +307,34 @@ class Reader:
         """An error is given only if it comes before any record: else the next read meets it again."""
         assert self._path is not None
         path = self._path
-        records: list[tuple[bytes, bytes]] = []
+        parts: list[Records] = []
+        missing = limit
         ends_file = False
         try:
             self._open()
-            while len(records) < limit and not ends_file and not self._at_end:
-                record = self._format.read()
-                if record is not None:
-                    records.append(record)
-                self._at_end = record is None or self._ends_with_record
+            while missing and not self._at_end and (to_the_end or not parts):
+                part = self._read(missing)
+                if part is not None:
+                    parts.append(part)
+                    missing -= len(part)
+                self._at_end = part is None or self._ends_with_record
             if self._at_end and to_the_end:
                 self._leave()
                 ends_file = True
         except Exception as error:
-            if not records:
+            if not parts:
                 return _as_op_error(error, os.fsdecode(path))
-        return self._run(records, ends_file)
+        return self._run(parts[0] if len(parts) == 1 else list(chain(*parts)), ends_file)
 
-    def _run(self, records: list[tuple[bytes, bytes]], ends_file: bool) -> _Run:
+    def _read(self, limit: int) -> Records | None:
+        """The next records of the file that is open, as many as its format finds easy to give; None at the end."""
+        if limit > 1 and self._read_up_to is not None:
+            found: Records | None = self._read_up_to(limit)
+            return found
+        record = self._format.read()
+        return None if record is None else [record]
+
+    def _run(self, records: Records, ends_file: bool) -> _Run:
         start, self._taken = self._taken, self._taken + len(records)
         return _Run(start, records, ends_file)
 
@@ -339,10 +354,12 @@ class Reader:
             self._format.close()
 
 
-def _packed(records: Sequence[tuple[bytes, bytes]], limit: int | None) -> tuple[np.ndarray[Any, Any], ...]:
+def _packed(records: Records, limit: int | None) -> tuple[Any, ...]:
     """Keys and values: scalars for read(), vectors for read_up_to()."""
     if limit is None:
         return tuple(np.array(part, dtype=object) for part in records[0])
+    if (vectors := getattr(records, "columns", None)) is not None:
+        return tuple(vectors)
     columns = np.empty((2, len(records)), dtype=object)
     if records:
         columns[0], columns[1] = zip(*records, strict=True)

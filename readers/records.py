@@ -1,0 +1,214 @@
+"""String vectors over one buffer, whose elements become Python objects only when somebody looks at them.
+
+A reader that finds many records in what it has buffered hands out a `Batch`: `Records`, which are ranges of one
+`Block`, under `Keys`, which are numbers until they are asked for.  A decoder that knows `Records` works on the bytes of
+the whole block at once, and may leave its columns there (`Block.memo`), so that the next records of the block are only
+cut out of them.  To everything else they are object arrays: NumPy's functions, methods, operators and indices make the
+objects on the way.
+
+Why not a subclass of NumPy's array: C code reads an array's memory without asking, and the objects are not there.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, Self, overload
+
+import array_api_compat
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+Array = np.ndarray[Any, Any]
+
+_MEMOS = 4  # results that a block keeps: decoders that share a reader
+
+
+class Strings(NDArrayOperatorsMixin):
+    """A vector of byte strings that does not change.  Its pickle holds its own part of the buffer only."""
+
+    __slots__ = ()
+    dtype = np.dtype(object)
+    ndim = 1
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def rows(self, start: int, stop: int) -> Self:
+        """Elements `start` to `stop`, where 0 <= start <= stop <= len(self), over the same buffer."""
+
+    @abstractmethod
+    def tolist(self) -> list[bytes]:
+        """All elements, as new objects."""
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (len(self),)
+
+    @property
+    def size(self) -> int:
+        return len(self)
+
+    def copy(self) -> Self:
+        """Itself: there is nothing to change."""
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.tolist())
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step == 1:
+                return self.rows(start, max(start, stop))
+        return np.asarray(self)[index]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError("the objects of this array are made when it is looked at: that cannot be without a copy")
+        array = np.empty(len(self), object)
+        array[:] = self.tolist()
+        return array if dtype is None else array.astype(dtype)
+
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        return array_api_compat.array_namespace(np.empty(0))
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else an array has.  Special methods and private names are not looked for: they are protocols."""
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(np.asarray(self), name)
+
+
+class Block:
+    """Bytes in memory with records in them: record i is `data[starts[i]:ends[i]]`; both rise.
+
+    is_text: nothing but one line end, `\\n` or `\\r\\n`, lies between two records, and none lies in a record.
+    """
+
+    __slots__ = ("_lock", "_memos", "data", "ends", "is_text", "starts")
+
+    def __init__(self, data: bytes, starts: Array, ends: Array, is_text: bool = False) -> None:
+        self.data = data
+        self.starts = starts
+        self.ends = ends
+        self.is_text = is_text
+        self._lock = threading.Lock()
+        self._memos: dict[Hashable, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def memo(self, key: Hashable, make: Callable[[Block], Any]) -> Any:
+        """What `make` found in this block when it was first asked for under `key`.
+
+        Threads that ask at the same time wait for one of them; the oldest of too many results is dropped.
+        """
+        with self._lock:
+            if key not in self._memos:
+                found = make(self)
+                if len(self._memos) == _MEMOS:
+                    del self._memos[next(iter(self._memos))]
+                self._memos[key] = found
+            return self._memos[key]
+
+
+class Records(Strings):
+    """Records `start` to `stop` of a block."""
+
+    __slots__ = ("block", "start", "stop")
+
+    def __init__(self, block: Block, start: int = 0, stop: int | None = None) -> None:
+        self.block = block
+        self.start = start
+        self.stop = len(block) if stop is None else stop
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def rows(self, start: int, stop: int) -> Records:
+        return Records(self.block, self.start + start, self.start + stop)
+
+    def tolist(self) -> list[bytes]:
+        data = self.block.data
+        return [data[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
+
+    @property
+    def starts(self) -> Array:
+        """Where each record begins in the block's data."""
+        return self.block.starts[self.start : self.stop]
+
+    @property
+    def ends(self) -> Array:
+        return self.block.ends[self.start : self.stop]
+
+    def alone(self) -> Records:
+        """The same records over a block that holds nothing else."""
+        starts, ends = self.starts, self.ends
+        first, last = (int(starts[0]), int(ends[-1])) if len(self) else (0, 0)
+        return Records(Block(self.block.data[first:last], starts - first, ends - first, self.block.is_text))
+
+    def __reduce__(self) -> Any:
+        block = self.alone().block
+        return _unpickled, (block.data, block.starts, block.ends, block.is_text)
+
+
+def _unpickled(*block: Any) -> Records:
+    return Records(Block(*block))
+
+
+_NOWHERE = np.empty(0, np.int64)
+NO_RECORDS = Records(Block(b"", _NOWHERE, _NOWHERE))
+
+
+class Keys(Strings):
+    """The keys `<file>:<number>` of the records of a file.  numbers: integers, in a range or an array."""
+
+    __slots__ = ("_file", "_numbers")
+
+    def __init__(self, file: bytes, numbers: range | Array) -> None:
+        self._file = file
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def rows(self, start: int, stop: int) -> Keys:
+        return Keys(self._file, self._numbers[start:stop])
+
+    def tolist(self) -> list[bytes]:
+        numbers = self._numbers if isinstance(self._numbers, range) else self._numbers.tolist()
+        return [b"%b:%d" % (self._file, number) for number in numbers]
+
+    def __reduce__(self) -> Any:
+        return Keys, (self._file, self._numbers)
+
+
+class Batch(Sequence[tuple[bytes, bytes]]):
+    """Records that follow each other in a file, each with its key.
+
+    columns: all keys, all records.
+    """
+
+    __slots__ = ("columns",)
+
+    def __init__(self, keys: Keys, records: Records) -> None:
+        self.columns = (keys, records)
+
+    def __len__(self) -> int:
+        return len(self.columns[1])
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[bytes, bytes]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Batch: ...
+    def __getitem__(self, index: Any) -> Any:
+        keys, records = self.columns
+        if isinstance(index, slice):
+            return Batch(keys[index], records[index])
+        return keys[index], records[index]
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        return zip(*self.columns, strict=True)
