@@ -14,14 +14,8 @@ from dflow.dtypes import DType, int64, string
 from dflow.errors import DTypeError, InvalidArgumentError
 from dflow.graph import Tensor, convert_to_tensor, create_op
 from dflow.ops.batching import each, spread
-from dflow.readers.example_decode import (
-    Fault,
-    decode,
-    decode_list,
-    decode_single,
-    parse,
-    parse_sequence,
-)
+from dflow.readers.example_block import decode_many, decode_records
+from dflow.readers.example_decode import Fault, decode_list, decode_single, parse, parse_sequence
 from dflow.readers.features import (
     Fixed,
     FixedLenFeature,
@@ -34,6 +28,7 @@ from dflow.readers.features import (
     VarLenFeature,
     plan,
 )
+from dflow.readers.records import Records
 from dflow.registry import define, no_gradient
 from dflow.shapes import TensorShape
 from dflow.sparse import SparseTensor
@@ -182,13 +177,15 @@ def _outputs(arrays: list[Array]) -> Outputs:
     return arrays[0] if len(arrays) == 1 else arrays
 
 
-def _batch_kernel(serialized: Array, names: Array | None = None, *, plan: tuple[Plan, ...]) -> Outputs:
+def _batch_kernel(serialized: Any, names: Any | None = None, *, plan: tuple[Plan, ...]) -> Outputs:
     _check_rank(serialized, 1)
     if names is not None and names.shape != serialized.shape:
         fact = f"example_names must have the shape of serialized, {list(serialized.shape)}, got {list(names.shape)}"
         raise InvalidArgumentError(None, None, fact)
     try:
-        return _outputs(decode(parse(serialized.tolist()), plan))
+        if isinstance(serialized, Records):
+            return _outputs(decode_records(serialized, plan))
+        return _outputs(decode_many(serialized.tolist(), plan))
     except Fault as fault:
         name = "<unknown>" if names is None else names[fault.index].decode(errors="replace")
         raise _as_op_error(fault, f"Name: {name}, ", f", Index: {fault.index}") from None
@@ -223,7 +220,7 @@ def _named(name: Array | None) -> str:
     return "" if name is None else f"Name: {name.item().decode(errors='replace')}, "
 
 
-def _check_rank(serialized: Array, rank: int) -> None:
+def _check_rank(serialized: Any, rank: int) -> None:
     if serialized.ndim != rank:
         kind = "a vector" if rank else "a scalar"
         raise InvalidArgumentError(None, None, f"serialized must be {kind}, got shape {list(serialized.shape)}")

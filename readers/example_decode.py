@@ -95,9 +95,8 @@ def _decode(rows: Sequence[Row], feature: Plan) -> list[Array]:
 
 def _fixed(rows: Sequence[Row], feature: Fixed) -> Array:
     size = int(np.prod(feature.shape, dtype=int))
-    result = np.empty((len(rows), size), feature.dtype.numpy_dtype)
-    for i, row in enumerate(rows):
-        values = _values(row, feature.key, feature.dtype, i)
+    flat: list[Any] = []
+    for i, values in enumerate(_each(rows, feature.key, feature.dtype)):
         if values is None:
             if feature.default is None:
                 fact = f"(data type: {NAMES[feature.dtype]}) is required but could not be found."
@@ -107,8 +106,8 @@ def _fixed(rows: Sequence[Row], feature: Fixed) -> Array:
             name, shape = NAMES[feature.dtype], list(feature.shape)
             fact = f"Number of {name} values != expected.  Values size: {len(values)} but output shape: {shape}"
             raise Fault(fact, i, feature.key)
-        result[i] = values
-    return result.reshape(len(rows), *feature.shape)
+        flat += values
+    return np.array(flat, feature.dtype.numpy_dtype).reshape(len(rows), *feature.shape)
 
 
 def _steps(rows: Sequence[Row], feature: Steps) -> Array:
@@ -163,25 +162,22 @@ def _indexed(rows: Sequence[Row], feature: Indexed) -> list[Array]:
 
 def _all_values(rows: Sequence[Row], key: str, dtype: DType) -> list[Array]:
     """The values of a feature in each row: none where it misses."""
-    return list(_each(rows, key, dtype))
+    return [np.array(() if values is None else values, dtype.numpy_dtype) for values in _each(rows, key, dtype)]
 
 
-def _each(rows: Sequence[Row], key: str, dtype: DType) -> Iterator[Array]:
-    for i, row in enumerate(rows):
-        values = _values(row, key, dtype, i)
-        yield np.array(() if values is None else values, dtype.numpy_dtype)
-
-
-def _values(row: Row, key: str, dtype: DType, index: int) -> Any:
-    """The values of a feature, None if it misses.  Raises Fault if they are of another type."""
-    feature = row.get(key)
-    kind = None if feature is None else feature.WhichOneof("kind")
-    if kind is None:
-        return None
-    if kind != _KIND[dtype]:
-        fact = f"Data types don't match. Expected type: {NAMES[dtype]} but the values are of type: {_TYPE_OF[kind]}"
-        raise Fault(fact, index, key)
-    return getattr(feature, kind).value
+def _each(rows: Sequence[Row], key: str, dtype: DType) -> Iterator[Any]:
+    """The values of a feature in each row, None where it misses.  Raises Fault if they are of another type."""
+    expected = _KIND[dtype]
+    for index, row in enumerate(rows):
+        feature = row.get(key)
+        kind = None if feature is None else feature.WhichOneof("kind")
+        if kind is None:
+            yield None
+        elif kind == expected:
+            yield getattr(feature, kind).value
+        else:
+            fact = f"Data types don't match. Expected type: {NAMES[dtype]} but the values are of type: {_TYPE_OF[kind]}"
+            raise Fault(fact, index, key)
 
 
 def _joined(arrays: Sequence[Array], dtype: Any) -> Array:

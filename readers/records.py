@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self, overload
 
 import array_api_compat
@@ -96,23 +96,23 @@ class Block:
         self.ends = ends
         self.is_text = is_text
         self._lock = threading.Lock()
-        self._memos: dict[Hashable, Any] = {}
+        self._memos: dict[int, tuple[object, Any]] = {}
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def memo(self, key: Hashable, make: Callable[[Block], Any]) -> Any:
-        """What `make` found in this block when it was first asked for under `key`.
+    def memo(self, key: object, make: Callable[[Block], Any]) -> Any:
+        """What `make` found in this block when it was first asked for under this very object.
 
         Threads that ask at the same time wait for one of them; the oldest of too many results is dropped.
         """
         with self._lock:
-            if key not in self._memos:
+            if id(key) not in self._memos:
                 found = make(self)
                 if len(self._memos) == _MEMOS:
                     del self._memos[next(iter(self._memos))]
-                self._memos[key] = found
-            return self._memos[key]
+                self._memos[id(key)] = key, found  # the key is kept, so that its id stays its own
+            return self._memos[id(key)][1]
 
 
 class Records(Strings):

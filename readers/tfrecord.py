@@ -26,7 +26,7 @@ from dflow.registry import KernelContext, define, no_gradient, reader
 from dflow.shapes import SCALAR
 from dflow.specs import ReaderSpec, TensorSpec
 
-_BLOCK = 1 << 18  # bytes that are searched for whole records at once
+_FIRST, _MOST = 1 << 16, 1 << 20  # bytes that are looked through for whole records at once
 _LINE = 1 << 16  # bytes of a broken stretch in one line of a quarantine file
 _log = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ class TFRecords:
         self._window = Window(io.BytesIO())
         self._ahead = NO_RECORDS  # whole records that begin at `_base` plus their place in their block, maybe none
         self._base = 0
+        self._step = _FIRST
 
     def open(self, path: str, state: int | None = None) -> None:
         """Start at the first record, or at a state.  Raises OSError if it cannot be opened."""
@@ -108,6 +109,7 @@ class TFRecords:
                 payload = payload_at(self._window, self._offset)
             except (BadRecord, DataLossError) as error:
                 fact = str(error)
+                self._step = _FIRST  # where one is broken others may be, and what is behind them was looked at in vain
                 if self._on_corrupt == "error":
                     raise DataLossError(None, None, f"{self._path}; {fact}") from None
                 if not self._leave_out(fact):
@@ -140,7 +142,8 @@ class TFRecords:
     def _look_ahead(self, limit: int) -> Records:
         """The whole records from the next one on: `limit` at least, or all before a broken one or the end."""
         self._window.move(self._offset)
-        size = _BLOCK
+        size = self._step
+        self._step = min(2 * size, _MOST)
         while True:
             data = self._window.readable(self._offset, size)
             starts, ends, may_be_more = whole_records(data)

@@ -72,17 +72,22 @@ def whole_records(data: bytes) -> tuple[Array, Array, bool]:
     """The whole records that `data` begins with: (where their payloads begin, where they end, may more follow).
 
     more follow: the last one is only cut off, or just complete; else what comes behind it is broken.
+    Measured for 500 bytes a record: in Python the chain of lengths takes 0.15 us and the call for the checksum of a
+    payload 0.2; all else is done for all records at once.
     """
+    view = np.frombuffer(data, np.uint8)
     heads, end = _chain(data)
-    holds = _lengths_hold(np.frombuffer(data, np.uint8), heads)
-    n = len(heads) if holds.all() else int(holds.argmin())
-    starts = heads[:n] + HEAD
-    ends = np.append(heads[1:], end)[:n] - _SUM.size
-    for i, (a, b) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-        if masked_crc(data[a:b]) != _SUM.unpack_from(data, b)[0]:
-            return starts[:i], ends[:i], False
+    starts, ends = heads + HEAD, np.append(heads[1:], end)[: len(heads)] - _SUM.size
+    payloads = [data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+    crcs = np.fromiter(map(google_crc32c.value, payloads), np.uint32, len(payloads))
+    good = (_masked(_length_crcs(view, heads)) == _stored(view, heads + _LENGTH.size)) & (
+        _masked(crcs) == _stored(view, ends)
+    )
+    if not good.all():
+        n = int(good.argmin())
+        return starts[:n], ends[:n], False
     cut = data[end : end + HEAD]
-    return starts, ends, n == len(heads) and (len(cut) < HEAD or _length(cut) is not None)
+    return starts, ends, len(cut) < HEAD or _length(cut) is not None
 
 
 def _chain(data: bytes) -> tuple[Array, int]:
@@ -97,14 +102,18 @@ def _chain(data: bytes) -> tuple[Array, int]:
     return np.array(heads, np.int64), at
 
 
-def _lengths_hold(data: Array, heads: Array) -> Array:
-    """Does the checksum of the length fit, for each place in `heads`?"""
+def _length_crcs(data: Array, heads: Array) -> Array:
+    """The CRC of the 8 bytes at each place in `heads`."""
     crc = np.full(len(heads), google_crc32c.value(bytes(8)), np.uint32)
     for place, parts in enumerate(_crc_parts()):
         crc ^= parts[data[heads + place]]
-    stored = data[heads[:, None] + np.arange(8, 12)].view("<u4")[:, 0]
-    held: Array = _masked(crc) == stored
-    return held
+    return crc
+
+
+def _stored(data: Array, places: Array) -> Array:
+    """The checksum that stands at each of these places."""
+    found: Array = data[places[:, None] + np.arange(_SUM.size)].view("<u4")[:, 0]
+    return found
 
 
 def end_of(window: Window, offset: int) -> int | None:

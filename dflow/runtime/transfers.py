@@ -25,4 +25,4 @@ def fetched(value: Any) -> Any:
     value = to_host(value)
     if isinstance(value, np.ndarray):
         return value[()] if value.ndim == 0 else np.array(value)
-    return value
+    return np.array(value) if getattr(value, "ndim", 0) else value  # what a kernel gave in place of an array

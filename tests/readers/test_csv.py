@@ -16,7 +16,8 @@ from dflow.dtypes import DType, float32, float64, int32, int64, string
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Graph, Tensor
 from dflow.ops.constants import constant, placeholder
-from dflow.readers.csv import decode, decode_csv
+from dflow.readers.csv import decode_csv
+from dflow.readers.csv_decode import decode_each, decode_one, layout_of
 from dflow.registry import NoGradient, op_def
 from tests.readers.bounds import bounded
 from tests.readers.helpers import mutated
@@ -26,8 +27,14 @@ REQUIRED = None
 
 def decoded(records: Sequence[bytes], *columns: tuple[DType, Any], **options: Any) -> list[list[Any]]:
     """Each column as a list; a column is (dtype, default)."""
-    arrays = decode(records, [dtype for dtype, _ in columns], [default for _, default in columns], **options)
-    assert [array.dtype for array in arrays] == [dtype.numpy_dtype for dtype, _ in columns]
+    dtypes = tuple(dtype for dtype, _ in columns)
+    layout = layout_of(dtypes, tuple(default for _, default in columns), **options)
+    arrays = decode_each(records, layout)
+    if len(records) == 1:
+        alone = decode_one(records[0], layout)
+        np.testing.assert_equal([one.tolist() for one in alone], [many.item() for many in arrays])
+        assert [array.dtype for array in alone] == [array.dtype for array in arrays]
+    assert tuple(array.dtype for array in arrays) == tuple(dtype.numpy_dtype for dtype in dtypes)
     return [array.tolist() for array in arrays]
 
 
@@ -294,7 +301,7 @@ def test_what_pythons_csv_module_writes_is_read_back(rows: list[list[str]], deli
 def test_numbers_are_read_back_exactly(rows: list[tuple[float, int, float]]) -> None:
     """V17.6"""
     records = [",".join(map(repr, row)).encode() for row in rows]
-    arrays = decode(records, [float64, int64, float32], [REQUIRED] * 3)
+    arrays = decode_each(records, layout_of([float64, int64, float32], [REQUIRED] * 3))
     for array, column in zip(arrays, zip(*rows, strict=True), strict=False):
         np.testing.assert_array_equal(array, np.array(column, array.dtype))
 
