@@ -22,6 +22,7 @@ TYPES = {float32: "float", float64: "double", int32: "int32", int64: "int64", st
 _SHOWN = 120  # characters of a record or a field in a message
 _LAYOUTS = 256  # that are kept
 
+
 class _Fault(ValueError):
     """What is wrong with one record.  column: where in the record; None: the record as a whole."""
 

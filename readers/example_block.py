@@ -26,6 +26,7 @@ Array = np.ndarray[Any, Any]
 Span = tuple[int, int]
 
 _FORMS = 16  # that are tried
+_CHANCES = 4  # of them, before each has to be that of several records
 _WORTH = 8  # so many records are decoded faster at once than one by one
 _BYTES, _FLOATS, _INTS = 0x0A, 0x12, 0x1A  # the tags of the lists that a feature may hold
 
@@ -58,7 +59,9 @@ def _decode_alike(block: Block, plan: Sequence[Plan]) -> list[Array] | None:
     outputs = [np.empty((len(block), *feature.shape), feature.dtype.numpy_dtype) for feature in fixed]
     lengths = block.ends - block.starts
     left = np.arange(len(block))
-    for _ in range(_FORMS):
+    for tried in range(_FORMS):
+        if tried >= _CHANCES and len(block) - len(left) < _WORTH * tried:
+            return None
         first = left[0]
         form = _form(block.data[block.starts[first] : block.ends[first]], fixed)
         if form is None:
@@ -71,8 +74,6 @@ def _decode_alike(block: Block, plan: Sequence[Plan]) -> list[Array] | None:
         form.fill(outputs, alike, rows)
         if len(alike) == len(left):
             return outputs
-        if len(alike) * _FORMS < len(left):
-            return None
         left = np.setdiff1d(left, alike, assume_unique=True)
     return None
 

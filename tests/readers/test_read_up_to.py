@@ -46,7 +46,11 @@ class OneByOne:
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that short files have many blocks."""
     logging.getLogger("dflow.readers.tfrecord").setLevel(logging.ERROR)
-    for module, names in {text: ("_BUFFER", "_AHEAD"), fixed_length: ("_BLOCK",), tfrecord: ("_FIRST", "_MOST")}.items():
+    for module, names in {
+        text: ("_BUFFER", "_AHEAD"),
+        fixed_length: ("_BLOCK",),
+        tfrecord: ("_FIRST", "_MOST"),
+    }.items():
         for name in names:
             monkeypatch.setattr(module, name, 16)
 
@@ -82,7 +86,9 @@ LIMITS = st.lists(st.one_of(st.none(), st.integers(1, 4), st.sampled_from([7, 10
 
 @pytest.mark.parametrize("kind", FORMATS)
 @given(limits=LIMITS)
-def test_many_are_read_as_each_is(kind: str, tmp_path_factory: pytest.TempPathFactory, limits: list[int | None]) -> None:
+def test_many_are_read_as_each_is(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, limits: list[int | None]
+) -> None:
     make, content = FORMATS[kind]
     path = tmp_path_factory.getbasetemp() / "read-up-to"
     path.write_bytes(content)

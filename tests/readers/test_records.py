@@ -167,5 +167,8 @@ def test_every_consumer_in_a_graph_sees_byte_strings(tmp_path: Any) -> None:
         assert found["column"].tolist() == [[b"a"], [b"bb"], [b"ccc"]]
         assert found["equal"].tolist() == [False, True, False]
         assert found["seen"].tolist() == [1, 2, 3]
-        assert [part.tolist() for part in sess.run(kept.dequeue_many(3))] == [found["keys"].tolist(), [b"a", b"bb", b"ccc"]]
+        assert [part.tolist() for part in sess.run(kept.dequeue_many(3))] == [
+            found["keys"].tolist(),
+            [b"a", b"bb", b"ccc"],
+        ]
         assert sess.run(loose.dequeue()).tolist() == [b"a", b"bb", b"ccc"]
