@@ -11,7 +11,7 @@ import sys
 
 from measure import FOLDER, machine, rounds_asked, today, versions
 
-SCRIPTS = ("csv_pipeline.py", "local_run.py", "cold_run.py")
+SCRIPTS = ("csv_pipeline.py", "decoding.py", "local_run.py", "cold_run.py")
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 

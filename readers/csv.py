@@ -105,6 +105,7 @@ def _spec(records: TensorSpec, *, out_types: tuple[DType, ...], **_: Any) -> lis
 
 def _kernel(records: Any, **attrs: Any) -> Any:
     layout = layout_of(**attrs)
+    columns: Sequence[Any]
     if not records.ndim:
         columns = decode_one(records.item(), layout)
     elif isinstance(records, Records):

@@ -117,7 +117,10 @@ def _looks_odd(text: bytes) -> bool:
 
 
 def _read(text: bytes, width: int, types: Mapping[int, Any], layout: Layout) -> Any:
-    """The columns that `types` names, as an Arrow table.  ValueError if a field is not valid, KeyError if a column is not there."""
+    """The columns that `types` names, as an Arrow table.
+
+    ValueError if a field is not valid, KeyError if a column is not there.
+    """
     import pyarrow as pa
     from pyarrow import csv
 

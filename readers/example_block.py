@@ -102,7 +102,8 @@ class _Form:
         """Which rows have this form?"""
         differ = rows ^ self.example
         differ &= self.mask
-        return ~differ.any(axis=1)
+        found: Array = np.logical_not(differ.any(axis=1))
+        return found
 
     def fill(self, outputs: Sequence[Array], places: Array, rows: Array) -> None:
         """Decode rows of this form into places of the outputs."""

@@ -72,6 +72,10 @@ class Strings(NDArrayOperatorsMixin):
         array[:] = self.tolist()
         return array if dtype is None else array.astype(dtype)
 
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        arrays = [np.asarray(value) if isinstance(value, Strings) else value for value in inputs]
+        return getattr(ufunc, method)(*arrays, **options)
+
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         return array_api_compat.array_namespace(np.empty(0))
 

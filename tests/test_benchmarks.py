@@ -107,6 +107,8 @@ def test_every_benchmark_begins_with_its_question_and_is_run() -> None:
 
 
 def test_every_script_of_the_peers_is_started_by_a_benchmark() -> None:
-    started = "".join((FOLDER / name).read_text() for name in ("csv_pipeline.py", "local_run.py", "cold_run.py"))
+    import run
+
+    started = "".join((FOLDER / name).read_text() for name in run.SCRIPTS)
     for path in (FOLDER / "peers").glob("tf1_*.py"):
         assert path.name == "tf1_cluster.py" or path.name in started

@@ -20,8 +20,7 @@ from dflow.readers import csv_arrow
 from dflow.readers.csv_arrow import decode_many, decode_records
 from dflow.readers.csv_decode import Layout, decode_each, decode_one, layout_of
 from dflow.readers.records import Block, Records
-from dflow.readers.text import TextLines
-from tests.readers.helpers import MUTATIONS, mutated
+from tests.readers.helpers import MUTATIONS, mutated, run_to_end
 
 NUMBERS = [
     "1",
@@ -240,10 +239,7 @@ def test_the_pipeline_gives_the_same_columns_for_any_number_of_records_a_read(tm
             with df.Session() as sess:
                 sess.run(queue.enqueue(str(path)))
                 sess.run(queue.close())
-                found = []
-                with pytest.raises(df.errors.OutOfRangeError):
-                    while True:
-                        found.append(sess.run([keys, *columns]))
+                found = run_to_end(sess, [keys, *columns])
         sizes = [len(part[0]) for part in found]
         assert sizes == [limit] * (1001 // limit) + [1001 % limit] * (1001 % limit > 0)
         joined = [np.concatenate(part) for part in zip(*found, strict=True)]

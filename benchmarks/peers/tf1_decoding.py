@@ -1,0 +1,11 @@
+"""`decoding.py` for TensorFlow 1, which starts this in the peers' environment.  Its argument is the files' folder."""
+
+import sys
+
+import tensorflow.compat.v1 as tf
+from measure import serve
+from programs import decoding
+
+tf.disable_v2_behavior()
+one_thread = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+serve(f"TensorFlow {tf.__version__}", decoding(tf, sys.argv[1], one_thread))
