@@ -2,8 +2,8 @@
 
 A step is a `Session.run` of `read_up_to` and of what decodes the records: `TextLineReader` and `decode_csv` of columns
 of floats, or `TFRecordReader` and `parse_example` of as many float features and an int64, which is a label below 2
-(each record has the same length) or a hash of 64 bits (it is stored in one to ten bytes). The columns stay where they
-are: nothing is fetched. Both systems run the same program on the same files; TensorFlow has one thread in each pool.
+(each record has the same length) or a hash of 64 bits (it is stored in one to ten bytes). All columns are fetched.
+Both systems run the same program on the same files; TensorFlow has one thread in each pool.
 By hand: `pyarrow.csv`, a file at a time in one thread; for Examples, the records of `tf_record_iterator`, parsed by
 protobuf one after the other into a list for each feature, which becomes a NumPy array.
 """
