@@ -63,6 +63,9 @@ class Strings(NDArrayOperatorsMixin):
             start, stop, step = index.indices(len(self))
             if step == 1:
                 return self.rows(start, max(start, stop))
+        elif isinstance(index, int):
+            place = range(len(self))[index]
+            return self.rows(place, place + 1).tolist()[0]
         return np.asarray(self)[index]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -81,7 +84,7 @@ class Strings(NDArrayOperatorsMixin):
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else an array has.  Special methods and private names are not looked for: they are protocols."""
-        if name.startswith("_"):
+        if name.startswith("_") or not hasattr(np.ndarray, name):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(np.asarray(self), name)
 

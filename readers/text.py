@@ -87,7 +87,7 @@ class TextLines:
         if not len(lines):
             record = self.read()  # a last line without a newline
             return None if record is None else [record]
-        first, end = self._line + 1, self._held.index(b"\n", lines.ends[-1]) + 1
+        first, end = self._line + 1, lines.block.data.index(b"\n", lines.ends[-1]) + 1
         self._line += len(lines)
         self._offset += end - self._at
         self._at = end
@@ -115,7 +115,7 @@ class TextLines:
         """The whole lines that are held, when `lines` of them are, or all that are left."""
         try:
             self._hold(lines, _AHEAD)
-        except OSError:
+        except Exception:
             if b"\n" not in self._held:
                 raise  # else whoever reads on meets it again
         data = np.frombuffer(self._held, np.uint8)
@@ -133,7 +133,7 @@ class TextLines:
                 pieces.append(piece)
                 missing -= _newlines(piece)
         finally:
-            self._held, self._at = b"".join(pieces), 0
+            self._held, self._at, self._ahead = b"".join(pieces), 0, NO_RECORDS
 
 
 def _newlines(data: bytes) -> int:

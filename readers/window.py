@@ -50,7 +50,7 @@ class Window:
         """Up to `n` bytes from `offset` on; fewer where they cannot be read.  Whoever reads on meets the error."""
         try:
             return self.at(offset, n)
-        except (DataLossError, OSError):
+        except Exception:
             return self.held(offset)[:n]
 
     def ends_before(self, offset: int) -> bool:

@@ -324,7 +324,7 @@ class Reader:
         except Exception as error:
             if not parts:
                 return _as_op_error(error, os.fsdecode(path))
-        return self._run(parts[0] if len(parts) == 1 else list(chain(*parts)), ends_file)
+        return self._run(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)), ends_file)
 
     def _read(self, limit: int) -> Records | None:
         """The next records of the file that is open, as many as its format finds easy to give; None at the end."""

@@ -45,7 +45,7 @@ class OneByOne:
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that short files have many blocks."""
-    logging.getLogger("dflow.readers.tfrecord").setLevel(logging.ERROR)
+    monkeypatch.setattr(logging.getLogger("dflow.readers.tfrecord"), "disabled", True)
     for module, names in {
         text: ("_BUFFER", "_AHEAD"),
         fixed_length: ("_BLOCK",),
@@ -141,6 +141,32 @@ def test_what_comes_before_a_place_that_cannot_be_read_is_read(kind: str, monkey
     expected = history(OneByOne(make()), Path("file"), [3] * 20)
     assert found == expected
     assert "the disk is broken" in str(found[-1])
+
+
+def test_a_reader_goes_on_where_it_was_after_a_file_could_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever class its error has, and whatever number of records is asked for then."""
+
+    class Faltering(io.BytesIO):
+        """Every third read fails."""
+
+        calls = 0
+
+        def read1(self, n: int | None = -1) -> bytes:
+            self.calls += 1
+            if self.calls % 3 == 1:
+                raise ValueError("not now")
+            return super().read1(4)
+
+    monkeypatch.setattr(text, "open_file", lambda path: Faltering(b"one\ntwo\nthree\nfour\n\nsix"))
+    form = TextLines()
+    form.open("file")
+    found: list[bytes] = []
+    for limit in (3, 2, 1, 5, 1, 2, 4, 1, 2, 2, 2, 2, 2, 2, 2):
+        try:
+            found += [value for _, value in form.read_up_to(limit) or ()]
+        except ValueError:
+            continue
+    assert found == [b"one", b"two", b"three", b"four", b"", b"six"]
 
 
 @pytest.mark.parametrize("kind", ["text", "fixed length", "tfrecord"])
