@@ -169,7 +169,7 @@ def test_one_record_is_decoded_as_a_batch_of_one(table: tuple[Layout, list[bytes
     assert outcome(one, [record], layout) == outcome(decode_each, [record], layout)
 
 
-def test_broken_tables_are_decoded_as_each_record_is() -> None:
+def test_damaged_tables_are_decoded_as_each_record_is() -> None:
     layout = layout_of([float32, string, int64, float64], [0.0, b"", None, 1.0], na_value="NA")
     random = Random(3)
     good = b'1.5,abc,7,\r\n-2e5,"d,""e",12,3\n0,,-9,NA\n' * 3

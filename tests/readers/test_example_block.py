@@ -94,7 +94,7 @@ def test_any_examples_are_decoded_as_each_is(records: list[bytes], times: int, g
         assert outcome(decode_records, block[part], FEATURES) == outcome(one_by_one, records[part], FEATURES)
 
 
-def test_broken_examples_are_decoded_as_each_is() -> None:
+def test_damaged_examples_are_decoded_as_each_is() -> None:
     """Bytes are changed that are the same in all others."""
     random = Random(11)
     for _ in range(MUTATIONS):
@@ -103,7 +103,7 @@ def test_broken_examples_are_decoded_as_each_is() -> None:
         assert outcome(decode_many, records, FEATURES) == outcome(one_by_one, records, FEATURES)
 
 
-def test_a_byte_may_be_anything_in_all_examples() -> None:
+def test_examples_that_are_all_damaged_alike_are_decoded_as_each_is() -> None:
     """The form itself is broken."""
     random = Random(12)
     for _ in range(MUTATIONS):

@@ -96,7 +96,7 @@ def test_many_are_read_as_each_is(
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_broken_files_are_read_as_each_record_is(kind: str, tmp_path: Path) -> None:
+def test_damaged_files_are_read_as_each_record_is(kind: str, tmp_path: Path) -> None:
     make, content = FORMATS[kind]
     random = Random(5)
     path = tmp_path / "broken"
