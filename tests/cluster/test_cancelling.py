@@ -57,9 +57,10 @@ def test_a_deadline_withdraws_the_attempt(hot: bool, session: df.Session, look: 
     if hot:
         tap.put(1)
         session.run(result)
-    with pytest.raises(df.errors.DeadlineExceededError):
-        session.run(result, options=limit(0.2))
-    eventually(lambda: look.queue(tap.name).get("waiting_dequeues") == 0, look.inside)
+    run = Background(lambda: session.run(result, options=limit(2)))
+    look.waits(tap.name)
+    assert isinstance(run.result(), df.errors.DeadlineExceededError)
+    look.waits(tap.name, 0)
     assert is_usable(tap)
     tap.put(2)
     assert session.run(result) == 3

@@ -20,7 +20,8 @@ from dflow.readers import csv_arrow
 from dflow.readers.csv_arrow import decode_many, decode_records
 from dflow.readers.csv_decode import Layout, decode_each, decode_one, layout_of
 from dflow.readers.records import Block, Records
-from tests.readers.helpers import MUTATIONS, mutated, run_to_end
+from tests.readers.bounds import MUTATIONS
+from tests.readers.helpers import mutated, run_to_end
 
 NUMBERS = [
     "1",

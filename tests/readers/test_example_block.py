@@ -15,8 +15,9 @@ from dflow.readers.example_block import decode_many, decode_records
 from dflow.readers.example_decode import Fault, decode, parse
 from dflow.readers.features import FixedLenFeature, Plan, VarLenFeature, plan
 from dflow.readers.records import Block, Records
+from tests.readers.bounds import MUTATIONS
 from tests.readers.examples import example
-from tests.readers.helpers import MUTATIONS, mutated
+from tests.readers.helpers import mutated
 
 INTEGERS = st.sampled_from([0, 1, 127, 128, 300, 2**35, 2**63 - 1, -1, -(2**63)]) | st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(width=32)

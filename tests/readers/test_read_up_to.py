@@ -19,7 +19,8 @@ from dflow.readers.fixed_length import FixedLengthRecords
 from dflow.readers.text import TextLines
 from dflow.readers.tfrecord import TFRecords
 from dflow.readers.tfrecord_framing import framed
-from tests.readers.helpers import MUTATIONS, mutated
+from tests.readers.bounds import MUTATIONS
+from tests.readers.helpers import mutated
 
 RECORDS = [b"12,3.5", b"", b"x" * 30, b"a\r", b"b"]
 FORMATS: dict[str, tuple[Any, bytes]] = {
