@@ -29,6 +29,7 @@ from dflow.errors import (
     UnavailableError,
 )
 from dflow.runtime import messages as m
+from dflow.runtime import settings
 from dflow.runtime.actors import ActorKeeper
 from dflow.runtime.code import dump_part
 from dflow.runtime.cold import ColdStep
@@ -177,7 +178,7 @@ class ClusterBackend:
         lane.send(m.Forget(self.session, plan.number))
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
-        if plan.number in self._warm:
+        if plan.number in self._warm and settings.hot_runs():
             return Step(self.process, self.session, plan.call(), self._numbers).run(feeds, deadline)
         self._actors.keep(plan)
         step = ColdStep(self.process, self.session, plan, self._numbers, self.client)

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import dask
 import numpy as np
 
 from dflow.compile import DeviceInfo, DeviceTable, Plan
 from dflow.devices import device_name
 from dflow.errors import CancelledError
 from dflow.registry import OPS
+from dflow.runtime import settings
 from dflow.runtime.config import ConfigProto
 from dflow.runtime.deadline import NEVER, Deadline
 from dflow.runtime.host import DeviceHost
@@ -46,7 +46,7 @@ def local_hosts(config: ConfigProto, job: str = "localhost", task: int = 0) -> l
     """The devices of this process: its CPUs, its GPUs and virtual ones."""
     hosts = [DeviceHost(device_name(job, task, "CPU", i)) for i in range(config.device_count.get("CPU", 1))]
     real = gpu_count()
-    wanted = config.device_count.get("GPU", real or dask.config.get("dflow.virtual-gpus", 0))
+    wanted = config.device_count.get("GPU", real or settings.virtual_gpus())
     for i in range(wanted):
         name = device_name(job, task, "GPU", i)
         hosts.append(make_gpu_host(name, i) if i < real else DeviceHost(name, np, virtual=True))

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-import dask
-
 from dflow.compile import CallPlan, Plan
 from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.registry import op_def
+from dflow.runtime import settings
 from dflow.runtime.batched import BatchedBody
 from dflow.runtime.step import Step, StepNumbers, alone, run_alone
 from dflow.runtime.transfers import fetched, to_host
@@ -78,7 +77,7 @@ def batched(plan: Plan, label: str) -> bool:
     """May a loop of this plan run many records at once?  Why one that reads and enqueues does not, is logged."""
     if plan.one_by_one:
         logger.info("the loop %s goes record by record: %s", label, plan.one_by_one)
-    return plan.batch is not None and bool(dask.config.get("dflow.loop-batching", True))
+    return plan.batch is not None and settings.loop_batching()
 
 
 def _computes(plan: Plan, device: str) -> int:

@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import dask
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from dflow.errors import CancelledError, InternalError, OpError, UnavailableError
+from dflow.runtime import settings
 from dflow.runtime.dask_client import event_loop
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.lane import LANE_OP, Lane
@@ -51,7 +51,7 @@ class DflowWorker(WorkerPlugin):
         self.tasks: dict[Any, Any] = {}  # Dask key -> what cancels it
         self._background: set[asyncio.Task[None]] = set()
         gpu = _own_gpu()
-        virtual = 0 if gpu is not None else int(dask.config.get("dflow.virtual-gpus", 0))
+        virtual = 0 if gpu is not None else settings.virtual_gpus()
         name = _name_of(worker)
         answer = await worker.scheduler.dflow_join(
             worker=worker.address,

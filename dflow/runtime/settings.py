@@ -1,0 +1,23 @@
+"""The settings of dflow, which are Dask's own: files, `DASK_DFLOW__LOOP_BATCHING=false`, `dask.config.set`.
+
+docs/settings.md lists them for users.
+"""
+
+from __future__ import annotations
+
+import dask
+
+
+def virtual_gpus() -> int:
+    """How many CPUs of a worker without a GPU, or of a local session, play one."""
+    return int(dask.config.get("dflow.virtual-gpus", 0))
+
+
+def loop_batching() -> bool:
+    """May loops that read, compute and enqueue take many records at once?"""
+    return bool(dask.config.get("dflow.loop-batching", True))
+
+
+def hot_runs() -> bool:
+    """Do later runs of a plan go straight to its devices?  If not, each is a Dask graph, as the first one is."""
+    return bool(dask.config.get("dflow.hot-runs", True))
