@@ -128,7 +128,7 @@ class ClusterBackend:
 
     def _open_lane(self, process: Process, address: str) -> Lane:
         loop = event_loop(self.client)
-        lane = Lane(process, address, loop)
+        lane = Lane(process, address)
         arguments = connection_args(self.client, "client")
         asyncio.run_coroutine_threadsafe(lane.open(arguments, self.session, LANE_TIMEOUT), loop)
         return lane

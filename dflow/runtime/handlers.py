@@ -61,7 +61,10 @@ def _settler(lane: Lane, loan: int | None) -> Callable[[bool], None] | None:
 
 @_handle.register(m.Start)
 def _start(message: m.Start, process: Process, lane: Lane) -> None:
-    process.in_pool(_start_part, message, process, lane)
+    if message.device in process.copies:  # its feeds are copied first
+        process.in_pool(_start_part, message, process, lane)
+    else:
+        _start_part(message, process, lane)
 
 
 def _start_part(message: m.Start, process: Process, lane: Lane) -> None:

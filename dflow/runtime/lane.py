@@ -1,14 +1,12 @@
 """A lane: ordered messages between two processes, whose end is the signal that the other one is gone.
 
-First implementation: a dedicated comm of distributed's own, so that addresses, TLS and serialization come with it.
-All reading and writing happens on the process's event loop; `send` may be called from any thread and never waits.
-Messages that pile up while one write is under way leave together with the next.
-Each message is pickled by itself before it is written: one that cannot be pickled harms nobody but who waits for it.
+`handshake.py` agrees with the other process on what carries it, `links.py` carries it, `frames.py` says how a message
+crosses.  `send` may be called from any thread and never waits: what cannot be written at once is queued.
+Each message is pickled by itself, by whoever sends it: one that cannot be harms nobody but who waits for it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import threading
@@ -18,10 +16,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from distributed.comm import Comm, connect
-from distributed.protocol import Serialized, serialize, to_serialize
+from distributed.protocol import to_serialize
 
 from dflow.errors import InvalidArgumentError, OpError
 from dflow.runtime import messages as m
+from dflow.runtime.crew import Crew
+from dflow.runtime.frames import Frame, encode
+from dflow.runtime.handshake import offer_socket, take_socket, takes_sockets
+from dflow.runtime.links import CommLink, Link, SocketLink
 
 logger = logging.getLogger("dflow.lane")
 
@@ -39,9 +41,13 @@ class Batch:
 
 
 class Receiver(Protocol):
-    """Who takes what comes out of a lane, on the event loop: it must not wait."""
+    """Who takes what comes out of a lane, one message after the other: it must not wait.
+
+    crew: the threads that read; it takes what messages start.
+    """
 
     name: str
+    crew: Crew
 
     def received(self, lane: Lane, message: Any) -> None: ...
 
@@ -51,38 +57,64 @@ class Receiver(Protocol):
 class Lane:
     """One end of a lane.  peer: the address, or the name, of the other process."""
 
-    def __init__(self, receiver: Receiver, peer: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, receiver: Receiver, peer: str) -> None:
         self.peer = peer
         self.closed = False
+        self.closing = False
         self._receiver = receiver
-        self._loop = loop
-        self._outbox: deque[Any] = deque()
-        self._wake = asyncio.Event()
-        self._comm: Comm | None = None
-        self._closing = False
+        self._connected = False
+        self._link: Link | None = None
+        self._outbox: deque[Frame] = deque()
+        self._writing = False  # a writer of the link empties the outbox: nothing may pass it
         self._loans: dict[int, Callable[[bool], None]] = {}
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._room = threading.Event()
         self._room.set()
 
-    # -- any thread
+    # -- sending, in any thread
 
     def send(self, message: Any) -> None:
-        """Queue a message; it is dropped, and its loan given back, if the lane has closed."""
+        """Send a message; it is dropped, and its loan given back, if the lane has closed."""
         for field in ("error", "outcome"):
             found = getattr(message, field, None)
             if isinstance(found, OpError):
                 message = replace(message, **{field: found.portable()})
+        if self.closed:
+            return
+        try:
+            frame = encode(message)
+        except Exception as error:
+            self._cannot_send(message, error)
+        else:
+            self._send(frame)
+
+    def _send(self, frame: Frame) -> None:
         with self._lock:
             if self.closed:
                 return
-            first = not self._outbox
-            self._outbox.append(message)
+            link = self._link if not self._writing else None
+            if link is not None:
+                frame = link.write_now(frame)
+                if not frame:
+                    return
+                self._writing = True
+            self._outbox.append(frame)
             if len(self._outbox) >= CROWDED:
                 self._room.clear()
-        if first:
-            self._soon(self._wake.set)
+        if link is not None:
+            link.start_writer()
+
+    def _cannot_send(self, message: Any, error: Exception) -> None:
+        text = f"{type(message).__name__} for {self.peer} cannot be sent: {error.__cause__ or error}"
+        logger.error(text)
+        if getattr(message, "loan", None) is not None:
+            self.settle(message.loan, False)
+        theirs, ours = _instead(message, InvalidArgumentError(None, None, text))
+        if theirs is not None:
+            self._send(encode(theirs))
+        if ours is not None:
+            self.received(ours)
 
     def wait_for_room(self) -> None:
         """Wait while many messages are queued: for a thread that sends unasked, such as a loop with its reports."""
@@ -109,98 +141,89 @@ class Lane:
 
     def close(self) -> None:
         """Send what is queued, then close; a lane that still connects ends at once."""
-        self._soon(self._close)
+        with self._lock:
+            self.closing = True
+            connected, link = self._connected, self._link if not self._writing else None
+            self._writing = True
+        if link is not None:
+            link.start_writer()
+        elif not connected:
+            self.ended()
 
-    def _soon(self, call: Callable[[], Any]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(call)
-        except RuntimeError:  # the loop has stopped: this process is ending
-            self._ended()
-
-    # -- the event loop
+    # -- opening, on the event loop
 
     async def open(self, connection_args: dict[str, Any], session: str, timeout: float) -> None:
-        """Connect to `peer`, then read until the end.  A failed connection ends the lane like a lost one."""
+        """Connect to `peer`; returns when a socket carries the lane, else at its end.
+
+        A failed connection ends the lane like a lost one.
+        """
         try:
             comm = await _connect(self.peer, timeout, connection_args)
-            await self.run(comm, m.Hello(m.PROTOCOL, self._receiver.name, session))
         except Exception as error:  # of any kind: TypeError for connection arguments, ValueError for an address
             logger.info("no lane to %s: %s", self.peer, error)
-        finally:
-            self._ended()
+            self.ended()
+        else:
+            await self._begin(comm, m.Hello(m.PROTOCOL, self._receiver.name, session, takes_sockets(comm)))
 
-    async def run(self, comm: Comm, hello: m.Hello | None = None) -> None:
-        """Read until the other side is gone.  hello: what is said first."""
-        if self.closed:  # while it connected
-            comm.abort()
-            return
-        self._comm = comm
-        writer = asyncio.create_task(self._write(comm, hello))
-        try:
-            while True:
-                batch = await comm.read()
-                for message in batch["batch"]:
-                    self._receiver.received(self, message)
-        except (OSError, EOFError):
-            pass  # the end of the lane
-        except Exception:
-            logger.exception("the lane to %s ends: what it sent cannot be read", self.peer)
-        finally:
-            writer.cancel()
-            comm.abort()
-            self._ended()
+    async def accept(self, comm: Comm, hello: m.Hello) -> None:
+        """Take a lane whose `Hello` has come; returns like `open`."""
+        await self._begin(comm, hello, accepts=True)
 
-    async def _write(self, comm: Comm, hello: m.Hello | None) -> None:
-        """Write what is queued until the lane closes.  Nobody else writes, so that nothing passes anything else."""
-        try:
-            if hello is not None:
-                await comm.write({"op": LANE_OP, "reply": False, "hello": to_serialize(Batch((hello,)))})
-            while True:
-                while batch := self._drain():
-                    await comm.write({"batch": batch})
-                    await asyncio.sleep(0)  # others of this event loop have their turn
-                if self._closing:
-                    break
-                await self._wake.wait()
-                self._wake.clear()
-            await comm.close()  # the reader ends as well
-        except Exception as error:
-            if not isinstance(error, OSError):
-                logger.exception("the lane to %s ends: it cannot be written to", self.peer)
-            comm.abort()
-
-    def _drain(self) -> list[Serialized]:
-        """What is queued, each message pickled with its arrays out of band; one that cannot be is taken back."""
+    async def _begin(self, comm: Comm, hello: m.Hello, accepts: bool = False) -> None:
         with self._lock:
-            messages, self._outbox = self._outbox, deque()
+            self._connected = not self.closed
+        try:
+            if self.closed:  # while it connected
+                return
+            if accepts:
+                sock = await offer_socket(comm, hello.sockets and takes_sockets(comm))
+            else:
+                await comm.write({"op": LANE_OP, "reply": False, "hello": to_serialize(Batch((hello,)))})
+                sock = await take_socket(comm)
+            if sock is not None:
+                link = SocketLink(self, sock, self._receiver.crew)
+                self._carried_by(link)
+                link.start_reader()
+            else:
+                carrier = CommLink(self, comm)
+                self._carried_by(carrier)
+                await carrier.read()
+        except Exception as error:
+            logger.info("no lane to %s: %s", self.peer, error)
+        finally:
+            comm.abort()
+            if self._link is None:
+                self.ended()
+
+    def _carried_by(self, link: Link) -> None:
+        """From here on messages go out, first those that are queued."""
+        with self._lock:
+            self._link = link
+            self._writing = start = bool(self._outbox) or self.closing
+        if start:
+            link.start_writer()
+
+    # -- called by the link
+
+    def received(self, message: Any) -> None:
+        self._receiver.received(self, message)
+
+    def take(self) -> list[Frame]:
+        """All that is queued, for the writer; if that is nothing, it is no writer any more."""
+        with self._lock:
+            frames = list(self._outbox)
+            self._outbox.clear()
             self._room.set()
-        result = []
-        for message in messages:
-            try:
-                result.append(_pickle(message))
-            except Exception as error:
-                text = f"{type(message).__name__} for {self.peer} cannot be sent: {error.__cause__ or error}"
-                logger.error(text)
-                if getattr(message, "loan", None) is not None:
-                    self.settle(message.loan, False)
-                theirs, ours = _instead(message, InvalidArgumentError(None, None, text))
-                if theirs is not None:
-                    result.append(_pickle(theirs))
-                if ours is not None:
-                    self._receiver.received(self, ours)
-        return result
+            self._writing = bool(frames) or self.closing
+            return frames
 
-    def _close(self) -> None:
-        self._closing = True
-        self._wake.set()
-        if self._comm is None:
-            self._ended()
-
-    def _ended(self) -> None:
+    def ended(self) -> None:
+        """The other process is gone, or this end was closed."""
         with self._lock:
             if self.closed:
                 return
             self.closed = True
+            self._outbox.clear()
             self._room.set()
             loans = list(self._loans.values())
             self._loans.clear()
@@ -208,11 +231,6 @@ class Lane:
         self._receiver.lane_closed(self)
         for loan in loans:
             loan(False)
-
-
-def _pickle(message: Any) -> Serialized:
-    """A message that needs no further serialization; raises if it cannot be pickled."""
-    return Serialized(*serialize(message, serializers=("pickle",), on_error="raise"))
 
 
 def _instead(message: Any, error: OpError) -> tuple[Any, Any]:

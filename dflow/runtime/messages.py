@@ -14,7 +14,7 @@ from dflow.runtime.loops import LoopSpec
 from dflow.runtime.part import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 2  # raised with every change of these classes; client and workers must agree
+PROTOCOL = 3  # raised with every change of these classes; client and workers must agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +237,12 @@ class EndSession:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first message of a lane: who speaks.  `session` is the session that ends with this lane, if any."""
+    """The first message of a lane: who speaks.
+
+    session: that ends with this lane, if any.  sockets: may a plain socket carry the lane?
+    """
 
     protocol: int
     peer: str
     session: str = ""
+    sockets: bool = False

@@ -6,11 +6,11 @@ has hosts and no lanes.  What it does with messages is in `handlers.py`.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from dflow.errors import CancelledError, InternalError, OpError
 from dflow.runtime import messages as m
 from dflow.runtime.asks import Asks, ServedAsks
+from dflow.runtime.crew import Crew
 from dflow.runtime.failures import lost, unknown_session
 from dflow.runtime.handlers import handle
 from dflow.runtime.host import DeviceHost
@@ -29,8 +30,6 @@ from dflow.runtime.part import Edges, StepId, end_parts
 from dflow.runtime.requests import Requests
 from dflow.runtime.step import Step
 from dflow.specs import QueueSpec
-
-logger = logging.getLogger("dflow.process")
 
 LOOPS_KEPT = 100  # of those that ended, for the dashboard; the oldest go first
 
@@ -44,6 +43,7 @@ class Process:
 
     def __init__(self, name: str, connect: Callable[[Process, str], Lane] | None = None) -> None:
         self.name = name
+        self.crew = Crew(f"dflow-{name}", max(2, os.cpu_count() or 1))
         self.hosts: dict[str, DeviceHost] = {}
         self.copies: dict[str, Line] = {}  # GPU -> the line in which tensors of lanes are copied to it
         self.steps: dict[StepId, Step] = {}
@@ -58,7 +58,6 @@ class Process:
         self._lock = threading.RLock()
         self._lanes: dict[str, Lane] = {}
         self._sessions: dict[str, Lane | None] = {}  # that began here -> the lane to the client, if there is one
-        self._pool: ThreadPoolExecutor | None = None
 
     # -- running
 
@@ -69,16 +68,9 @@ class Process:
             self.copies[host.name] = Line(self.in_pool)
 
     def in_pool(self, work: Callable[..., object], *arguments: Any) -> None:
-        """Run something that a message started, in a thread of the pool; nothing starts when the process closes."""
-        with self._lock:
-            if self.closing is not None:
-                return
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(max(2, os.cpu_count() or 1), f"dflow-{self.name}")
-            try:
-                self._pool.submit(work, *arguments)
-            except RuntimeError:
-                logger.debug("nothing starts any more: the interpreter is shutting down")
+        """Run something that a message started, in a thread of the crew; nothing starts when the process closes."""
+        if self.closing is None:
+            self.crew.submit(partial(work, *arguments))
 
     def outlet(self, step: StepId, session: str, device: str, plan: int, owner: Owner) -> PartOutlet:
         return PartOutlet(self, step, self.hosts[device].installed(session, plan).plan.addresses, owner)
@@ -230,12 +222,10 @@ class Process:
             cut.fail(lost(lane.peer, cut.sends_to(lane.peer), "this step's part there"))
 
     def close(self) -> None:
-        """Close every lane and stop the pool; nothing starts from here on."""
+        """Close every lane and let the crew go; nothing starts from here on."""
         with self._lock:
             self.closing = self.closing or CancelledError(None, None, f"{self.name} is closing")
             lanes, self._lanes = list(self._lanes.values()), {}
-            pool, self._pool = self._pool, None
         for lane in lanes:
             lane.close()
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        self.crew.close()

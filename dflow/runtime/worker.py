@@ -97,7 +97,7 @@ class DflowWorker(WorkerPlugin):
 
     def _open_lane(self, process: Process, address: str) -> Lane:
         loop = event_loop(self.worker)
-        lane = Lane(process, address, loop)
+        lane = Lane(process, address)
         arguments = self.worker.security.get_connection_args("worker")
 
         def start() -> None:
@@ -109,15 +109,15 @@ class DflowWorker(WorkerPlugin):
         return lane
 
     async def take_lane(self, comm: Comm, hello: Any) -> str:
-        """The worker handler: one lane, for as long as it lasts.  Of another protocol no message is read."""
+        """The worker handler: one lane, for as long as its comm lasts.  Of another protocol no message is read."""
         said: Hello = hello.messages[0]
         if said.protocol != PROTOCOL:
             logger.error("no lane for %s: it speaks protocol %s, this worker %s", said.peer, said.protocol, PROTOCOL)
             comm.abort()
             return "dont-reply"
-        lane = Lane(self.process, said.peer, asyncio.get_running_loop())
+        lane = Lane(self.process, said.peer)
         self.process.accepted(lane, said)
-        await lane.run(comm)
+        await lane.accept(comm, said)
         return "dont-reply"
 
     # -- the dashboard

@@ -1,38 +1,48 @@
 """Lanes between two ends in one process: what cannot be sent, closing while connecting, and the order of the end."""
 
 import asyncio
+import socket
+import struct
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
+import dask
 import numpy as np
 import pytest
 from distributed.comm import Comm, connect, listen
 
 from dflow.errors import InvalidArgumentError
 from dflow.runtime import messages as m
-from dflow.runtime.lane import Lane
+from dflow.runtime.crew import Crew
+from dflow.runtime.lane import CROWDED, Lane
+from dflow.runtime.links import CommLink, SocketLink
 
 STEP = ("session", 1)
+READY = m.Ping(0)
+LARGE = np.arange(1 << 17)  # a megabyte
 TIMEOUT = 20  # seconds: of a test that fails, never of one that passes
 
 
 class End:
-    """A receiver that keeps what it gets."""
+    """A receiver that keeps what it gets, from whichever thread it comes."""
 
     name = "end"
 
     def __init__(self) -> None:
+        self.crew = Crew("end", 2)
         self.messages: list[Any] = []
         self.closed = asyncio.Event()
         self._came = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
 
     def received(self, lane: Lane, message: Any) -> None:
         self.messages.append(message)
-        self._came.set()
+        self._loop.call_soon_threadsafe(self._came.set)
 
     def lane_closed(self, lane: Lane) -> None:
-        self.closed.set()
+        self._loop.call_soon_threadsafe(self.closed.set)
 
     async def wait_for(self, count: int) -> list[Any]:
         while len(self.messages) < count:
@@ -42,30 +52,50 @@ class End:
 
 
 class Pair:
-    """Two ends, here and there, and the lane from each to the other."""
+    """Two ends, here and there, and the lane from each to the other.
 
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.here, self.there = End(), End()
+    kind: "socket"; or "comm" and "inproc", which are carried by a comm.
+    """
+
+    def __init__(self, kind: str, here: type[End] = End, there: type[End] = End) -> None:
+        self.kind = kind
+        self.here, self.there = here(), there()
 
     async def __aenter__(self) -> "Pair":
-        accepted: asyncio.Future[Comm] = asyncio.get_running_loop().create_future()
-
-        async def accept(comm: Comm) -> None:
-            accepted.set_result(comm)
-            await self.there.closed.wait()
-
-        self.listener = await listen(self.address, accept)
-        self.comm = await connect(self.listener.contact_address)
-        loop = asyncio.get_running_loop()
-        self.lane, self.back = Lane(self.here, "there", loop), Lane(self.there, "here", loop)
-        self._runs = [asyncio.create_task(self.back.run(await accepted)), asyncio.create_task(self.lane.run(self.comm))]
+        self._accepted: asyncio.Future[Lane] = asyncio.get_running_loop().create_future()
+        self.listener = await listen("inproc://" if self.kind == "inproc" else "tcp://127.0.0.1:0", self._accept)
+        with dask.config.set({"dflow.blocking-lanes": self.kind == "socket"}):
+            self.lane = Lane(self.here, self.listener.contact_address)
+            self._opened = asyncio.create_task(self.lane.open({}, "", TIMEOUT))
+            self.back = await self._accepted
+            for lane, end in ((self.lane, self.there), (self.back, self.here)):
+                lane.send(READY)
+                await end.wait_for(1)
+                end.messages.clear()
         return self
 
+    async def _accept(self, comm: Comm) -> None:
+        hello = (await comm.read())["hello"].messages[0]
+        lane = Lane(self.there, "here")
+        self._accepted.set_result(lane)
+        await lane.accept(comm, hello)
+
     async def __aexit__(self, *_: object) -> None:
-        self.comm.abort()
-        await asyncio.gather(*self._runs)
+        self.lane.close()
+        await asyncio.gather(self._opened, self.here.closed.wait(), self.there.closed.wait())
+        self.here.crew.close()
+        self.there.crew.close()
         self.listener.stop()
+
+
+def comm_of(lane: Lane) -> Any:
+    assert isinstance(lane._link, CommLink)
+    return lane._link._comm
+
+
+def socket_of(lane: Lane) -> socket.socket:
+    assert isinstance(lane._link, SocketLink)
+    return lane._link._sock
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
@@ -75,12 +105,12 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(limited())
 
 
-@pytest.fixture(params=["inproc://", "tcp://127.0.0.1:0"])
-def address(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=["inproc", "comm", "socket"])
+def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_arrays_cross(address: str) -> None:
+def test_arrays_cross(kind: str) -> None:
     arrays = [
         np.arange(6.0),
         np.zeros((0, 3)),
@@ -90,7 +120,7 @@ def test_arrays_cross(address: str) -> None:
     ]
 
     async def test() -> None:
-        async with Pair(address) as pair:
+        async with Pair(kind) as pair:
             pair.lane.send(m.Deliver(STEP, "d", list(enumerate(arrays)), None))
             (came,) = await pair.there.wait_for(1)
             for (_, value), array in zip(came.edges, arrays, strict=True):
@@ -100,12 +130,12 @@ def test_arrays_cross(address: str) -> None:
     run(test)
 
 
-def test_what_cannot_be_pickled_fails_alone(address: str) -> None:
+def test_what_cannot_be_pickled_fails_alone(kind: str) -> None:
     bad: Any = threading.Lock()
 
     async def test() -> None:
         settled: list[bool] = []
-        async with Pair(address) as pair:
+        async with Pair(kind) as pair:
             lane = pair.lane
             lane.send(m.Finished(STEP, "before"))
             lane.send(m.Fetched(STEP, [(0, bad)], lane.lend(settled.append), "d"))
@@ -126,7 +156,7 @@ def test_what_cannot_be_pickled_fails_alone(address: str) -> None:
             for error in (fetched.error, delivered.error, reply.error, answer.outcome):
                 assert isinstance(error, InvalidArgumentError)
                 assert "lock" in error.message
-                assert "there" in error.message
+                assert pair.lane.peer in error.message
             assert settled == [False] * 3
             assert not lane.closed
             assert not pair.back.closed
@@ -134,11 +164,11 @@ def test_what_cannot_be_pickled_fails_alone(address: str) -> None:
     run(test)
 
 
-def test_a_request_that_cannot_be_pickled_fails_here(address: str) -> None:
+def test_a_request_that_cannot_be_pickled_fails_here(kind: str) -> None:
     bad: Any = threading.Lock()
 
     async def test() -> None:
-        async with Pair(address) as pair:
+        async with Pair(kind) as pair:
             pair.lane.send(m.Start("session", "d", 0, STEP, 0, [(0, bad)]))
             pair.lane.send(m.Ask(5, "session", "d", bad, "dequeue", ()))
             pair.lane.send(m.InstallLoop(bad, 6))
@@ -157,14 +187,19 @@ def test_a_request_that_cannot_be_pickled_fails_here(address: str) -> None:
     run(test)
 
 
-def test_what_cannot_be_read_ends_the_lane() -> None:
+@pytest.mark.parametrize("kind", ["comm", "socket"])
+def test_what_cannot_be_read_ends_the_lane(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
-        async with Pair("tcp://127.0.0.1:0") as pair:
-            await pair.comm.write({"nothing": 0})
+        async with Pair(kind) as pair:
+            if kind == "comm":
+                await comm_of(pair.lane).write({"nothing": 0})
+            else:
+                socket_of(pair.lane).sendall(struct.pack("<QQ", 3, 0) + b"bad")
             await pair.there.closed.wait()
             assert pair.back.closed
 
     run(test)
+    assert "cannot be read" in caplog.text
 
 
 def test_a_lane_closed_while_it_connects_stays_closed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +220,7 @@ def test_a_lane_closed_while_it_connects_stays_closed(monkeypatch: pytest.Monkey
 
         monkeypatch.setattr("dflow.runtime.lane.connect", slow)
         listener = await listen("tcp://127.0.0.1:0", accept)
-        lane = Lane(end, listener.contact_address, asyncio.get_running_loop())
+        lane = Lane(end, listener.contact_address)
         task = asyncio.create_task(lane.open({}, "", 10))
         await connecting.wait()
         lane.close()
@@ -205,30 +240,30 @@ def test_a_lane_closed_while_it_connects_stays_closed(monkeypatch: pytest.Monkey
 def test_an_address_or_arguments_that_are_wrong_end_the_lane(peer: str, arguments: dict[str, Any]) -> None:
     async def test() -> None:
         end, settled = End(), list[bool]()
-        lane = Lane(end, peer, asyncio.get_running_loop())
+        lane = Lane(end, peer)
         lane.lend(settled.append)
         await lane.open(arguments, "", 1)
         assert lane.closed
-        assert end.closed.is_set()
+        await end.closed.wait()
         assert settled == [False]
 
     run(test)
 
 
-def test_closing_sends_what_is_queued_in_order(address: str) -> None:
+def test_closing_sends_what_is_queued_in_order() -> None:
     """Guards that `close` does not write beside a write that is under way."""
 
     async def test() -> None:
-        async with Pair(address) as pair:
-            writing, go_on = asyncio.Event(), asyncio.Event()
-            write = pair.comm.write
+        async with Pair("comm") as pair:
+            writing, go_on, comm = asyncio.Event(), asyncio.Event(), comm_of(pair.lane)
+            write = comm.write
 
             async def slow(message: Any) -> Any:
                 writing.set()
                 await go_on.wait()
                 return await write(message)
 
-            pair.comm.write = slow
+            comm.write = slow
             pair.lane.send(m.Forget("session", 0))
             await writing.wait()
             pair.lane.send(m.EndSession("session"))
@@ -237,30 +272,178 @@ def test_closing_sends_what_is_queued_in_order(address: str) -> None:
             await pair.there.closed.wait()
             await pair.here.closed.wait()
             assert pair.there.messages == [m.Forget("session", 0), m.EndSession("session")]
-            assert pair.comm.closed()
+            assert comm.closed()
 
     run(test)
 
 
-def test_a_lane_closed_while_it_says_hello_sends_what_is_queued() -> None:
+class Stalled(End):
+    """Takes its first message, after `READY`, when `go_on` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def received(self, lane: Lane, message: Any) -> None:
+        if message != READY:
+            assert self.go_on.wait(TIMEOUT)
+        super().received(lane, message)
+
+
+def deliver(i: int) -> m.Deliver:
+    return m.Deliver(STEP, "d", [(i, LARGE)], None)
+
+
+def test_sending_does_not_wait_for_who_does_not_read_and_closing_sends_it_all() -> None:
     async def test() -> None:
-        read: list[Any] = []
-        over = asyncio.Event()
+        async with Pair("socket", there=Stalled) as pair:
+            for i in range(40):  # more than the system keeps for the two
+                pair.lane.send(deliver(i))
+            assert pair.lane._writing
+            pair.lane.send(m.EndSession("session"))
+            pair.lane.close()
+            cast(Stalled, pair.there).go_on.set()
+            await pair.there.closed.wait()
+            *delivered, last = pair.there.messages
+            assert [message.edges[0][0] for message in delivered] == list(range(40))
+            assert all(np.array_equal(message.edges[0][1], LARGE) for message in delivered)
+            assert last == m.EndSession("session")
+
+    run(test)
+
+
+def test_who_sends_unasked_waits_while_much_is_queued() -> None:
+    async def test() -> None:
+        async with Pair("socket", there=Stalled) as pair:
+            pair.lane.wait_for_room()
+            for i in range(40 + CROWDED):
+                pair.lane.send(deliver(i) if i < 40 else READY)
+            waiting = asyncio.create_task(asyncio.to_thread(pair.lane.wait_for_room))
+            assert not pair.lane._room.is_set()
+            cast(Stalled, pair.there).go_on.set()
+            await waiting
+
+    run(test)
+
+
+class Echo(End):
+    """Sends back what it gets, once, in the thread that reads."""
+
+    def received(self, lane: Lane, message: Any) -> None:
+        if isinstance(message, m.Deliver) and message.device == "d":
+            lane.send(m.Deliver(STEP, "back", message.edges, None))
+        else:
+            super().received(lane, message)
+
+
+def test_two_ends_that_send_much_to_each_other_do_not_wait_for_each_other() -> None:
+    async def test() -> None:
+        async with Pair("socket", Echo, Echo) as pair:
+            for i in range(40):
+                pair.lane.send(deliver(i))
+                pair.back.send(deliver(i))
+            for end in (pair.here, pair.there):
+                assert [message.edges[0][0] for message in await end.wait_for(40)] == list(range(40))
+
+    run(test)
+
+
+def test_many_threads_send_each_in_its_order() -> None:
+    async def test() -> None:
+        async with Pair("socket") as pair:
+
+            def send(who: int) -> None:
+                for i in range(200):
+                    pair.lane.send(m.Forget(str(who), i))
+
+            await asyncio.gather(*(asyncio.to_thread(send, who) for who in range(4)))
+            came = await pair.there.wait_for(800)
+            for who in "0123":
+                assert [message.plan for message in came if message.session == who] == list(range(200))
+
+    run(test)
+
+
+class Busy(End):
+    """Starts something with each `Finished` that ends when another message comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def received(self, lane: Lane, message: Any) -> None:
+        if isinstance(message, m.Finished):
+            self.crew.submit(partial(self.go_on.wait, TIMEOUT))
+        else:
+            self.go_on.set()
+        super().received(lane, message)
+
+
+def test_what_a_message_starts_does_not_hold_up_the_next_one() -> None:
+    async def test() -> None:
+        async with Pair("socket", there=Busy) as pair:
+            busy = cast(Busy, pair.there)
+            busy.go_on.clear()
+            for _ in range(5):  # more than the crew does at once
+                pair.lane.send(m.Finished(STEP, "d"))
+            pair.lane.send(m.EndSession("session"))
+            await busy.wait_for(6)
+            assert busy.go_on.is_set()
+
+    run(test)
+
+
+def test_no_thread_and_no_socket_is_left() -> None:
+    async def test() -> None:
+        async with Pair("socket") as pair:
+            sockets = [socket_of(pair.lane), socket_of(pair.back)]
+            readers = [thread for thread in threading.enumerate() if thread.name == "end"]
+            assert len(readers) >= 2
+            pair.back.send(deliver(0))
+            await pair.here.wait_for(1)
+        for thread in readers:
+            await asyncio.to_thread(thread.join, TIMEOUT)
+            assert not thread.is_alive()
+        assert [sock.fileno() for sock in sockets] == [-1, -1]
+
+    run(test)
+
+
+def test_a_lost_peer_gives_loans_back_and_ends_the_lane() -> None:
+    async def test() -> None:
+        settled: list[bool] = []
+        async with Pair("socket") as pair:
+            pair.lane.send(m.Fetched(STEP, [], pair.lane.lend(settled.append), ""))
+            socket_of(pair.back).shutdown(socket.SHUT_RDWR)
+            await pair.here.closed.wait()
+            assert settled == [False]
+            pair.lane.send(READY)  # it is dropped
+
+    run(test)
+
+
+@pytest.mark.parametrize("sockets", [True, False])
+def test_a_lane_closed_while_it_says_hello_sends_what_is_queued(sockets: bool) -> None:
+    async def test() -> None:
+        there = End()
 
         async def accept(comm: Comm) -> None:
-            read.extend([await comm.read(), await comm.read()])
-            over.set()
+            hello = (await comm.read())["hello"].messages[0]
+            lane.send(m.EndSession("session"))
+            lane.close()
+            await Lane(there, "here").accept(comm, hello)
 
         listener = await listen("tcp://127.0.0.1:0", accept)
-        lane = Lane(End(), "there", asyncio.get_running_loop())
-        comm = await connect(listener.contact_address)
-        lane.send(m.EndSession("session"))
-        lane.close()
-        await lane.run(comm, m.Hello(m.PROTOCOL, "end", "session"))
-        await over.wait()
+        here = End()
+        lane = Lane(here, listener.contact_address)
+        with dask.config.set({"dflow.blocking-lanes": sockets}):
+            await lane.open({}, "session", TIMEOUT)
+            await there.closed.wait()
+        await here.closed.wait()
         assert lane.closed
-        assert [sorted(message) for message in read] == [["hello", "op", "reply"], ["batch"]]
-        assert read[1]["batch"] == (m.EndSession("session"),)
+        assert there.messages == [m.EndSession("session")]
+        here.crew.close()
+        there.crew.close()
         listener.stop()
 
     run(test)

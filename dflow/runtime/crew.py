@@ -1,0 +1,153 @@
+"""The threads of a process in which lanes are read and in which what their messages start is done.
+
+One thread leads: it waits for the next message of a lane.  A message that starts something (a program, the installing
+of a plan) hands the lead to another thread, and the one that has the message goes on with it: so nothing is handed from
+thread to thread on its way, and yet nothing that takes long stands before the next message.  Measured on one machine,
+a round trip of 200 bytes: 17 us if the reading thread did all the work, 27 us with this, 45 to 65 us with a pool.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+logger = logging.getLogger("dflow.crew")
+
+Work = Callable[[], object]
+
+
+class Crew:
+    """name: of its threads.  at_once: how many pieces of work are done at the same time; leading is none."""
+
+    def __init__(self, name: str, at_once: int) -> None:
+        self._name = name
+        self._at_once = at_once
+        self._lock = threading.Lock()
+        self._work: deque[Work] = deque()  # while as many as may are busy
+        self._busy = 0
+        self._idle: list[_Member] = []
+        self._closed = False
+        self._here = threading.local()  # .kept: where what a message starts waits for the end of its handler
+
+    def submit(self, work: Work) -> None:
+        """Do this in some thread; nothing happens on a closed crew.  In a handler: when it has returned."""
+        kept: list[Work] | None = getattr(self._here, "kept", None)
+        if kept is not None:
+            kept.append(work)
+        elif self._may_do(work):
+            self.start(partial(self._do, work))
+
+    def handle(self, handler: Work) -> list[Work]:
+        """Call a message's handler; gives what it submitted, which is left to the caller."""
+        kept: list[Work] = []
+        self._here.kept = kept
+        try:
+            handler()
+        finally:
+            self._here.kept = None
+        return kept
+
+    def do(self, kept: list[Work], lead: Work) -> bool:
+        """Do what a message started in this thread, which leads, while another one leads on.
+
+        False if the caller leads on, because others are to do it.
+        """
+        mine, *others = kept
+        for work in others:
+            self.submit(work)
+        if not self._may_do(mine):
+            return False
+        if self.start(lead):
+            self._do(mine)
+            return True
+        self._done()
+        return False
+
+    def start(self, work: Work) -> bool:
+        """Begin this now, however busy the crew is: it may wait.  False if no thread starts any more."""
+        with self._lock:
+            member = self._idle.pop() if self._idle else None
+        if member is not None:
+            member.wake(work)
+            return True
+        try:
+            threading.Thread(target=self._serve, args=(work,), name=self._name, daemon=True).start()
+        except RuntimeError:
+            logger.debug("nothing starts any more: the interpreter is shutting down")
+            return False
+        return True
+
+    def close(self) -> None:
+        """Nothing is begun any more but what `start` is given; idle threads end, busy ones when they are done."""
+        with self._lock:
+            self._closed = True
+            self._work.clear()
+            idle, self._idle = self._idle, []
+        for member in idle:
+            member.wake(None)
+
+    # -- which thread does what
+
+    def _may_do(self, work: Work) -> bool:
+        """Count one more as busy; if there are enough, the work stands in line instead."""
+        with self._lock:
+            if self._closed:
+                return False
+            if self._busy >= self._at_once:
+                self._work.append(work)
+                return False
+            self._busy += 1
+            return True
+
+    def _do(self, work: Work | None) -> None:
+        while work is not None:
+            _try(work)
+            work = self._done()
+
+    def _done(self) -> Work | None:
+        """What stands in line; if nothing does, one less is busy."""
+        with self._lock:
+            if self._work:
+                return self._work.popleft()
+            self._busy -= 1
+            return None
+
+    def _serve(self, work: Work | None) -> None:
+        """A thread's life: work, wait to be woken, work."""
+        member = _Member()
+        while work is not None:
+            _try(work)
+            with self._lock:
+                if self._closed or len(self._idle) >= self._at_once:
+                    return
+                self._idle.append(member)
+            work = member.wait()
+
+
+class _Member:
+    """An idle thread, woken through one lock."""
+
+    def __init__(self) -> None:
+        self._work: Work | None = None
+        self._asleep = threading.Lock()
+        self._asleep.acquire()
+
+    def wake(self, work: Work | None) -> None:
+        self._work = work
+        self._asleep.release()
+
+    def wait(self) -> Work | None:
+        self._asleep.acquire()
+        work, self._work = self._work, None
+        return work
+
+
+def _try(work: Work) -> Any:
+    try:
+        work()
+    except Exception:
+        logger.exception("something that a message started failed")

@@ -1,0 +1,156 @@
+"""How two processes agree on what carries their lane: a comm of distributed, or a plain socket.
+
+A lane begins as a comm, so that addresses, TLS and authentication come with it.  Whoever accepted it offers a port, on
+the interface through which it was reached and open for this one connection, and a secret that only the peer on the comm
+knows; each side says its half of it on the new connection.  So who may speak on the socket is who may speak on an
+unencrypted comm.  Whoever opened the lane connects, and says on the comm which of the two carries it from there on.
+
+The comm does if it is encrypted, if it is no TCP connection, if the port cannot be reached (a firewall), or if the Dask
+setting `dflow.blocking-lanes` of either process is false.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import secrets
+import socket
+from contextlib import nullcontext, suppress
+from typing import Any
+
+import dask
+from dask.utils import parse_timedelta
+from distributed.comm import Comm, get_address_host
+
+logger = logging.getLogger("dflow.lane")
+
+HALF = 32  # bytes of the secret that each side says
+PATIENCE = 0.5  # seconds to connect to the offered port
+PROBES = 10  # that are not answered, after which a silent peer is gone
+
+
+def takes_sockets(comm: Comm) -> bool:
+    """May the lane that this comm opened go on over a plain socket, as far as this process knows?"""
+    plain = str(comm.peer_address).startswith("tcp://") and str(comm.local_address).startswith("tcp://")
+    return plain and bool(dask.config.get("dflow.blocking-lanes", True))
+
+
+async def offer_socket(comm: Comm, allowed: bool) -> socket.socket | None:
+    """Offer the peer a socket, if allowed; the connected one, or None if the comm goes on."""
+    secret = secrets.token_bytes(2 * HALF)
+    with _listen(get_address_host(comm.local_address)) if allowed else nullcontext() as listener:
+        if listener is None:
+            await comm.write({"port": 0, "secret": b""})
+            await comm.read()
+            return None
+        accepting = asyncio.create_task(_accept(listener, secret))
+        try:
+            await comm.write({"port": listener.getsockname()[1], "secret": secret})
+            if (await comm.read())["socket"]:
+                return _ready(await asyncio.wait_for(accepting, PATIENCE))
+        except BaseException:
+            await _stop(accepting)
+            raise
+        await _stop(accepting)
+        return None
+
+
+async def take_socket(comm: Comm) -> socket.socket | None:
+    """Connect to what the peer offers; None if that is not to be."""
+    offer = await comm.read()
+    found = None
+    if offer["port"]:
+        try:
+            found = await asyncio.wait_for(_connect(get_address_host(comm.peer_address), **offer), PATIENCE)
+        except (OSError, TimeoutError, EOFError) as error:
+            logger.info("no plain socket to %s, its comm goes on: %r", comm.peer_address, error)
+    try:
+        await comm.write({"socket": found is not None})
+        if found is not None:
+            await comm.close()  # unlike `abort`, after all was written
+    except BaseException:
+        if found is not None:
+            found.close()
+        raise
+    return None if found is None else _ready(found)
+
+
+# -- connecting
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _listen(host: str) -> socket.socket:
+    listener = socket.create_server((host, 0), family=_family(host))
+    listener.setblocking(False)
+    return listener
+
+
+async def _accept(listener: socket.socket, secret: bytes) -> socket.socket:
+    """The first connection that knows the secret; others are closed."""
+    loop = asyncio.get_running_loop()
+    while True:
+        sock, _ = await loop.sock_accept(listener)
+        try:
+            if hmac.compare_digest(await _read(sock), secret[:HALF]):
+                await loop.sock_sendall(sock, secret[HALF:])
+                return sock
+        except (OSError, EOFError) as error:
+            logger.debug("somebody else connected: %r", error)
+        except BaseException:
+            sock.close()
+            raise
+        sock.close()
+
+
+async def _connect(host: str, port: int, secret: bytes) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    sock = socket.socket(_family(host), socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, (host, port))
+        await loop.sock_sendall(sock, secret[:HALF])
+        if not hmac.compare_digest(await _read(sock), secret[HALF:]):
+            raise ConnectionError("another process answered")
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _read(sock: socket.socket) -> bytes:
+    """Half a secret, and not a byte more: what follows are messages."""
+    said = b""
+    while len(said) < HALF:
+        more = await asyncio.get_running_loop().sock_recv(sock, HALF - len(said))
+        if not more:
+            raise EOFError
+        said += more
+    return said
+
+
+async def _stop(accepting: asyncio.Task[socket.socket]) -> None:
+    accepting.cancel()
+    with suppress(asyncio.CancelledError, OSError):
+        (await accepting).close()
+
+
+def _ready(sock: socket.socket) -> socket.socket:
+    """A blocking socket that sends at once, and that ends when the machine at the other end does, as Dask's do."""
+    sock.setblocking(True)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    silence = int(parse_timedelta(dask.config.get("distributed.comm.timeouts.tcp"), default="seconds"))
+    options: dict[str, Any] = {
+        "TCP_KEEPCNT": PROBES,
+        "TCP_KEEPINTVL": max(1, silence // (2 * PROBES)),
+        "TCP_KEEPIDLE": max(1, silence // 2),
+        "TCP_USER_TIMEOUT": silence * 1000,
+    }
+    for name, value in options.items():
+        if hasattr(socket, name):  # not every system has them all
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return sock
