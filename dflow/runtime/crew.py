@@ -12,8 +12,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 logger = logging.getLogger("dflow.crew")
 
@@ -27,19 +25,19 @@ class Crew:
         self._name = name
         self._at_once = at_once
         self._lock = threading.Lock()
-        self._work: deque[Work] = deque()  # while as many as may are busy
-        self._busy = 0
+        self._line: deque[Work] = deque()  # work that nobody does yet
+        self._busy = 0  # threads that do what stands in line
         self._idle: list[_Member] = []
         self._closed = False
-        self._here = threading.local()  # .kept: where what a message starts waits for the end of its handler
+        self._here = threading.local()  # .kept: what the handler that this thread is in has submitted
 
     def submit(self, work: Work) -> None:
         """Do this in some thread; nothing happens on a closed crew.  In a handler: when it has returned."""
         kept: list[Work] | None = getattr(self._here, "kept", None)
         if kept is not None:
             kept.append(work)
-        elif self._may_do(work):
-            self.start(partial(self._do, work))
+        elif self._stand_in_line([work]):
+            self.start(self._work_off)
 
     def handle(self, handler: Work) -> list[Work]:
         """Call a message's handler; gives what it submitted, which is left to the caller."""
@@ -56,16 +54,14 @@ class Crew:
 
         False if the caller leads on, because others are to do it.
         """
-        mine, *others = kept
-        for work in others:
-            self.submit(work)
-        if not self._may_do(mine):
+        wanted = self._stand_in_line(kept)
+        kept.clear()  # so that nothing is kept alive here when it is done
+        if not wanted or not self.start(lead):
             return False
-        if self.start(lead):
-            self._do(mine)
-            return True
-        self._done()
-        return False
+        for _ in range(wanted - 1):
+            self.start(self._work_off)
+        self._work_off()
+        return True
 
     def start(self, work: Work) -> bool:
         """Begin this now, however busy the crew is: it may wait.  False if no thread starts any more."""
@@ -85,34 +81,31 @@ class Crew:
         """Nothing is begun any more but what `start` is given; idle threads end, busy ones when they are done."""
         with self._lock:
             self._closed = True
-            self._work.clear()
+            self._line.clear()
             idle, self._idle = self._idle, []
         for member in idle:
             member.wake(None)
 
     # -- which thread does what
 
-    def _may_do(self, work: Work) -> bool:
-        """Count one more as busy; if there are enough, the work stands in line instead."""
+    def _stand_in_line(self, work: list[Work]) -> int:
+        """How many threads are to begin, counted as busy already."""
         with self._lock:
             if self._closed:
-                return False
-            if self._busy >= self._at_once:
-                self._work.append(work)
-                return False
-            self._busy += 1
-            return True
+                return 0
+            self._line += work
+            wanted = min(len(work), self._at_once - self._busy)
+            self._busy += wanted
+            return wanted
 
-    def _do(self, work: Work | None) -> None:
-        while work is not None:
+    def _work_off(self) -> None:
+        while (work := self._next()) is not None:
             _try(work)
-            work = self._done()
 
-    def _done(self) -> Work | None:
-        """What stands in line; if nothing does, one less is busy."""
+    def _next(self) -> Work | None:
         with self._lock:
-            if self._work:
-                return self._work.popleft()
+            if self._line:
+                return self._line.popleft()
             self._busy -= 1
             return None
 
@@ -121,6 +114,7 @@ class Crew:
         member = _Member()
         while work is not None:
             _try(work)
+            work = None  # an idle thread keeps nothing alive
             with self._lock:
                 if self._closed or len(self._idle) >= self._at_once:
                     return
@@ -146,7 +140,7 @@ class _Member:
         return work
 
 
-def _try(work: Work) -> Any:
+def _try(work: Work) -> None:
     try:
         work()
     except Exception:

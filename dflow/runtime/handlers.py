@@ -1,6 +1,7 @@
 """What a process does with each message.
 
-All this happens on the event loop, so that nothing here waits: what may wait, or takes long, is for the pool.
+All this happens in the thread that reads the lane, before its next message, so that nothing here waits: what may wait,
+or takes long, is for the crew.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ def _settler(lane: Lane, loan: int | None) -> Callable[[bool], None] | None:
 
 @_handle.register(m.Start)
 def _start(message: m.Start, process: Process, lane: Lane) -> None:
+    if process.closing is not None:
+        return
     if message.device in process.copies:  # its feeds are copied first
         process.in_pool(_start_part, message, process, lane)
     else:

@@ -16,7 +16,7 @@ import hmac
 import logging
 import secrets
 import socket
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 import dask
@@ -38,12 +38,13 @@ def takes_sockets(comm: Comm) -> bool:
 
 async def offer_socket(comm: Comm, allowed: bool) -> socket.socket | None:
     """Offer the peer a socket, if allowed; the connected one, or None if the comm goes on."""
+    listener = _listen(get_address_host(comm.local_address)) if allowed else None
+    if listener is None:
+        await comm.write({"port": 0, "secret": b""})
+        await comm.read()
+        return None
     secret = secrets.token_bytes(2 * HALF)
-    with _listen(get_address_host(comm.local_address)) if allowed else nullcontext() as listener:
-        if listener is None:
-            await comm.write({"port": 0, "secret": b""})
-            await comm.read()
-            return None
+    with listener:
         accepting = asyncio.create_task(_accept(listener, secret))
         try:
             await comm.write({"port": listener.getsockname()[1], "secret": secret})
@@ -83,8 +84,12 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _listen(host: str) -> socket.socket:
-    listener = socket.create_server((host, 0), family=_family(host))
+def _listen(host: str) -> socket.socket | None:
+    try:
+        listener = socket.create_server((host, 0), family=_family(host))
+    except OSError as error:
+        logger.info("no plain sockets on %s, the comms go on: %s", host, error)
+        return None
     listener.setblocking(False)
     return listener
 

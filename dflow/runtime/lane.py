@@ -43,7 +43,7 @@ class Batch:
 class Receiver(Protocol):
     """Who takes what comes out of a lane, one message after the other: it must not wait.
 
-    crew: the threads that read; it takes what messages start.
+    crew: the threads that read, and that do what messages start.
     """
 
     name: str

@@ -13,6 +13,7 @@ import logging
 import socket
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from distributed.comm import Comm
@@ -56,16 +57,19 @@ class SocketLink:
     def _read(self) -> None:
         """Handle messages until one gives this thread something to do, or until the end."""
         try:
-            while True:
-                message = read_message(self._stream)
-                work = self._crew.handle(lambda: self._lane.received(message))  # noqa: B023 - called at once
-                if work and self._crew.do(work, lead=self._read):
-                    return
+            while not self._handle_next():
+                pass
+            return
         except (OSError, EOFError):
             pass  # the end of the lane
         except Exception:
             logger.exception("the lane to %s ends: what it sent cannot be read", self._lane.peer)
         self._end()
+
+    def _handle_next(self) -> bool:
+        """Handle a message; True if it gave this thread something to do, which is done, while another one reads on."""
+        work = self._crew.handle(partial(self._lane.received, read_message(self._stream)))
+        return bool(work) and self._crew.do(work, lead=self._read)
 
     def _end(self) -> None:
         self._shut()

@@ -22,10 +22,13 @@ with df.Session(target) as sess:
 """
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
-        yield cluster
+@pytest.fixture(scope="module", params=["sockets", "comms"])
+def cluster(request: pytest.FixtureRequest) -> Iterator[EmbeddedCluster]:
+    """Its lanes are carried by plain sockets, or by comms of distributed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DASK_DFLOW__BLOCKING_LANES", str(request.param == "sockets"))
+        with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+            yield cluster
 
 
 @pytest.mark.parametrize("hot", [False, True])

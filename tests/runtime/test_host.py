@@ -72,6 +72,20 @@ def left(host: DeviceHost) -> int:
     return sum(map(len, (host._sessions, host._parts, host._early, host._ended)))
 
 
+def test_an_attempt_that_is_answered_at_once_goes_on_in_its_thread(session: df.Session) -> None:
+    """One piece of work, although an attempt and its answer are two: on a worker the second would wake a thread."""
+    queue = df.FIFOQueue(9, ["float32"], shapes=[[]])
+    plan = session._plan((queue.enqueue(1.0),), ())
+    (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
+    name, ready = session.backend.session, list[Any]()  # type: ignore[attr-defined]
+    host.start(name, plan.number, (name, 1), 0, [], Outlet(), ready.append)
+    for work in ready:  # which grows meanwhile, if there is more to do
+        work()
+    assert len(ready) == 1
+    assert host._parts == {}
+    assert session.run(queue.size()) == 1
+
+
 def test_tensors_for_an_ended_step_are_dropped_and_go_back(waiting: Any) -> None:
     """Guards `EndedSteps`: `_early` would grow for ever."""
     host, name, start = waiting

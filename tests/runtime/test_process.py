@@ -183,7 +183,7 @@ def test_requests_and_asks_end_with_their_lane(process: Any) -> None:
     assert len(process.requests.unanswered) == len(process.asks.unanswered) == 0
 
 
-# -- the pool
+# -- the crew
 
 
 def test_nothing_starts_after_the_end(process: Any, lane: TestLane) -> None:
@@ -192,7 +192,10 @@ def test_nothing_starts_after_the_end(process: Any, lane: TestLane) -> None:
     process.close()
     process.received(lane, m.Reset((), 2))
     process.received(lane, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
-    assert process._pool is None
+    for thread in threading.enumerate():
+        if thread.name.startswith("dflow-tcp://worker"):
+            thread.join(PATIENCE)
+    assert lane.sent.empty()
     with pytest.raises(CancelledError, match="is closing"):
         process.lane_to("tcp://other")
 
@@ -227,7 +230,7 @@ class Part:
         return True
 
 
-def test_tensors_are_copied_to_a_gpu_in_the_pool_in_the_order_in_which_they_came(process: Any) -> None:
+def test_tensors_are_copied_to_a_gpu_by_the_crew_in_the_order_in_which_they_came(process: Any) -> None:
     lane, namespace = TestLane(), Namespace()
     process.add_host(DeviceHost(GPU, namespace))
     process.accepted(lane, m.Hello(m.PROTOCOL, "client", "session"))
@@ -247,4 +250,3 @@ def test_tensors_for_a_cpu_take_no_other_thread(process: Any, lane: TestLane) ->
     process.hosts[DEVICE].add_part(part, 0)
     process.received(lane, m.Deliver(part.step, DEVICE, [(0, 1.0)], None))
     assert part.edges == [0]
-    assert process._pool is None

@@ -1,0 +1,202 @@
+"""How two ends agree on a plain socket, or on their comm."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import dask
+import pytest
+from distributed.comm import Comm, connect, listen
+from distributed.security import Security
+
+from dflow.runtime import handshake
+from dflow.runtime.handshake import HALF, offer_socket, take_socket, takes_sockets
+
+TIMEOUT = 20  # seconds: of a test that fails, never of one that passes
+
+
+async def comms(address: str = "tcp://127.0.0.1:0", security: Security | None = None) -> tuple[Comm, Comm, Any]:
+    """Two ends of a comm, the opening one first, and its listener."""
+    accepted: asyncio.Future[Comm] = asyncio.get_running_loop().create_future()
+
+    async def accept(comm: Comm) -> None:
+        accepted.set_result(comm)
+
+    security = security or Security()
+    listener = await listen(address, accept, **security.get_listen_args("worker"))
+    opened = await connect(listener.contact_address, **security.get_connection_args("client"))
+    return opened, await accepted, listener
+
+
+def agree(
+    meanwhile: Callable[[Comm], Awaitable[Any]] = take_socket, allowed: bool = True, address: str = "tcp://127.0.0.1:0"
+) -> list[Any]:
+    """What the opening and the accepting end come to."""
+
+    async def test() -> list[Any]:
+        opened, accepted, listener = await comms(address)
+        try:
+            return await asyncio.gather(meanwhile(opened), offer_socket(accepted, allowed))
+        finally:
+            opened.abort()
+            accepted.abort()
+            listener.stop()
+
+    async def limited() -> list[Any]:
+        return await asyncio.wait_for(test(), TIMEOUT)
+
+    return asyncio.run(limited())
+
+
+def check_connected(here: socket.socket | None, there: socket.socket | None) -> None:
+    assert here is not None
+    assert there is not None
+    with here, there:
+        assert here.getsockname() == there.getpeername()
+        assert here.getblocking()
+        assert there.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert there.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert not here.get_inheritable()
+        assert not there.get_inheritable()
+        here.sendall(b"x")
+        assert there.recv(10) == b"x"  # and nothing of the handshake
+
+
+def test_two_ends_agree_on_a_socket() -> None:
+    check_connected(*agree())
+
+
+def test_two_ends_agree_on_a_socket_over_ipv6() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    check_connected(*agree(address="tcp://[::1]:0"))
+
+
+def test_who_is_not_allowed_offers_nothing() -> None:
+    assert agree(allowed=False) == [None, None]
+
+
+def test_a_port_that_cannot_be_reached_leaves_the_comm(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(host: str) -> socket.socket:
+        listener = socket.socket()
+        listener.bind((host, 0))  # and does not listen
+        listener.setblocking(False)
+        return listener
+
+    async def nobody(*arguments: Any) -> socket.socket:
+        return await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(handshake, "_listen", closed)
+    monkeypatch.setattr(handshake, "_accept", nobody)
+    assert agree() == [None, None]
+
+
+def test_a_port_that_does_not_answer_leaves_the_comm(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nobody(*arguments: Any) -> socket.socket:
+        return await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(handshake, "_accept", nobody)
+    monkeypatch.setattr(handshake, "PATIENCE", 0.01)
+    assert agree() == [None, None]
+
+
+def test_an_interface_that_cannot_be_listened_on_leaves_the_comm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handshake, "get_address_host", lambda address: "203.0.113.1")  # nobody has this address
+    assert agree() == [None, None]
+
+
+async def knock(port: int, said: bytes) -> bytes:
+    """What a stranger hears."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(said)
+    writer.write_eof()
+    heard = await reader.read()
+    writer.close()
+    return heard
+
+
+def test_who_does_not_know_the_secret_is_not_let_in() -> None:
+    heard = []
+
+    async def after_strangers(comm: Comm) -> socket.socket | None:
+        offer = await comm.read()
+        for said in (b"", b"short", bytes(HALF), offer["secret"][HALF:]):
+            heard.append(await knock(offer["port"], said))
+        sock = await handshake._connect("127.0.0.1", **offer)
+        await comm.write({"socket": True})
+        sock.setblocking(True)
+        return sock
+
+    here, there = agree(after_strangers)
+    assert heard == [b""] * 4
+    check_connected(here, there)
+
+
+def test_another_process_behind_the_offered_port_is_not_taken_for_the_peer() -> None:
+    async def test() -> None:
+        async def stranger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await reader.readexactly(HALF))
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(stranger, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectionError, match="another process"):
+            await handshake._connect("127.0.0.1", port, bytes(HALF) + b"x" * HALF)
+        server.close()
+
+    asyncio.run(test())
+
+
+def test_the_port_is_closed_when_the_handshake_is_over() -> None:
+    ports = []
+
+    async def note(comm: Comm) -> None:
+        ports.append((await comm.read())["port"])
+        await comm.write({"socket": False})
+
+    assert agree(note) == [None, None]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", ports[0])).close()
+
+
+def test_a_peer_that_is_lost_meanwhile_is_an_error() -> None:
+    async def lost(comm: Comm) -> None:
+        await comm.read()
+        comm.abort()
+
+    with pytest.raises(OSError):
+        agree(lost)
+
+
+@pytest.mark.parametrize(("address", "setting", "takes"), [
+    ("tcp://127.0.0.1:0", True, True),
+    ("tcp://127.0.0.1:0", False, False),
+    ("inproc://", True, False),
+])  # fmt: skip
+def test_only_tcp_takes_sockets_and_only_if_the_setting_says_so(address: str, setting: bool, takes: bool) -> None:
+    async def test() -> None:
+        opened, accepted, listener = await comms(address)
+        with dask.config.set({"dflow.blocking-lanes": setting}):
+            assert takes_sockets(opened) is takes_sockets(accepted) is takes
+        opened.abort()
+        accepted.abort()
+        listener.stop()
+
+    asyncio.run(test())
+
+
+def test_what_is_encrypted_stays_encrypted() -> None:
+    pytest.importorskip("cryptography")
+
+    async def test() -> None:
+        opened, accepted, listener = await comms("tls://127.0.0.1:0", Security.temporary())
+        assert takes_sockets(opened) is takes_sockets(accepted) is False
+        opened.abort()
+        accepted.abort()
+        listener.stop()
+
+    asyncio.run(test())
