@@ -226,6 +226,9 @@ class ClusterBackend:
 
     def close(self, wait: bool = True) -> None:
         """Cancel every step and loop, here and on the workers, then disconnect."""
+        if not wait:  # this may be any thread, in the middle of anything, with the lock of a lane
+            threading.Thread(target=self.close, name="dflow-close", daemon=True).start()
+            return
         self._closed = True
         error = CancelledError(None, None, "Session::Close: the run was cancelled, its session was closed")
         self.process.closing = error
@@ -239,10 +242,7 @@ class ClusterBackend:
         for loop in list(self._loops.values()):
             loop.ended(None, error)
         self.process.close()
-        if wait:
-            self.client.close()
-        else:  # this may be any thread, the client's own too
-            threading.Thread(target=self.client.close, name="dflow-close", daemon=True).start()
+        self.client.close()
 
 
 def run_loop(session: str, name: str) -> tuple[int, OpError | None]:

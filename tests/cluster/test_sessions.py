@@ -1,11 +1,14 @@
 """Several sessions, many threads, large arrays, records on their way to the dead."""
 
+import gc
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 import dflow as df
@@ -159,3 +162,27 @@ def test_a_session_keeps_nothing_of_loops_that_ended_and_plans_that_it_forgot(
     assert len(names) == 3
     assert backend._loops == {}
     assert len(backend._warm) <= 2
+
+
+@pytest.mark.parametrize("how", ["closed", "dropped"])
+def test_a_session_that_ends_leaves_no_thread_and_no_connection(how: str, session: df.Session) -> None:
+    """Guards that threads which read lanes end with them, also when a session is garbage that nobody closed."""
+
+    def mine() -> tuple[set[threading.Thread], int]:
+        ports = [c for c in psutil.Process().net_connections("tcp") if c.status == psutil.CONN_ESTABLISHED]
+        return {thread for thread in threading.enumerate() if thread.name.startswith("dflow-")}, len(ports)
+
+    with df.device(W0):
+        x = df.constant(1.0) + 1.0
+    for _ in range(2):
+        session.run(x)
+    before = mine()
+    other = df.Session(session.target, session.graph)
+    for _ in range(2):
+        other.run(x)
+    assert mine()[1] > before[1]
+    if how == "closed":
+        other.close()
+    del other
+    gc.collect()
+    eventually(lambda: mine() == before, lambda: f"{before}, then {mine()}")
