@@ -60,9 +60,9 @@ class Lane:
     def __init__(self, receiver: Receiver, peer: str) -> None:
         self.peer = peer
         self.closed = False
-        self.closing = False
+        self.closing = False  # the link ends when nothing is queued any more
         self._receiver = receiver
-        self._connected = False
+        self._connected = False  # a comm to the peer is there, and its handshake begun
         self._link: Link | None = None
         self._outbox: deque[Frame] = deque()
         self._writing = False  # a writer of the link empties the outbox: nothing may pass it

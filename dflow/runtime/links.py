@@ -2,8 +2,8 @@
 
 Over a socket a message is written by the thread that sends it and handled by the thread that reads it, without an event
 loop between them.  Measured on one machine, a round trip of 200 bytes that wakes the caller at its end: a plain socket
-17 us, TCP or Unix; `multiprocessing.connection` 20 to 30 us; pyzmq 26 us; a comm of distributed about 600 us.  The two
-libraries could also wait in `send`, or say nothing of a peer that is gone.
+17 us, TCP or Unix; `multiprocessing.connection`, whose `send` may wait, 20 to 30 us; pyzmq, which does not say that a
+peer is gone, 26 us.  A `Session.run` of one operation on a cluster takes 0.24 ms over a socket, 1.1 ms over a comm.
 """
 
 from __future__ import annotations
