@@ -28,9 +28,9 @@ check: .venv/dev.stamp
 test: .venv/dev.stamp
 	.venv/bin/pytest
 
-# What is fast must not be seen: the same behaviour without batched loops, and with every run a Dask graph.
+# What is fast must not be seen: the same behaviour without batched loops, with every run a Dask graph, over Dask's connections.
 test-plain: .venv/dev.stamp
-	DASK_DFLOW__LOOP_BATCHING=false DASK_DFLOW__HOT_RUNS=false .venv/bin/pytest tests/conformance
+	DASK_DFLOW__LOOP_BATCHING=false DASK_DFLOW__HOT_RUNS=false DASK_DFLOW__BLOCKING_LANES=false .venv/bin/pytest tests/conformance
 
 test-old-dask: .venv-old/test.stamp
 	.venv-old/bin/pytest tests/cluster

@@ -23,6 +23,8 @@ import dask
 from dask.utils import parse_timedelta
 from distributed.comm import Comm, get_address_host
 
+from dflow.runtime import settings
+
 logger = logging.getLogger("dflow.lane")
 
 HALF = 32  # bytes of the secret that each side says
@@ -33,7 +35,7 @@ PROBES = 10  # that are not answered, after which a silent peer is gone
 def takes_sockets(comm: Comm) -> bool:
     """May the lane that this comm opened go on over a plain socket, as far as this process knows?"""
     plain = str(comm.peer_address).startswith("tcp://") and str(comm.local_address).startswith("tcp://")
-    return plain and bool(dask.config.get("dflow.blocking-lanes", True))
+    return plain and settings.blocking_lanes()
 
 
 async def offer_socket(comm: Comm, allowed: bool) -> socket.socket | None:

@@ -18,6 +18,11 @@ def loop_batching() -> bool:
     return bool(dask.config.get("dflow.loop-batching", True))
 
 
+def blocking_lanes() -> bool:
+    """May messages between processes go over plain sockets, where Dask's own connections are not encrypted either?"""
+    return bool(dask.config.get("dflow.blocking-lanes", True))
+
+
 def hot_runs() -> bool:
     """Do later runs of a plan go straight to its devices?  If not, each is a Dask graph, as the first one is."""
     return bool(dask.config.get("dflow.hot-runs", True))

@@ -158,6 +158,12 @@ def limit(seconds: float) -> df.RunOptions:
     return df.RunOptions(timeout_in_ms=int(1000 * seconds))
 
 
+def stop(process: psutil.Process) -> None:
+    """Let a process stand still; returns when it does, which the signal alone does not wait for."""
+    process.send_signal(signal.SIGSTOP)
+    eventually(lambda: process.status() == psutil.STATUS_STOPPED)
+
+
 class Background:
     """A call in a thread of its own."""
 

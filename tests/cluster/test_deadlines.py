@@ -15,7 +15,7 @@ import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.runtime.cold import ColdStep
 from dflow.runtime.deadline import NEVER, Deadline
-from tests.cluster.helpers import PS, Look, Tap, eventually, limit
+from tests.cluster.helpers import PS, Look, Tap, eventually, limit, stop
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -32,7 +32,7 @@ def cluster() -> Iterator[EmbeddedCluster]:
 @contextmanager
 def stopped(process: psutil.Process) -> Iterator[None]:
     """The process stands still in this block."""
-    process.send_signal(signal.SIGSTOP)
+    stop(process)
     try:
         yield
     finally:
@@ -97,7 +97,7 @@ def test_elements_that_a_worker_does_not_hand_over_in_time_end_the_run(
     worker, arrived = look.process_of(PS_WORKER), ColdStep._arrived
 
     def stopping(step: ColdStep, index: int, found: Any) -> None:
-        worker.send_signal(signal.SIGSTOP)
+        stop(worker)
         arrived(step, index, found)
 
     try:

@@ -1,7 +1,6 @@
 """Workers and clients die: whoever waits hears of it, nothing runs twice, nothing of the dead stays."""
 
 import re
-import signal
 import time
 from collections.abc import Iterator
 
@@ -12,7 +11,7 @@ import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.runtime.cluster import run_loop
 from dflow.runtime.cold import run_segment
-from tests.cluster.helpers import PS, W0, W1, Background, Clients, Look, Tap, eventually, limit, shared_queue
+from tests.cluster.helpers import PS, W0, W1, Background, Clients, Look, Tap, eventually, limit, shared_queue, stop
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -130,7 +129,7 @@ def test_an_enqueue_that_dask_computes_again_is_refused(
     client.hears("waiting")
     look.waits(gate.name)
     eventually(lambda: look.queue("again")["size"] == 1)
-    client.signal(signal.SIGSTOP)
+    stop(psutil.Process(client.pid))
     address = look.address(PS_WORKER)
     cluster.kill_worker(PS_WORKER)
     look.returns(PS_WORKER, address)
@@ -251,7 +250,7 @@ def test_a_worker_that_dies_while_it_installs_a_plan_is_named_with_the_plan(
     tap = Tap(session, "dies", W0)
     tap.size()
     address, worker = look.address(WORKER0), look.process_of(WORKER0)
-    worker.send_signal(signal.SIGSTOP)
+    stop(worker)
     run = Background(lambda: tap.put(1))
     eventually(lambda: len(session.backend.process.requests.unanswered))  # type: ignore[attr-defined]
     cluster.kill_worker(WORKER0)

@@ -1,13 +1,13 @@
 """No element is swallowed by the dead: what is on its way to a process that dies goes back to its queue."""
 
-import signal
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, limit
+from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, limit, stop
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -66,7 +66,7 @@ def test_what_is_lent_to_a_client_goes_back_when_it_dies(
         tap.put(-1)
     client.hears("waiting")
     look.waits(tap.name)
-    client.signal(signal.SIGSTOP)
+    stop(psutil.Process(client.pid))
     tap.put(1)
     tap.put(2)
     eventually(lambda: look.queue(tap.name)["size"] == 1)  # the first one is on its way

@@ -1,7 +1,6 @@
 """Several sessions, many threads, large arrays, records on their way to the dead."""
 
 import gc
-import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.runtime import plans
 from dflow.runtime.cluster import ClusterBackend
-from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually
+from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, stop
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -111,7 +110,7 @@ def test_a_record_that_is_lent_to_a_client_goes_back_when_it_dies(
     client = clients.start(READER.format(names=names.spec.name, name=shared, hot=hot))
     client.hears("waiting")
     look.waits(names.spec.name)
-    client.signal(signal.SIGSTOP)
+    stop(psutil.Process(client.pid))
     before = session.run(produced)
     session.run(put, {name: str(other)})
     eventually(lambda: session.run(produced) == before + 1)

@@ -75,7 +75,7 @@ def left(host: DeviceHost) -> int:
 def test_an_attempt_that_is_answered_at_once_goes_on_in_its_thread(session: df.Session) -> None:
     """One piece of work, although an attempt and its answer are two: on a worker the second would wake a thread."""
     queue = df.FIFOQueue(9, ["float32"], shapes=[[]])
-    plan = session._plan((queue.enqueue(1.0),), ())
+    plan = session.plans.take((queue.enqueue(1.0),), (), NEVER)
     (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
     name, ready = session.backend.session, list[Any]()  # type: ignore[attr-defined]
     host.start(name, plan.number, (name, 1), 0, [], Outlet(), ready.append)
