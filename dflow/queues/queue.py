@@ -110,12 +110,13 @@ class Queue:
     def keep_room(self, ticket: int, n: int) -> list[Reply]:
         """Keep room for up to n elements that `put_kept` will bring; never waits.
 
-        The value is how many there may be, and the ticket: 0 if enqueues wait, or the queue is full or closed.
+        The value is how many there may be, and the ticket: half of what is free at most, so that others find some too;
+        0 if enqueues wait, or the queue is full or closed.
         Room is kept until `acknowledge` or `take_back`, but not longer than the queue is open.
         """
         if self._aborted is not None:
             return [Reply(ticket, error=copy.copy(self._aborted))]
-        found = 0 if self._puts or self._closed else max(0, min(n, self._room()))
+        found = 0 if self._puts or self._closed else max(0, min(n, (self._room() + 1) // 2))
         self._kept[ticket] = found
         return [Reply(ticket, (np.asarray(found), np.asarray(ticket)))]
 

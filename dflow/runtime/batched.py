@@ -14,6 +14,7 @@ What may wait, a file name, room in the queue, is left to the plain body too.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -96,7 +97,9 @@ class BatchedBody:
         self._process = process
         self._spec = spec
         self._program = program
+        self._lock = threading.Lock()  # of what `stop` and answers, in other threads, change
         self._answers: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
+        self._stopped: OpError | None = None
         self._size = FIRST
         self._alone = 0  # so many iterations go one by one
         self._no_room = 0  # times in a row
@@ -123,9 +126,15 @@ class BatchedBody:
         finally:
             free(True)
         self._no_room = 0 if room[0] else min(self._no_room + 1, PATIENCE)
-        self._alone = self._no_room
+        self._alone = max(self._alone, self._no_room)
         self.records += done
         return done
+
+    def stop(self, error: OpError) -> None:
+        """Wait for no answer any more; what comes is given back."""
+        with self._lock:
+            self._stopped = error
+            self._answers.put((error, None))
 
     def _through(self, most: int, kept: int) -> int:
         host = self._process.hosts[self._spec.home]
@@ -159,6 +168,8 @@ class BatchedBody:
         device = instruction.op.device
         address = self._spec.call.addresses[device]
         queue = instruction.attrs["queue"]
+        if self._stopped is not None:
+            return self._stopped, _nothing
         try:
             self._process.ask(self._spec.session, device, address, queue, method, self._answer, *arguments)
         except OpError as error:
@@ -167,7 +178,12 @@ class BatchedBody:
         return outcome, settle or _nothing
 
     def _answer(self, outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
-        self._answers.put((outcome, settle))
+        with self._lock:
+            if self._stopped is None:
+                self._answers.put((outcome, settle))
+                return
+        if settle is not None:
+            settle(False)
 
     def _adapt(self, took_s: float) -> None:
         if took_s > BLOCK_S:

@@ -224,9 +224,11 @@ class LoopRun:
         self._stopping = True
         if error is not None:
             self._stop = error
-            step = self._step
+            step, body = self._step, self._body
             if step is not None:
                 step.cancel(error)
+            if body is not None:
+                body.stop(error)
 
     def row(self, process: str) -> dict[str, Any]:
         """What the dashboard shows."""

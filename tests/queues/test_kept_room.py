@@ -60,22 +60,23 @@ def one(value: float) -> tuple[Any, ...]:
     return (np.float32(value).reshape(()),)
 
 
-def test_room_is_promised_up_to_what_is_free() -> None:
-    queue = Driver(capacity=4)
+def test_half_of_what_is_free_is_promised_so_that_others_find_some_too() -> None:
+    queue = Driver(capacity=9)
     queue.do("enqueue", one(1))
-    assert queue.number(queue.do("keep_room", 2)) == 2
-    assert queue.number(queue.do("keep_room", 5)) == 1
-    assert queue.number(queue.do("keep_room", 1)) == 0
+    assert queue.number(queue.do("keep_room", 3)) == 3
+    assert queue.number(queue.do("keep_room", 9)) == 3
+    assert [queue.number(queue.do("keep_room", 9)) for _ in range(3)] == [1, 1, 0]
 
 
 def test_kept_room_is_full_for_everybody_else() -> None:
-    queue = Driver(capacity=2)
+    queue = Driver(capacity=3)
     kept = queue.do("keep_room", 2)
+    queue.do("enqueue", one(8))
     waiting = queue.do("enqueue", one(9))
     assert waiting not in queue.replies
     assert queue.put(kept, 1, 2) == 2
     taken = queue.do("dequeue")
-    assert queue.number(taken) == 1
+    assert queue.number(taken) == 8
     assert waiting in queue.replies
 
 
@@ -90,7 +91,7 @@ def test_room_that_is_given_back_lets_an_enqueue_in(accepted: bool) -> None:
 
 
 def test_what_is_put_wakes_a_dequeue() -> None:
-    queue = Driver()
+    queue = Driver(capacity=8)
     waiting = queue.do("dequeue_many", 3)
     kept = queue.do("keep_room", 4)
     assert queue.put(kept, 1, 2, 3) == 3
@@ -106,11 +107,12 @@ def test_a_waiting_enqueue_has_the_next_room() -> None:
 
 
 def test_the_unused_rest_is_free_again() -> None:
-    queue = Driver(capacity=4)
+    queue = Driver(capacity=8)
     kept = queue.do("keep_room", 4)
     assert queue.put(kept, 1) == 1
     queue.settle(kept)
-    assert queue.number(queue.do("keep_room", 9)) == 3
+    assert queue.queue.size == 1
+    assert queue.number(queue.do("keep_room", 9)) == 4
 
 
 def test_a_closed_queue_promises_nothing_and_keeps_no_promise() -> None:

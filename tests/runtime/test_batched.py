@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import dask
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 import dflow as df
 from dflow.runtime.batched import BatchedBody
+from dflow.runtime.process import Process
 
 Compute = Callable[[Any, Any], list[Any]]
 _names = itertools.count()
@@ -135,8 +137,9 @@ def test_all_records_of_all_files_come_in_their_order(tmp_path: Path) -> None:
     assert seen.rows[200][2] == b"file 2:1"
 
 
-def test_a_bad_record_is_met_at_its_place_with_its_error(tmp_path: Path) -> None:
+def test_a_bad_record_is_met_at_its_place_with_its_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     seen = same(tmp_path, [LINES + "x,1\n" + LINES], columns)
+    assert caplog.records == []  # nothing is wrong with the operations
     assert len(seen.rows) == 200
     assert seen.error is not None
     assert "file 0:201" in seen.error[1]
@@ -280,3 +283,24 @@ def test_a_consumer_that_is_slower_gets_all_in_order(tmp_path: Path, blocks: lis
         coord.join(threads)
     assert found == [*range(200)] * 3
     assert max(blocks) <= 7
+
+
+def test_a_stop_waits_for_no_answer_and_what_comes_late_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a queue in a process that stands still."""
+    asked: SimpleQueue[Any] = SimpleQueue()
+    monkeypatch.setattr(Process, "ask", lambda self, *arguments: asked.put(arguments[5]) or (lambda: None))
+    (tmp_path / "lines").write_text(LINES)
+    names = df.FIFOQueue(1, [df.string], shapes=[[]])
+    queue = df.FIFOQueue(1000, [df.string], shapes=[[]])
+    body = queue.enqueue(df.identity(df.TextLineReader().read(names)[1]))
+    with df.Session() as sess:
+        sess.run(names.enqueue(str(tmp_path / "lines")))
+        loop = sess.repeat(body)
+        answer = asked.get(timeout=20)
+        loop.stop()
+        assert loop.join(20) == 0
+    settled: list[bool] = []
+    answer((np.asarray(5), np.asarray(0)), settled.append)
+    assert settled == [False]
