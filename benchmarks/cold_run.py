@@ -3,6 +3,7 @@
 A cluster of 1 ps and 2 workers, all processes of this machine. The first run of a graph compiles it, sends it to the
 workers and, with dflow, runs it as a Dask graph; the session is open already. Later runs send one message a worker.
 The operation is `tanh` of 8 numbers, which are fed; on two workers, the second gets its input from the first.
+Ray: a compiled graph of actors; its first run compiles it, too. Each graph has actors of its own, which are up.
 By hand: the same NumPy calls as Dask tasks that are bound to the same workers, one `Client.compute` a run.
 """
 
@@ -13,12 +14,23 @@ from typing import Any
 
 import dask
 import numpy as np
+from competitors import Here, Peer
 from dask.delayed import delayed
 from distributed import Client
-from measure import MILLISECONDS, Peer, Sample, report, rounds_asked, seconds_once
-from programs import WORKERS, cluster_runs
+from measure import MILLISECONDS, Sample, rounds_asked, seconds_once
+from programs import WORKERS
+from programs.runs import ONE_FIRST, ONE_LATER, TWO_FIRST, TWO_LATER, cluster_facts, cluster_runs
+from tables import BY_HAND, Target, report
 
 import dflow as df
+
+RAY = Target(1 / 1.5, "Ray")
+TARGETS = {
+    ONE_FIRST: [Target(1, "TF1"), RAY],
+    ONE_LATER: [Target(1, "TF1"), RAY],
+    TWO_FIRST: [Target(2, "TF1"), RAY],
+    TWO_LATER: [Target(2, "TF1"), RAY],
+}
 
 
 def by_hand(client: Client) -> dict[str, Sample]:
@@ -36,12 +48,7 @@ def by_hand(client: Client) -> dict[str, Sample]:
         return median(seconds_once(lambda: run(workers)) for _ in range(5))
 
     one, two = (lambda: sample(1)), (lambda: sample(2))
-    return {
-        "one operation, first run": one,
-        "one operation, later runs": one,
-        "two workers, first run": two,
-        "two workers, later runs": two,
-    }
+    return {ONE_FIRST: one, ONE_LATER: one, TWO_FIRST: two, TWO_LATER: two}
 
 
 def main() -> None:
@@ -49,8 +56,13 @@ def main() -> None:
     with df.cluster.EmbeddedCluster(ps=1, workers=2) as cluster:
         target = cluster.scheduler_address
         with Client(target, set_as_default=False) as client:
-            peer = Peer.start("tf1_cold_run.py")
-            print(report(__doc__, MILLISECONDS, cluster_runs(df, target), by_hand(client), peer, rounds))
+            competitors = [
+                Here("dflow", cluster_runs(df, target), cluster_facts(df, target)),
+                Peer("TF1", "tensorflow", "tf1_cold_run.py"),
+                Peer("Ray", "ray", "ray_cold_run.py"),
+                Here(BY_HAND, by_hand(client)),
+            ]
+            print(report(__doc__, MILLISECONDS, competitors, TARGETS, rounds))
 
 
 if __name__ == "__main__":

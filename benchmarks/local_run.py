@@ -10,10 +10,19 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-from measure import MICROSECONDS, Peer, Sample, report, rounds_asked, seconds_a_call
-from programs import local_runs
+from competitors import Here, Peer
+from measure import MICROSECONDS, Sample, rounds_asked, seconds_a_call
+from programs.runs import CALL_ONE, CALL_TWENTY, RUN_ONE, RUN_QUEUE, RUN_TWENTY, local_facts, local_runs
+from tables import BY_HAND, Target, report
 
 import dflow as df
+
+TARGETS = {
+    RUN_ONE: [Target(3, "TF1")],
+    RUN_TWENTY: [Target(3, "TF1")],
+    CALL_ONE: [Target(2, "TF1")],
+    CALL_TWENTY: [Target(2, "TF1")],
+}
 
 
 def by_hand() -> dict[str, Sample]:
@@ -30,17 +39,22 @@ def by_hand() -> dict[str, Sample]:
         queue.get()
 
     return {
-        "Session.run of one operation": lambda: seconds_a_call(lambda: np.tanh(value)),
-        "Session.run of a chain of 20": lambda: seconds_a_call(chain),
-        "make_callable of one operation": lambda: seconds_a_call(lambda: np.tanh(value)),
-        "make_callable of a chain of 20": lambda: seconds_a_call(chain),
-        "Session.run of enqueue, then dequeue": lambda: seconds_a_call(through_queue),
+        RUN_ONE: lambda: seconds_a_call(lambda: np.tanh(value)),
+        RUN_TWENTY: lambda: seconds_a_call(chain),
+        CALL_ONE: lambda: seconds_a_call(lambda: np.tanh(value)),
+        CALL_TWENTY: lambda: seconds_a_call(chain),
+        RUN_QUEUE: lambda: seconds_a_call(through_queue),
     }
 
 
 def main() -> None:
     rounds = rounds_asked(__doc__)
-    print(report(__doc__, MICROSECONDS, local_runs(df), by_hand(), Peer.start("tf1_local_run.py"), rounds))
+    competitors = [
+        Here("dflow", local_runs(df), local_facts(df)),
+        Peer("TF1", "tensorflow", "tf1_local_run.py"),
+        Here(BY_HAND, by_hand()),
+    ]
+    print(report(__doc__, MICROSECONDS, competitors, TARGETS, rounds))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
 """A TensorFlow 1 cluster of 1 ps and 2 workers: this file as a module, and as the program of each task.
 
-A task is a process with a server.  Each line on a worker's standard input starts the loop of a CSV pipeline there, in
-a session of the worker's own server.  The end of its input ends a task.
+A task is a process with a server.  Each line on a worker's standard input names a function of a module of this folder,
+and its arguments; it is called with TensorFlow, the server and the number of the task, and its result is the answer.
+The end of its input ends a task.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from typing import Any
 
 JOBS = {"ps": 1, "worker": 2}
 
@@ -22,7 +24,7 @@ class Cluster:
     def __init__(self) -> None:
         addresses = {job: [f"127.0.0.1:{free_port()}" for _ in range(tasks)] for job, tasks in JOBS.items()}
         self.target = f"grpc://{addresses['worker'][0]}"
-        self.tasks = {
+        self._tasks = {
             (job, task): subprocess.Popen(
                 [sys.executable, __file__, json.dumps(addresses), job, str(task)],
                 stdin=subprocess.PIPE,
@@ -32,19 +34,21 @@ class Cluster:
             for job, tasks in JOBS.items()
             for task in range(tasks)
         }
-        for name in self.tasks:
-            self._wait_for(name)
+        for job, task in self._tasks:
+            self._answer(job, task)
 
-    def _wait_for(self, name: tuple[str, int]) -> None:
-        out = self.tasks[name].stdout
-        if out is None or out.readline() != "ready\n":
-            raise RuntimeError(f"task {name} ended")
+    def call(self, calls: list[tuple[int, str, list[Any]]]) -> list[Any]:
+        """Call functions on workers, all at once: (worker, "module.function", arguments).  Gives their results."""
+        for worker, function, arguments in calls:
+            print(json.dumps([function, arguments]), file=self._tasks["worker", worker].stdin, flush=True)
+        return [self._answer("worker", worker) for worker, _, _ in calls]
 
-    def start_loops(self, files: Sequence[str], step: int) -> None:
-        for name, process in self.tasks.items():
-            if name[0] == "worker":
-                print(json.dumps([list(files), step]), file=process.stdin, flush=True)
-                self._wait_for(name)
+    def _answer(self, job: str, task: int) -> Any:
+        out = self._tasks[job, task].stdout
+        line = out.readline() if out is not None else ""
+        if not line:
+            raise RuntimeError(f"task {task} of the job {job} ended")
+        return json.loads(line)
 
 
 def free_port() -> int:
@@ -55,22 +59,16 @@ def free_port() -> int:
 
 def main() -> None:
     import tensorflow.compat.v1 as tf
-    from programs import PS, WORKERS, csv_pipeline
 
     tf.disable_v2_behavior()
     addresses, job, task = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     server = tf.train.Server(tf.train.ClusterSpec(addresses), job_name=job, task_index=task)
-    print("ready", flush=True)
-    sessions = []
+    print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
-        files, step = json.loads(line)
-        graph = tf.Graph()
-        with graph.as_default():
-            csv_pipeline(tf, files, step, PS, [WORKERS[task]])
-            sess = tf.Session(server.target, graph=graph)
-            tf.train.start_queue_runners(sess)
-        sessions.append(sess)
-        print("ready", flush=True)
+        function, arguments = json.loads(line)
+        module, _, name = function.rpartition(".")
+        found = getattr(importlib.import_module(module), name)(tf, server, task, *arguments)
+        print(json.dumps(found), flush=True)
     os._exit(0)
 
 

@@ -1,9 +1,19 @@
-"""`cold_run.py` for TensorFlow 1, which starts this in the peers' environment."""
+"""`cold_run.py` for TensorFlow 1."""
 
-import tensorflow.compat.v1 as tf
-from measure import serve
-from programs import cluster_runs
+from __future__ import annotations
+
+from competitors import serve
+from programs.runs import cluster_facts, cluster_runs
 from tf1_cluster import Cluster
 
-tf.disable_v2_behavior()
-serve(f"TensorFlow {tf.__version__}", cluster_runs(tf, Cluster().target))
+
+def main() -> None:
+    import tensorflow.compat.v1 as tf
+
+    tf.disable_v2_behavior()
+    target = Cluster().target
+    serve(f"TensorFlow {tf.__version__}", cluster_runs(tf, target), cluster_facts(tf, target))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,17 +1,46 @@
-"""`csv_pipeline.py` for TensorFlow 1, which starts this in the peers' environment.  Its arguments are the CSV files."""
+"""`csv_pipeline.py` for TensorFlow 1.
+
+Its arguments: the CSV file that facts are about, then the others; first those with 28 columns, then as many with 5.
+"""
+
+from __future__ import annotations
 
 import sys
+from typing import Any
 
-import tensorflow.compat.v1 as tf
-from measure import serve
-from programs import CSV_CLUSTER, PS, CsvPipeline, csv_local
+from competitors import serve
+from programs import PS, WORKERS
+from programs.csv import BEST, CLUSTER, LISTINGS, READ_UP_TO, WIDE_LISTINGS, queue_name
+from programs.listing import Running, measured, samples
 from tf1_cluster import Cluster
 
-tf.disable_v2_behavior()
-files = sys.argv[1:]
-cluster = Cluster()
-cases = csv_local(tf, files)
-for name, step in CSV_CLUSTER.items():
-    cluster.start_loops(files, step)
-    cases[name] = CsvPipeline(tf, files, step, PS, [], cluster.target)
-serve(f"TensorFlow {tf.__version__}", {name: pipeline.sample for name, pipeline in cases.items()})
+SESSIONS = []
+
+
+def start_loop(tf: Any, server: Any, task: int, files: list[str], case: str) -> None:
+    """The loop of a worker, in a session of its own server."""
+    graph = tf.Graph()
+    with graph.as_default():
+        CLUSTER[case].build(tf, files, PS, [WORKERS[task]], queue_name(case))
+        sess = tf.Session(server.target, graph=graph)
+        tf.train.start_queue_runners(sess)
+    SESSIONS.append(sess)
+
+
+def main() -> None:
+    import tensorflow.compat.v1 as tf
+
+    tf.disable_v2_behavior()
+    half = (len(sys.argv) - 1) // 2
+    (wide_checked, *wide), (checked, *files) = sys.argv[1 : 1 + half], sys.argv[1 + half :]
+    running, facts = measured(tf, LISTINGS | {BEST: READ_UP_TO}, files, checked)
+    wide_running, wide_facts = measured(tf, WIDE_LISTINGS, wide, wide_checked)
+    cluster = Cluster()
+    for name, listing in CLUSTER.items():
+        cluster.call([(worker, "tf1_csv_pipeline.start_loop", [files, name]) for worker in range(len(WORKERS))])
+        running[name] = Running(tf, listing, files, PS, [], cluster.target, shared=queue_name(name))
+    serve(f"TensorFlow {tf.__version__}", samples(running | wide_running), facts | wide_facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
-"""`local_run.py` for TensorFlow 1, which starts this in the peers' environment."""
+"""`local_run.py` for TensorFlow 1."""
 
 import tensorflow.compat.v1 as tf
-from measure import serve
-from programs import local_runs
+from competitors import serve
+from programs.runs import local_facts, local_runs
 
 tf.disable_v2_behavior()
-serve(f"TensorFlow {tf.__version__}", local_runs(tf))
+serve(f"TensorFlow {tf.__version__}", local_runs(tf), local_facts(tf))

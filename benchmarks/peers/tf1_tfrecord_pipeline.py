@@ -1,0 +1,18 @@
+"""`tfrecord_pipeline.py` for TensorFlow 1.
+
+Its arguments: the file that facts are about, then the others; first those of short records, then as many of long ones.
+"""
+
+import sys
+
+import tensorflow.compat.v1 as tf
+from competitors import serve
+from programs.listing import measured, samples
+from programs.tfrecord import BEST, LARGE, LARGE_READ_UP_TO, LISTINGS, READ_UP_TO
+
+tf.disable_v2_behavior()
+half = len(sys.argv) // 2
+(checked, *files), (large_checked, *large) = sys.argv[1 : 1 + half], sys.argv[1 + half :]
+running, facts = measured(tf, LISTINGS | {BEST: READ_UP_TO}, files, checked)
+large_running, large_facts = measured(tf, {LARGE: LARGE_READ_UP_TO}, large, large_checked)
+serve(f"TensorFlow {tf.__version__}", samples(running | large_running), facts | large_facts)

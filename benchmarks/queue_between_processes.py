@@ -1,0 +1,126 @@
+"""How many items a second go through a queue in one process, from a second one to a third?
+
+Items of 8 bytes, one by one and in hundreds; arrays of 1 MB, one by one and in tens. Whoever takes them adds up one
+number of each. A sample is the time from the start of both ends to the last item.
+dflow and TensorFlow 1: the queue on the ps, the ends on two workers; with dflow both are loops (`Session.repeat`), with
+TensorFlow 1 Python loops around `Session.run` of a session of each worker's server. Ray: `ray.util.queue` and two
+actors; large arrays go as references. distributed.Queue: two tasks on the workers of dflow's cluster, with bytes for
+arrays, as it takes no others. Hundreds and tens are one item of these two: an array or a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import distributed
+from competitors import Here, Peer
+from measure import ITEMS, rounds_asked, seconds_once
+from programs import WORKERS
+from programs.traffic import CASES, CHECKED, build
+from tables import Target, report
+
+import dflow as df
+
+TARGETS = dict(zip(CASES, [[Target(2)], [Target(5)], [Target(2)], [Target(2)]], strict=True))
+
+
+class Loops:
+    """dflow: both ends are loops on their workers."""
+
+    def __init__(self, stack: ExitStack, target: str, case: str) -> None:
+        self._traffic = CASES[case]
+        graph = df.Graph()
+        with graph.as_default():
+            self._ends = build(df, self._traffic, case)
+        self._sess = stack.enter_context(df.Session(target, graph=graph))
+        self._sess.run(self._ends.init)
+
+    def sample(self) -> float:
+        return self._traffic.items / seconds_once(partial(self._run, self._traffic.steps))
+
+    def fact(self) -> Sequence[float]:
+        self._sess.run(self._ends.init)
+        self._run(CHECKED)
+        return [float(self._sess.run(self._ends.total))]
+
+    def _run(self, steps: int) -> None:
+        put = self._sess.repeat(self._ends.put, steps=steps, every=steps, device=WORKERS[0])
+        take = self._sess.repeat(self._ends.take, steps=steps, every=steps, device=WORKERS[1])
+        take.join()
+        put.join()
+
+
+class Tasks:
+    """distributed.Queue: both ends are tasks on their workers."""
+
+    def __init__(self, client: distributed.Client, case: str) -> None:
+        self._client, self._case, self._traffic = client, case, CASES[case]
+
+    def sample(self) -> float:
+        return self._traffic.items / seconds_once(partial(self._run, self._traffic.steps))
+
+    def fact(self) -> Sequence[float]:
+        return [self._run(CHECKED)]
+
+    def _run(self, steps: int) -> float:
+        """The functions are local ones: those are sent to the workers, which cannot import this file."""
+        many, numbers, name = self._traffic.many, self._traffic.numbers, self._case
+
+        def block(last: int) -> Any:
+            import numpy as np
+
+            values = [float(value) for value in range(last - many + 1, last + 1)]
+            items = values if numbers == 1 else [np.full(numbers, value).tobytes() for value in values]
+            return items if many > 1 else items[0]
+
+        def put() -> None:
+            queue = distributed.Queue(name, maxsize=max(1, capacity // many))
+            for step in range(1, steps + 1):
+                queue.put(block(step * many))
+
+        def take() -> float:
+            import numpy as np
+
+            total, queue = 0.0, distributed.Queue(name, maxsize=max(1, capacity // many))
+            for _ in range(steps):
+                items = queue.get()
+                for item in items if many > 1 else [items]:
+                    total += item if numbers == 1 else float(np.frombuffer(item)[0])
+            return total
+
+        capacity = self._traffic.capacity
+        names = [device.removesuffix("/cpu:0") for device in WORKERS]
+        ends = [
+            self._client.submit(end, workers=[name], pure=False) for end, name in zip((put, take), names, strict=True)
+        ]
+        total: float = ends[1].result()
+        ends[0].result()
+        return total
+
+
+def main() -> None:
+    rounds = rounds_asked(__doc__)
+    with ExitStack() as stack:
+        target = stack.enter_context(df.cluster.EmbeddedCluster(ps=1, workers=2)).scheduler_address
+        client = stack.enter_context(distributed.Client(target, set_as_default=False))
+        loops = {case: Loops(stack, target, case) for case in CASES}
+        tasks = {case: Tasks(client, case) for case in CASES}
+        competitors = [
+            Here("dflow", {case: end.sample for case, end in loops.items()}, {c: end.fact for c, end in loops.items()}),
+            Peer("TF1", "tensorflow", "tf1_queue.py"),
+            Peer("Ray", "ray", "ray_queue.py"),
+            Here(
+                "distributed.Queue",
+                {case: end.sample for case, end in tasks.items()},
+                {case: end.fact for case, end in tasks.items()},
+                f"distributed {distributed.__version__}",
+            ),
+        ]
+        print(report(__doc__, ITEMS, competitors, TARGETS, rounds))
+
+
+if __name__ == "__main__":
+    main()
