@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: help venv check test test-plain test-old-dask fuzz oracle browser test-browser test-torch demo bench bench-peers clean
+.PHONY: help venv check test test-plain test-old-dask fuzz oracle browser test-browser test-torch demo bench bench-all bench-slow bench-peers clean
 
 help:
 	@echo "make demo           run the example on a small cluster of this machine"
@@ -12,8 +12,8 @@ help:
 	@echo "make oracle         run the same programs on TensorFlow and on dflow"
 	@echo "make test-browser   look at the dashboard page in headless Chromium while the example runs"
 	@echo "make test-torch     run the tests of df.data.TorchDataset, with PyTorch"
-	@echo "make bench          run the benchmarks"
-	@echo "make bench-peers    make the environment of TensorFlow, which make bench measures too"
+	@echo "make bench          run the benchmarks of a few minutes; make bench-all, make bench-slow: the others"
+	@echo "make bench-peers    make the environments of TensorFlow, Ray and torch, which these measure too"
 	@echo "make venv           only make the virtual environment that these use"
 	@echo "make clean          remove what the above have made"
 	@echo "PYTHON=python3.12 make ... chooses the Python (3.11 or newer); it is now '$(PYTHON)'"
@@ -71,11 +71,18 @@ demo: .venv/examples.stamp
 bench: .venv/dev.stamp
 	.venv/bin/python benchmarks/run.py
 
-bench-peers: .venv-peers/bench.stamp
+bench-all: .venv/dev.stamp
+	.venv/bin/python benchmarks/run.py --set all
 
-.venv-peers/bench.stamp: benchmarks/peers/requirements.txt
-	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
+# A file of 1 GB; for another one: .venv/bin/python benchmarks/run.py --only memory --megabytes 5000
+bench-slow: .venv/dev.stamp
+	.venv/bin/python benchmarks/run.py --set slow
+
+bench-peers: $(patsubst %,.venv-peers/%/bench.stamp,tensorflow ray torch)
+
+.venv-peers/%/bench.stamp: benchmarks/peers/%.txt
+	$(PYTHON) -m venv .venv-peers/$*
+	.venv-peers/$*/bin/python -m pip install --quiet -r $<
 	touch $@
 
 clean:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from measure import FOLDER, Sample
 
+PEERS = FOLDER / "peers"
 Fact = Callable[[], Sequence[float]]
 
 
@@ -72,7 +73,7 @@ class Peer:
         if python.exists():
             self._log = tempfile.TemporaryFile()  # noqa: SIM115  # until close()
             self._process = subprocess.Popen(
-                [str(python), str(FOLDER / "peers" / script), *arguments],
+                [str(python), str(PEERS / script), *arguments],
                 env=os.environ | {"PYTHONPATH": str(FOLDER)} | QUIET,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -108,11 +109,13 @@ class Peer:
         if self._process is None:
             return
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
+        self._process.stdout.close()
         self._log.close()
 
 

@@ -1,39 +1,60 @@
-"""Run all benchmarks, and write their tables into README.md beside this file.
+"""Run the benchmarks, and write their tables into README.md beside this file.
 
-make bench-peers    # once: an environment with TensorFlow, in .venv-peers
-make bench
+make bench-peers    # once: the environments of the peers, in .venv-peers
+make bench          # those that take a few minutes
+make bench-all      # all
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 
-from measure import FOLDER, machine, rounds_asked, today, versions
+from measure import FOLDER, ROUNDS, machine, today, versions
 
-SCRIPTS = ("csv_pipeline.py", "decoding.py", "local_run.py", "cold_run.py")
-BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+SHORT = ("csv_pipeline.py", "decoding.py", "local_run.py", "cold_run.py", "repeat.py")
+LONG = ("tfrecord_pipeline.py", "queue_between_processes.py", "mlp.py", "graph_size.py")
+SLOW = ("memory.py",)
+SCRIPTS = SHORT + LONG + SLOW
+SETS = {"short": SHORT, "all": SHORT + LONG, "slow": SLOW}
 
 
-def put_between(text: str, tables: str) -> str:
-    """The text, with these tables between its markers.  ValueError if it has none."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"no markers {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
+def markers(script: str) -> tuple[str, str]:
+    """Around the table of a script."""
+    return f"<!-- {script}: begin -->", f"<!-- {script}: end -->"
+
+
+def put_between(text: str, script: str, table: str) -> str:
+    """The text, with this table between its script's markers.  ValueError if it has none."""
+    begin, end = markers(script)
+    before, found, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found and found_end):
+        raise ValueError(f"no markers {begin} and {end}")
+    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
+
+
+def measured(script: str, options: list[str], rounds: int) -> str:
+    """Run a script; its table, and what it was measured on."""
+    command = [sys.executable, str(FOLDER / script), "--rounds", str(rounds), *options]
+    table = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    return f"{table}\n\nMeasured on {today()}, {rounds} rounds: {machine()}; {versions()}."
 
 
 def main() -> None:
-    rounds = rounds_asked(__doc__)
-    measured = f"Measured on {today()}, {rounds} rounds.\n\n* {machine()}\n* {versions()}"
-    parts = [measured]
-    for script in SCRIPTS:
-        command = [sys.executable, str(FOLDER / script), "--rounds", str(rounds)]
-        parts.append(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
-        print(parts[-1], end="\n\n", flush=True)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--set", choices=SETS, default="short", help="which benchmarks")
+    parser.add_argument("--only", choices=[name.removesuffix(".py") for name in SCRIPTS], help="one of them")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"samples of each case, {ROUNDS} by default")
+    asked, options = parser.parse_known_args()  # options of the script itself: --megabytes
+    if options and not asked.only:
+        parser.error(f"{' '.join(options)}: only with --only")
     readme = FOLDER / "README.md"
-    readme.write_text(put_between(readme.read_text(), "\n\n".join(parts)))
+    for script in [f"{asked.only}.py"] if asked.only else SETS[asked.set]:
+        table = measured(script, options, asked.rounds)
+        print(table, end="\n\n", flush=True)
+        readme.write_text(put_between(readme.read_text(), script, table))
 
 
 if __name__ == "__main__":

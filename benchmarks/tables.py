@@ -43,14 +43,19 @@ Samples = dict[str, dict[str, list[float]]]  # case -> competitor -> one a round
 
 
 def report(
-    question: str, unit: Unit, competitors: Sequence[Competitor], targets: Targets | None = None, rounds: int = ROUNDS
+    question: str,
+    unit: Unit,
+    competitors: Sequence[Competitor],
+    targets: Targets | None = None,
+    rounds: int = ROUNDS,
+    warm_up: bool = True,
 ) -> str:
     """Take all samples; the answer to a question, its script's docstring, as Markdown.  The first competitor is dflow.
 
     A competitor without a version but with no cases either has no environment: its lines are left out.
     """
     title, _, text = question.partition("\n")
-    samples = take_turns(competitors, rounds)
+    samples = take_turns(competitors, rounds, warm_up)
     for competitor in competitors:
         competitor.close()
     lines = [f"* {one.name}: {one.version}" for one in competitors if one.version]
@@ -63,7 +68,7 @@ def report(
     return "\n\n".join(part for part in parts if part)
 
 
-def take_turns(competitors: Sequence[Competitor], rounds: int) -> Samples:
+def take_turns(competitors: Sequence[Competitor], rounds: int, warm_up: bool = True) -> Samples:
     """One sample of each case of each competitor in each round.  A first round warms up and is dropped.
 
     Before it, the facts are compared.
@@ -72,19 +77,17 @@ def take_turns(competitors: Sequence[Competitor], rounds: int) -> Samples:
     for case in cases:
         compare(case, competitors)
     samples: Samples = {case: {one.name: [] for one in competitors if case in one.cases} for case in cases}
-    for number in range(rounds + 1):
+    for _ in range(rounds + warm_up):
         for case, taken in samples.items():
             for competitor in competitors:
                 if competitor.name in taken:
-                    found = competitor.sample(case)
-                    if number:
-                        taken[competitor.name].append(found)
-    return samples
+                    taken[competitor.name].append(competitor.sample(case))
+    return {case: {name: found[warm_up:] for name, found in taken.items()} for case, taken in samples.items()}
 
 
 def table(samples: Samples, unit: Unit, targets: Targets) -> str:
     """One line a case and competitor; medians, with the smallest and the largest sample."""
-    lines = [["case", "", unit.name, "dflow's speed, this = 1", "target"], ["---", "---", "---:", "---:", "---"]]
+    lines = [["case", "", unit.name, "dflow's ratio, this = 1", "target"], ["---", "---", "---:", "---:", "---"]]
     for case, taken in samples.items():
         ours = taken["dflow"]
         best = _best(taken, unit)

@@ -34,7 +34,8 @@ class Listing:
     ) -> tuple[Any, Any]:
         """A queue at home, filled by a loop on each device; gives a batch out of it, and its size.
 
-        epochs: passes over the files, 0 for no end.  The file names are beside their reader: TensorFlow 1 places no reader on another device than its queue.
+        epochs: passes over the files, 0 for no end.  The file names are beside their reader: TensorFlow 1 places
+        no reader on another device than its queue.
         """
         with tf.device(home):
             dtypes = [getattr(tf, name) for name in self.dtypes]

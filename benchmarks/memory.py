@@ -1,0 +1,48 @@
+"""How much memory does a process need to stream a file of any size through the CSV pipeline?
+
+The file has 5 float columns; its records go through a `RandomShuffleQueue` of 10,000, which hold 200 KB, and out in
+batches of 128. Each sample is a process of its own; shown is the most memory that it had at once. There is no round to
+warm up. TensorFlow 1 is not measured one record a step: it would take too long.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from competitors import Here, Peer
+from measure import MEGABYTES, command_line, size
+from programs.csv import COLUMNS
+from programs.stream import STEPS, peak
+from tables import report
+
+PART = size(100_000, 1_000)  # lines that are written again and again
+
+
+def write_file(path: Path, megabytes: float) -> str:
+    values = np.random.default_rng(1).normal(size=(PART, COLUMNS))
+    part = "\n".join(",".join(f"{value:.6g}" for value in row) for row in values).encode() + b"\n"
+    with open(path, "wb") as file:
+        while file.tell() < megabytes * 1e6:
+            file.write(part)
+    return str(path)
+
+
+def main() -> None:
+    parser = command_line(__doc__)
+    parser.add_argument("--megabytes", type=float, default=size(1000, 1), help="the size of the file")
+    asked = parser.parse_args()
+    question = f"{__doc__.rstrip()}\nThe file has {asked.megabytes:,.0f} MB.\n"
+    with tempfile.TemporaryDirectory() as folder:
+        file = write_file(Path(folder) / "records.csv", asked.megabytes)
+        competitors = [
+            Here("dflow", {case: partial(peak, "dflow", case, file) for case in STEPS}),
+            Peer("TF1", "tensorflow", "tf1_memory.py", file),
+        ]
+        print(report(question, MEGABYTES, competitors, rounds=asked.rounds, warm_up=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""How many images a second does a small network learn from?
+
+784-300-100-10 with ReLU, gradient descent, batches of 128, which are there already; all start from the same weights,
+and have the same loss after 20 steps. In one process with one thread, and asynchronous with 1 ps and 2 workers: with
+dflow a loop (`Session.repeat`) on each worker, with TensorFlow 1 a Python loop in each worker's process, both with the
+weights on the ps. torch has no ps: it is measured with `DistributedDataParallel` in two processes (gloo), which is
+synchronous.
+The synchronous average is left out: dflow has no `SyncReplicasOptimizer`.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from competitors import Here, Peer
+from measure import IMAGES, rounds_asked, seconds_once
+from programs import PS, WORKERS
+from programs.mlp import BATCH, CLUSTER, ONE_PROCESS, STEPS, Trained, build
+from tables import Target, report
+from threadpoolctl import threadpool_limits
+
+import dflow as df
+
+TARGETS = {ONE_PROCESS: [Target(1)], CLUSTER: [Target(1.3, "TF1"), Target(1, "torch")]}
+
+
+class Replicas:
+    """Loops on the workers; the weights are on the ps."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        target = stack.enter_context(df.cluster.EmbeddedCluster(ps=1, workers=2)).scheduler_address
+        with df.Graph().as_default() as graph:
+            self._network = build(df, PS, WORKERS)
+        self._sess = stack.enter_context(df.Session(target, graph=graph))
+        self._sess.run(self._network.init)
+
+    def train(self, steps: int) -> None:
+        pairs = zip(self._network.steps, WORKERS, strict=True)
+        loops: list[Any] = [self._sess.repeat(op, steps=steps, every=steps, device=worker) for op, worker in pairs]
+        for loop in loops:
+            loop.join()
+
+
+def main() -> None:
+    rounds = rounds_asked(__doc__)
+    with ExitStack() as stack:
+        stack.enter_context(threadpool_limits(1))  # NumPy's threads; Dask's workers have one already
+        one, replicas = Trained(df), Replicas(stack)
+        ours = Here(
+            "dflow",
+            {
+                ONE_PROCESS: lambda: BATCH * STEPS / seconds_once(lambda: one.train(STEPS)),
+                CLUSTER: lambda: BATCH * STEPS * len(WORKERS) / seconds_once(lambda: replicas.train(STEPS)),
+            },
+            {ONE_PROCESS: one.fact},
+        )
+        competitors = [ours, Peer("TF1", "tensorflow", "tf1_mlp.py"), Peer("torch", "torch", "torch_mlp.py")]
+        print(report(__doc__, IMAGES, competitors, TARGETS, rounds))
+
+
+if __name__ == "__main__":
+    main()

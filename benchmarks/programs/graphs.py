@@ -1,0 +1,96 @@
+"""Graphs and queues of many sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from competitors import Fact
+from measure import SMALL, Sample, seconds_a_call, seconds_once
+
+OPS: Sequence[int] = (10, 100) if SMALL else (100, 1_000, 10_000, 100_000)
+ITEMS: Sequence[int] = (10, 1_000) if SMALL else (10, 1_000, 100_000, 1_000_000)
+PIECE = 10_000  # items that are enqueued at once, to fill a queue
+BUILD, FIRST, LATER = "building", "first run", "later run"
+
+
+def case(ops: int, what: str) -> str:
+    return f"{ops:,} operations: {what}"
+
+
+def queue_case(kind: str, items: int) -> str:
+    return f"{kind} with {items:,} items: enqueue and dequeue of one"
+
+
+def build(tf: Any, ops: int) -> tuple[Any, Any, Any]:
+    """A chain of so many operations, on 8 numbers that are fed: graph, input, output."""
+    graph = tf.Graph()
+    with graph.as_default():
+        y = x = tf.placeholder(tf.float32, [8])
+        for _ in range(ops):
+            y = tf.tanh(y)
+    return graph, x, y
+
+
+class Chain:
+    """A graph of some size; all its times are for one operation."""
+
+    def __init__(self, tf: Any, ops: int) -> None:
+        self._tf, self._ops = tf, ops
+        self._feed = np.ones(8, np.float32)
+        self._kept: Any = None
+
+    def building(self) -> float:
+        return seconds_once(partial(build, self._tf, self._ops)) / self._ops
+
+    def first(self) -> float:
+        """In a session of its own, which is open already."""
+        graph, x, y = build(self._tf, self._ops)
+        with self._tf.Session("", graph=graph) as sess:
+            return seconds_once(lambda: sess.run(y, {x: self._feed})) / self._ops
+
+    def later(self) -> float:
+        self.value()
+        return seconds_a_call(self.value) / self._ops
+
+    def value(self) -> list[float]:
+        if self._kept is None:
+            graph, x, y = build(self._tf, self._ops)
+            self._kept = self._tf.Session("", graph=graph), x, y
+        sess, x, y = self._kept
+        found: list[float] = sess.run(y, {x: self._feed}).tolist()
+        return found
+
+
+def filled(tf: Any, kind: str, items: int) -> Sample:
+    """The time of an enqueue and a dequeue of one item, in a queue that holds so many."""
+    graph = tf.Graph()
+    with graph.as_default():
+        options = {"min_after_dequeue": 0} if kind == "RandomShuffleQueue" else {}
+        queue = getattr(tf, kind)(items + 1, dtypes=[tf.float32], shapes=[()], **options)
+        many = tf.placeholder(tf.float32, [None])
+        fill, put, take = queue.enqueue_many([many]), queue.enqueue([1.0]), queue.dequeue()
+    sess = tf.Session("", graph=graph)
+    for start in range(0, items, PIECE):
+        sess.run(fill, {many: np.zeros(min(PIECE, items - start), np.float32)})
+    calls = sess.make_callable(put.op if hasattr(put, "op") else put), sess.make_callable(take)
+
+    def both() -> None:
+        for call in calls:
+            call()
+
+    return lambda: seconds_a_call(both)
+
+
+def all_cases(tf: Any) -> tuple[dict[str, Sample], dict[str, Fact]]:
+    samples: dict[str, Sample] = {}
+    facts: dict[str, Fact] = {}
+    for ops in OPS:
+        chain = Chain(tf, ops)
+        samples |= {case(ops, BUILD): chain.building, case(ops, FIRST): chain.first, case(ops, LATER): chain.later}
+        facts[case(ops, LATER)] = chain.value
+    for kind in ("FIFOQueue", "RandomShuffleQueue"):
+        samples |= {queue_case(kind, items): filled(tf, kind, items) for items in ITEMS}
+    return samples, facts
