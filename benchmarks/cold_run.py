@@ -14,7 +14,7 @@ from typing import Any
 
 import dask
 import numpy as np
-from competitors import Here, Peer
+from competitors import Competitor, Here, Peer
 from dask.delayed import delayed
 from distributed import Client
 from measure import MILLISECONDS, Sample, rounds_asked, seconds_once
@@ -56,7 +56,7 @@ def main() -> None:
     with df.cluster.EmbeddedCluster(ps=1, workers=2) as cluster:
         target = cluster.scheduler_address
         with Client(target, set_as_default=False) as client:
-            competitors = [
+            competitors: list[Competitor] = [
                 Here("dflow", cluster_runs(df, target), cluster_facts(df, target)),
                 Peer("TF1", "tensorflow", "tf1_cold_run.py"),
                 Peer("Ray", "ray", "ray_cold_run.py"),

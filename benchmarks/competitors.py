@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from measure import FOLDER, Sample
 
@@ -25,22 +25,12 @@ PEERS = FOLDER / "peers"
 Fact = Callable[[], Sequence[float]]
 
 
-class Competitor(Protocol):
-    """name: what the table calls it.  version: of its packages, "" if it has none to name."""
-
-    name: str
-    version: str
-    cases: Collection[str]
-    facts: Collection[str]
-
-    def sample(self, case: str) -> float: ...
-    def fact(self, case: str) -> Sequence[float]: ...
-    def close(self) -> None: ...
-
-
 @dataclass
 class Here:
-    """A competitor in this process."""
+    """A competitor in this process.
+
+    name: what the table calls it.  version: of its packages, "" if it has none to name.
+    """
 
     name: str
     cases: Mapping[str, Sample]
@@ -119,6 +109,7 @@ class Peer:
         self._log.close()
 
 
+Competitor = Here | Peer
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "RAY_USAGE_STATS_ENABLED": "0"}
 
 

@@ -15,7 +15,7 @@ By hand, in one process and one thread: `pyarrow.csv`, a block at a time, into a
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.csv
-from competitors import Here, Peer
+from competitors import Competitor, Here, Peer
 from measure import RECORDS, rounds_asked, size
 from programs import PS, WORKERS
 from programs.csv import (
@@ -79,7 +79,7 @@ def dflow_best() -> Listing:
     return Listing(read, [(COLUMNS,)], ["float32"], many=True, capacity=2 * SHUFFLED, reserve=SHUFFLED)
 
 
-def arrow_blocks(files: Sequence[str]) -> Iterator[np.ndarray[Any, Any]]:
+def arrow_blocks(files: Iterable[str]) -> Iterator[np.ndarray[Any, Any]]:
     """Blocks of records, file by file, with pyarrow."""
     names = [f"f{i}" for i in range(COLUMNS)]
     read = pyarrow.csv.ReadOptions(use_threads=False, column_names=names)
@@ -118,7 +118,7 @@ def ours(stack: ExitStack, narrow: tuple[list[str], str], wide: tuple[list[str],
 
 
 def by_hand(files: Sequence[str], checked: str) -> Here:
-    batches = mixed(arrow_blocks(cycle(files)))  # type: ignore[arg-type]
+    batches = mixed(arrow_blocks(cycle(files)))
     return Here(BY_HAND, {BEST: lambda: rate(batches)}, {BEST: lambda: numbers(mixed(arrow_blocks([checked])))})
 
 
@@ -128,7 +128,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         narrow, wide = write_files(folder, COLUMNS, False), write_files(folder, WIDE, True)
         arguments = [narrow[1], *narrow[0]]
-        competitors = [
+        competitors: list[Competitor] = [
             ours(stack, narrow, wide),
             Peer("TF1", "tensorflow", "tf1_csv_pipeline.py", wide[1], *wide[0], *arguments),
             Peer("tf.data", "tensorflow", "tfdata_csv_pipeline.py", *arguments),

@@ -1,9 +1,9 @@
 """Does the time for one operation, or one item, stay the same when there are many?
 
-Chains of `tanh` of 8 numbers, of 100 to 100,000 operations, in a session of this process: building the graph, compiling
-it (dflow's part of a first run), the first run, and a later one; each divided by the number of operations.
+Chains of `tanh` and `maximum` of 8 numbers, of 100 to 100,000 operations, in a session of this process: building the
+graph, compiling it (part of dflow's first run), the first run, a later run; each divided by the number of operations.
 Then queues that hold 10 to 1,000,000 items: the time of an enqueue and a dequeue of one.
-Shown is no target: the figures of a kind shall be alike.
+There is no target but this: the figures of a kind shall be alike.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from competitors import Here, Peer
+from competitors import Competitor, Here, Peer
 from measure import MICROSECONDS, Sample, rounds_asked, seconds_once
 from programs.graphs import OPS, all_cases, build, case
 from tables import report
@@ -38,7 +38,7 @@ def ours() -> Here:
 
 def main() -> None:
     rounds = rounds_asked(__doc__)
-    competitors = [ours(), Peer("TF1", "tensorflow", "tf1_graph_size.py")]
+    competitors: list[Competitor] = [ours(), Peer("TF1", "tensorflow", "tf1_graph_size.py")]
     print(report(__doc__, MICROSECONDS, competitors, rounds=rounds))
 
 

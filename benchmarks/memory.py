@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from competitors import Here, Peer
+from competitors import Competitor, Here, Peer
 from measure import MEGABYTES, command_line, size
 from programs.csv import COLUMNS
 from programs.stream import STEPS, peak
@@ -37,7 +37,7 @@ def main() -> None:
     question = f"{__doc__.rstrip()}\nThe file has {asked.megabytes:,.0f} MB.\n"
     with tempfile.TemporaryDirectory() as folder:
         file = write_file(Path(folder) / "records.csv", asked.megabytes)
-        competitors = [
+        competitors: list[Competitor] = [
             Here("dflow", {case: partial(peak, "dflow", case, file) for case in STEPS}),
             Peer("TF1", "tensorflow", "tf1_memory.py", file),
         ]

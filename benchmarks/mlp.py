@@ -13,7 +13,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from competitors import Here, Peer
+from competitors import Competitor, Here, Peer
 from measure import IMAGES, rounds_asked, seconds_once
 from programs import PS, WORKERS
 from programs.mlp import BATCH, CLUSTER, ONE_PROCESS, STEPS, Trained, build
@@ -55,7 +55,11 @@ def main() -> None:
             },
             {ONE_PROCESS: one.fact},
         )
-        competitors = [ours, Peer("TF1", "tensorflow", "tf1_mlp.py"), Peer("torch", "torch", "torch_mlp.py")]
+        competitors: list[Competitor] = [
+            ours,
+            Peer("TF1", "tensorflow", "tf1_mlp.py"),
+            Peer("torch", "torch", "torch_mlp.py"),
+        ]
         print(report(__doc__, IMAGES, competitors, TARGETS, rounds))
 
 

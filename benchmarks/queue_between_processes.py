@@ -10,13 +10,13 @@ arrays, as it takes no others. Hundreds and tens are one item of these two: an a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 import distributed
-from competitors import Here, Peer
+from competitors import Competitor, Here, Peer
 from measure import ITEMS, rounds_asked, seconds_once
 from programs import WORKERS
 from programs.traffic import CASES, CHECKED, build
@@ -68,6 +68,7 @@ class Tasks:
     def _run(self, steps: int) -> float:
         """The functions are local ones: those are sent to the workers, which cannot import this file."""
         many, numbers, name = self._traffic.many, self._traffic.numbers, self._case
+        places = max(1, self._traffic.capacity // many)
 
         def block(last: int) -> Any:
             import numpy as np
@@ -77,27 +78,27 @@ class Tasks:
             return items if many > 1 else items[0]
 
         def put() -> None:
-            queue = distributed.Queue(name, maxsize=max(1, capacity // many))
+            queue = distributed.Queue(name, maxsize=places)
             for step in range(1, steps + 1):
                 queue.put(block(step * many))
 
         def take() -> float:
             import numpy as np
 
-            total, queue = 0.0, distributed.Queue(name, maxsize=max(1, capacity // many))
+            total, queue = 0.0, distributed.Queue(name, maxsize=places)
             for _ in range(steps):
                 items = queue.get()
                 for item in items if many > 1 else [items]:
                     total += item if numbers == 1 else float(np.frombuffer(item)[0])
             return total
 
-        capacity = self._traffic.capacity
+        both: tuple[Callable[[], Any], ...] = (put, take)
         names = [device.removesuffix("/cpu:0") for device in WORKERS]
-        ends = [
-            self._client.submit(end, workers=[name], pure=False) for end, name in zip((put, take), names, strict=True)
-        ]
-        total: float = ends[1].result()
-        ends[0].result()
+        putting, taking = (
+            self._client.submit(end, workers=[at], pure=False) for end, at in zip(both, names, strict=True)
+        )
+        total: float = taking.result()
+        putting.result()
         return total
 
 
@@ -108,7 +109,7 @@ def main() -> None:
         client = stack.enter_context(distributed.Client(target, set_as_default=False))
         loops = {case: Loops(stack, target, case) for case in CASES}
         tasks = {case: Tasks(client, case) for case in CASES}
-        competitors = [
+        competitors: list[Competitor] = [
             Here("dflow", {case: end.sample for case, end in loops.items()}, {c: end.fact for c, end in loops.items()}),
             Peer("TF1", "tensorflow", "tf1_queue.py"),
             Peer("Ray", "ray", "ray_queue.py"),

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
-from competitors import Fact, Here, Peer
+from competitors import Competitor, Fact, Here, Peer
 from measure import MICROSECONDS, Sample, rounds_asked, seconds_a_call, seconds_once
 from programs.repeat import COUNTED, COUNTS, LOCAL, NO_OP, PLACES, STEPS, WORKER, build, case
 from tables import BY_HAND, AtMost, report
@@ -30,8 +31,8 @@ def ours(stack: ExitStack) -> Here:
         graph, bodies, count = build(df, PLACES[where])
         sess = stack.enter_context(df.Session(at, graph=graph))
         for what, body in bodies.items():
-            cases[case(what, where)] = lambda sess=sess, body=body: iteration(sess, body)
-        facts[case(COUNTS, where)] = lambda sess=sess, body=bodies[COUNTS], count=count: counted(sess, body, count)
+            cases[case(what, where)] = partial(iteration, sess, body)
+        facts[case(COUNTS, where)] = partial(counted, sess, bodies[COUNTS], count)
     return Here("dflow", cases, facts)
 
 
@@ -61,7 +62,7 @@ def by_hand() -> Here:
 def main() -> None:
     rounds = rounds_asked(__doc__)
     with ExitStack() as stack:
-        competitors = [ours(stack), Peer("TF1", "tensorflow", "tf1_repeat.py"), by_hand()]
+        competitors: list[Competitor] = [ours(stack), Peer("TF1", "tensorflow", "tf1_repeat.py"), by_hand()]
         print(report(__doc__, MICROSECONDS, competitors, TARGETS, rounds))
 
 

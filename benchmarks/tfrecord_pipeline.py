@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from competitors import Here, Peer
+from competitors import Competitor, Here, Peer
 from measure import RECORDS, rounds_asked, size
 from programs.listing import CHECKED, measured, samples
 from programs.tfrecord import (
@@ -72,7 +72,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         narrow, large = write_files(folder, RECORDS_A_FILE, FLOATS), write_files(folder, LARGE_RECORDS, LARGE_FLOATS)
-        competitors = [
+        competitors: list[Competitor] = [
             ours(stack, narrow, large),
             Peer("TF1", "tensorflow", "tf1_tfrecord_pipeline.py", *narrow, *large),
             Peer("tf.data", "tensorflow", "tfdata_tfrecord_pipeline.py", *narrow, *large),

@@ -10,6 +10,8 @@ import numpy as np
 from competitors import Fact
 from measure import SMALL, Sample, seconds_a_call, seconds_once
 
+from programs.runs import chain
+
 OPS: Sequence[int] = (10, 100) if SMALL else (100, 1_000, 10_000, 100_000)
 ITEMS: Sequence[int] = (10, 1_000) if SMALL else (10, 1_000, 100_000, 1_000_000)
 PIECE = 10_000  # items that are enqueued at once, to fill a queue
@@ -28,9 +30,8 @@ def build(tf: Any, ops: int) -> tuple[Any, Any, Any]:
     """A chain of so many operations, on 8 numbers that are fed: graph, input, output."""
     graph = tf.Graph()
     with graph.as_default():
-        y = x = tf.placeholder(tf.float32, [8])
-        for _ in range(ops):
-            y = tf.tanh(y)
+        x = tf.placeholder(tf.float32, [8])
+        y = chain(tf, x, ops)
     return graph, x, y
 
 

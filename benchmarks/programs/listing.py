@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ def measured(
 ) -> tuple[dict[str, Running], dict[str, Fact]]:
     """All of them in sessions of this process, and their facts about the file `checked`."""
     running = {name: Running(tf, listing, files) for name, listing in listings.items()}
-    return running, {name: (lambda one=one: fact(tf, one, [checked])) for name, one in listings.items()}
+    return running, {name: partial(fact, tf, one, [checked]) for name, one in listings.items()}
 
 
 def samples(running: Mapping[str, Running]) -> dict[str, Sample]:

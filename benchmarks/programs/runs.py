@@ -21,14 +21,20 @@ ONE_FIRST, ONE_LATER = "one operation, first run", "one operation, later runs"
 TWO_FIRST, TWO_LATER = "two workers, first run", "two workers, later runs"
 
 
+def chain(tf: Any, x: Any, operations: int) -> Any:
+    """So many operations in sequence, of two kinds in turn: TensorFlow makes one out of a chain of `tanh`."""
+    y = x
+    for i in range(operations):
+        y = tf.maximum(y, x) if i % 2 else tf.tanh(y)
+    return y
+
+
 def local_runs(tf: Any) -> dict[str, Sample]:
     """Small operations in a session of this process."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [8])
         one = tf.tanh(x)
-        twenty = x
-        for _ in range(20):
-            twenty = tf.tanh(twenty)
+        twenty = chain(tf, x, 20)
         queue = tf.FIFOQueue(10, [tf.float32], [(8,)])
         with tf.control_dependencies([queue.enqueue([x])]):
             out = queue.dequeue()
@@ -81,7 +87,16 @@ def cluster_runs(tf: Any, target: str) -> dict[str, Sample]:
 
 
 def local_facts(tf: Any) -> dict[str, Fact]:
-    return {RUN_ONE: lambda: tanh_of(tf, "", [""]), RUN_TWENTY: lambda: tanh_of(tf, "", [""] * 20)}
+    return {RUN_ONE: lambda: tanh_of(tf, "", [""]), RUN_TWENTY: lambda: chain_of(tf, 20)}
+
+
+def chain_of(tf: Any, operations: int) -> list[float]:
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [8])
+        y = chain(tf, x, operations)
+    with tf.Session("", graph=graph) as sess:
+        values: list[float] = sess.run(y, {x: np.linspace(-1, 1, 8, dtype=np.float32)}).tolist()
+    return values
 
 
 def cluster_facts(tf: Any, target: str) -> dict[str, Fact]:
