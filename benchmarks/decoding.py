@@ -18,13 +18,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.csv
-from measure import RECORDS, Peer, Sample, report, rounds_asked, seconds_a_call
-from programs import DECODING, decoding
+from competitors import Competitor, Here, Peer
+from measure import RECORDS, Sample, rounds_asked, seconds_a_call, size
+from programs.decoding import DECODING, decoding
+from tables import BY_HAND, report
 
 import dflow as df
 from dflow.readers.example_proto import Example, Feature, Features, FloatList, Int64List
 
-LINES = 20_000
+LINES = size(20_000, 1_000)
 
 
 def write_files(folder: Path) -> None:
@@ -84,7 +86,12 @@ def main() -> None:
             else by_protobuf(f"{folder}/{kind}-{columns}", columns, step)
             for name, (kind, columns, step) in DECODING.items()
         }
-        print(report(__doc__, RECORDS, decoding(df, folder), by_hand, Peer.start("tf1_decoding.py", folder), rounds))
+        competitors: list[Competitor] = [
+            Here("dflow", decoding(df, folder)),
+            Peer("TF1", "tensorflow", "tf1_decoding.py", folder),
+            Here(BY_HAND, by_hand),
+        ]
+        print(report(__doc__, RECORDS, competitors, {}, rounds))
 
 
 if __name__ == "__main__":

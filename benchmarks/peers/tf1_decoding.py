@@ -1,10 +1,10 @@
-"""`decoding.py` for TensorFlow 1, which starts this in the peers' environment.  Its argument is the files' folder."""
+"""`decoding.py` for TensorFlow 1, which starts this in its environment.  Its argument is the files' folder."""
 
 import sys
 
 import tensorflow.compat.v1 as tf
-from measure import serve
-from programs import decoding
+from competitors import serve
+from programs.decoding import decoding
 
 tf.disable_v2_behavior()
 one_thread = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
