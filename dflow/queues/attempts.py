@@ -43,6 +43,14 @@ class Put:
 
 
 @dataclass(slots=True, eq=False)
+class Keep:
+    """Somebody who wants room for elements that are still being computed, in the line of enqueues."""
+
+    ticket: int
+    n: int  # elements, at most
+
+
+@dataclass(slots=True, eq=False)
 class Close:
     """A close that waits in the line of enqueues."""
 

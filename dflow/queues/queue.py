@@ -20,7 +20,7 @@ from collections import deque
 import numpy as np
 
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
-from dflow.queues.attempts import Close, Put, QueueCounts, Reply, Take
+from dflow.queues.attempts import Close, Keep, Put, QueueCounts, Reply, Take
 from dflow.queues.checks import ComponentCheck
 from dflow.queues.loans import Loans
 from dflow.queues.store import Batch, Element, Store
@@ -51,7 +51,7 @@ class Queue:
         self._owner = f"{spec.kind} {spec.name!r}"  # as messages call it
         self._closed = False
         self._aborted: OpError | None = None
-        self._puts: deque[Put | Close] = deque()
+        self._puts: deque[Put | Keep | Close] = deque()
         self._takes: deque[Take] = deque()
         self._loans = Loans(store)
         self._kept: dict[int, int] = {}  # room that is kept for whoever asked for it, by ticket
@@ -108,22 +108,19 @@ class Queue:
         return self._settle()
 
     def keep_room(self, ticket: int, n: int) -> list[Reply]:
-        """Keep room for up to n elements that `put_kept` will bring; never waits.
+        """Keep room for up to n elements, which `put_kept` will bring; waits as an enqueue does while there is none.
 
-        The value is how many there may be, and the ticket: half of what is free at most, so that others find some too;
-        0 if enqueues wait, or the queue is full or closed.
-        Room is kept until `acknowledge` or `take_back`, but not longer than the queue is open.
+        The value is (how many there may be, the ticket): half of what is free at most, so that others find some too.
+        Room is kept until `acknowledge` or `take_back`; a close waits for that, unless it is to cancel.
+        CancelledError if the queue is closed.
         """
-        if self._aborted is not None:
-            return [Reply(ticket, error=copy.copy(self._aborted))]
-        found = 0 if self._puts or self._closed else max(0, min(n, (self._room() + 1) // 2))
-        self._kept[ticket] = found
-        return [Reply(ticket, (np.asarray(found), np.asarray(ticket)))]
+        self._puts.append(Keep(ticket, n))
+        return self._settle()
 
     def put_kept(self, ticket: int, kept: int, components: Batch) -> list[Reply]:
         """Put the rows of the components into the room that the attempt `kept` was promised; never waits.
 
-        The value is how many are in: all of them, or 0 if the queue was closed meanwhile.
+        The value is how many are in: all of them, or 0 if the room is not kept any more.
         """
         error = self._aborted or self._check.batch(components)
         if error is not None:
@@ -190,7 +187,8 @@ class Queue:
 
         Of room that was kept: it is free again.
         """
-        return self._settle() if self._kept.pop(ticket, 0) or self._loans.acknowledge(ticket) else []
+        kept = self._kept.pop(ticket, None)
+        return self._settle() if kept is not None or self._loans.acknowledge(ticket) else []
 
     def take_back(self, ticket: int) -> list[Reply]:
         """The receiver is gone: what was lent goes back to the front, even if the queue is closed.
@@ -242,8 +240,16 @@ class Queue:
             if self._closed:
                 replies.append(Reply(head.ticket, error=self._closed_error(head)))
             elif isinstance(head, Close):
+                if self._kept:  # an enqueue that came before it
+                    return
                 self._shut()
                 replies.append(Reply(head.ticket))
+            elif isinstance(head, Keep):
+                room = self._room()
+                if room <= 0:
+                    return
+                self._kept[head.ticket] = found = min(head.n, (room + 1) // 2)
+                replies.append(Reply(head.ticket, (np.asarray(found), np.asarray(head.ticket))))
             elif self._put_in(head):
                 replies.append(Reply(head.ticket))
             else:
@@ -321,7 +327,7 @@ class Queue:
         self._puts.clear()
         self._takes.clear()
 
-    def _closed_error(self, attempt: Put | Close) -> CancelledError:
+    def _closed_error(self, attempt: Put | Keep | Close) -> CancelledError:
         already = "already " if isinstance(attempt, Close) else ""
         return CancelledError(None, None, f"{self._owner} is {already}closed.")
 
@@ -333,6 +339,6 @@ class Queue:
         return InvalidArgumentError(None, None, f"{self._owner}: {fact}")
 
 
-def _cancelled(attempt: Put | Close) -> CancelledError:
+def _cancelled(attempt: Put | Keep | Close) -> CancelledError:
     what = "Close" if isinstance(attempt, Close) else "Enqueue"
     return CancelledError(None, None, f"{what} operation was cancelled")

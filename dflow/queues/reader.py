@@ -139,6 +139,16 @@ class Reader:
         self._lent[ticket] = taken
         return [Reply(ticket, _packed(taken.records, limit), None)]
 
+    def commit(self, ticket: int, count: int) -> Effects:
+        """The first `count` of the records that `read_more` lent are wanted: they count, and never come back."""
+        run = self._lent[ticket]
+        if count < len(run.records):
+            first = _Run(run.start, run.records[:count], False)
+            self._lent[ticket] = _Run(run.start + count, run.records[count:], run.ends_file, tentative=True)
+            self._count(first, 1)
+            return []
+        return self.acknowledge(ticket)
+
     def acknowledge(self, ticket: int) -> Effects:
         """The receiver has what was lent.  Nothing happens if nothing is lent."""
         run = self._lent.pop(ticket, None)

@@ -1,14 +1,14 @@
 """Loop batching where it runs: the body of a loop for many records at once, and nobody sees the difference.
 
-    room     ask the queue for room, without waiting: it keeps so many places
     read     records that nobody has to wait for: of the open file, never of the next one
     compute  one straight line of kernel calls, each over all records
-    put      in one call: the elements enter, the unused places are free again, the reader counts what it read
+    room     wait in the queue's line until it keeps places for some of them
+    put      these elements enter, and the reader counts their records; again, until all are in
 
-Reading is tentative until the elements are in: up to then the reader's counts and state do not move, and whatever goes
+Reading is on trial until the elements are in: up to then the reader's counts and state do not move, and whatever goes
 wrong, it takes the records back.  If a kernel fails, the records go through the plain body one by one: those before the
 bad one are delivered, and the error is the plain body's own.  So no kernel has to say which record it failed at.
-What may wait, a file name, room in the queue, is left to the plain body too.
+To open a file, or to wait for its name, is left to the plain body too.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,18 +27,19 @@ import numpy as np
 from dflow.compile import BatchBody
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.registry import OpDef
+from dflow.runtime.attempts import Answering
 
 if TYPE_CHECKING:
     from dflow.runtime.host import DeviceHost
     from dflow.runtime.loops import LoopSpec
     from dflow.runtime.process import Process
+    from dflow.runtime.shared import OnTrial
 
 logger = logging.getLogger("dflow.loops")
 
 FIRST = 16  # records of the first block
 MOST = 1 << 14  # records of any block
 BLOCK_S = 0.005  # seconds that a block may take: so long a stop waits for it
-PATIENCE = 8  # iterations one by one, after which a queue that had no room is asked again
 
 
 class BatchProgram:
@@ -90,45 +92,57 @@ def _rows(value: Any, n: int, is_batched: bool) -> Any:
     return array if is_batched else np.broadcast_to(array, (n, *array.shape))
 
 
+@dataclass(slots=True)
+class Block:
+    """Records that were read together, and what was computed with them."""
+
+    elements: tuple[Any, ...]  # the components, [n, ...]
+    count: int  # n
+    on_trial: OnTrial  # the records, at their reader
+    done: int = 0  # so many are in the queue
+
+    def rows(self, count: int) -> tuple[Any, ...]:
+        """The components of the next `count` elements."""
+        return tuple(component[self.done : self.done + count] for component in self.elements)
+
+
 class BatchedBody:
     """The body of one running loop, for many records at once."""
 
     def __init__(self, process: Process, spec: LoopSpec, program: BatchProgram) -> None:
+        self.records = 0  # that went many at once
+        self.waited_s = 0.0  # for the queue
         self._process = process
         self._spec = spec
         self._program = program
+        self._block: Block | None = None
+        self._size = FIRST
+        self._alone = 0  # so many iterations go one by one
+        self._failed: Exception | None = None  # why a block failed whose records go one by one now
+        self._off = False
         self._lock = threading.Lock()  # of what `stop` and answers, in other threads, change
         self._answers: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
         self._stopped: OpError | None = None
-        self._size = FIRST
-        self._alone = 0  # so many iterations go one by one
-        self._no_room = 0  # times in a row
-        self._failed: Exception | None = None  # why a block failed whose records go one by one now
-        self._off = False
-        self.records = 0  # that went many at once
 
     def run(self, most: int) -> int:
         """Up to `most` iterations at once; gives how many.  0: the next iteration goes by itself.
 
-        Waits for nothing but the process that holds the queue.  Whatever is wrong, the plain body will say.
+        Waits while the queue is full.  Whatever is wrong, the plain body will say.
         """
-        if self._alone or self._off:
-            self._alone -= 1
+        if self._block is None and not self._next_block(most):
             return 0
-        if self._failed is not None:  # its records went well one by one: it was not they
-            self._turn_off(self._failed)
-            return 0
-        room, free = self._ask("keep_room", min(most, self._size))
-        if isinstance(room, OpError):
-            return 0
-        try:
-            done = self._through(int(room[0]), int(room[1]))
-        finally:
-            free(True)
-        self._no_room = 0 if room[0] else min(self._no_room + 1, PATIENCE)
-        self._alone = max(self._alone, self._no_room)
+        assert self._block is not None
+        done = self._put(self._block)
         self.records += done
+        if not done or self._block.done == self._block.count:
+            self.close()
         return done
+
+    def close(self) -> None:
+        """The reader takes back what is not in the queue."""
+        block, self._block = self._block, None
+        if block is not None:
+            block.on_trial.take_back()
 
     def stop(self, error: OpError) -> None:
         """Wait for no answer any more; what comes is given back."""
@@ -136,54 +150,34 @@ class BatchedBody:
             self._stopped = error
             self._answers.put((error, None))
 
-    def _through(self, most: int, kept: int) -> int:
-        host = self._process.hosts[self._spec.home]
-        reader = host.machine(self._program.body.read.attrs["reader"], self._spec.session)
-        started = time.monotonic()
-        found = reader.read_more(most) if most else None
-        if found is None:
-            return 0
-        records, settle = found
-        n = len(records[0])
-        try:
-            elements = self._program.run(records)
-        except Exception as error:
-            settle(False)
-            self._alone, self._failed = n, error
-            return 0
-        if n == self._size:
-            self._adapt(time.monotonic() - started)
-        outcome, _ = self._ask("put_kept", kept, elements)
-        refused = isinstance(outcome, (InvalidArgumentError, AbortedError)) or (
-            not isinstance(outcome, OpError) and int(outcome[0]) == 0
+    # -- read and compute
+
+    def _next_block(self, most: int) -> bool:
+        """False if there are no records now, or if they have to go one by one."""
+        if self._alone or self._off:
+            self._alone -= 1
+            return False
+        if self._failed is not None:  # its records went well one by one: it was not they
+            self._turn_off(self._failed)
+            return False
+        started, size = time.monotonic(), min(most, self._size)
+        reader = self._process.hosts[self._spec.home].machine(
+            self._program.body.read.attrs["reader"], self._spec.session
         )
-        settle(not refused)  # lost on the way: they belong to the loop, and are not sent again
-        if isinstance(outcome, InvalidArgumentError):
-            self._alone, self._failed = n, outcome
-        return 0 if refused or isinstance(outcome, OpError) else n
-
-    def _ask(self, method: str, *arguments: Any) -> tuple[Any, Callable[[bool], None]]:
-        """What the queue answers, and what settles it."""
-        instruction = self._program.body.enqueue
-        device = instruction.op.device
-        address = self._spec.call.addresses[device]
-        queue = instruction.attrs["queue"]
-        if self._stopped is not None:
-            return self._stopped, _nothing
+        on_trial = reader.read_more(size)
+        if on_trial is None:
+            return False
+        count = len(on_trial.records[0])
         try:
-            self._process.ask(self._spec.session, device, address, queue, method, self._answer, *arguments)
-        except OpError as error:
-            return error, _nothing
-        outcome, settle = self._answers.get()
-        return outcome, settle or _nothing
-
-    def _answer(self, outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
-        with self._lock:
-            if self._stopped is None:
-                self._answers.put((outcome, settle))
-                return
-        if settle is not None:
-            settle(False)
+            elements = self._program.run(on_trial.records)
+        except Exception as error:
+            on_trial.take_back()
+            self._alone, self._failed = count, error
+            return False
+        self._block = Block(elements, count, on_trial)
+        if count == self._size:
+            self._adapt(time.monotonic() - started)
+        return True
 
     def _adapt(self, took_s: float) -> None:
         if took_s > BLOCK_S:
@@ -194,6 +188,63 @@ class BatchedBody:
     def _turn_off(self, error: Exception) -> None:
         self._off = True
         logger.warning("the loop %s goes record by record: many at once failed: %s", self._spec.label, error)
+
+    # -- put
+
+    def _put(self, block: Block) -> int:
+        """Put in what the queue has room for; gives how many elements that were."""
+        room, free = self._ask("keep_room", block.count - block.done)
+        if isinstance(room, OpError):
+            return 0
+        count, kept = int(room[0]), int(room[1])
+        outcome, _ = self._ask("put_kept", kept, block.rows(count))
+        free(True)
+        if isinstance(outcome, InvalidArgumentError):
+            self._alone, self._failed = block.count - block.done, outcome
+        if isinstance(outcome, (InvalidArgumentError, AbortedError)):
+            return 0
+        if isinstance(outcome, OpError):  # lost on the way: they belong to the loop, and are not sent again
+            block.on_trial.commit(count)
+            return 0
+        count = int(outcome[0])
+        block.on_trial.commit(count)
+        block.done += count
+        return count
+
+    def _ask(self, method: str, *arguments: Any) -> tuple[Any, Callable[[bool], None]]:
+        """What the queue answers, and what settles it."""
+        if self._stopped is not None:
+            return self._stopped, _nothing
+        instruction = self._program.body.enqueue
+        device, queue = instruction.op.device, instruction.attrs["queue"]
+        answer = Answering(self._answer, self._spec.owner, instruction.op.name)
+        address = self._spec.call.addresses[device]
+        try:
+            withdraw = self._process.ask(self._spec.session, device, address, queue, method, answer, *arguments)
+        except OpError as error:
+            return error, _nothing
+        outcome, settle = self._next_answer()
+        if outcome is self._stopped:
+            withdraw()
+        return outcome, settle or _nothing
+
+    def _next_answer(self) -> tuple[Any, Any]:
+        try:
+            return self._answers.get_nowait()
+        except Empty:
+            started = time.monotonic()
+            try:
+                return self._answers.get()
+            finally:
+                self.waited_s += time.monotonic() - started
+
+    def _answer(self, outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
+        with self._lock:
+            if self._stopped is None:
+                self._answers.put((outcome, settle))
+                return
+        if settle is not None:
+            settle(False)
 
 
 def _nothing(accepted: bool) -> None:

@@ -163,6 +163,8 @@ class LoopRun:
             self.state = "failed"
             raise
         finally:
+            if self._body is not None:
+                self._body.close()
             self._ended = time.monotonic()
             self._step = None  # and the values of the last iteration
         return self.iterations, end
@@ -180,7 +182,9 @@ class LoopRun:
             return False
         before = self.iterations
         most = sys.maxsize if self.spec.steps is None else self.spec.steps - before
+        waited_s = self._body.waited_s
         self.iterations += self._body.run(most)
+        self.waiting_s += self._body.waited_s - waited_s
         for iteration in self._reported(before):
             self._report(iteration, (None,) * len(self.spec.call.fetches))
         return self.iterations > before

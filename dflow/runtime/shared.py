@@ -142,10 +142,18 @@ class SharedQueue:
             "idle_s": idle_s,
             "moved_by": "" if moved_by is None else who(*moved_by),
             "waiting": [
-                {"who": _who(w.answer), "what": w.method, "wants": w.wants, "since_s": now - w.since}
+                {
+                    "who": _who(w.answer),
+                    "what": _WORDS.get(w.method, w.method),
+                    "wants": w.wants,
+                    "since_s": now - w.since,
+                }
                 for w in waiting[:20]
             ],
         }
+
+
+_WORDS = {"keep_room": "enqueue"}  # what a method is for the user
 
 
 def _who(answer: Answer) -> str:
@@ -157,6 +165,15 @@ def _who(answer: Answer) -> str:
 def _call(answers: list[Callable[[], None]]) -> None:
     for answer in answers:
         answer()
+
+
+@dataclass(frozen=True, slots=True)
+class OnTrial:
+    """Records that were read on trial: until they are committed, the reader's counts and state do not move."""
+
+    records: tuple[Any, Any]  # keys and values, vectors
+    commit: Callable[[int], None]  # the next so many count, and are read
+    take_back: Callable[[], None]  # the others are read again
 
 
 class SharedReader:
@@ -210,10 +227,10 @@ class SharedReader:
             )
         return partial(self._withdraw, ticket)
 
-    def read_more(self, limit: int) -> tuple[tuple[Any, Any], Callable[[bool], None]] | None:
-        """Up to `limit` (keys, values) that nobody has to wait for, and what settles them; None if there are none.
+    def read_more(self, limit: int) -> OnTrial | None:
+        """Up to `limit` records that nobody has to wait for; None if there are none.
 
-        They do not count before they are settled with True.  Reads the open file in this thread.
+        Reads the open file in this thread.
         """
         with self._lock:
             if self._has_worker or self._waiting or self._aborted is not None:
@@ -226,7 +243,11 @@ class SharedReader:
             self._work(lambda: False)  # what others wanted meanwhile
         if reply.value is None or not len(reply.value[0]):
             return None
-        return (reply.value[0], reply.value[1]), partial(self._settle, ticket)
+        return OnTrial(
+            (reply.value[0], reply.value[1]),
+            commit=lambda count: self._add(partial(self._machine.commit, ticket, count)),
+            take_back=lambda: self._add(partial(self._machine.take_back, ticket)),
+        )
 
     def _do(self, ticket: int, method: str, args: tuple[Any, ...]) -> Effects:
         """The machine's `state`, `reset` or `restore`, for an attempt."""

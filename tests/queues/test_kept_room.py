@@ -40,6 +40,9 @@ class Driver:
     def settle(self, ticket: int, accepted: bool = True) -> None:
         self._note(self.queue.acknowledge(ticket) if accepted else self.queue.take_back(ticket))
 
+    def withdraw(self, ticket: int) -> None:
+        self._note(self.queue.withdraw(ticket, CancelledError(None, None, "withdrawn")))
+
     def _note(self, replies: list[Reply]) -> None:
         self.replies.update({reply.ticket: reply for reply in replies})
 
@@ -65,7 +68,7 @@ def test_half_of_what_is_free_is_promised_so_that_others_find_some_too() -> None
     queue.do("enqueue", one(1))
     assert queue.number(queue.do("keep_room", 3)) == 3
     assert queue.number(queue.do("keep_room", 9)) == 3
-    assert [queue.number(queue.do("keep_room", 9)) for _ in range(3)] == [1, 1, 0]
+    assert [queue.number(queue.do("keep_room", 9)) for _ in range(2)] == [1, 1]
 
 
 def test_kept_room_is_full_for_everybody_else() -> None:
@@ -98,12 +101,30 @@ def test_what_is_put_wakes_a_dequeue() -> None:
     np.testing.assert_array_equal(queue.replies[waiting].value[0], [1, 2, 3])  # type: ignore[index]
 
 
-def test_a_waiting_enqueue_has_the_next_room() -> None:
+def test_whoever_wants_room_waits_in_the_line_of_enqueues() -> None:
     queue = Driver(capacity=1)
     queue.do("enqueue", one(1))
-    queue.do("enqueue", one(2))
+    enqueue = queue.do("enqueue", one(2))
+    keep = queue.do("keep_room", 5)
+    after = queue.do("enqueue", one(3))
     queue.do("dequeue")
-    assert queue.number(queue.do("keep_room", 1)) == 0
+    assert enqueue in queue.replies
+    assert keep not in queue.replies
+    queue.do("dequeue")
+    assert queue.put(keep, 7) == 1
+    assert after not in queue.replies
+    assert queue.number(queue.do("dequeue")) == 7
+    assert after in queue.replies
+
+
+def test_who_waits_for_room_can_be_withdrawn() -> None:
+    queue = Driver(capacity=1)
+    queue.do("enqueue", one(1))
+    keep, after = queue.do("keep_room", 5), queue.do("enqueue", one(2))
+    queue.withdraw(keep)
+    queue.do("dequeue")
+    assert isinstance(queue.replies[keep].error, CancelledError)
+    assert after in queue.replies
 
 
 def test_the_unused_rest_is_free_again() -> None:
@@ -115,14 +136,25 @@ def test_the_unused_rest_is_free_again() -> None:
     assert queue.number(queue.do("keep_room", 9)) == 4
 
 
-def test_a_closed_queue_promises_nothing_and_keeps_no_promise() -> None:
-    queue = Driver()
+def test_a_close_waits_for_what_was_promised_before_it() -> None:
+    queue = Driver(capacity=8)
     kept = queue.do("keep_room", 2)
-    queue.do("close")
+    close, late = queue.do("close"), queue.do("keep_room", 1)
+    assert close not in queue.replies
+    assert queue.put(kept, 1, 2) == 2
+    queue.settle(kept)
+    assert close in queue.replies
+    assert isinstance(queue.replies[late].error, CancelledError)
+    assert queue.queue.size == 2
+
+
+def test_a_close_that_cancels_keeps_no_promise() -> None:
+    queue = Driver(capacity=8)
+    kept = queue.do("keep_room", 2)
+    queue.do("close", True)
     assert queue.put(kept, 1, 2) == 0
-    assert queue.number(queue.do("keep_room", 1)) == 0
-    ended = queue.do("dequeue")
-    assert isinstance(queue.replies[ended].error, OutOfRangeError)
+    assert isinstance(queue.replies[queue.do("keep_room", 1)].error, CancelledError)
+    assert isinstance(queue.replies[queue.do("dequeue")].error, OutOfRangeError)
 
 
 def test_more_than_was_promised_does_not_come_in() -> None:

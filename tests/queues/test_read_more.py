@@ -171,3 +171,33 @@ def test_a_record_that_cannot_be_read_is_for_the_next_read(driver: Driver) -> No
     assert driver.more(9)[1] == []
     with pytest.raises(Exception, match="broken"):
         driver.read()
+
+
+def test_what_is_committed_part_by_part_counts_part_by_part(driver: Driver) -> None:
+    driver.read()
+    ticket, _ = driver.more(3)
+    driver.reader.commit(ticket, 1)
+    assert driver.counts() == (2, 0)
+    driver.reader.commit(ticket, 1)
+    driver.reader.take_back(ticket)
+    assert driver.counts() == (3, 0)
+    assert driver.read() == ["4"]
+
+
+def test_what_is_committed_in_full_does_not_come_back(driver: Driver) -> None:
+    driver.read()
+    ticket, _ = driver.more(3)
+    driver.reader.commit(ticket, 2)
+    driver.reader.commit(ticket, 1)
+    driver.reader.take_back(ticket)
+    assert driver.counts() == (4, 0)
+    assert driver.read() == ["5"]
+
+
+def test_what_is_committed_after_a_reset_counts_for_nothing(driver: Driver) -> None:
+    driver.read()
+    ticket, _ = driver.more(3)
+    driver.reader.reset()
+    driver.reader.commit(ticket, 2)
+    assert driver.counts() == (0, 0)
+    assert driver.read() == ["5"]
