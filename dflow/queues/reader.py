@@ -49,6 +49,8 @@ class NeedFile:
     ticket: int
 
 
+LOOK = 1 << 20  # bytes that are enough of records on trial
+
 Effects = list[Reply | NeedFile]
 Records = Sequence[tuple[bytes, bytes]]
 
@@ -297,7 +299,7 @@ class Reader:
     def _take(self, limit: int, tentative: bool = False) -> _Run | OpError:
         """Up to `limit` records that came back, or of the file in progress; none: it is done, and was left.
 
-        tentative: they do not count yet, a file that is done is not left, and what one look at the file gives will do.
+        tentative: they do not count yet, a file that is done is not left; what is buffered, or `LOOK` bytes, will do.
         """
         taken = self._take_returned(limit) if self._returned else self._take_new(limit, to_the_end=not tentative)
         if isinstance(taken, _Run):
@@ -319,14 +321,15 @@ class Reader:
         path = self._path
         parts: list[Records] = []
         missing = limit
-        ends_file = False
+        looked, ends_file = 0, False
         try:
             self._open()
-            while missing and not self._at_end and (to_the_end or not parts):
+            while missing and not self._at_end and (to_the_end or looked < LOOK):
                 part = self._read(missing)
                 if part is not None:
                     parts.append(part)
                     missing -= len(part)
+                    looked += LOOK if hasattr(part, "columns") else len(part[0][1])
                 self._at_end = part is None or self._ends_with_record
             if self._at_end and to_the_end:
                 self._leave()

@@ -12,7 +12,7 @@ import pytest
 import dflow.readers  # noqa: F401  the formats that READERS lists
 from dflow.errors import CancelledError
 from dflow.queues.queue import Reply
-from dflow.queues.reader import Effects, NeedFile, Reader
+from dflow.queues.reader import LOOK, Effects, NeedFile, Reader
 from dflow.registry import READERS
 
 
@@ -201,3 +201,21 @@ def test_what_is_committed_after_a_reset_counts_for_nothing(driver: Driver) -> N
     driver.reader.commit(ticket, 2)
     assert driver.counts() == (0, 0)
     assert driver.read() == ["5"]
+
+
+def test_large_records_are_not_read_by_the_thousands(tmp_path: Path) -> None:
+    """A format that reads one by one: no more than about `LOOK` bytes are taken before they are wanted."""
+    path = tmp_path / "large"
+    path.write_bytes(bytes(10 * LOOK))
+    driver = Driver([path])
+    driver.reader = Reader("reader", "Quarters", Quarters)
+    driver.read()
+    assert len(driver.more(1000)[1]) == 4
+    driver.reader.reset()
+
+
+class Quarters(Broken):
+    """A format of records of a quarter of `LOOK` bytes."""
+
+    def read(self) -> tuple[bytes, bytes] | None:
+        return b"key", bytes(LOOK // 4)
