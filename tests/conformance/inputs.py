@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dflow as tf
@@ -48,3 +50,30 @@ def numbers(count: int, epochs: int | None = 1) -> tf.Tensor:
 
 def as_lists(found: list[Any]) -> list[Any]:
     return [batch.tolist() for batch in found]
+
+
+def start(sess: tf.Session, coord: train.Coordinator) -> list[threading.Thread]:
+    """Initialize the local variables and start the queue runners."""
+    sess.run(tf.local_variables_initializer())
+    return train.start_queue_runners(sess, coord)
+
+
+def write_lines(path: Path, rows: list[str]) -> str:
+    """A text file with these lines; gives its name."""
+    path.write_text("".join(row + "\n" for row in rows))
+    return str(path)
+
+
+def lines_of(files: list[str], epochs: int | None = 1) -> tuple[tf.Tensor, tf.Tensor]:
+    """(key, value) of the lines of the files, in their order."""
+    names = train.string_input_producer(files, num_epochs=epochs, shuffle=False)
+    key, value = tf.TextLineReader().read(names)
+    return key, value
+
+
+def filled(sess: tf.Session, items: list[Any]) -> tf.FIFOQueue:
+    """A closed queue of strings, such as file names."""
+    queue = tf.FIFOQueue(len(items), tf.string, ())
+    sess.run(queue.enqueue_many([items]))
+    sess.run(queue.close())
+    return queue

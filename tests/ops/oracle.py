@@ -413,7 +413,7 @@ ELSEWHERE: dict[str, str] = {  # module -> why its operations are not judged her
     "dflow.ops.variables": "they are about state, which a session keeps",
     "dflow.ops.variable_lists": "they are about state, which a session keeps",
     "dflow.ops.queue_ops": "they are about state, which a session keeps",
-    "dflow.ops.files": "they are about files: tests/conformance/test_producers.py",
-    "dflow.ops.sparse_serial": "they are about bytes: tests/conformance/test_sparse_batching.py",
+    "dflow.ops.files": "they are about files: tests/conformance/test_i14_producers.py",
+    "dflow.ops.sparse_serial": "they are about bytes: tests/conformance/test_b15_sparse_batching.py",
     "dflow.ops.readers": "they are about state, which a session keeps",
 }

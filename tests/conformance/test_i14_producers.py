@@ -129,10 +129,10 @@ def test_without_a_limit_the_rows_come_again_and_again(target: str) -> None:
             assert list(sess.run(rows)) == [1, 2, 3]
 
 
-def test_each_epoch_has_every_row_once_in_an_order_of_its_own() -> None:
+def test_each_epoch_has_every_row_once_in_an_order_of_its_own(target: str) -> None:
     """I14.7"""
     rows = train.range_input_producer(3, num_epochs=600, seed=5).dequeue_many(1800)
-    with running("") as (sess, _):
+    with running(target) as (sess, _):
         orders = Counter(tuple(order) for order in sess.run(rows).reshape(600, 3).tolist())
     assert {tuple(sorted(order)) for order in orders} == {(0, 1, 2)}
     assert len(orders) == 6

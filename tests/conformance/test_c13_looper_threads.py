@@ -1,4 +1,4 @@
-"""Threads that call a function until a coordinator stops them.  Statement ids: C13."""
+"""Threads that call a function until a coordinator stops them.  Statement ids: C13.19 to C13.21."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import dflow as tf
-from tests.conformance.programs import Waiting, in_thread
+from tests.conformance.programs import SHORT, Waiting, in_thread
 
 QueueRunner, Coordinator = tf.train.QueueRunner, tf.train.Coordinator
 
@@ -28,6 +28,9 @@ def test_a_runner_needs_a_queue_and_operations() -> None:
     for arguments in ((), (queue,), (queue, []), (None, [queue.enqueue(1)])):
         with pytest.raises(ValueError, match="Must provide queue and enqueue_ops"):
             QueueRunner(*arguments)
+    runner = QueueRunner(queue, [queue.enqueue(1)])
+    with pytest.raises(ValueError, match="mutually exclusive"):
+        QueueRunner(queue, queue_runner_def=runner.to_proto())
 
 
 def test_a_runner_knows_what_it_was_made_of_and_adds_the_ways_to_close() -> None:
@@ -76,6 +79,7 @@ def test_threads_are_named_after_the_queue_and_the_operation_and_are_registered(
         assert set(coord._threads) == set(threads)
         assert runner.create_threads(sess, coord) == []
         assert len(runner.create_threads(other, coord)) == 4
+        assert len(QueueRunner(queue, [enqueue]).create_threads(sess)) == 1
 
 
 def test_a_collection_holds_the_runners_and_is_filtered_by_scope() -> None:
@@ -90,7 +94,7 @@ def test_a_collection_holds_the_runners_and_is_filtered_by_scope() -> None:
     assert tf.get_collection("mine", scope="other") == []
 
 
-def test_starting_needs_a_session(target: str) -> None:
+def test_starting_needs_a_session() -> None:
     """R12.20, R12.21"""
     with pytest.raises(ValueError, match="No default session is registered"):
         tf.train.start_queue_runners()
@@ -182,6 +186,8 @@ def test_without_a_coordinator_an_exception_is_kept_and_the_queue_stays_open(
         assert [type(error) for error in runner.exceptions_raised] == [tf.errors.InvalidArgumentError]
         assert raised == runner.exceptions_raised
         assert not sess.run(queue.is_closed())
+        with pytest.raises(tf.errors.DeadlineExceededError):
+            sess.run(queue.dequeue(), options=SHORT)
 
 
 def test_a_bad_operation_is_the_exception_of_its_own_thread_and_the_others_go_on(
@@ -214,7 +220,7 @@ def test_a_stop_ends_a_loop_that_waits_and_closes_the_queue(target: str) -> None
         threads = runner.create_threads(sess, coord, start=True)
         waiting.enqueues(2)
         coord.request_stop()
-        coord.join(threads, stop_grace_period_secs=10.0)
+        coord.join(threads, stop_grace_period_secs=1.0)
         assert not any(thread.is_alive() for thread in threads)
         assert sess.run([queue.size(), queue.is_closed()]) == [5, True]
 
@@ -247,6 +253,62 @@ def test_threads_can_be_made_again_when_all_have_ended(target: str) -> None:
                 thread.join(30)
             assert runner.exceptions_raised == []
             assert sess.run(variable) == 3
+
+
+def test_exceptions_of_earlier_threads_are_forgotten_by_new_ones(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R12.8"""
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    queue = tf.FIFOQueue(100, tf.int32, ())
+    variable, count = counting(3)
+    runner = QueueRunner(queue, [queue.enqueue(count)])
+    with tf.Session(target) as sess:
+        for initialized in (False, True):
+            if initialized:
+                sess.run(variable.initializer)
+            for thread in runner.create_threads(sess, start=True):
+                thread.join(30)
+            assert len(runner.exceptions_raised) == (0 if initialized else 1)
+        assert sess.run(variable) == 3
+
+
+def test_errors_of_the_operations_that_close_are_ignored(target: str) -> None:
+    """R12.10, R12.14"""
+    queue = tf.FIFOQueue(100, tf.int32, ())
+    variable, count = counting(3)
+    fails = tf.Assert(tf.constant(False), ["no"])
+    runner = QueueRunner(queue, [queue.enqueue(count)], close_op=fails, cancel_op=fails)
+    coord = Coordinator()
+    with tf.Session(target) as sess:
+        sess.run(variable.initializer)
+        threads = runner.create_threads(sess, coord, start=True)
+        threads[0].join(30)
+        assert not coord.should_stop()
+        coord.request_stop()
+        coord.join(threads)
+        assert runner.exceptions_raised == []
+        assert sess.run([queue.size(), queue.is_closed()]) == [3, False]
+
+
+def test_a_runner_comes_back_from_its_description_and_fills_its_queue(target: str) -> None:
+    """R12.22"""
+    queue = tf.FIFOQueue(100, tf.int32, (), name="q")
+    variable, count = counting(5)
+    ends = (tf.errors.OutOfRangeError, tf.errors.CancelledError)
+    runner = QueueRunner(queue, [queue.enqueue(count, name="put")] * 2, queue_closed_exception_types=ends)
+    told = runner.to_proto()
+    back = QueueRunner.from_proto(told)
+    assert (back.name, back.enqueue_ops, back.close_op, back.cancel_op) == (
+        *("q", runner.enqueue_ops, runner.close_op, runner.cancel_op),
+    )
+    assert back.queue_closed_exception_types == ends
+    assert back.to_proto() == told
+    with tf.Session(target) as sess:
+        sess.run(variable.initializer)
+        for thread in back.create_threads(sess, start=True):
+            thread.join(30)
+        assert sess.run([back.queue.size(), queue.is_closed()]) == [5, True]
+    told.queue_closed_exception_types = []
+    assert QueueRunner.from_proto(told).queue_closed_exception_types == (tf.errors.OutOfRangeError,)
 
 
 def test_runners_of_the_sessions_graph_are_started_not_those_of_the_default_graph(target: str) -> None:

@@ -1,4 +1,4 @@
-"""Threads that stop together.  Statement ids: C13."""
+"""Threads that stop together; they need no session.  Statement ids: C13.1 to C13.18."""
 
 from __future__ import annotations
 
@@ -194,6 +194,28 @@ def test_a_failure_comes_before_threads_that_still_run(gate: threading.Event) ->
         coord.join([started(gate.wait)], stop_grace_period_secs=0.01)
 
 
+def test_join_forgets_the_threads_that_it_waited_for(gate: threading.Event) -> None:
+    """C13.13"""
+    coord = Coordinator()
+    coord.register_thread(started(gate.wait))
+    coord.request_stop()
+    assert not coord.joined
+    coord.join(stop_grace_period_secs=0.01, ignore_live_threads=True)
+    assert coord.joined
+    coord.join(stop_grace_period_secs=0.01)
+
+
+def test_a_thread_that_never_ends_is_waited_for_until_a_stop(gate: threading.Event) -> None:
+    """C13.9, C13.18: the grace period counts from the stop on; before it there is no limit."""
+    coord = Coordinator()
+    joined = in_thread(coord.join, [started(gate.wait)], stop_grace_period_secs=0.01)
+    with pytest.raises(TimeoutError):
+        joined.result(0.3)
+    coord.request_stop()
+    with pytest.raises(RuntimeError, match="threads still running"):
+        joined.result(30)
+
+
 def test_a_thread_may_end_within_the_grace_period() -> None:
     """C13.9"""
     coord = Coordinator()
@@ -217,6 +239,14 @@ def test_after_join_a_failure_is_raised_at_once() -> None:
     coord.request_stop(tf.errors.OutOfRangeError(None, None, "clean"))
     with pytest.raises(ValueError, match="no one else will raise it"):
         coord.request_stop(ValueError("no one else will raise it"))
+
+
+def test_a_stop_without_a_failure_raises_nothing_afterwards() -> None:
+    """C13.16"""
+    coord = Coordinator()
+    coord.raise_requested_exception()
+    coord.request_stop(tf.errors.OutOfRangeError(None, None, "clean"))
+    coord.raise_requested_exception()
 
 
 def test_a_cleared_coordinator_can_be_used_again() -> None:
@@ -269,71 +299,3 @@ def test_the_end_of_the_input_ends_a_block_quietly() -> None:
     with Coordinator() as coord:
         raise tf.errors.OutOfRangeError(None, None, "the end")
     assert coord.joined
-
-
-# -- loopers
-
-
-looper = pytest.mark.skipif(not hasattr(tf.train, "LooperThread"), reason="there are no loopers yet")
-
-
-@looper
-def test_a_looper_calls_its_target_until_the_stop() -> None:
-    """C13.19"""
-    coord = Coordinator()
-    calls: list[tuple[Any, ...]] = []
-
-    def count(*args: Any, **kwargs: Any) -> None:
-        calls.append((args, kwargs))
-        if len(calls) == 3:
-            coord.request_stop()
-
-    thread = tf.train.LooperThread.loop(coord, 0.0, target=count, args=(1,), kwargs={"key": 2})
-    assert thread.daemon
-    coord.join()
-    assert calls == [((1,), {"key": 2})] * 3
-
-
-@looper
-def test_an_exception_of_a_looper_stops_the_coordinator() -> None:
-    """C13.19"""
-    coord = Coordinator()
-
-    def fail() -> None:
-        raise ValueError("in the looper")
-
-    tf.train.LooperThread.loop(coord, 0.001, target=fail)
-    with pytest.raises(ValueError, match="in the looper"):
-        coord.join()
-
-
-@looper
-def test_wrong_arguments_of_a_looper_are_value_errors() -> None:
-    """C13.20"""
-    with pytest.raises(ValueError):
-        tf.train.LooperThread("no coordinator", 0.0)  # type: ignore[arg-type]
-    with pytest.raises(ValueError):
-        tf.train.LooperThread(Coordinator(), 0.0, args=(1,))
-
-
-@looper
-def test_a_subclass_of_a_looper_has_hooks_for_start_turn_and_stop() -> None:
-    """C13.21"""
-    coord = Coordinator()
-    seen: list[str] = []
-
-    class Looper(tf.train.LooperThread):
-        def start_loop(self) -> None:
-            seen.append("start")
-
-        def run_loop(self) -> None:
-            seen.append("turn")
-            if len(seen) == 3:
-                coord.request_stop()
-
-        def stop_loop(self) -> None:
-            seen.append("stop")
-
-    Looper(coord, 0.0).start()
-    coord.join()
-    assert seen == ["start", "turn", "turn", "stop"]
