@@ -100,12 +100,12 @@ def test_padded_batches_have_the_sizes_of_their_own_longest_example(target: str)
 
 
 @pytest.mark.parametrize("dtype", ["uint32", "uint64", "float16", "bool", "string", "complex64"])
-def test_examples_of_every_dtype_come_out_as_they_went_in(dtype: str) -> None:
+def test_examples_of_every_dtype_come_out_as_they_went_in(target: str, dtype: str) -> None:
     """B15.21"""
     value: Any = {"bool": True, "string": "text"}.get(dtype, 7)
     batch = train.batch([tf.constant(value, dtype)], 2)
     assert batch.dtype == dtype
-    with running("") as (sess, _):
+    with running(target) as (sess, _):
         assert sess.run(batch).tolist() == [b"text" if dtype == "string" else value] * 2
 
 

@@ -48,7 +48,7 @@ def test_what_is_known_to_be_kept_is_put_in_plainly_and_what_is_not_is_never_put
 
 
 def test_the_arguments_of_all_functions_are_in_the_order_of_tensorflow(target: str) -> None:
-    """B15.15"""
+    """B15.15, B15.17"""
     number = numbers(48, None)
     even = tf.equal(number % 2, 0)
     shapes = [()]

@@ -95,7 +95,7 @@ def test_sparse_tensors_of_several_sources_must_be_alike() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "uint8", "bool", "complex128", "string", "bfloat16"])
-def test_a_serialized_sparse_tensor_comes_back_as_it_was(dtype: str) -> None:
+def test_a_serialized_sparse_tensor_comes_back_as_it_was(target: str, dtype: str) -> None:
     """B15.16"""
     values = {"bool": [True, False], "string": ["x", "long text"]}.get(dtype, [1, 2])
     sparse = SparseTensor([[0, 1], [1, 3]], tf.constant(values, dtype), [2, 5])
@@ -104,7 +104,7 @@ def test_a_serialized_sparse_tensor_comes_back_as_it_was(dtype: str) -> None:
     whole = deserialize_many_sparse(serialize_many_sparse(sparse), dtype)
     nothing = deserialize_many_sparse(tf.constant(np.empty((0, 3), object)), dtype, 2)
     assert (row.shape, stacked.dense_shape.shape) == ((3,), (3,))
-    with tf.Session() as sess:
+    with tf.Session(target) as sess:
         want, twice, again, empty = sess.run([parts(one) for one in (sparse, stacked, whole, nothing)])
     assert twice.values.dtype == want.values.dtype
     equal(twice, [[0, 0, 1], [0, 1, 3], [1, 0, 1], [1, 1, 3]], [*want.values.tolist()] * 2, [2, 2, 5])
@@ -121,8 +121,8 @@ def test_a_serialized_sparse_tensor_comes_back_as_it_was(dtype: str) -> None:
         [["", "", "12345678"], ["", "", "1234567812345678"]],
     ],
 )
-def test_strings_that_are_no_sparse_tensors_are_an_error(strings: list[list[str]]) -> None:
+def test_strings_that_are_no_sparse_tensors_are_an_error(target: str, strings: list[list[str]]) -> None:
     """B15.16"""
     sparse = deserialize_many_sparse(strings, tf.float32)
-    with tf.Session() as sess, pytest.raises(tf.errors.InvalidArgumentError, match="sparse tensor"):
+    with tf.Session(target) as sess, pytest.raises(tf.errors.InvalidArgumentError, match="sparse tensor"):
         sess.run(sparse.values)

@@ -14,6 +14,7 @@ import pytest
 import dflow as tf
 from dflow import train
 from tests.conformance.inputs import LIMIT, rest, running, the_queue
+from tests.conformance.programs import until
 
 
 def op_names() -> set[str]:
@@ -278,3 +279,15 @@ def test_a_pattern_may_be_of_any_file_system_and_match_nothing() -> None:
         assert [list(found) for found in sess.run(files)] == [[b"memory:///dflow-test/one.txt"], []]
     with pytest.raises(TypeError):
         train.match_filenames_once(5)
+
+
+def test_how_full_a_queue_is_is_asked_of_the_queue_as_there_are_no_summaries(target: str) -> None:
+    """I14.13, B15.18: a departure; TensorFlow adds a summary of this share, named `fraction_of_..._full`."""
+    numbers = train.input_producer([1, 2, 3], capacity=4, summary_name="fraction_of_4_full")
+    train.batch([numbers.dequeue()], 2, capacity=8)
+    train.shuffle_batch([1], 2, 9, 1)
+    assert [name for name in op_names() if "fraction" in name or "ummary" in name] == []
+    queue = the_queue()
+    share = tf.cast(queue.size(), tf.float32) / queue.spec.capacity
+    with running(target) as (sess, _):
+        until(lambda: sess.run(share) == 1.0)
