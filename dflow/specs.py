@@ -50,6 +50,15 @@ class VariableSpec:
     def key(self) -> ResourceKey:
         return ResourceKey("variable", self.container, self.name)
 
+    def node_attrs(self) -> dict[str, object]:
+        """The attributes of the variable's node in TensorFlow 1; text attributes are bytes, as there."""
+        return {
+            "dtype": self.dtype,
+            "shape": self.shape,
+            "container": self.container.encode(),
+            "shared_name": b"",
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSpec:
@@ -88,12 +97,12 @@ class QueueSpec:
         return self.shared_name or self.node
 
     def node_attrs(self) -> dict[str, object]:
-        """The attributes of the queue's node in TensorFlow 1."""
+        """The attributes of the queue's node in TensorFlow 1; text attributes are bytes, as there."""
         return {
             "capacity": self.capacity,
             "component_types": list(self.dtypes),
             "shapes": list(self.shapes or ()),
-            "container": self.container.encode(),  # text attributes are bytes, as in TensorFlow
+            "container": self.container.encode(),
             "shared_name": self.shared_name.encode(),
             "min_after_dequeue": self.min_after_dequeue,
             "seed": self.seed[0],
@@ -122,3 +131,7 @@ class ReaderSpec:
     @property
     def name(self) -> str:
         return self.shared_name or self.node
+
+    def node_attrs(self) -> dict[str, object]:
+        """The attributes that the nodes of all readers have in TensorFlow 1; text attributes are bytes, as there."""
+        return {"container": self.container.encode(), "shared_name": self.shared_name.encode()}

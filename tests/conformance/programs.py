@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
 import numpy as np
 
 import dflow as tf
+from dflow.cluster.process import child_environment
 
 SECONDS = 30.0  # after which something that should have happened did not
 SHORT = tf.RunOptions(timeout_in_ms=150)  # for a run that would wait for ever
@@ -30,6 +34,21 @@ def in_thread(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any
 
     threading.Thread(target=call, daemon=True).start()
     return future
+
+
+def run_script(folder: Path, text: str, *arguments: str) -> str:
+    """Run a script in a client process of its own; gives what it printed."""
+    script = folder / "script.py"
+    script.write_text(textwrap.dedent(text))
+    done = subprocess.run(
+        [sys.executable, str(script), *arguments],
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def until(condition: Callable[[], Any]) -> None:

@@ -1,40 +1,14 @@
-"""State that outlives steps and sessions, and its end.  Statement ids: S29, V34, Q11."""
+"""State that outlives steps and sessions, and its end.  Statement ids: S29, V34."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dflow as tf
-from dflow.cluster import EmbeddedCluster
-from dflow.cluster.process import child_environment
-from tests.conformance.programs import SHORT, Waiting, in_thread
-
-
-@pytest.fixture
-def address(cluster: EmbeddedCluster) -> str:
-    return cluster.scheduler_address
-
-
-def run_script(folder: Path, text: str, *arguments: str) -> str:
-    """Run a script in a client process of its own; gives what it printed."""
-    script = folder / "script.py"
-    script.write_text(textwrap.dedent(text))
-    done = subprocess.run(
-        [sys.executable, str(script), *arguments],
-        env=child_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
+from tests.conformance.programs import in_thread, run_script
 
 COUNTER = """
     import sys
@@ -77,41 +51,6 @@ def test_client_processes_that_run_at_the_same_time_lose_no_update(
         seen = [int(word) for client in clients for word in client.result(60).split()]
         assert sorted(seen) == list(range(1, 11))
         assert sess.run(counter) == 10
-
-
-def test_each_container_has_a_variable_of_its_own_under_one_name(target: str, container: str) -> None:
-    """Q11.7, V34.2"""
-
-    def build(name: str) -> tuple[tf.Graph, tf.Variable, tf.Tensor]:
-        with tf.Graph().as_default() as graph, tf.container(f"{container}/{name}"):
-            v = tf.Variable([0.0, 0.0], name="v")
-            return graph, v, v.assign_add([1.0, 2.0])
-
-    sessions = {}
-    for name in ("one", "two"):
-        graph, v, add = build(name)
-        sessions[name] = tf.Session(target, graph=graph), v, add
-        sessions[name][0].run(v.initializer)
-    for sess, _, add in list(sessions.values())[:1]:
-        sess.run(add)
-        sess.run(add)
-    first, second = (sess.run(v).tolist() for sess, v, _ in sessions.values())
-    assert (first, second) == ([2.0, 4.0], [0.0, 0.0])
-    for sess, _, _ in sessions.values():
-        sess.close()
-
-
-def test_two_containers_in_one_graph_hold_two_variables(target: str, container: str) -> None:
-    """Q11.7"""
-    with tf.container(f"{container}/a"):
-        a = tf.Variable(1, name="a")
-        with tf.container(f"{container}/b"):
-            b = tf.Variable(2, name="b")
-        again = tf.Variable(3, name="again")
-    assert [v.spec.container.rpartition("/")[2] for v in (a, b, again)] == ["a", "b", "a"]
-    with tf.Session(target) as sess:
-        sess.run(tf.global_variables_initializer())
-        assert sess.run([a, b, again]) == [1, 2, 3]
 
 
 def test_variables_outlive_their_sessions(address: str) -> None:
@@ -233,25 +172,6 @@ def test_sessions_of_a_reset_target_are_aborted_and_new_ones_work(address: str, 
         assert sess.run(other) == 2
         with pytest.raises(tf.errors.FailedPreconditionError):
             sess.run(v)
-
-
-@pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("which", ["reset", "other"])
-def test_what_waits_in_a_reset_target_is_aborted(address: str, container: str, warm: bool, which: str) -> None:
-    """S29.13, Q11.8, Q5.5"""
-    with tf.container(f"{container}/{which}"), tf.device("/job:ps"):
-        queue = tf.FIFOQueue(5, tf.int32, (), shared_name="queue")
-    dequeue = queue.dequeue()
-    with tf.Session(address) as sess:
-        waiting = Waiting(sess, queue)
-        if warm:  # the first run of a plan goes another way than the next ones
-            with pytest.raises(tf.errors.DeadlineExceededError):
-                sess.run(dequeue, options=SHORT)
-        blocked = in_thread(sess.run, dequeue)
-        waiting.dequeues(1)
-        tf.Session.reset(address, [f"{container}/reset"])
-        with pytest.raises(tf.errors.AbortedError):
-            blocked.result(30)
 
 
 def test_a_loop_in_a_reset_target_ends_with_an_aborted_error(address: str, container: str) -> None:

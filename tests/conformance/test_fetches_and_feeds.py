@@ -389,6 +389,14 @@ def test_the_graph_may_grow_between_runs_and_state_stays(target: str) -> None:
         assert sess.run(w + more) == 16.0  # V34.8: v has a value, which is 5
 
 
+def test_a_queue_may_be_built_and_used_while_the_session_is_open(target: str) -> None:
+    """S23.11, I14.14"""
+    with tf.Session(target) as sess:
+        queue = tf.FIFOQueue(10, tf.int32, ())
+        sess.run(queue.enqueue(1))
+        assert sess.run(queue.dequeue()) == 1
+
+
 def test_the_graph_may_grow_in_one_thread_while_another_one_runs(target: str) -> None:
     """S23.11"""
     start = tf.constant(1)

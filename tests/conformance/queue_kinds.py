@@ -8,24 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dflow as df
+import dflow as tf
 
-Make = Callable[..., df.QueueBase]
-
-
-def padding(capacity: int, dtypes: Any, shapes: Any = None, **more: Any) -> df.QueueBase:
-    """A PaddingFIFOQueue; `shapes` is a list here as it must be."""
-    return df.PaddingFIFOQueue(capacity, dtypes, shapes, **more)
+Make = Callable[..., tf.QueueBase]
 
 
-def shuffle(capacity: int, dtypes: Any, shapes: Any = None, **more: Any) -> df.QueueBase:
-    return df.RandomShuffleQueue(capacity, 0, dtypes, shapes, **more)
+def padding(capacity: int, dtypes: Any, shapes: Any = None, **more: Any) -> tf.QueueBase:
+    """A PaddingFIFOQueue, which wants a list of shapes: that of the only component may stand alone here."""
+    one = not isinstance(dtypes, (list, tuple)) and isinstance(shapes, tuple)
+    return tf.PaddingFIFOQueue(capacity, dtypes, [shapes] if one else shapes, **more)
+
+
+def shuffle(capacity: int, dtypes: Any, shapes: Any = None, **more: Any) -> tf.QueueBase:
+    return tf.RandomShuffleQueue(capacity, 0, dtypes, shapes, **more)
 
 
 KINDS: dict[str, Make] = {
-    "fifo_queue": df.FIFOQueue,
+    "fifo_queue": tf.FIFOQueue,
     "padding_fifo_queue": padding,
-    "priority_queue": df.PriorityQueue,
+    "priority_queue": tf.PriorityQueue,
     "random_shuffle_queue": shuffle,
 }
 TYPES = {
