@@ -19,16 +19,27 @@ from dflow.graph import Tensor
 from dflow.ops.readers import ReaderBase
 from dflow.readers.records import NO_RECORDS, Batch, Block, Keys, Records
 from dflow.readers.text import open_file
-from dflow.readers.tfrecord_framing import FRAMING, HEAD, BadRecord, end_of, payload_at, search, whole_records
+from dflow.readers.tfrecord_framing import (
+    FRAMING,
+    HEAD,
+    BadRecord,
+    end_of,
+    framed_records,
+    num_whole,
+    payload_at,
+    search,
+)
 from dflow.readers.tfrecord_io import TFRecordOptions
 from dflow.readers.window import Window
 from dflow.registry import KernelContext, define, no_gradient, reader
 from dflow.shapes import SCALAR
 from dflow.specs import ReaderSpec, TensorSpec
 
-_FIRST, _MOST = 1 << 16, 1 << 20  # bytes that are looked through for whole records at once
+_FIRST, _MOST = 1 << 16, 1 << 20  # bytes that are looked through for whole records at once, if they hold enough
 _LINE = 1 << 16  # bytes of a broken stretch in one line of a quarantine file
 _log = logging.getLogger(__name__)
+
+Array = np.ndarray[Any, Any]
 
 
 class TFRecordReader(ReaderBase):
@@ -140,17 +151,23 @@ class TFRecords:
         self._window.close()
 
     def _look_ahead(self, limit: int) -> Records:
-        """The whole records from the next one on: `limit` at least, or all before a broken one or the end."""
+        """The whole records from the next one on: `limit` at least, or all before a broken one or the end.
+
+        If there are more than `limit`, their number is a multiple of it: what remained would be looked at again.
+        """
         self._window.move(self._offset)
         size = self._step
-        self._step = min(2 * size, _MOST)
         while True:
             data = self._window.readable(self._offset, size)
-            starts, ends, may_be_more = whole_records(data)
-            if len(starts) >= limit or not may_be_more or len(data) < size:
-                self._base = self._offset
-                return Records(Block(data, starts, ends))
-            size *= 2
+            starts, ends, may_be_more = framed_records(data)
+            n = len(starts)
+            if n >= limit or not may_be_more or len(data) < size:
+                break
+            size += min(size, size // 4 + size * (limit - n) // max(n, 1))
+        self._step = _next_step(self._step, starts, ends, limit)
+        n = num_whole(data, *(places[: max(n - n % limit, min(n, limit))] for places in (starts, ends)))
+        self._base = self._offset
+        return Records(Block(data, starts[:n], ends[:n]))
 
     def _leave_out(self, reason: str) -> bool:
         """Go to the next whole record; False if there is none."""
@@ -185,6 +202,21 @@ class TFRecords:
                     file.write(json.dumps(line | {"bytes": base64.b64encode(piece).decode()}).encode() + b"\n")
         self._offset = end
         self._window.move(end)
+
+
+def _next_step(step: int, starts: Array, ends: Array, limit: int) -> int:
+    """How many bytes to look through after a look of `step` bytes: those of `limit` such records, or more than once.
+
+    Exactly so many if all have one size, so that nothing is cut off, which would be copied; else some more.  The
+    median, so that one huge record does not make all later looks long.
+    """
+    step = min(2 * step, _MOST)
+    if len(starts) < limit:
+        return step
+    sizes = ends - starts
+    median = int(np.partition(sizes, len(sizes) // 2)[len(sizes) // 2]) + FRAMING
+    batch = median * (limit if (sizes == sizes[0]).all() else limit + 2)
+    return batch * max(step // batch, 1)
 
 
 def _append(path: str) -> BinaryIO:

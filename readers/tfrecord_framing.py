@@ -68,26 +68,33 @@ def payload_at(window: Window, offset: int) -> bytes | None:
     return payload
 
 
-def whole_records(data: bytes) -> tuple[Array, Array, bool]:
-    """The whole records that `data` begins with: (where their payloads begin, where they end, may more follow).
+def framed_records(data: bytes) -> tuple[Array, Array, bool]:
+    """The complete records that `data` begins with: (where their payloads begin, where they end, may more follow).
 
+    The payloads are not looked at: `num_whole` does that.
     more follow: the last one is only cut off, or just complete; else what comes behind it is broken.
-    Measured for 500 bytes a record: in Python the chain of lengths takes 0.15 us and the call for the checksum of a
-    payload 0.2; all else is done for all records at once.
     """
-    view = np.frombuffer(data, np.uint8)
     heads, end = _chain(data)
+    view = np.frombuffer(data, np.uint8)
     starts, ends = heads + HEAD, np.append(heads[1:], end)[: len(heads)] - _SUM.size
-    payloads = [data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-    crcs = np.fromiter(map(google_crc32c.value, payloads), np.uint32, len(payloads))
-    good = (_masked(_length_crcs(view, heads)) == _stored(view, heads + _LENGTH.size)) & (
-        _masked(crcs) == _stored(view, ends)
-    )
+    good = _masked(_length_crcs(view, heads)) == _stored(view, heads + _LENGTH.size)
     if not good.all():
         n = int(good.argmin())
         return starts[:n], ends[:n], False
     cut = data[end : end + HEAD]
     return starts, ends, len(cut) < HEAD or _length(cut) is not None
+
+
+def num_whole(data: bytes, starts: Array, ends: Array) -> int:
+    """How many of these payloads have the checksum that stands behind them, up to the first that has not.
+
+    Measured for 500 bytes a record: in Python the chain of lengths takes 0.15 us and the call for the checksum of a
+    payload 0.2; all else is done for all records at once.
+    """
+    payloads = map(data.__getitem__, map(slice, starts.tolist(), ends.tolist()))
+    crcs = np.fromiter(map(google_crc32c.value, payloads), np.uint32, len(starts))
+    good = _masked(crcs) == _stored(np.frombuffer(data, np.uint8), ends)
+    return len(good) if good.all() else int(good.argmin())
 
 
 def _chain(data: bytes) -> tuple[Array, int]:

@@ -27,6 +27,7 @@ class Window:
         self._held = b""
         self._start = 0  # the offset of the first byte held
         self._first = 0  # the first byte that anyone may still look at
+        self._most = _STEP  # bytes that were really held at once
 
     def move(self, offset: int) -> None:
         """No byte before `offset` is looked at any more.  It may lie beyond what was read so far, not before it."""
@@ -68,18 +69,19 @@ class Window:
     def _extend(self, end: int) -> None:
         """Hold the bytes from the first one needed to offset `end`, or to the end of the file."""
         self._skip()
-        pieces = [self._held[self._first - self._start :]]
-        have = len(pieces[0])
+        have = len(self._held) - (self._first - self._start)
+        pieces = [self._held[-have:]] if have else []  # one piece alone is not copied
         try:
             while self._first + have < end:
                 missing = end - self._first - have
-                piece = self._more(min(max(missing, _STEP), max(have, _STEP)))
+                piece = self._more(min(max(missing, _STEP), max(have, self._most)))
                 if not piece:
                     break
                 pieces.append(piece)
                 have += len(piece)
         finally:
             self._held, self._start = b"".join(pieces), self._first
+            self._most = max(self._most, have)
 
     def _skip(self) -> None:
         """Go forward to the first byte needed, if it was not read yet."""

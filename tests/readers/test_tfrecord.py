@@ -14,8 +14,9 @@ import pytest
 
 import dflow as df
 from dflow.errors import DataLossError
+from dflow.readers import tfrecord
 from dflow.readers.tfrecord import TFRecordReader, TFRecords
-from dflow.readers.tfrecord_framing import framed
+from dflow.readers.tfrecord_framing import framed, num_whole
 from dflow.readers.tfrecord_io import TFRecordOptions
 from tests.readers.bounds import bounded
 from tests.readers.helpers import file_names, mutated, records, run_to_end, values
@@ -212,3 +213,35 @@ def test_a_mutated_file_never_fails_where_broken_records_are_left_out(path: Path
                 found = values(TFRecords(on_corrupt="skip"), path)
             assert set(found) <= set(sent)
     logging.disable(logging.NOTSET)
+
+
+def test_one_huge_record_does_not_make_later_looks_long(tmp_path: Path) -> None:
+    payloads = [b"x" * 3_000_000, *[b"y" * 1000] * 20_000]
+    (tmp_path / "file").write_bytes(b"".join(map(framed, payloads)))
+    form = TFRecords()
+    form.open(str(tmp_path / "file"))
+    form.read_up_to(4)
+    later: Any = iter(lambda: form.read_up_to(4), None)
+    assert max(len(batch.columns[1].block.data) for batch in list(later)[1000:]) <= 1 << 20
+    form.close()
+
+
+@pytest.mark.parametrize("sizes", [range(50_000, 50_001), range(1000), range(1, 100_000)])
+def test_no_payload_is_looked_at_twice(sizes: range, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the size of the records: a look ends with one of the batches that are asked for."""
+    random = Random(4)
+    payloads = [random.randbytes(random.choice(sizes)) for _ in range(96)]
+    (tmp_path / "file").write_bytes(b"".join(map(framed, payloads)))
+    looks: list[int] = []
+
+    def spy(data: bytes, starts: Any, ends: Any) -> int:
+        looks.append(len(starts))
+        return num_whole(data, starts, ends)
+
+    monkeypatch.setattr(tfrecord, "num_whole", spy)
+    form = TFRecords()
+    form.open(str(tmp_path / "file"))
+    found = [[value for _, value in batch] for batch in iter(lambda: form.read_up_to(16), None)]
+    form.close()
+    assert found == [payloads[i : i + 16] for i in range(0, 96, 16)]
+    assert sum(looks) == 96

@@ -112,3 +112,21 @@ def test_a_mutated_stream_gives_its_beginning_or_a_data_loss() -> None:
                 found = seen.held(0)
             assert isinstance(found, bytes)
             assert len(found) <= 10_000
+
+
+def test_it_reads_at_once_what_it_held_before_and_does_not_copy_it() -> None:
+    """A piece that begins where the last one ended is given as the file gave it."""
+    pieces: list[bytes] = []
+
+    class Watched(io.BytesIO):
+        def read(self, n: int | None = -1) -> bytes:
+            pieces.append(super().read(n))
+            return pieces[-1]
+
+    seen = Window(Watched(bytes(2_400_000)))
+    seen.at(0, 800_000)
+    pieces.clear()
+    for offset in (800_000, 1_600_000):
+        seen.move(offset)
+        assert seen.at(offset, 800_000) is pieces[-1]
+    assert len(pieces) == 2
