@@ -19,28 +19,36 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
+from dflow.dtypes import float32, int64, string
 from dflow.readers.example_decode import Fault, decode, parse
 from dflow.readers.features import Fixed, Plan
 from dflow.readers.records import Block, Records
 
 Array = np.ndarray[Any, Any]
 Span = tuple[int, int]
+Values = tuple[int, Array]  # a tag, and the places of the values: [n, 2]; all floats have one place
 
 _FORMS = 16  # that are tried
 _CHANCES = 4  # of them, before each has to be that of several records
 _WORTH = 8  # so many records are decoded faster at once than one by one
+_LARGE = 1 << 14  # or so many bytes
+_LONG = 1 << 10  # bytes of a value that are not even compared under a mask
 _BYTES, _FLOATS, _INTS = 0x0A, 0x12, 0x1A  # the tags of the lists that a feature may hold
+_TAGS = {string: _BYTES, float32: _FLOATS, int64: _INTS}
 
 
 def decode_records(records: Records, plan: Sequence[Plan]) -> list[Array]:
     """`example_decode.decode` for records of a block; their neighbours are decoded with them, and kept there."""
     block = records.block
-    found: list[Array] | None = block.memo(plan, lambda block: _decode_alike(block, plan))
-    if found is not None:
-        return [array[records.start : records.stop].copy() for array in found]
-    if len(records) < len(block) and (found := _decode_alike(records.alone().block, plan)) is not None:
-        return found
-    return decode(parse(records.tolist()), plan)
+    found: list[Array] | None
+    if len(records) == len(block):  # no neighbours that would need a copy
+        found = _decode_alike(block, plan)
+    else:
+        found = block.memo(plan, lambda block: _decode_alike(block, plan))
+        if found is not None:
+            return [array[records.start : records.stop].copy() for array in found]
+        found = _decode_alike(records.alone().block, plan)
+    return decode(parse(records.tolist()), plan) if found is None else found
 
 
 def decode_many(serialized: Sequence[bytes], plan: Sequence[Plan]) -> list[Array]:
@@ -54,11 +62,11 @@ def decode_many(serialized: Sequence[bytes], plan: Sequence[Plan]) -> list[Array
 def _decode_alike(block: Block, plan: Sequence[Plan]) -> list[Array] | None:
     """All features of the records of a block; None if they have to be decoded one by one."""
     fixed = [feature for feature in plan if isinstance(feature, Fixed)]
-    if len(fixed) < len(plan) or len(block) < _WORTH:
+    lengths = block.ends - block.starts
+    if len(fixed) < len(plan) or not (len(block) >= _WORTH or lengths.sum() >= _LARGE):
         return None
     data = np.frombuffer(block.data, np.uint8)
     outputs = [np.empty((len(block), *feature.shape), feature.dtype.numpy_dtype) for feature in fixed]
-    lengths = block.ends - block.starts
     left = np.arange(len(block))
     for tried in range(_FORMS):
         if tried >= _CHANCES and len(block) - len(left) < _WORTH * tried:
@@ -68,25 +76,40 @@ def _decode_alike(block: Block, plan: Sequence[Plan]) -> list[Array] | None:
         if form is None:
             return None
         alike = left[lengths[left] == lengths[first]]
-        rows = _rows(data, block.starts[alike], int(lengths[first]))
+        rows = _Rows(data, block.starts[alike], int(lengths[first]))
         fits = form.fits(rows)
         if not fits.all():
-            alike, rows = alike[fits], rows[fits]
-        form.fill(outputs, alike, rows)
+            alike = alike[fits]
+            rows = _Rows(data, block.starts[alike], int(lengths[first]))
+        form.fill(outputs, slice(None) if len(alike) == len(block) else alike, rows)
         if len(alike) == len(left):
             return outputs
         left = np.setdiff1d(left, alike, assume_unique=True)
     return None
 
 
-def _rows(data: Array, starts: Array, length: int) -> Array:
-    """A matrix with a record in each row; a view if the records lie at equal distances."""
-    steps = np.diff(starts)
-    if not len(steps) or (steps == steps[0]).all():
-        step = int(steps[0]) if len(steps) else length
-        return as_strided(data[starts[0] :], (len(starts), length), (step, 1), writeable=False)
-    rows: Array = sliding_window_view(data, length)[starts]
-    return rows
+class _Rows:
+    """Records of one length, as the rows of a matrix of which only the parts that are asked for are made."""
+
+    def __init__(self, data: Array, starts: Array, length: int) -> None:
+        self._n = len(starts)
+        self._index: Any
+        steps = np.diff(starts)
+        if (steps == steps[:1]).all():  # they lie at equal distances: any part is a view
+            step = int(steps[0]) if len(steps) else length
+            self._matrix = as_strided(data[starts[0] :], (len(starts), length), (step, 1), writeable=False)
+            self._index = slice(None)
+        else:
+            self._matrix = sliding_window_view(data, length)
+            self._index = starts
+
+    def __len__(self) -> int:
+        return self._n
+
+    def part(self, start: int, end: int) -> Array:
+        """The bytes from `start` to `end` of each."""
+        found: Array = self._matrix[self._index, start:end]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,40 +118,56 @@ class _Form:
 
     example: Array  # its bytes
     mask: Array  # the bits of it that are the same
+    same: Sequence[Span]  # all of it, but for long values
     plan: Sequence[Fixed]
-    values: Sequence[tuple[int, list[Span]] | None]  # of each feature of the plan: tag and places; None: it misses
-    decoded: Sequence[Array]  # the Example itself, decoded
+    values: Sequence[Values | None]  # of each feature of the plan; None: it misses
+    defaults: Sequence[Array]  # of those that miss
 
-    def fits(self, rows: Array) -> Array:
+    def fits(self, rows: _Rows) -> Array:
         """Which rows have this form?"""
-        differ = rows ^ self.example
-        differ &= self.mask
-        found: Array = np.logical_not(differ.any(axis=1))
+        found = np.ones(len(rows), bool)
+        for start, end in self.same:
+            differ = rows.part(start, end) ^ self.example[start:end]
+            differ &= self.mask[start:end]
+            found &= ~differ.any(axis=1)
         return found
 
-    def fill(self, outputs: Sequence[Array], places: Array, rows: Array) -> None:
+    def fill(self, outputs: Sequence[Array], places: Any, rows: _Rows) -> None:
         """Decode rows of this form into places of the outputs."""
-        for output, feature, found, decoded in zip(outputs, self.plan, self.values, self.decoded, strict=True):
+        defaults = iter(self.defaults)
+        for output, feature, found in zip(outputs, self.plan, self.values, strict=True):
             if found is None:
-                output[places] = decoded
+                output[places] = next(defaults)
                 continue
             tag, spans = found
             if tag == _FLOATS:
-                values = np.ascontiguousarray(rows[:, slice(*spans[0])]).view("<f4")
+                values = rows.part(*spans[0]).view("<f4")
             elif tag == _INTS:
-                values = np.stack([_varints(rows[:, start:end]) for start, end in spans], axis=1)
+                values = _integers(rows, spans)
             else:
                 values = np.empty((len(rows), len(spans)), object)
-                for i, (start, end) in enumerate(spans):
-                    values[:, i] = [row.tobytes() for row in rows[:, start:end]]
+                for i, span in enumerate(spans):
+                    values[:, i] = [row.tobytes() for row in rows.part(*span)]
             output[places] = values.reshape(len(rows), *feature.shape)
 
 
+def _integers(rows: _Rows, spans: Array) -> Array:
+    """The integers that lie at `spans` of each row: those of as many bytes are decoded at once."""
+    begin = spans[0, 0]
+    digits = rows.part(begin, spans[-1, 1])
+    starts, sizes = spans[:, 0] - begin, spans[:, 1] - spans[:, 0]
+    values = np.empty((len(rows), len(spans)), np.int64)
+    for size in set(sizes.tolist()):
+        own = sizes == size
+        values[:, own] = _varints(digits[:, starts[own][:, None] + np.arange(size)])
+    return values
+
+
 def _varints(digits: Array) -> Array:
-    """Integers in 7 bits a byte, the lowest first: one in each row."""
-    values = np.zeros(len(digits), np.uint64)
-    for i in range(digits.shape[1]):
-        values |= (digits[:, i] & np.uint8(0x7F)).astype(np.uint64) << np.uint64(7 * i)
+    """Integers in 7 bits a byte, the lowest first: one in each row of the last axis."""
+    values = np.zeros(digits.shape[:-1], np.uint64)
+    for i in range(digits.shape[-1]):
+        values |= (digits[..., i] & np.uint8(0x7F)).astype(np.uint64) << np.uint64(7 * i)
     return values.view(np.int64)
 
 
@@ -142,23 +181,40 @@ class _Unusual(Exception):
 def _form(data: bytes, plan: Sequence[Fixed]) -> _Form | None:
     """None if the Example is not written as usual, or does not fit the plan."""
     try:
-        decoded = decode(parse([data]), plan)
+        parsed = parse([data])
         features = _features(data)
+        values = [features.get(feature.key.encode()) for feature in plan]
+        missing = [feature for feature, found in zip(plan, values, strict=True) if found is None]
+        defaults = decode(parsed, missing)
     except (_Unusual, IndexError, Fault):
         return None
+    if any(found is not None and not _fits(feature, *found) for feature, found in zip(plan, values, strict=True)):
+        return None
     mask = np.full(len(data), 0xFF, np.uint8)
+    long: list[Span] = []
     for tag, spans in features.values():
-        for start, end in spans:
-            mask[start:end] = 0x80 if tag == _INTS else 0  # of an integer's byte: is it the last one?
-            if end - start == 10 and tag == _INTS:
-                mask[end - 1] = 0xFE  # 64 bits are 9 bytes of 7 bits, and one bit
-    values = [features.get(feature.key.encode()) for feature in plan]
-    return _Form(np.frombuffer(data, np.uint8), mask, plan, values, decoded)
+        if tag == _INTS:
+            mask[spans[0, 0] : spans[-1, 1]] = 0x80  # of an integer's byte: is it the last one?
+            mask[spans[spans[:, 1] - spans[:, 0] == 10, 1] - 1] = 0xFE  # 64 bits: 9 bytes of 7 bits, and one bit
+            continue
+        for start, end in spans.tolist():
+            mask[start:end] = 0
+            if end - start >= _LONG:
+                long.append((start, end))
+    long.sort()
+    same = list(zip([0, *(end for _, end in long)], [*(start for start, _ in long), len(data)], strict=True))
+    return _Form(np.frombuffer(data, np.uint8), mask, same, plan, values, defaults)
 
 
-def _features(data: bytes) -> dict[bytes, tuple[int, list[Span]]]:
-    """The features of an Example: key -> (tag of its list, places of its values; floats have one place for all)."""
-    found: dict[bytes, tuple[int, list[Span]]] = {}
+def _fits(feature: Fixed, tag: int, spans: Array) -> bool:
+    """Are there as many values as the plan says, of its type?"""
+    count = (spans[0, 1] - spans[0, 0]) // 4 if tag == _FLOATS else len(spans)
+    return tag == _TAGS[feature.dtype] and bool(count == np.prod(feature.shape, dtype=int))
+
+
+def _features(data: bytes) -> dict[bytes, Values]:
+    """The features of an Example, by key."""
+    found: dict[bytes, Values] = {}
     at, end = _inside(data, 0, len(data), 0x0A)
     while at < end:
         at, entry_end = _field(data, at, end, 0x0A)
@@ -171,25 +227,26 @@ def _features(data: bytes) -> dict[bytes, tuple[int, list[Span]]]:
     return found
 
 
-def _values(data: bytes, at: int, end: int) -> tuple[int, list[Span]]:
-    """A feature's list: its tag and the places of its values; there must be some."""
+def _values(data: bytes, at: int, end: int) -> Values:
+    """A feature's list; there must be some values."""
     tag = data[at]
     at, _ = _inside(data, at, end, tag)
-    spans = []
     if tag == _BYTES:
+        spans = []
         while at < end:
             spans.append(_field(data, at, end, 0x0A))
             at = spans[-1][1]
-        return tag, spans
+        return tag, np.array(spans, np.int64).reshape(-1, 2)
     at, _ = _inside(data, at, end, 0x0A)
     if tag == _FLOATS and at < end and (end - at) % 4 == 0:
-        return tag, [(at, end)]
-    while tag == _INTS and at < end:
-        begin, (_, at) = at, _varint(data, at)
-        spans.append((begin, at))
-    if at != end or not spans or max(stop - start for start, stop in spans) > 10:
+        return tag, np.array([(at, end)])
+    ends = at + 1 + np.flatnonzero(np.frombuffer(data[at:end], np.int8) >= 0)
+    if tag != _INTS or not len(ends) or ends[-1] != end:
         raise _Unusual
-    return tag, spans
+    starts = np.append(at, ends[:-1])
+    if (ends - starts).max() > 10:
+        raise _Unusual
+    return tag, np.stack([starts, ends], axis=1)
 
 
 def _inside(data: bytes, at: int, end: int, tag: int) -> Span:

@@ -162,9 +162,44 @@ def test_usual_examples_are_not_decoded_one_by_one(monkeypatch: pytest.MonkeyPat
     assert outcome(decode_many, records, FEATURES) == expected
     assert sizes == [1, 1, 1]
     block = block_of(records, 16)
-    assert outcome(decode_records, block, FEATURES) == expected
-    assert outcome(decode_records, block[20:30], FEATURES) == outcome(one_by_one, records[20:30], FEATURES)
+    for part in (slice(0, 199), slice(20, 30)):
+        assert outcome(decode_records, block[part], FEATURES) == outcome(one_by_one, records[part], FEATURES)
     assert sizes == [1] * 6  # the block was decoded once
+    assert outcome(decode_records, block, FEATURES) == expected
+    assert sizes == [1] * 9  # nothing is kept for parts of it where all was asked for
+
+
+LONG_FEATURES = plan(
+    {"x": FixedLenFeature([600], float32), "label": FixedLenFeature([3], int64), "image": FixedLenFeature([], string)}
+)
+
+
+def long_example(random: Random) -> bytes:
+    """An Example whose floats and text are long; its integers take one to three bytes."""
+    label = [random.randrange(10), random.randrange(1000), random.choice([-1, 20_000])]
+    return example(x=[random.random() for _ in range(600)], label=label, image=[random.randbytes(1500)], y=[1.5] * 300)
+
+
+def test_long_values_are_not_compared_but_what_lies_between_them_is() -> None:
+    random = Random(2)
+    for _ in range(30):
+        records = [long_example(random) for _ in range(6)]
+        at = records[1].index(b"label")  # between two long values
+        records[1] = records[1][:at] + mutated(records[1][at : at + 20], random) + records[1][at + 20 :]
+        for gap in (0, 16):
+            for part in (slice(None), slice(0, 1), slice(1, 3)):
+                one = outcome(one_by_one, records[part], LONG_FEATURES)
+                assert outcome(decode_records, block_of(records, gap)[part], LONG_FEATURES) == one
+                assert outcome(decode_many, records[part], LONG_FEATURES) == one
+
+
+def test_few_records_are_worth_it_if_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protobuf makes a Python object of each value."""
+    monkeypatch.setattr(example_block, "_WORTH", 8)
+    records = [example(x=[float(i)] * 5000) for i in range(2)]
+    monkeypatch.setattr(example_block, "decode", lambda rows, plan: [] if not plan else pytest.fail("one by one"))
+    (found,) = decode_many(records, plan({"x": FixedLenFeature([5000], float32)}))
+    assert (found == [[0.0], [1.0]]).all()
 
 
 def test_examples_of_too_many_forms_are_soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
