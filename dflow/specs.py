@@ -30,7 +30,7 @@ class ResourceKey:
     type: str  # "variable", "queue" or "reader": things of different types may share a name
     container: str  # "" is the device's default container
     name: str  # unique within its type and the container
-    session: str = ""  # not "": private to this session (a queue or a reader without shared_name)
+    session: str = ""  # not "": private to this session (a queue or a reader without shared_name, a local variable)
 
     def __str__(self) -> str:
         return f"{self.container}/{self.name}" if self.container else self.name
@@ -45,10 +45,11 @@ class VariableSpec:
     shape: TensorShape
     container: str = ""
     trainable: bool = True
+    local: bool = False  # its value belongs to a session, and ends with it
 
-    @property
-    def key(self) -> ResourceKey:
-        return ResourceKey("variable", self.container, self.name)
+    def key(self, session: str) -> ResourceKey:
+        """Its identity, as this session sees it."""
+        return ResourceKey("variable", self.container, self.name, session if self.local else "")
 
     def node_attrs(self) -> dict[str, object]:
         """The attributes of the variable's node in TensorFlow 1; text attributes are bytes, as there."""

@@ -14,7 +14,7 @@ import fsspec
 import numpy as np
 
 from dflow.dtypes import int64
-from dflow.errors import DataLossError
+from dflow.errors import DataLossError, FailedPreconditionError
 from dflow.graph import Tensor
 from dflow.ops.readers import ReaderBase
 from dflow.readers.records import NO_RECORDS, Batch, Block, Keys, Records
@@ -220,4 +220,9 @@ def _next_step(step: int, starts: Array, ends: Array, limit: int) -> int:
 
 
 def _append(path: str) -> BinaryIO:
-    return cast(BinaryIO, fsspec.open(path, "ab").open() if "://" in path else open(path, "ab"))
+    """FailedPreconditionError if the quarantine file cannot be written: the error of a read names its input."""
+    try:
+        return cast(BinaryIO, fsspec.open(path, "ab").open() if "://" in path else open(path, "ab"))
+    except OSError as error:
+        fact = f"a broken record cannot be kept in the file {path!r} of on_corrupt: {error.strerror or error}"
+        raise FailedPreconditionError(None, None, fact) from error

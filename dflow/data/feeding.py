@@ -59,6 +59,8 @@ def enqueue_from(
     components = components_of(queue.spec)
     source = _take_apart(collection, queue, columns)
     _check_futures(collection, session)
+    if workers is not None:
+        _check_workers(workers, session)
     session.run(queue.queue_ref)  # makes the queue; says at once if that cannot be
     intake = build_intake(queue)
     plan = session.plans.take(intake.outcome, intake.feeds, NEVER)
@@ -88,7 +90,8 @@ def enqueue_from(
 class Feeding(threading.Thread):
     """The handle of a feeding, and the thread behind it, which runs already.
 
-    partitions: how many there are.  partitions_done, rows: complete partitions, and their rows.
+    partitions: how many there are.  partitions_done, rows: partitions that are complete, and their rows; after a stop
+    the queue may have rows of others too.
     error: what ended it, if that was an error.
     `join` and `is_alive` are a thread's, as a Coordinator wants them; `result` waits and raises the error.
     """
@@ -198,6 +201,18 @@ def _check_futures(collection: Any, session: BaseSession) -> None:
         there = future.client.scheduler.address
         if there != mine:
             raise ValueError(f"the collection is kept on the cluster {there}, but the session runs on {mine}")
+
+
+def _check_workers(workers: Sequence[str], session: BaseSession) -> None:
+    """ValueError for workers that the session's cluster does not have: Dask would wait for them for ever."""
+    if not session.target:
+        raise ValueError("a local session has no workers; leave workers= out")
+    backend: Any = session.backend
+    there = backend.client.scheduler_info(n_workers=-1)["workers"]
+    known = {*there, *(str(worker["name"]) for worker in there.values())}
+    unknown = [worker for worker in workers if worker not in known]
+    if unknown or not workers:
+        raise ValueError(f"there are no workers {unknown}; the cluster has {', '.join(sorted(known))}")
 
 
 def _close(session: BaseSession, operation: Any) -> None:

@@ -72,5 +72,5 @@ class VariableState:
 
 def state_of(context: KernelContext, variable: VariableSpec) -> VariableState:
     """The state of a variable on the kernel's device; made, without a value, at first sight."""
-    found: VariableState = context.resource(variable.key, lambda: VariableState(variable))
+    found: VariableState = context.resource(variable.key(context.session), lambda: VariableState(variable))
     return found

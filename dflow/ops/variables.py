@@ -111,7 +111,8 @@ class Variable:
     initial_value: a tensor, a value, or a function without arguments that gives one (built under the variable's
     device).  trainable: is it one of `trainable_variables()`?  collections: where it is listed
     (GLOBAL_VARIABLES by default).  validate_shape=False: its shape may change.  container, shared by name: on a
-    cluster, sessions that build a variable of the same name on the same device share it.
+    cluster, sessions that build a variable of the same name on the same device share it.  A variable of the collection
+    LOCAL_VARIABLES, such as a count of epochs, has a value for each session: each runs its initializer.
     """
 
     def __init__(
@@ -129,15 +130,23 @@ class Variable:
         if initial_value is None:
             raise ValueError("initial_value must be specified.")
         graph = getattr(initial_value, "graph", None) or get_default_graph()
-        with scopes.building_in(graph), graph.control_dependencies(None), graph.name_scope(name or "Variable") as scope:
-            self._build(graph, initial_value, scope, trainable, validate_shape, dtype)
         names = list(collections) if collections is not None else [GraphKeys.GLOBAL_VARIABLES]
+        with scopes.building_in(graph), graph.control_dependencies(None), graph.name_scope(name or "Variable") as scope:
+            local = GraphKeys.LOCAL_VARIABLES in names
+            self._build(graph, initial_value, scope, trainable, validate_shape, dtype, local)
         if trainable and GraphKeys.TRAINABLE_VARIABLES not in names:
             names.append(GraphKeys.TRAINABLE_VARIABLES)
         graph.add_to_collections(names, self)
 
     def _build(
-        self, graph: Graph, initial_value: Any, scope: str, trainable: bool, validate_shape: bool, dtype: Any
+        self,
+        graph: Graph,
+        initial_value: Any,
+        scope: str,
+        trainable: bool,
+        validate_shape: bool,
+        dtype: Any,
+        local: bool,
     ) -> None:
         with graph.name_scope("Initializer") if callable(initial_value) else nullcontext():
             value = initial_value() if callable(initial_value) else initial_value
@@ -146,7 +155,7 @@ class Variable:
         if validate_shape and not shape.is_fully_defined():
             raise ValueError(f"initial_value must have a shape specified: {self.initial_value!r} has not; "
                              "give it one, or use validate_shape=False")  # fmt: skip
-        self.spec = VariableSpec(scope[:-1], self.initial_value.dtype, shape, graph.scope.container, trainable)
+        self.spec = VariableSpec(scope[:-1], self.initial_value.dtype, shape, graph.scope.container, trainable, local)
         self.op = graph.create_op("VariableV2", (), {"variable": self.spec}, name=scope)
         self._value = self.op.outputs[0]
         with graph.colocate_with(self.op):

@@ -27,7 +27,8 @@ class Asks:
     ) -> Withdraw:
         """Ask the process at the other end of `lane`; gives what withdraws it."""
         number = self.unanswered.add(lane, answer)
-        lane.send(m.Ask(number, session, device, queue, method, arguments))
+        owner, op = getattr(answer, "owner", ""), getattr(answer, "op", "")
+        lane.send(m.Ask(number, session, device, queue, method, arguments, owner, op))
         if lane.closed:  # perhaps before this ask was there to be seen
             self.lane_closed(lane)
         return lambda: lane.send(m.Withdraw(number))

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dflow.compile import BatchBody
-from dflow.errors import AbortedError, InvalidArgumentError, OpError
+from dflow.errors import AbortedError, InvalidArgumentError, OpError, OpInfo
 from dflow.registry import OpDef
 from dflow.runtime.attempts import Answering
+from dflow.runtime.failures import as_op_error
 
 if TYPE_CHECKING:
     from dflow.runtime.host import DeviceHost
@@ -51,13 +52,13 @@ class BatchProgram:
         for slot, value in body.line.literals:
             self._template[slot] = host.asarray(value)
         batched = set(body.read.outputs)
-        self._steps: list[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...]]] = []
+        self._steps: list[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], OpInfo]] = []
         for instruction in body.line.instructions:
             definition = kernels[instruction.op.kind]
             flags = tuple(slot in batched for slot in instruction.inputs)
             bind = partial(_batched, flags=flags) if any(flags) else _once
             call = bind(definition, instruction.attrs)
-            self._steps.append((call, instruction.inputs, instruction.outputs))
+            self._steps.append((call, instruction.inputs, instruction.outputs, instruction.op))
             if any(flags):
                 batched.update(instruction.outputs)
         self._elements = [(slot, slot in batched) for slot in body.enqueue.inputs]
@@ -68,8 +69,11 @@ class BatchProgram:
         for slot, value in zip(self.body.read.outputs, records, strict=True):
             slots[slot] = value
         with np.errstate(all="ignore"):
-            for call, inputs, outputs in self._steps:
-                found = call(*[slots[i] for i in inputs])
+            for call, inputs, outputs, op in self._steps:
+                try:
+                    found = call(*[slots[i] for i in inputs])
+                except Exception as error:
+                    raise as_op_error(error, op) from error
                 for slot, value in zip(outputs, (found,) if len(outputs) == 1 else found, strict=True):
                     slots[slot] = value
         n = len(records[0])

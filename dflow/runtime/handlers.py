@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dflow.errors import AbortedError, CancelledError, InternalError, UnavailableError
 from dflow.runtime import messages as m
+from dflow.runtime.attempts import Answering
 from dflow.runtime.code import load_part
 from dflow.runtime.cold_part import announce
 from dflow.runtime.failures import as_op_error
@@ -172,7 +173,8 @@ def _replied(message: m.Reply, process: Process, lane: Lane) -> None:
 def _ask(message: m.Ask, process: Process, lane: Lane) -> None:
     def attempt(answer: Callable[..., None]) -> Callable[[], None]:
         machine = process.hosts[message.device].machine(message.queue, message.session)
-        withdraw: Callable[[], None] = machine.attempt(answer, message.method, *message.arguments)
+        known = Answering(answer, message.owner, message.op) if message.owner else answer
+        withdraw: Callable[[], None] = machine.attempt(known, message.method, *message.arguments)
         return withdraw
 
     process.served.serve(lane, message.number, attempt)

@@ -76,7 +76,7 @@ def choose_home(plan: Plan, device: Any) -> str:
 def batched(plan: Plan, label: str) -> bool:
     """May a loop of this plan run many records at once?  Why one that reads and enqueues does not, is logged."""
     if plan.one_by_one:
-        logger.info("the loop %s goes record by record: %s", label, plan.one_by_one)
+        logger.warning("the loop %s goes record by record: %s", label, plan.one_by_one)
     return plan.batch is not None and settings.loop_batching()
 
 

@@ -14,7 +14,7 @@ from dflow.runtime.loops import LoopSpec
 from dflow.runtime.part import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 3  # raised with every change of these classes; client and workers must agree
+PROTOCOL = 4  # raised with every change of these classes; client and workers must agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,8 @@ class Ask:
     queue: QueueSpec
     method: str
     arguments: tuple[Any, ...]
+    owner: str  # whose it is, and which operation's, for reports; "" if that is not known
+    op: str
 
 
 @dataclass(frozen=True, slots=True)

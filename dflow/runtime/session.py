@@ -179,12 +179,15 @@ class BaseSession:
         Ends after `steps` iterations, or, with steps=None, when an iteration ends with OutOfRangeError: the end of
         the input.  The values of the fetched tensors come back every `every` iterations: iterate over the loop.
         device: where the loop's body starts, by default the device with most of its operations.
+        Who stops iterating does not stop the loop: `loop.stop()` does.  TypeError or ValueError for wrong numbers.
         Returns a `Loop` at once; `loop.join()` waits for its end and raises what ended it.
         """
         self._check_usable()
         fetch_map = FetchMap(self._graph, fetches)
         if not fetch_map.elements:
             raise ValueError(f"there is nothing to repeat in {fetches!r}")
+        _check_count("steps", steps, 0)
+        _check_count("every", every, 1)
         deadline = self._deadline()
         label = name or fetch_map.elements[0].name.partition(":")[0]
         try:
@@ -292,6 +295,15 @@ class Session(BaseSession):
                 blocks.__exit__(*exc_info)
         finally:
             self.close()
+
+
+def _check_count(what: str, number: int | None, least: int) -> None:
+    if number is None:
+        return
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
+        raise TypeError(f"{what} must be an integer, got {number!r}")
+    if number < least:
+        raise ValueError(f"{what} must be at least {least}, got {number}")
 
 
 def _flat_feeds(feed_dict: dict[Any, Any] | None) -> list[tuple[Any, Any]]:

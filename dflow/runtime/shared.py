@@ -303,7 +303,7 @@ class SharedReader:
                 waiting = self._waiting.get(effect.ticket)
                 if isinstance(effect, NeedFile):
                     if waiting is not None and waiting[1] is not None:
-                        answers.append(partial(self._ask, effect.ticket, waiting[1]))
+                        answers.append(partial(self._ask, effect.ticket, waiting[0], waiting[1]))
                     else:
                         self._events.appendleft((partial(self._machine.no_file, _nobody_reads()), False))
                 elif waiting is None:
@@ -322,7 +322,7 @@ class SharedReader:
     def _settle(self, ticket: int, accepted: bool) -> None:
         self._add(partial(self._machine.acknowledge if accepted else self._machine.take_back, ticket))
 
-    def _ask(self, ticket: int, request_file: RequestFile) -> None:
+    def _ask(self, ticket: int, reply: Answer, request_file: RequestFile) -> None:
         done = threading.Event()
 
         def answer(outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
@@ -339,7 +339,10 @@ class SharedReader:
             if settle is not None:
                 settle(wanted)
 
-        withdraw = request_file(answer)
+        asker: Answer = answer
+        if isinstance(reply, (Pending, Answering)):  # a report of the queue says who reads
+            asker = Answering(answer, reply.owner, reply.op)
+        withdraw = request_file(asker)
         with self._lock:
             wanted = ticket in self._waiting
             if wanted and not done.is_set():

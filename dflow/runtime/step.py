@@ -167,7 +167,7 @@ class Step:
     def _waits(self) -> list[str]:
         """What the step waits for, in words: the queues that have attempts of its owner."""
         rows, until = self.process.queue_rows(), time.monotonic() + REPORT_TIMEOUT
-        asked = [self.process.ask_queue_rows(lane) for lane in self._lanes]
+        asked = [self.process.ask_queue_rows(lane) for lane in self.process.lanes()]
         for answer in asked:
             with suppress(OpError, TimeoutError):  # a report must not be worse than what it reports
                 rows += answer.result(max(0.0, until - time.monotonic()))

@@ -90,6 +90,12 @@ def test_only_the_workers_that_are_named_compute_and_push(session: df.Session, t
     assert set(path.read_text().split()) <= set(WORKERS[1:])
 
 
+def test_workers_that_are_not_there_are_refused(session: df.Session) -> None:
+    """Dask would wait for them for ever."""
+    with pytest.raises(ValueError, match=r"no workers \['/job:worker/task:99'\]; the cluster has .*/job:worker/task:1"):
+        df.data.enqueue_from(numbers(10), rows_queue("none"), session=session, workers=["/job:worker/task:99"])
+
+
 def test_a_bag_of_tuples_and_arrays_in_several_blocks(session: df.Session) -> None:
     with df.device(PS):
         queue = df.FIFOQueue(1000, [df.float32, df.int64], shapes=[[4], []], names=["x", "y"], shared_name="arrays")

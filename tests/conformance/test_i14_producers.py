@@ -291,3 +291,30 @@ def test_how_full_a_queue_is_is_asked_of_the_queue_as_there_are_no_summaries(tar
     share = tf.cast(queue.size(), tf.float32) / queue.spec.capacity
     with running(target) as (sess, _):
         until(lambda: sess.run(share) == 1.0)
+
+
+def test_sessions_count_epochs_for_themselves(target: str) -> None:
+    """I14.4; on a cluster, a program must not end because another one of the same names has read its files."""
+    producer = tf.train.range_input_producer(3, num_epochs=1, shuffle=False)
+    number = producer.dequeue()
+    with tf.Session(target) as first, tf.Session(target) as second:
+        for sess in (first, second):
+            sess.run(tf.local_variables_initializer())
+        for sess in (first, second):
+            coord = tf.train.Coordinator()
+            threads = tf.train.start_queue_runners(sess, coord)
+            assert [int(sess.run(number)) for _ in range(3)] == [0, 1, 2]
+            coord.request_stop()
+            coord.join(threads)
+
+
+def test_epochs_that_a_session_did_not_initialize_are_an_error(target: str) -> None:
+    """I14.4: also if another session of the same names did."""
+    producer = tf.train.range_input_producer(3, num_epochs=1)
+    with tf.Session(target) as first, tf.Session(target) as second:
+        first.run(tf.local_variables_initializer())
+        coord = tf.train.Coordinator()
+        threads = tf.train.start_queue_runners(second, coord)
+        with pytest.raises(tf.errors.FailedPreconditionError, match="epochs"):
+            coord.join(threads)
+        assert second.run(producer.is_closed())

@@ -142,3 +142,11 @@ def test_a_coordinator_block_ends_loops_that_would_go_on_for_ever(target: str, t
         for _ in range(3):
             assert len(sess.run(take)) == 20
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_a_deadline_of_a_read_says_which_queue_of_files_it_waits_for(target: str) -> None:
+    names = tf.FIFOQueue(1, tf.string, (), name="names")
+    key, _ = tf.TextLineReader().read(names, name="first_line")
+    late = pytest.raises(tf.errors.DeadlineExceededError, match=r"(?s)'names'.*first_line")
+    with tf.Session(target) as sess, late:
+        sess.run(key, options=tf.RunOptions(timeout_in_ms=2000))

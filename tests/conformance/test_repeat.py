@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -245,3 +246,20 @@ def test_a_loop_of_one_session_feeds_a_loop_of_another_one(cluster: EmbeddedClus
                 producer.run(mine.close())
             assert consuming.join(60) == 50
             assert consumer.run(total) == sum(range(1, 51))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"every": 0}, ValueError),
+        ({"every": -5}, ValueError),
+        ({"steps": -1}, ValueError),
+        ({"every": 2.5}, TypeError),
+        ({"steps": 1.5}, TypeError),
+        ({"steps": True}, TypeError),
+        ({"steps": "x"}, TypeError),
+    ],
+)
+def test_wrong_numbers_are_refused_at_once(wrong: dict[str, Any], error: type[Exception], target: str) -> None:
+    with tf.Session(target) as sess, pytest.raises(error, match=next(iter(wrong))):
+        sess.repeat(tf.no_op(), **wrong)

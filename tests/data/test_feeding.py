@@ -270,3 +270,8 @@ def test_batches_of_rows_are_bounded_in_bytes_and_the_last_one_is_marked() -> No
     assert [last for _, last in found] == [False, False, False, True]
     assert [len(batch[0]) for batch, _ in batches_of([numbers], 1)] == [1] * 10
     assert list(batches_of([numbers[:0]], 300)) == []
+
+
+def test_a_local_session_has_no_workers_to_name() -> None:
+    with df.Session() as session, pytest.raises(ValueError, match="local session has no workers"):
+        df.data.enqueue_from(da.arange(6), df.FIFOQueue(9, [df.int64], shapes=[[]]), session=session, workers=["x"])

@@ -13,7 +13,7 @@ import fsspec
 import pytest
 
 import dflow as df
-from dflow.errors import DataLossError
+from dflow.errors import DataLossError, FailedPreconditionError
 from dflow.readers import tfrecord
 from dflow.readers.tfrecord import TFRecordReader, TFRecords
 from dflow.readers.tfrecord_framing import framed, num_whole
@@ -245,3 +245,15 @@ def test_no_payload_is_looked_at_twice(sizes: range, tmp_path: Path, monkeypatch
     form.close()
     assert found == [payloads[i : i + 16] for i in range(0, 96, 16)]
     assert sum(looks) == 96
+
+
+def test_a_quarantine_file_that_cannot_be_written_is_the_error(tmp_path: Path) -> None:
+    path = tmp_path / "broken"
+    path.write_bytes(b"\0" * 30 + framed(b"good"))
+    form = TFRecords(on_corrupt=str(tmp_path / "nowhere" / "kept"))
+    form.open(str(path))
+    try:
+        with pytest.raises(FailedPreconditionError, match="nowhere/kept"):
+            form.read()
+    finally:
+        form.close()

@@ -170,7 +170,7 @@ def test_a_request_that_cannot_be_pickled_fails_here(kind: str) -> None:
     async def test() -> None:
         async with Pair(kind) as pair:
             pair.lane.send(m.Start("session", "d", 0, STEP, 0, [(0, bad)]))
-            pair.lane.send(m.Ask(5, "session", "d", bad, "dequeue", ()))
+            pair.lane.send(m.Ask(5, "session", "d", bad, "dequeue", (), "", ""))
             pair.lane.send(m.InstallLoop(bad, 6))
             start, ask, install = await pair.here.wait_for(3)
             assert isinstance(start, m.Failed)

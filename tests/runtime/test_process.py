@@ -76,7 +76,7 @@ def test_a_session_begins_with_its_clients_lane_and_ends_with_it(process: Any, l
 def test_an_ask_for_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
     other = TestLane()
     close(process, lane)
-    process.received(other, m.Ask(3, "session", DEVICE, NAMES, "dequeue", ()))
+    process.received(other, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "", ""))
     answer = other.next()
     assert isinstance(answer.outcome, AbortedError)
     assert "session session is not known" in answer.outcome.message
@@ -90,7 +90,7 @@ def test_an_ask_is_answered_once_and_withdrawn_with_its_lane(process: Any, lane:
     other = TestLane()
     queue = process.hosts[DEVICE].machine(NAMES, "session")
     for number in (3, 4, 5):
-        process.received(other, m.Ask(number, "session", DEVICE, NAMES, "dequeue", ()))
+        process.received(other, m.Ask(number, "session", DEVICE, NAMES, "dequeue", (), "", ""))
     queue.attempt(lambda *answer: None, "enqueue", (np.float32(1),))
     assert (other.next().number, len(process.served)) == (3, 2)
     process.received(other, m.Withdraw(4))
