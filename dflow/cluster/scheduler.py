@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
-from distributed.comm import connect, normalize_address
+from distributed.comm import get_address_host_port, normalize_address
 from distributed.core import rpc
 from distributed.security import Security
 from distributed.utils import format_dashboard_link
 
 HANDSHAKE_SECONDS = 1.0
+RETRY_SECONDS = 0.05  # between two looks whether a scheduler has started
 
 
 def call(address: str, operation: str, timeout: float = 5.0) -> Any:
@@ -35,23 +37,33 @@ async def _call(address: str, operation: str, timeout: float) -> Any:
 def is_refused(address: str, patience: float) -> bool:
     """Does nobody listen at the address?  Tries for `patience` seconds: a scheduler may be about to start.
 
-    False for any other trouble, which whoever connects next will meet.  ValueError for an address that is none.
+    False for any other trouble, which whoever connects next will meet, and for addresses that are no TCP ports.
+    ValueError for an address that is none.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="dflow-call") as pool:
         return pool.submit(asyncio.run, _is_refused(address, patience)).result()
 
 
 async def _is_refused(address: str, patience: float) -> bool:
-    try:
-        async with asyncio.timeout(patience + HANDSHAKE_SECONDS):  # `connect` alone waits for a handshake for ever
-            comm = await connect(address, timeout=patience, **_connection_args())
-        comm.abort()
-    except OSError as error:
-        found: BaseException | None = error
-        while found is not None and not isinstance(found, ConnectionRefusedError):
-            found = found.__cause__
-        return found is not None
-    return False
+    """By a bare connection: what Dask's `connect` raises is only what its last attempt met, perhaps the end of its time."""
+    scheme, _, _ = full_address(address).partition("://")
+    if scheme not in ("tcp", "tls"):
+        return False
+    host, port = get_address_host_port(address)
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                _, writer = await asyncio.open_connection(host, port)
+        except ConnectionRefusedError:
+            if time.monotonic() >= deadline:
+                return True
+            await asyncio.sleep(RETRY_SECONDS)
+        except OSError:
+            return False
+        else:
+            writer.close()
+            return False
 
 
 def _connection_args() -> dict[str, Any]:
