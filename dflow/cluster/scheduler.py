@@ -45,7 +45,7 @@ def is_refused(address: str, patience: float) -> bool:
 
 
 async def _is_refused(address: str, patience: float) -> bool:
-    """By a bare connection: what Dask's `connect` raises is only what its last attempt met, perhaps the end of its time."""
+    """By a bare connection: Dask's `connect` raises what its last attempt met, perhaps the end of its time."""
     scheme, _, _ = full_address(address).partition("://")
     if scheme not in ("tcp", "tls"):
         return False
