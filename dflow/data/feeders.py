@@ -16,7 +16,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from dflow.data.push import Attempt, Push, push_partition
 from dflow.errors import OpError, UnavailableError
-from dflow.runtime.dask_client import FutureCancelled, task_of, when_done
+from dflow.runtime.dask_client import FutureCancelled, cancel_tasks, task_of, when_done
 from dflow.runtime.failures import as_op_error
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ class ClusterFeeder:
             while flying:
                 finished(self._next(flying))
         finally:
-            if flying and self._client.status == "running":  # otherwise the scheduler lets go of them itself
-                self._client.cancel(list(flying.values()), force=True, reason="feeding-ended")
+            if flying:
+                cancel_tasks(self._client, list(flying.values()))
 
     def stop(self, error: OpError) -> None:
         self._ended.put((-1, error))

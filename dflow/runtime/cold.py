@@ -28,7 +28,7 @@ from dflow.compile import CallPlan, Plan, Segment
 from dflow.errors import CancelledError, DeadlineExceededError, OpError, OutOfRangeError, UnavailableError
 from dflow.runtime import messages as m
 from dflow.runtime.cold_part import ColdPart, SegmentResult
-from dflow.runtime.dask_client import FutureCancelled, when_done
+from dflow.runtime.dask_client import FutureCancelled, cancel_tasks, when_done
 from dflow.runtime.deadline import answered
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.part import StepId
@@ -138,7 +138,7 @@ class ColdStep(Step):
     def _cancel_parts(self, error: BaseException) -> None:
         super()._cancel_parts(error)
         if self._futures:
-            self._client.cancel(self._futures, force=True)
+            cancel_tasks(self._client, self._futures)
 
 
 def segment_tasks(plan: Plan, step: StepId) -> dict[int, Delayed]:

@@ -9,14 +9,29 @@ tests/runtime/test_dask_client.py tells when Dask changes one of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from dask._task_spec import Task, TaskRef
 
-__all__ = ["FutureCancelled", "ask_scheduler", "connection_args", "event_loop", "is_connected", "task_of", "when_done"]
+from dflow.runtime.deadline import Deadline
+
+__all__ = [
+    "FutureCancelled",
+    "ask_scheduler",
+    "cancel_tasks",
+    "connection_args",
+    "event_loop",
+    "is_connected",
+    "task_of",
+    "when_done",
+]
+
+CLOSED_AFTER = 1.0  # seconds in which a call notices that another thread has closed its client
 
 
 def ask_scheduler(client: Any, handler: str, *, timeout: float | None = None, **arguments: Any) -> Any:
@@ -25,9 +40,44 @@ def ask_scheduler(client: Any, handler: str, *, timeout: float | None = None, **
     OSError if the scheduler is gone: at once if the client has noticed that already; TimeoutError after `timeout`
     seconds.
     """
-    if not is_connected(client):  # an RPC would try to connect for 30 s
-        raise OSError("the connection to it was lost")
-    return client.sync(getattr(client.scheduler, handler), callback_timeout=timeout, **arguments)
+    deadline = Deadline(timeout)
+    asked: Future[Any] | None = None
+    while is_connected(client):  # an RPC would try to connect for 30 s
+        asked = asked or on_loop(client, partial(getattr(client.scheduler, handler), **arguments))
+        left = deadline.left()
+        try:
+            return asked.result(CLOSED_AFTER if left is None else min(CLOSED_AFTER, left))
+        except TimeoutError:
+            if asked.done() or left == 0.0:
+                asked.cancel()
+                raise
+        except FutureCancelled:
+            break
+    raise OSError("the connection to it was lost")
+
+
+def cancel_tasks(client: Any, futures: Sequence[Any]) -> None:
+    """Cancel tasks, without waiting for it; nothing happens if the client is closed, whose tasks end anyway."""
+    with suppress(OSError):
+        on_loop(client, partial(client.cancel, futures, asynchronous=True, force=True))
+
+
+def on_loop(client: Any, call: Callable[[], Coroutine[Any, Any, Any]]) -> Future[Any]:
+    """Start `call()` in the event loop of a client; OSError if that has ended.
+
+    `Client.sync`, and so each method that waits, never returns if another thread closes the client at that moment: the
+    loop ends before it comes to the call.  Nor does what this gives have a result then.
+    """
+
+    async def awaited() -> Any:
+        return await call()
+
+    waits = awaited()
+    try:
+        return asyncio.run_coroutine_threadsafe(waits, event_loop(client))
+    except RuntimeError as error:
+        waits.close()
+        raise OSError("the client is closed") from error
 
 
 def is_connected(client: Any) -> bool:
@@ -71,4 +121,7 @@ def when_done(client: Any, future: Any, call: Callable[[Any], None]) -> None:
         else:
             call(found.exception() or found.result())
 
-    asyncio.run_coroutine_threadsafe(gathered(), event_loop(client)).add_done_callback(ended)
+    try:
+        on_loop(client, gathered).add_done_callback(ended)
+    except OSError:
+        call(FutureCancelled(str(future.key)))

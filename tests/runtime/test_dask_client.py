@@ -21,7 +21,7 @@ from distributed.core import rpc
 from distributed.utils import format_dashboard_link
 
 from dflow.runtime import dask_client
-from tests.cluster.helpers import eventually
+from tests.cluster.helpers import Background, eventually
 
 pytestmark = pytest.mark.timeout(60)
 PATIENCE = 10  # seconds; of a test that fails
@@ -96,7 +96,7 @@ def test_a_handler_that_is_added_to_the_scheduler_is_called_with_its_arguments(
 
 
 def test_a_question_to_the_scheduler_ends_at_its_time_limit(client: Client, scheduler: Scheduler) -> None:
-    """`callback_timeout` of `client.sync` is a TimeoutError."""
+    """With a TimeoutError; the client stays connected."""
     scheduler.handlers["contract_slow"] = asyncio.Event().wait
     with pytest.raises(TimeoutError):
         dask_client.ask_scheduler(client, "contract_slow", timeout=0.05)
@@ -111,6 +111,34 @@ def test_a_client_that_is_closed_is_not_connected_and_asks_nobody(cluster: Local
     assert not dask_client.is_connected(client)
     with pytest.raises(OSError, match="lost"):
         dask_client.ask_scheduler(client, "identity")
+
+
+def test_who_asks_or_cancels_while_another_thread_closes_the_client_is_not_left_waiting(
+    cluster: LocalCluster, scheduler: Scheduler
+) -> None:
+    """`Client.sync`, which `Client.cancel` uses, waits for ever if the loop ends before it comes to the call."""
+    asked = threading.Event()
+
+    async def answers_never() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    scheduler.handlers["contract_never"] = answers_never
+    client = Client(cluster.scheduler_address, set_as_default=False)
+    future = client.submit(abs, -4, pure=False)
+    asker = Background(lambda: dask_client.ask_scheduler(client, "contract_never"))
+    assert asked.wait(PATIENCE)
+    released, stands = threading.Event(), threading.Event()
+    dask_client.event_loop(client).call_soon_threadsafe(lambda: (stands.set(), released.wait(PATIENCE)))
+    assert stands.wait(PATIENCE)
+    dask_client.cancel_tasks(client, [future])  # returns although the loop stands still
+    released.set()
+    client.close()
+    assert isinstance(asker.result(PATIENCE), OSError)
+    dask_client.cancel_tasks(client, [future])
+    found: SimpleQueue[Any] = SimpleQueue()
+    dask_client.when_done(client, future, found.put)
+    assert isinstance(found.get(timeout=PATIENCE), dask_client.FutureCancelled)
 
 
 def test_a_client_that_loses_its_connection_cancels_its_futures_at_once(gate: type[Gate]) -> None:
