@@ -15,8 +15,10 @@ from tests.cluster.helpers import W0, Background, Look, Tap, eventually, limit
 pytestmark = pytest.mark.timeout(60)
 
 INTERRUPTED = """
+import signal
 import sys
 import dflow as df
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
 with df.device("/job:ps/task:0/cpu:0"):
     q = df.FIFOQueue(100, ["float32"], shapes=[[]], shared_name={name!r})
 taken = q.dequeue()
