@@ -16,7 +16,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from dflow.data.push import Attempt, Push, push_partition
 from dflow.errors import OpError, UnavailableError
-from dflow.runtime.dask_client import FutureCancelled, cancel_tasks, task_of, when_done
+from dflow.runtime.dask_client import FutureCancelled, Watch, task_of
 from dflow.runtime.failures import as_op_error
 
 if TYPE_CHECKING:
@@ -68,9 +68,17 @@ class ClusterFeeder:
     """By Dask tasks, a few at a time, so that memory holds few partitions, however many wait for room."""
 
     def __init__(
-        self, client: Client, push: Push, parts: Parts, collection: Any, most: int, workers: Sequence[str] | None
+        self,
+        client: Client,
+        watch: Watch,
+        push: Push,
+        parts: Parts,
+        collection: Any,
+        most: int,
+        workers: Sequence[str] | None,
     ) -> None:
         self._client = client
+        self._watch = watch
         self._collection = collection  # what the cluster keeps of it stays there until the end
         self._most = most
         self._workers = workers  # that may compute and push; None: all
@@ -89,7 +97,7 @@ class ClusterFeeder:
                 finished(self._next(flying))
         finally:
             if flying:
-                cancel_tasks(self._client, list(flying.values()))
+                self._watch.cancel(list(flying.values()))
 
     def stop(self, error: OpError) -> None:
         self._ended.put((-1, error))
@@ -109,7 +117,7 @@ class ClusterFeeder:
         culled = HighLevelGraph.merge(*[part.dask for part in parts]).cull([part.key for part in parts])
         graph = HighLevelGraph({**culled.layers, key: {key: task}}, {**culled.dependencies, key: set(culled.layers)})
         future: Future[Any] = self._client.compute(Delayed(key, graph), optimize_graph=False, workers=self._workers)
-        when_done(self._client, future, lambda found: self._ended.put((number, found)))
+        self._watch.when_done(future, lambda found: self._ended.put((number, found)))
         return future
 
 

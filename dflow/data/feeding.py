@@ -69,7 +69,9 @@ def enqueue_from(
     feeder: Feeder
     if session.target:
         count = len(workers or {device.address for device in backend.devices().devices if not device.lost})
-        feeder = ClusterFeeder(backend.client, push, source.parts, collection, IN_FLIGHT * count, workers)
+        feeder = ClusterFeeder(
+            backend.client, backend.watch, push, source.parts, collection, IN_FLIGHT * count, workers
+        )
     else:
         feeder = LocalFeeder(backend.process, push, source.parts)
 

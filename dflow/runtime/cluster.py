@@ -36,11 +36,11 @@ from dflow.runtime.cold import ColdStep
 from dflow.runtime.config import ConfigProto
 from dflow.runtime.dask_client import (
     FutureCancelled,
+    Watch,
     ask_scheduler,
     connection_args,
     event_loop,
     is_connected,
-    when_done,
 )
 from dflow.runtime.deadline import NEVER, Deadline, answered
 from dflow.runtime.extension import DflowExtension
@@ -71,6 +71,7 @@ class ClusterBackend:
         except BaseException:
             self.client.close()
             raise
+        self.watch = Watch(self.client)
         self.process = Process(self.session, self._open_lane)
         self.process.on_lane_closed = self._lane_closed
         self.process.on_loop_report = self._report
@@ -181,7 +182,7 @@ class ClusterBackend:
         if plan.number in self._warm and settings.hot_runs():
             return Step(self.process, self.session, plan.call(), self._numbers).run(feeds, deadline)
         self._actors.keep(plan)
-        step = ColdStep(self.process, self.session, plan, self._numbers, self.client)
+        step = ColdStep(self.process, self.session, plan, self._numbers, self.client, self.watch)
         try:
             return step.run(feeds, deadline)
         finally:
@@ -211,7 +212,7 @@ class ClusterBackend:
             loop.stop()
             loop.ended(None, error)
             raise
-        when_done(self.client, future, partial(_loop_ended, self.client, loop))
+        self.watch.when_done(future, partial(_loop_ended, self.client, loop))
 
     def _report(self, report: m.LoopReport) -> None:
         loop = self._loops.get(report.loop)
@@ -232,29 +233,26 @@ class ClusterBackend:
         self._closed = True
         error = CancelledError(None, None, "Session::Close: the run was cancelled, its session was closed")
         self.process.closing = error
-        for loop in list(self._loops.values()):
-            if not loop.done():
-                loop.stopper(error)
         for step in list(self.process.steps.values()):
             step.cancel(error)
-        for lane in self.process.lanes():
-            lane.send(m.EndSession(self.session))
         for loop in list(self._loops.values()):
             loop.ended(None, error)
+        self.watch.close()
+        for lane in self.process.lanes():
+            lane.send(m.EndSession(self.session))
         self.process.close()
         self.client.close()
 
 
-def run_loop(session: str, name: str) -> tuple[int, OpError | None]:
-    """The Dask task of a loop, on the worker of its home device."""
+def run_loop(session: str, name: str) -> tuple[int | None, OpError | None]:
+    """The Dask task of a loop, on the worker of its home device: how many steps it did, and what ended it quietly."""
     from distributed import secede
 
     plugin = current_plugin()
     run: LoopRun | None = plugin.process.loops.get((session, name))
-    if run is None or not run.claim():
-        raise UnavailableError(
-            None, None, f"the loop {name!r} was lost with its worker, or its session ended; it is not started again"
-        )
+    if run is None or not run.claim():  # no failure of this task: that would be a traceback in the worker's log
+        fact = f"the loop {name!r} was lost with its worker, or its session ended; it is not started again"
+        return None, UnavailableError(None, None, fact)
     secede()
     key = plugin.current_key()
     plugin.watch(key, run.stop)

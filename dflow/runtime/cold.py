@@ -28,7 +28,7 @@ from dflow.compile import CallPlan, Plan, Segment
 from dflow.errors import CancelledError, DeadlineExceededError, OpError, OutOfRangeError, UnavailableError
 from dflow.runtime import messages as m
 from dflow.runtime.cold_part import ColdPart, SegmentResult
-from dflow.runtime.dask_client import FutureCancelled, cancel_tasks, when_done
+from dflow.runtime.dask_client import FutureCancelled, Watch
 from dflow.runtime.deadline import answered
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.part import StepId
@@ -79,10 +79,13 @@ def run_segment(
 class ColdStep(Step):
     """One cold run, as its owner sees it."""
 
-    def __init__(self, process: Process, session: str, plan: Plan, numbers: StepNumbers, client: Client) -> None:
+    def __init__(
+        self, process: Process, session: str, plan: Plan, numbers: StepNumbers, client: Client, watch: Watch
+    ) -> None:
         super().__init__(process, session, plan.call(), numbers)
         self._plan = plan
         self._client = client
+        self._watch = watch
         self._futures: list[Future[Any]] = []
 
     def _start(self, fed: dict[int, Any]) -> None:
@@ -94,7 +97,7 @@ class ColdStep(Step):
         self._futures = futures
         self._open = len(futures)
         for index, future in zip(wanted, futures, strict=True):
-            when_done(self._client, future, partial(self._ended, index))
+            self._watch.when_done(future, partial(self._ended, index))
 
     def _ended(self, index: int, found: SegmentResult | BaseException) -> None:
         self._inbox.put(partial(self._arrived, index, found))
@@ -138,7 +141,7 @@ class ColdStep(Step):
     def _cancel_parts(self, error: BaseException) -> None:
         super()._cancel_parts(error)
         if self._futures:
-            cancel_tasks(self._client, self._futures)
+            self._watch.cancel(self._futures)
 
 
 def segment_tasks(plan: Plan, step: StepId) -> dict[int, Delayed]:

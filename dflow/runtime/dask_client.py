@@ -9,9 +9,10 @@ tests/runtime/test_dask_client.py tells when Dask changes one of them.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError as FutureCancelled
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -22,13 +23,12 @@ from dflow.runtime.deadline import Deadline
 
 __all__ = [
     "FutureCancelled",
+    "Watch",
     "ask_scheduler",
-    "cancel_tasks",
     "connection_args",
     "event_loop",
     "is_connected",
     "task_of",
-    "when_done",
 ]
 
 CLOSED_AFTER = 1.0  # seconds in which a call notices that another thread has closed its client
@@ -54,12 +54,6 @@ def ask_scheduler(client: Any, handler: str, *, timeout: float | None = None, **
         except FutureCancelled:
             break
     raise OSError("the connection to it was lost")
-
-
-def cancel_tasks(client: Any, futures: Sequence[Any]) -> None:
-    """Cancel tasks, without waiting for it; nothing happens if the client is closed, whose tasks end anyway."""
-    with suppress(OSError):
-        on_loop(client, partial(client.cancel, futures, asynchronous=True, force=True))
 
 
 def on_loop(client: Any, call: Callable[[], Coroutine[Any, Any, Any]]) -> Future[Any]:
@@ -105,23 +99,59 @@ def task_of(key: str, function: Callable[..., Any], *arguments: Any, after: Sequ
     return Task(key, function, *arguments, *[TaskRef(other) for other in after])
 
 
-def when_done(client: Any, future: Any, call: Callable[[Any], None]) -> None:
-    """Call `call(result or exception)` once, in some thread, when a task has ended and its result is in this process.
+class Watch:
+    """Tells how the tasks of a client end, each once, in some thread."""
 
-    `Future.add_done_callback` is not enough: a result may be lost between the callback and `future.result()`, which
-    then waits, perhaps for ever, in the one thread that all callbacks of a process share.
-    """
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._waiting: dict[int, Callable[[Any], None]] = {}  # whom to tell of the tasks that have not ended
+        self._numbers = itertools.count()
+        self._gathers: set[Future[Any]] = set()  # results that are on their way
+        self._closed = False
 
-    async def gathered() -> Any:
-        return await client.gather(future, asynchronous=True)
+    def when_done(self, future: Any, call: Callable[[Any], None]) -> None:
+        """Call `call(result or exception)` when a task has ended and its result is here.
 
-    def ended(found: Future[Any]) -> None:
-        if found.cancelled():
-            call(FutureCancelled(str(future.key)))
+        `future.result()` in a callback is not enough: a result may be lost meanwhile, and the one thread that all
+        callbacks of a process share would wait for it, perhaps for ever.
+        """
+        number = next(self._numbers)
+        self._waiting[number] = call
+        future.add_done_callback(partial(self._gather, number))
+
+    def _gather(self, number: int, future: Any) -> None:
+        if self._closed:
+            self._tell(number, FutureCancelled(str(future.key)))
+            return
+        try:
+            gather = on_loop(self._client, partial(self._client.gather, future, asynchronous=True))
+        except OSError:
+            self._tell(number, FutureCancelled(str(future.key)))
         else:
-            call(found.exception() or found.result())
+            self._gathers.add(gather)
+            gather.add_done_callback(partial(self._gathered, number))
 
-    try:
-        on_loop(client, gathered).add_done_callback(ended)
-    except OSError:
-        call(FutureCancelled(str(future.key)))
+    def _gathered(self, number: int, found: Future[Any]) -> None:
+        self._gathers.discard(found)
+        self._tell(number, FutureCancelled() if found.cancelled() else found.exception() or found.result())
+
+    def _tell(self, number: int, found: Any) -> None:
+        call = self._waiting.pop(number, None)
+        if call is not None:
+            call(found)
+
+    def cancel(self, futures: Sequence[Any]) -> None:
+        """Cancel tasks, without waiting for it; nothing happens if the client is closed, whose tasks end anyway."""
+        with suppress(OSError):
+            on_loop(self._client, partial(self._client.cancel, futures, asynchronous=True, force=True))
+
+    def close(self) -> None:
+        """To be done before anything ends the tasks, and before the client is closed: all are told of as cancelled.
+
+        The scheduler lets go of the results then, and the client would warn of each that it still asks for.  So no
+        other one is asked for, and those that are on their way are waited for.
+        """
+        self._closed = True
+        wait(list(self._gathers), CLOSED_AFTER)
+        for number in list(self._waiting):
+            self._tell(number, FutureCancelled("the session was closed"))

@@ -15,8 +15,6 @@ import pytest
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
 
-pytestmark = pytest.mark.timeout(90)
-
 SUBMIT = [sys.executable, "-m", "dflow", "submit"]
 PTY = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 

@@ -28,7 +28,7 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])  # what runs on the 
 PS = "/job:ps/task:0/cpu:0"
 W0 = "/job:worker/task:0/cpu:0"
 W1 = "/job:worker/task:1/cpu:0"
-PATIENCE = 20.0  # seconds; what these tests wait for takes milliseconds, or a worker's restart
+PATIENCE = 40.0  # seconds; what these tests wait for takes milliseconds, or a worker's restart
 
 
 def eventually(condition: Callable[[], Any], what: Callable[[], Any] = lambda: "", timeout: float = PATIENCE) -> Any:

@@ -10,8 +10,6 @@ import dflow as df
 from dflow.cluster import EmbeddedCluster
 from tests.cluster.helpers import PS, W0, Look, Tap, eventually
 
-pytestmark = pytest.mark.timeout(60)
-
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:

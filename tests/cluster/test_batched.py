@@ -12,8 +12,6 @@ import dflow as df
 from dflow.cluster import EmbeddedCluster
 from tests.cluster.helpers import PATIENCE, PS, W0, Look, eventually, limit
 
-pytestmark = pytest.mark.timeout(90)
-
 N = 30_000
 
 

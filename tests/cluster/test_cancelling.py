@@ -12,8 +12,6 @@ from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
 from tests.cluster.helpers import W0, Background, Look, Tap, eventually, limit
 
-pytestmark = pytest.mark.timeout(60)
-
 INTERRUPTED = """
 import signal
 import sys

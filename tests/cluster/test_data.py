@@ -19,7 +19,6 @@ from tests.cluster.helpers import PATIENCE, PS, Background, Clients, Look, event
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # what runs on the workers
 
-pytestmark = pytest.mark.timeout(90)
 
 WORKERS = ["/job:ps/task:0", "/job:worker/task:0", "/job:worker/task:1"]
 

@@ -17,8 +17,6 @@ from dflow.runtime.cold import ColdStep
 from dflow.runtime.deadline import NEVER, Deadline
 from tests.cluster.helpers import PS, Look, Tap, eventually, limit, stop
 
-pytestmark = pytest.mark.timeout(60)
-
 PS_WORKER = "/job:ps/task:0"
 SOON = 0.5  # seconds; well under what Dask or a lane waits by itself
 

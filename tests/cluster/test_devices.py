@@ -9,8 +9,6 @@ import dflow as df
 from dflow.cluster import EmbeddedCluster
 from tests.cluster.helpers import PS, W0, Background, Look, Tap, eventually
 
-pytestmark = pytest.mark.timeout(60)
-
 CPU = "/job:worker/replica:0/task:{}/device:CPU:0"
 
 

@@ -15,8 +15,6 @@ from dflow.cluster import EmbeddedCluster, target
 from dflow.cluster.process import child_environment
 from dflow.errors import DeadlineExceededError, UnavailableError
 
-pytestmark = pytest.mark.timeout(90)
-
 PS, WORKER = "/job:ps/task:0", "/job:worker/task:0"
 STARTER = """
 import signal

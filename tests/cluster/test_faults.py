@@ -13,8 +13,6 @@ from dflow.runtime.cluster import run_loop
 from dflow.runtime.cold import run_segment
 from tests.cluster.helpers import PS, W0, W1, Background, Clients, Look, Tap, eventually, limit, shared_queue, stop
 
-pytestmark = pytest.mark.timeout(90)
-
 PS_WORKER, WORKER0 = "/job:ps/task:0", "/job:worker/task:0"
 
 COLD_ENQUEUE = """
@@ -184,7 +182,7 @@ def test_a_loop_ends_when_its_worker_dies_and_does_not_start_again(
     again = look.client.submit(
         run_loop, loop.spec.session, loop.spec.name, resources={loop.spec.home: 1e-3}, pure=False
     )
-    assert isinstance(again.exception(10), df.errors.UnavailableError)
+    assert isinstance(again.result(10)[1], df.errors.UnavailableError)
     address = look.address(WORKER0)
     cluster.kill_worker(WORKER0)
     with pytest.raises(df.errors.UnavailableError, match=r"loop 'fill'") as caught:

@@ -9,8 +9,6 @@ import dflow as df
 from dflow.cluster import EmbeddedCluster
 from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, limit, stop
 
-pytestmark = pytest.mark.timeout(60)
-
 WAITER = """
 q = queue({name!r})
 taken = q.dequeue()
@@ -95,16 +93,18 @@ def test_what_is_lent_to_a_consumer_on_another_worker_goes_back_when_that_dies(
     address = look.address(name)
     run = Background(lambda: session.run(consumed))
     look.waits(tap.name)
-    look.process_of(name).suspend()
+    stop(look.process_of(name))
     tap.put(1)
     eventually(lambda: tap.size() == 0)
     cluster.kill_worker(name)
-    error = run.result()
-    assert isinstance(error, df.errors.UnavailableError)
-    assert address in str(error)
-    assert tap.take() == 1
-    cluster.start_worker(name)
-    cluster.wait_for_workers()
+    try:
+        error = run.result()
+        assert isinstance(error, df.errors.UnavailableError)
+        assert address in str(error)
+        assert tap.take() == 1
+    finally:
+        cluster.start_worker(name)
+        cluster.wait_for_workers()
 
 
 @pytest.mark.parametrize("consumer", ["worker", "ps", "caller"])

@@ -8,8 +8,6 @@ import dflow as df
 from dflow.cluster import EmbeddedCluster
 from tests.cluster.helpers import W0, W1, Background, Clients, Look, Tap, eventually, limit
 
-pytestmark = pytest.mark.timeout(90)
-
 WORKER0 = "/job:worker/task:0"
 
 ENQUEUES = """

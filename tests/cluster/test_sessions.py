@@ -16,8 +16,6 @@ from dflow.runtime import plans
 from dflow.runtime.cluster import ClusterBackend
 from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, stop
 
-pytestmark = pytest.mark.timeout(60)
-
 READER = """
 with df.device("/job:ps/task:0/cpu:0"):
     names = df.FIFOQueue(10, ["string"], shapes=[[]], shared_name={names!r})

@@ -131,14 +131,11 @@ def test_who_asks_or_cancels_while_another_thread_closes_the_client_is_not_left_
     released, stands = threading.Event(), threading.Event()
     dask_client.event_loop(client).call_soon_threadsafe(lambda: (stands.set(), released.wait(PATIENCE)))
     assert stands.wait(PATIENCE)
-    dask_client.cancel_tasks(client, [future])  # returns although the loop stands still
+    dask_client.Watch(client).cancel([future])  # returns although the loop stands still
     released.set()
     client.close()
     assert isinstance(asker.result(PATIENCE), OSError)
-    dask_client.cancel_tasks(client, [future])
-    found: SimpleQueue[Any] = SimpleQueue()
-    dask_client.when_done(client, future, found.put)
-    assert isinstance(found.get(timeout=PATIENCE), dask_client.FutureCancelled)
+    dask_client.Watch(client).cancel([future])
 
 
 def test_a_client_that_loses_its_connection_cancels_its_futures_at_once(gate: type[Gate]) -> None:
@@ -150,7 +147,7 @@ def test_a_client_that_loses_its_connection_cancels_its_futures_at_once(gate: ty
         ) as cluster,
         Client(cluster.scheduler_address, set_as_default=False) as client,
     ):
-        dask_client.when_done(client, client.submit(blocks), found.put)
+        dask_client.Watch(client).when_done(client.submit(blocks), found.put)
         assert gate.began.wait(PATIENCE)
         inside(cluster.scheduler, lambda: [comm.abort() for comm in list(cluster.scheduler._comms)])
         assert isinstance(found.get(timeout=PATIENCE), CancelledFuture)
@@ -181,17 +178,33 @@ def test_the_event_loop_of_a_client_and_of_a_worker_is_asyncios(client: Client, 
 def test_the_end_of_a_task_is_told_once_with_its_result_its_exception_or_its_cancellation(
     client: Client, gate: type[Gate]
 ) -> None:
-    """`client.gather(asynchronous=True)` outside of the client's own tasks."""
+    """`Future.add_done_callback`, and `client.gather(asynchronous=True)` outside of the client's own tasks."""
     found: SimpleQueue[Any] = SimpleQueue()
-    dask_client.when_done(client, client.submit(abs, -3, pure=False), found.put)
+    dask_client.Watch(client).when_done(client.submit(abs, -3, pure=False), found.put)
     assert found.get(timeout=PATIENCE) == 3
-    dask_client.when_done(client, client.submit(abs, "x", pure=False), found.put)
+    dask_client.Watch(client).when_done(client.submit(abs, "x", pure=False), found.put)
     assert isinstance(found.get(timeout=PATIENCE), TypeError)
     future = client.submit(blocks)
-    dask_client.when_done(client, future, found.put)
+    dask_client.Watch(client).when_done(future, found.put)
     assert gate.began.wait(PATIENCE)
     client.cancel([future], force=True)
     assert isinstance(found.get(timeout=PATIENCE), dask_client.FutureCancelled)
+
+
+def test_a_watch_that_is_closed_tells_of_a_cancelled_task_once_and_leaves_the_task_alone(
+    client: Client, gate: type[Gate]
+) -> None:
+    found: SimpleQueue[Any] = SimpleQueue()
+    watch, future = dask_client.Watch(client), client.submit(blocks)
+    watch.when_done(future, found.put)
+    assert gate.began.wait(PATIENCE)
+    watch.close()
+    assert isinstance(found.get(timeout=PATIENCE), dask_client.FutureCancelled)
+    gate.opened.set()
+    assert future.result(PATIENCE) == future.key
+    dask_client.Watch(client).when_done(future, found.put)  # its call comes after what the other one would do
+    assert found.get(timeout=PATIENCE) == future.key
+    assert found.empty()
 
 
 def test_an_actor_can_be_made_again_for_another_client(client: Client) -> None:
