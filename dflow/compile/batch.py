@@ -47,8 +47,10 @@ def batch_body(plan: Plan) -> BatchBody | None:
     read, enqueue = found
     others = [segment for segment in plan.segments if segment is not read and segment is not enqueue]
     for segment in others:
-        _check(segment, read)
-    return _joined(read, others, enqueue)
+        _check_place(segment, read)
+    body = _joined(read, others, enqueue)
+    _check_rules(body)
+    return body
 
 
 def _read_and_enqueue(plan: Plan) -> tuple[Segment, Segment] | None:
@@ -64,18 +66,25 @@ def _kind(segment: Segment) -> str:
     return segment.instructions[0].op.kind if segment.blocks else ""
 
 
-def _check(segment: Segment, read: Segment) -> None:
-    """NotBatchedError if a segment keeps the loop from going for many records at once."""
-    for instruction in segment.instructions:
-        op, definition = instruction.op, op_def(instruction.op.kind)
-        if op.kind == NOTHING:
-            continue
-        if definition.stateful:
+def _check_place(segment: Segment, read: Segment) -> None:
+    """NotBatchedError for what has state, or is not beside the reader."""
+    for op in [instruction.op for instruction in segment.instructions if instruction.op.kind != NOTHING]:
+        if op_def(op.kind).stateful:
             raise NotBatchedError(f"'{op.name}' ({op.kind}) has state or side effects")
-        if definition.batch is None:
-            raise NotBatchedError(f"'{op.name}' ({op.kind}) has no rule for many records at once")
         if segment.device != read.device:
             raise NotBatchedError(f"'{op.name}' is on {segment.device}, its reader on {read.device}")
+
+
+def _check_rules(body: BatchBody) -> None:
+    """NotBatchedError if something is computed of the record without a rule.  What is the same for all needs none."""
+    of_record = set(body.read.outputs)
+    for instruction in body.line.instructions:
+        op = instruction.op
+        if of_record.isdisjoint(instruction.inputs):
+            continue
+        if op_def(op.kind).batch is None:
+            raise NotBatchedError(f"'{op.name}' ({op.kind}) has no rule for many records at once")
+        of_record.update(instruction.outputs)
 
 
 class _Slots:

@@ -107,6 +107,23 @@ def _counted() -> Any:
     return df.assign_add(count, 1.0, name="count/AssignAdd")
 
 
+def _without_rule(x: Any) -> Any:
+    return df.gradients(df.reduce_prod(df.stack([x, x])), x)[0]  # a gradient's own operations have none
+
+
+def test_what_has_no_batch_rule_keeps_a_loop_record_by_record() -> None:
+    enqueue, _ = listing(lambda key, value: _without_rule(parsed(value)[0]))
+    with pytest.raises(NotBatchedError, match="has no rule for many records at once"):
+        batch_body(compiled(enqueue))
+
+
+def test_what_is_the_same_for_all_records_needs_no_batch_rule() -> None:
+    enqueue, _ = listing(lambda key, value: parsed(value)[0] * _without_rule(df.constant(3.0)))
+    body = batch_body(compiled(enqueue))
+    assert body is not None
+    assert "ProdOfOthers" in kinds(body)
+
+
 def test_what_is_computed_elsewhere_keeps_a_loop_record_by_record() -> None:
     def compute(key: Any, value: Any) -> Any:
         with df.device("/cpu:1"):
