@@ -13,9 +13,9 @@ import numpy as np
 from dflow.dtypes import DType, int64, string
 from dflow.errors import DTypeError, InvalidArgumentError
 from dflow.graph import Tensor, convert_to_tensor, create_op
-from dflow.ops.batching import each, spread
+from dflow.ops.batching import each, spread, stack_steps
 from dflow.readers.example_block import decode_many, decode_records
-from dflow.readers.example_decode import Fault, decode_list, decode_single, parse, parse_sequence
+from dflow.readers.example_decode import Fault, decode, decode_list, decode_single, parse, parse_sequence
 from dflow.readers.features import (
     Fixed,
     FixedLenFeature,
@@ -235,12 +235,20 @@ def _as_op_error(fault: Fault, name: str, place: str = "") -> InvalidArgumentErr
 
 def _single_batch(kernel: Any, arrays: Sequence[Array], batched: Sequence[bool], attrs: dict[str, Any]) -> Any:
     """n single Examples are a batch, if all their features have one shape."""
-    if all(isinstance(feature, Fixed) for feature in attrs["plan"]):
+    features = attrs["plan"]
+    if all(isinstance(feature, Fixed) for feature in features):
         return _batch_kernel(*spread(arrays, batched), **attrs)
-    return each(kernel, arrays, batched, attrs)
+    rows = parse(spread(arrays, batched)[0].tolist())
+    outputs: list[Any] = []
+    for feature in features:
+        if isinstance(feature, Fixed):
+            outputs += decode(rows, [feature])
+        else:
+            outputs += map(stack_steps, zip(*(decode_single(row, [feature]) for row in rows), strict=True))
+    return _outputs(outputs)
 
 
-define("ParseExample", spec=_batch_spec, kernel=_batch_kernel, gradient=_NONE, host_only=True)
+define("ParseExample", spec=_batch_spec, kernel=_batch_kernel, gradient=_NONE, batch=each, host_only=True)
 define(
     "ParseSingleExample",
     spec=_single_spec,
@@ -254,5 +262,6 @@ define(
     spec=_sequence_spec,
     kernel=_sequence_kernel,
     gradient=_NONE,
+    batch=each,
     host_only=True,
 )

@@ -13,7 +13,7 @@ from typing import Any
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
 from dflow.ops.arrays import as_text, is_text, namespace, pairwise
-from dflow.ops.batching import elementwise
+from dflow.ops.batching import Attrs, Kernel, each, elementwise, step_shapes
 from dflow.ops.compare import greater_equal, less_equal, where
 from dflow.ops.elementwise import back_to_operands, binary, numbers, real, unary
 from dflow.ops.fill import zeros_like
@@ -246,10 +246,16 @@ def _add_n_kernel(x: Any, *others: Any) -> Any:
     return sum(others, x)
 
 
+def _add_n_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
+    if len(set(step_shapes(arrays, batched))) > 1:
+        return each(kernel, arrays, batched, attrs)
+    return sum(arrays[1:], arrays[0])
+
+
 define(
     "AddN",
     spec=_add_n_spec,
     kernel=_add_n_kernel,
     gradient=lambda op, dy: [dy] * len(op.inputs),
-    batch=lambda kernel, arrays, batched, attrs: sum(arrays[1:], arrays[0]),
+    batch=_add_n_batch,
 )

@@ -14,7 +14,7 @@ from dflow.dtypes import bool_
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.arrays import is_text, namespace, pairwise
-from dflow.ops.batching import Attrs, Kernel, aligned, elementwise
+from dflow.ops.batching import Attrs, Kernel, aligned, each, elementwise, step_shapes
 from dflow.ops.elementwise import binary, floating, unary
 from dflow.ops.fill import zeros_like
 from dflow.ops.static import is_symbolic, only, operands, same_dtype, spec_of
@@ -240,9 +240,11 @@ def _select_kernel(condition: Any, x: Any, y: Any) -> Any:
 
 def _select_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
     condition, x, y = arrays
-    single = [array.ndim - is_batched for array, is_batched in zip(arrays, batched, strict=True)]
-    if single[0] == 1 and single[1] > 1:  # a condition for rows: give it the axes that the rows have
-        condition = namespace(condition).reshape(condition, (*condition.shape, *(1,) * (single[1] - 1)))
+    chosen, shape, other = step_shapes(arrays, batched)
+    if shape != other or chosen not in ((), shape, shape[:1]):
+        return each(kernel, arrays, batched, attrs)
+    if len(chosen) < len(shape) and chosen:  # for rows: give it the axes that the rows have
+        condition = namespace(condition).reshape(condition, (*condition.shape, *(1,) * (len(shape) - 1)))
     condition, x, y = aligned((condition, x, y), batched)
     return namespace(x, y).where(condition, x, y)
 
@@ -268,4 +270,4 @@ def _where_kernel(condition: Any) -> Any:
     return xp.astype(xp.stack(xp.nonzero(condition), axis=1), xp.int64)
 
 
-define("Where", spec=_where_spec, kernel=_where_kernel, gradient=no_gradient("an index is an integer"))
+define("Where", spec=_where_spec, kernel=_where_kernel, gradient=no_gradient("an index is an integer"), batch=each)

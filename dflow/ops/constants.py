@@ -12,6 +12,7 @@ import numpy as np
 from dflow.dtypes import DType, as_dtype, to_array
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Tensor, add_op, convert_to_tensor
+from dflow.ops.batching import elementwise
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape, as_shape
 from dflow.specs import TensorSpec
@@ -126,4 +127,6 @@ def _default_gradient(op: Any, dy: Tensor) -> Tensor:
     return dy
 
 
-define("PlaceholderWithDefault", spec=_default_spec, kernel=_default_kernel, gradient=_default_gradient)
+define(
+    "PlaceholderWithDefault", spec=_default_spec, kernel=_default_kernel, gradient=_default_gradient, batch=elementwise
+)

@@ -13,6 +13,7 @@ import numpy as np
 
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, create_op, get_default_graph
+from dflow.ops.batching import each
 from dflow.registry import define, no_gradient
 from dflow.specs import TensorSpec
 
@@ -168,5 +169,6 @@ define(
     spec=_assert_spec,
     kernel=_assert_kernel,
     gradient=no_gradient("it has no outputs"),
+    batch=each,
     host_only=True,
 )

@@ -16,7 +16,7 @@ from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op, convert_to_tensor
 from dflow.ops.arrays import dtype_in, ints, is_text, namespace
 from dflow.ops.arrays import zeros as zeros_array
-from dflow.ops.batching import each, elementwise
+from dflow.ops.batching import Attrs, Kernel, each, elementwise
 from dflow.ops.constants import constant
 from dflow.ops.like import only_first, sum_like
 from dflow.ops.static import Axes, graph_of, is_symbolic, known_shape, known_sizes, only, shape_argument, target_spec
@@ -24,6 +24,17 @@ from dflow.registry import define
 from dflow.specs import TensorSpec
 
 __all__ = ["broadcast_to", "fill", "ones", "ones_like", "zeros", "zeros_like"]
+
+
+def _repeated_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
+    """To a shape that is the same for all steps."""
+    if len(arrays) > 1:
+        return each(kernel, arrays, batched, attrs)
+    x, wanted = arrays[0], attrs["shape"]
+    if x.ndim - 1 > len(wanted):  # it does not fit
+        return each(kernel, arrays, batched, attrs)
+    x = namespace(x).reshape(x, (x.shape[0], *(1,) * (len(wanted) - x.ndim + 1), *x.shape[1:]))
+    return kernel(x, shape=(x.shape[0], *wanted))
 
 
 def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
@@ -61,7 +72,7 @@ define(
     spec=_broadcast_to_spec,
     kernel=_broadcast_to_kernel,
     gradient=lambda op, dy: only_first(op, sum_like(dy, op.inputs[0])),
-    batch=each,
+    batch=_repeated_batch,
 )
 
 
@@ -93,7 +104,7 @@ define(
     spec=_fill_spec,
     kernel=_fill_kernel,
     gradient=lambda op, dy: only_first(op, sum_like(dy, op.inputs[0])),
-    batch=each,
+    batch=_repeated_batch,
 )
 
 

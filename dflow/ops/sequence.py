@@ -17,6 +17,7 @@ from dflow.dtypes import as_dtype
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op
 from dflow.ops.arrays import is_integral, namespace
+from dflow.ops.batching import each
 from dflow.ops.static import graph_of, is_symbolic, known_value, only, operands, same_dtype, spec_of
 from dflow.registry import define, no_gradient
 from dflow.specs import TensorSpec
@@ -86,4 +87,4 @@ def _range_kernel(start: Any, limit: Any, delta: Any) -> Any:
     return start + xp.astype(places, start.dtype) * delta
 
 
-define("Range", spec=_range_spec, kernel=_range_kernel, gradient=no_gradient("a range is a row of numbers"))
+define("Range", spec=_range_spec, kernel=_range_kernel, gradient=no_gradient("a range is a row of numbers"), batch=each)

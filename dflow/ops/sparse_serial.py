@@ -14,7 +14,8 @@ import numpy as np
 from dflow.dtypes import DType, as_dtype, int64, string
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op, convert_to_tensor
-from dflow.registry import KernelContext, define, no_gradient
+from dflow.ops.batching import each
+from dflow.registry import define, no_gradient
 from dflow.shapes import TensorShape
 from dflow.sparse import SparseTensor
 from dflow.specs import TensorSpec
@@ -57,7 +58,7 @@ def _serialize_spec(indices: TensorSpec, values: TensorSpec, dense_shape: Tensor
     return TensorSpec(TensorShape([3]), string)
 
 
-def _serialize_kernel(context: KernelContext, indices: Any, values: Any, dense_shape: Any) -> Any:
+def _serialize_kernel(indices: Any, values: Any, dense_shape: Any) -> Any:
     return _row(np.asarray(indices), np.asarray(values), np.asarray(dense_shape))
 
 
@@ -68,7 +69,7 @@ def _serialize_many_spec(indices: TensorSpec, values: TensorSpec, dense_shape: T
     return TensorSpec(TensorShape([None, 3]), string)
 
 
-def _serialize_many_kernel(context: KernelContext, indices: Any, values: Any, dense_shape: Any) -> Any:
+def _serialize_many_kernel(indices: Any, values: Any, dense_shape: Any) -> Any:
     indices, values, dense_shape = np.asarray(indices), np.asarray(values), np.asarray(dense_shape)
     if len(dense_shape) < 2:
         raise InvalidArgumentError(None, None, _FLAT)
@@ -119,7 +120,7 @@ def _deserialize_spec(strings: TensorSpec, dtype: DType, rank: int | None) -> li
     ]
 
 
-def _deserialize_kernel(context: KernelContext, strings: Any, dtype: DType, rank: int | None) -> tuple[Any, ...]:
+def _deserialize_kernel(strings: Any, dtype: DType, rank: int | None) -> tuple[Any, ...]:
     try:
         found = [_parts(row[0], row[1], row[2], dtype) for row in np.asarray(strings)]
     except (ValueError, IndexError) as error:
@@ -151,4 +152,4 @@ for _kind, _spec, _kernel in (
     ("SerializeManySparse", _serialize_many_spec, _serialize_many_kernel),
     ("DeserializeManySparse", _deserialize_spec, _deserialize_kernel),
 ):
-    define(_kind, spec=_spec, kernel=_kernel, gradient=_TEXT, stateful=True, host_only=True)
+    define(_kind, spec=_spec, kernel=_kernel, gradient=_TEXT, batch=each, host_only=True)

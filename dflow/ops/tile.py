@@ -12,7 +12,7 @@ from typing import Any
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op
 from dflow.ops.arrays import ints, namespace, zeros
-from dflow.ops.batching import each
+from dflow.ops.batching import Attrs, Kernel, each
 from dflow.ops.like import only_first
 from dflow.ops.static import known_value, number_or_tensor, of_rank
 from dflow.registry import define
@@ -55,6 +55,12 @@ def _tile_kernel(x: Any, counts: Any = None, *, multiples: tuple[int, ...] | Non
     return namespace(x).tile(x, wanted)
 
 
+def _tile_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
+    if len(arrays) > 1:
+        return each(kernel, arrays, batched, attrs)
+    return kernel(arrays[0], multiples=(1, *attrs["multiples"]))
+
+
 def _sum_of_tiles_kernel(y: Any, x: Any) -> Any:
     xp = namespace(y, x)
     if not y.size:
@@ -68,7 +74,7 @@ define(
     spec=_tile_spec,
     kernel=_tile_kernel,
     gradient=lambda op, dy: only_first(op, add_op("SumOfTiles", dy, op.inputs[0])),
-    batch=each,
+    batch=_tile_batch,
 )
 define(
     "SumOfTiles",

@@ -92,4 +92,5 @@ define(
     spec=lambda perm: perm,
     kernel=lambda perm: namespace(perm).astype(namespace(perm).argsort(perm), perm.dtype),
     gradient=no_gradient("a permutation is made of integers"),
+    batch=each,
 )

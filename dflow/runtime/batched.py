@@ -26,6 +26,7 @@ import numpy as np
 
 from dflow.compile import BatchBody
 from dflow.errors import AbortedError, InvalidArgumentError, OpError, OpInfo
+from dflow.ops.batching import Rows, each
 from dflow.registry import OpDef
 from dflow.runtime.attempts import Answering
 from dflow.runtime.failures import as_op_error
@@ -83,7 +84,12 @@ class BatchProgram:
 def _batched(definition: OpDef, attrs: dict[str, Any], flags: tuple[bool, ...]) -> Callable[..., Any]:
     rule, kernel = definition.batch, definition.kernel
     assert rule is not None  # the compiler has seen to it
-    return lambda *arrays: rule(kernel, arrays, flags, attrs)
+
+    def call(*arrays: Any) -> Any:
+        has_rows = any(isinstance(array, Rows) for array in arrays)
+        return (each if has_rows else rule)(kernel, arrays, flags, attrs)
+
+    return call
 
 
 def _once(definition: OpDef, attrs: dict[str, Any]) -> Callable[..., Any]:
@@ -92,6 +98,8 @@ def _once(definition: OpDef, attrs: dict[str, Any]) -> Callable[..., Any]:
 
 def _rows(value: Any, n: int, is_batched: bool) -> Any:
     """A component of n elements; one that does not depend on the record is the same for all."""
+    if isinstance(value, Rows):
+        return value
     array = np.asarray(value)
     return array if is_batched else np.broadcast_to(array, (n, *array.shape))
 
@@ -100,14 +108,21 @@ def _rows(value: Any, n: int, is_batched: bool) -> Any:
 class Block:
     """Records that were read together, and what was computed with them."""
 
-    elements: tuple[Any, ...]  # the components, [n, ...]
+    elements: tuple[Any, ...]  # the components, [n, ...] or `Rows`
     count: int  # n
     on_trial: OnTrial  # the records, at their reader
     done: int = 0  # so many are in the queue
 
-    def rows(self, count: int) -> tuple[Any, ...]:
-        """The components of the next `count` elements."""
-        return tuple(component[self.done : self.done + count] for component in self.elements)
+    def next(self, limit: int) -> tuple[int, tuple[Any, ...]]:
+        """The next elements that are of one shape, `limit` at most: how many, and their components."""
+        start = self.done
+        ends = [component.alike(start) for component in self.elements if isinstance(component, Rows)]
+        stop = min([start + limit, *ends])
+        return stop - start, tuple(_part(component, start, stop) for component in self.elements)
+
+
+def _part(component: Any, start: int, stop: int) -> Any:
+    return component.stacked(start, stop) if isinstance(component, Rows) else component[start:stop]
 
 
 class BatchedBody:
@@ -135,12 +150,13 @@ class BatchedBody:
         """
         if self._block is None and not self._next_block(most):
             return 0
-        assert self._block is not None
-        done = self._put(self._block)
-        self.records += done
-        if not done or self._block.done == self._block.count:
+        block = self._block
+        assert block is not None
+        before = block.done
+        if not self._put(block) or block.done == block.count:
             self.close()
-        return done
+        self.records += block.done - before
+        return block.done - before
 
     def close(self) -> None:
         """The reader takes back what is not in the queue."""
@@ -195,30 +211,39 @@ class BatchedBody:
 
     # -- put
 
-    def _put(self, block: Block) -> int:
-        """Put in what the queue has room for; gives how many elements that were."""
+    def _put(self, block: Block) -> bool:
+        """Put in what the queue has room for; False if it takes nothing more of this block."""
         room, free = self._ask("keep_room", block.count - block.done)
         if isinstance(room, OpError):
-            return 0
+            return False
         count, kept = int(room[0]), int(room[1])
-        outcome, _ = self._ask("put_kept", kept, block.rows(count))
+        until = block.done + count
+        more = True
+        while more and block.done < until:
+            more = self._put_alike(block, until - block.done, kept)
         free(True)
+        return more
+
+    def _put_alike(self, block: Block, limit: int, kept: int) -> bool:
+        """Put in the next elements that are of one shape, into room that is kept."""
+        count, components = block.next(limit)
+        outcome, _ = self._ask("put_kept", kept, components)
         if isinstance(outcome, InvalidArgumentError):
             self._alone, self._failed = block.count - block.done, outcome
         if isinstance(outcome, (InvalidArgumentError, AbortedError)):
-            return 0
+            return False
         if isinstance(outcome, OpError):  # lost on the way: they belong to the loop, and are not sent again
             block.on_trial.commit(count)
-            return 0
+            return False
         count = int(outcome[0])
         block.on_trial.commit(count)
         block.done += count
-        return count
+        return count > 0
 
     def _ask(self, method: str, *arguments: Any) -> tuple[Any, Callable[[bool], None]]:
         """What the queue answers, and what settles it."""
         if self._stopped is not None:
-            return self._stopped, _nothing
+            return AbortedError(None, None, "the loop is stopped: nothing was asked"), _nothing
         instruction = self._program.body.enqueue
         device, queue = instruction.op.device, instruction.attrs["queue"]
         answer = Answering(self._answer, self._spec.owner, instruction.op.name)

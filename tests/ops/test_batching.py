@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from dflow.ops import batching
+from dflow.readers.records import Block, Records
 from dflow.registry import OPS
 
 
@@ -21,9 +21,22 @@ def test_a_batched_scalar_meets_a_batched_matrix() -> None:
     np.testing.assert_array_equal(found, np.stack([a * b for a, b in zip(x, y, strict=True)]))
 
 
-def test_each_refuses_steps_whose_results_differ_in_shape() -> None:
-    with pytest.raises(ValueError, match="same shape"):
-        batching.each(lambda n: np.zeros(int(n)), [np.array([1, 2])], [True], {})
+def test_each_keeps_steps_whose_results_differ_in_shape_apart() -> None:
+    found = batching.each(lambda n: np.zeros(int(n)), [np.array([2, 2, 1])], [True], {})
+    assert [step.shape for step in found.values] == [(2,), (2,), (1,)]
+    assert found.alike(0) == 2
+    assert found.stacked(0, 2).shape == (2, 2)
+
+
+def test_each_goes_on_from_steps_whose_shapes_differ() -> None:
+    rows = batching.Rows([np.ones(2), np.ones(3)])
+    assert batching.each(lambda x, y: x.sum() + y, [rows, np.array(1.0)], [True, False], {}).tolist() == [3, 4]
+
+
+def test_each_takes_records_whose_objects_are_not_made_yet() -> None:
+    text = Records(Block(b"ab", np.array([0, 1]), np.array([1, 2])))
+    found = batching.each(lambda x: np.asarray(x), [text], [True], {})
+    assert found.tolist() == [b"a", b"b"]
 
 
 def test_each_stacks_every_output() -> None:
