@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from dflow.dtypes import float32, int64, string
 from dflow.readers.example_decode import Fault, decode, parse
 from dflow.readers.features import Fixed, Plan
-from dflow.readers.records import Block, Records
+from dflow.readers.records import Block, Matrix, Records
 
 Array = np.ndarray[Any, Any]
 Span = tuple[int, int]
@@ -76,40 +75,16 @@ def _decode_alike(block: Block, plan: Sequence[Plan]) -> list[Array] | None:
         if form is None:
             return None
         alike = left[lengths[left] == lengths[first]]
-        rows = _Rows(data, block.starts[alike], int(lengths[first]))
+        rows = Matrix(data, block.starts[alike], int(lengths[first]))
         fits = form.fits(rows)
         if not fits.all():
             alike = alike[fits]
-            rows = _Rows(data, block.starts[alike], int(lengths[first]))
+            rows = Matrix(data, block.starts[alike], int(lengths[first]))
         form.fill(outputs, slice(None) if len(alike) == len(block) else alike, rows)
         if len(alike) == len(left):
             return outputs
         left = np.setdiff1d(left, alike, assume_unique=True)
     return None
-
-
-class _Rows:
-    """Records of one length, as the rows of a matrix of which only the parts that are asked for are made."""
-
-    def __init__(self, data: Array, starts: Array, length: int) -> None:
-        self._n = len(starts)
-        self._index: Any
-        steps = np.diff(starts)
-        if (steps == steps[:1]).all():  # they lie at equal distances: any part is a view
-            step = int(steps[0]) if len(steps) else length
-            self._matrix = as_strided(data[starts[0] :], (len(starts), length), (step, 1), writeable=False)
-            self._index = slice(None)
-        else:
-            self._matrix = sliding_window_view(data, length)
-            self._index = starts
-
-    def __len__(self) -> int:
-        return self._n
-
-    def part(self, start: int, end: int) -> Array:
-        """The bytes from `start` to `end` of each."""
-        found: Array = self._matrix[self._index, start:end]
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +98,7 @@ class _Form:
     values: Sequence[Values | None]  # of each feature of the plan; None: it misses
     defaults: Sequence[Array]  # of those that miss
 
-    def fits(self, rows: _Rows) -> Array:
+    def fits(self, rows: Matrix) -> Array:
         """Which rows have this form?"""
         found = np.ones(len(rows), bool)
         for start, end in self.same:
@@ -132,7 +107,7 @@ class _Form:
             found &= ~differ.any(axis=1)
         return found
 
-    def fill(self, outputs: Sequence[Array], places: Any, rows: _Rows) -> None:
+    def fill(self, outputs: Sequence[Array], places: Any, rows: Matrix) -> None:
         """Decode rows of this form into places of the outputs."""
         defaults = iter(self.defaults)
         for output, feature, found in zip(outputs, self.plan, self.values, strict=True):
@@ -151,7 +126,7 @@ class _Form:
             output[places] = values.reshape(len(rows), *feature.shape)
 
 
-def _integers(rows: _Rows, spans: Array) -> Array:
+def _integers(rows: Matrix, spans: Array) -> Array:
     """The integers that lie at `spans` of each row: those of as many bytes are decoded at once."""
     begin = spans[0, 0]
     digits = rows.part(begin, spans[-1, 1])

@@ -19,6 +19,7 @@ from typing import Any, Self, overload
 import array_api_compat
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 Array = np.ndarray[Any, Any]
 
@@ -164,6 +165,30 @@ class Records(Strings):
 
 def _unpickled(*block: Any) -> Records:
     return Records(Block(*block))
+
+
+class Matrix:
+    """Records of one length, as the rows of a matrix of which only the parts that are asked for are made."""
+
+    def __init__(self, data: Array, starts: Array, length: int) -> None:
+        self._n = len(starts)
+        self._index: Any
+        steps = np.diff(starts)
+        if (steps == steps[:1]).all():  # they lie at equal distances: any part is a view
+            step = int(steps[0]) if len(steps) else length
+            self._matrix = as_strided(data[starts[0] :], (len(starts), length), (step, 1), writeable=False)
+            self._index = slice(None)
+        else:
+            self._matrix = sliding_window_view(data, length)
+            self._index = starts
+
+    def __len__(self) -> int:
+        return self._n
+
+    def part(self, start: int, end: int) -> Array:
+        """The bytes from `start` to `end` of each."""
+        found: Array = self._matrix[self._index, start:end]
+        return found
 
 
 _NOWHERE = np.empty(0, np.int64)

@@ -1,5 +1,6 @@
 """decode_raw: strings that hold the bytes of numbers."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 import dflow as df
 from dflow.errors import InvalidArgumentError
+from dflow.ops.batching import Rows, each
 from dflow.readers.raw import decode_raw
+from dflow.readers.records import Block, Records
 from dflow.registry import op_def
 
 NUMBERS = "float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool complex64 complex128"
@@ -76,3 +79,40 @@ def test_text_is_no_number() -> None:
         decode_raw([b""], df.string)
     with pytest.raises(ValueError, match="dtype"):
         decode_raw(df.placeholder(df.int32), df.int32)
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> Records:
+    """Records at any places of some bytes: overlapping, with gaps, one after the other; most often of one length."""
+    data = draw(st.binary(min_size=20, max_size=60))
+    length = draw(st.integers(0, 8))
+    step = draw(st.sampled_from([None, 1, 4, 8]))
+    if step is None:
+        starts = np.array(sorted(draw(st.lists(st.integers(0, 12), max_size=5))), np.int64)
+    else:
+        starts = np.arange(0, 12, step)
+    ends = starts + length
+    if draw(st.integers(0, 4)) == 0:
+        ends[len(ends) // 2 :] += 4
+    return Records(Block(data, starts, ends))
+
+
+@given(blocks(), st.sampled_from(NUMBERS.split()), st.booleans())
+def test_the_bytes_of_a_block_give_what_its_strings_give(records: Records, dtype: str, little_endian: bool) -> None:
+    def outcome(function: Any, *arguments: Any) -> Any:
+        try:
+            found = function(*arguments)
+            values = found.values if isinstance(found, Rows) else found
+            return [(value.tobytes(), value.dtype, value.shape) for value in values]
+        except InvalidArgumentError as error:
+            return error.message
+
+    definition = op_def("DecodeRaw")
+    attrs = {"out_type": df.as_dtype(dtype), "little_endian": little_endian}
+    strings = np.asarray(records)
+    assert outcome(partial(definition.kernel, **attrs), records) == outcome(
+        partial(definition.kernel, **attrs), strings
+    )
+    if len(records):
+        many = outcome(definition.batch, definition.kernel, [records], [True], attrs)
+        assert many == outcome(each, definition.kernel, [strings], [True], attrs)
