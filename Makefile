@@ -1,12 +1,13 @@
 PYTHON ?= python3
 
-.PHONY: help venv check test test-plain test-old-dask fuzz oracle browser test-browser test-torch demo bench bench-all bench-slow bench-peers clean
+.PHONY: help venv check test test-plain test-modes test-old-dask fuzz oracle browser test-browser test-torch demo bench bench-all bench-slow bench-peers clean
 
 help:
 	@echo "make demo           run the example on a small cluster of this machine"
 	@echo "make test           run the tests"
 	@echo "make check          lint, formatting, types"
 	@echo "make test-plain     the tests of behaviour without what makes loops and runs fast"
+	@echo "make test-modes     the same, and without each of these things alone"
 	@echo "make test-old-dask  run the cluster tests with the oldest Dask that dflow supports"
 	@echo "make fuzz           give each decoder 100,000 broken inputs"
 	@echo "make oracle         run the same programs on TensorFlow and on dflow"
@@ -29,8 +30,15 @@ test: .venv/dev.stamp
 	.venv/bin/pytest
 
 # What is fast must not be seen: the same behaviour without batched loops, with every run a Dask graph, over Dask's connections.
+FAST = LOOP_BATCHING HOT_RUNS BLOCKING_LANES
+
 test-plain: .venv/dev.stamp
-	DASK_DFLOW__LOOP_BATCHING=false DASK_DFLOW__HOT_RUNS=false DASK_DFLOW__BLOCKING_LANES=false .venv/bin/pytest tests/conformance
+	$(FAST:%=DASK_DFLOW__%=false) .venv/bin/pytest tests/conformance
+
+test-modes: $(FAST:%=test-without-%) test-plain
+
+test-without-%: .venv/dev.stamp
+	DASK_DFLOW__$*=false .venv/bin/pytest tests/conformance
 
 test-old-dask: .venv-old/test.stamp
 	.venv-old/bin/pytest tests/cluster
