@@ -15,7 +15,7 @@ from dflow.errors import DTypeError, InvalidArgumentError
 from dflow.graph import Tensor, convert_to_tensor, create_op
 from dflow.ops.batching import each, spread, stack_steps
 from dflow.readers.example_block import decode_many, decode_records
-from dflow.readers.example_decode import Fault, decode, decode_list, decode_single, parse, parse_sequence
+from dflow.readers.example_decode import Fault, decode_each, decode_list, decode_single, parse, parse_sequence
 from dflow.readers.features import (
     Fixed,
     FixedLenFeature,
@@ -235,17 +235,11 @@ def _as_op_error(fault: Fault, name: str, place: str = "") -> InvalidArgumentErr
 
 def _single_batch(kernel: Any, arrays: Sequence[Array], batched: Sequence[bool], attrs: dict[str, Any]) -> Any:
     """n single Examples are a batch, if all their features have one shape."""
-    features = attrs["plan"]
-    if all(isinstance(feature, Fixed) for feature in features):
+    if all(isinstance(feature, Fixed) for feature in attrs["plan"]):
         return _batch_kernel(*spread(arrays, batched), **attrs)
     rows = parse(spread(arrays, batched)[0].tolist())
-    outputs: list[Any] = []
-    for feature in features:
-        if isinstance(feature, Fixed):
-            outputs += decode(rows, [feature])
-        else:
-            outputs += map(stack_steps, zip(*(decode_single(row, [feature]) for row in rows), strict=True))
-    return _outputs(outputs)
+    found = [part for feature in attrs["plan"] for part in decode_each(rows, feature)]
+    return _outputs([part if isinstance(part, np.ndarray) else stack_steps(part) for part in found])
 
 
 define("ParseExample", spec=_batch_spec, kernel=_batch_kernel, gradient=_NONE, batch=each, host_only=True)

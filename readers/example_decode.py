@@ -65,6 +65,17 @@ def decode_single(row: Row, plan: Sequence[Plan]) -> list[Array]:
     return [array for feature in plan for array in _without_batch(_decode([row], feature))]
 
 
+def decode_each(rows: Sequence[Row], feature: Plan) -> Sequence[Array | Sequence[Array]]:
+    """One feature of single Examples: what `decode_single` gives, an array or a list with the parts of all rows."""
+    if isinstance(feature, Fixed):
+        return [_fixed(rows, feature)]
+    if isinstance(feature, Ragged):
+        found = _all_values(rows, feature.key, feature.dtype)
+        sizes = np.array([len(values) for values in found], np.int64)
+        return [[np.arange(size)[:, np.newaxis] for size in sizes], found, sizes[:, np.newaxis]]
+    return list(zip(*(decode_single(row, [feature]) for row in rows), strict=True))
+
+
 def decode_list(name: str, lists: Mapping[str, Any], feature: Plan) -> list[Array]:
     """A feature list of a SequenceExample: [steps, *shape], or sparse [steps, longest].  Raises Fault."""
     found = lists.get(name)
