@@ -263,10 +263,10 @@ def _reset(message: m.Reset, process: Process, lane: Lane) -> None:
 
 
 def _reset_all(message: m.Reset, process: Process) -> None:
+    for session in process.sessions():  # first: a step that misses its state would say that, not that it was aborted
+        process.end_session(session, AbortedError(None, None, "the session's target was reset"))
     for host in process.hosts.values():
         host.state.reset(message.containers or ("",))
-    for session in process.sessions():
-        process.end_session(session, AbortedError(None, None, "the session's target was reset"))
 
 
 @_handle.register(m.QueueRows)

@@ -208,7 +208,10 @@ class LoopRun:
         if self._program is not None:
             if self._stop is not None:
                 raise self._stop
-            return run_alone(self._process, self.spec.call, self._program, ())
+            try:
+                return run_alone(self._process, self.spec.call, self._program, ())
+            except OpError as error:  # it may have failed because of what stopped the loop
+                raise self._stop or error from None
         step = self._step = Step(self._process, self.spec.session, self.spec.call, self._numbers)
         if self._stop is not None:
             step.cancel(self._stop)

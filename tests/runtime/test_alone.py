@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import pytest
 
 import dflow as df
+from dflow.graph import create_op
 from dflow.runtime.step import Step, alone
 
 
@@ -117,3 +119,19 @@ def test_an_unknown_plan_is_an_error() -> None:
         backend.forget(plan)
         with pytest.raises(df.errors.AbortedError):
             alone(backend.process, backend.session, plan.call())
+
+
+def test_a_loop_that_is_stopped_while_its_step_fails_ends_with_the_stop() -> None:
+    """S29.13: a reset stops the loop, then takes the state that its step uses."""
+    stop: SimpleQueue[Any] = SimpleQueue()
+
+    def kernel() -> Any:
+        stop.get(timeout=20)()
+        raise df.errors.FailedPreconditionError(None, None, "the state is gone")
+
+    df.define("TestIsStopped", spec=lambda: (), kernel=kernel, gradient=df.no_gradient("a test"))
+    with df.Session() as sess:
+        loop = sess.repeat(create_op("TestIsStopped"))
+        stop.put(lambda: loop.stopper(df.errors.AbortedError(None, None, "it was reset")))
+        with pytest.raises(df.errors.AbortedError, match="it was reset"):
+            loop.join(20)

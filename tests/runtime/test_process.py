@@ -122,6 +122,18 @@ def test_a_session_that_was_reset_is_refused_and_leaves_nothing(process: Any, la
     process.check_session("another")
 
 
+def test_a_reset_ends_the_sessions_before_their_state_goes(
+    process: Any, lane: TestLane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S29.13: a step in between would miss a variable, and say so instead of being aborted."""
+    (host,) = process.hosts.values()
+    left: list[list[str]] = []
+    monkeypatch.setattr(host.state, "reset", lambda containers: left.append(process.sessions()))
+    process.received(lane, m.Reset((), 9))
+    assert lane.next() == m.Reply(9)
+    assert left == [[]]
+
+
 def test_of_the_loops_that_ended_the_newest_are_kept(process: Any, lane: TestLane) -> None:
     waiting = loop(-1)
     process.received(lane, m.InstallLoop(waiting, 0))
