@@ -142,11 +142,7 @@ class LoopRun:
         self.state = "running"
         self._started = time.monotonic()
         try:
-            self._body = self._batched_body()
-            self._program = alone(self._process, self.spec.session, self.spec.call)
-            while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
-                if not self._iterate_many():
-                    self._iterate()
+            self._go()
             if self._stop is not None and not isinstance(self._stop, CancelledError):
                 raise self._stop
             self.state = "stopped" if self._stopping else "done"
@@ -168,6 +164,21 @@ class LoopRun:
             self._ended = time.monotonic()
             self._step = None  # and the values of the last iteration
         return self.iterations, end
+
+    def _go(self) -> None:
+        """Iterate until it is stopped, or all steps are made."""
+        try:
+            self._body = self._batched_body()
+            self._program = alone(self._process, self.spec.session, self.spec.call)
+            while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
+                if not self._iterate_many():
+                    self._iterate()
+        except OutOfRangeError:
+            raise
+        except OpError:
+            if self._stop is None:
+                raise
+            raise self._stop from None  # what stopped it, the end of its session perhaps, may be why it failed
 
     def _batched_body(self) -> BatchedBody | None:
         if not self.spec.batched:
@@ -208,10 +219,7 @@ class LoopRun:
         if self._program is not None:
             if self._stop is not None:
                 raise self._stop
-            try:
-                return run_alone(self._process, self.spec.call, self._program, ())
-            except OpError as error:  # it may have failed because of what stopped the loop
-                raise self._stop or error from None
+            return run_alone(self._process, self.spec.call, self._program, ())
         step = self._step = Step(self._process, self.spec.session, self.spec.call, self._numbers)
         if self._stop is not None:
             step.cancel(self._stop)

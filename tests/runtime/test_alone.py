@@ -11,6 +11,7 @@ import pytest
 
 import dflow as df
 from dflow.graph import create_op
+from dflow.runtime.loops import LoopRun, LoopSpec
 from dflow.runtime.step import Step, alone
 
 
@@ -135,3 +136,14 @@ def test_a_loop_that_is_stopped_while_its_step_fails_ends_with_the_stop() -> Non
         stop.put(lambda: loop.stopper(df.errors.AbortedError(None, None, "it was reset")))
         with pytest.raises(df.errors.AbortedError, match="it was reset"):
             loop.join(20)
+
+
+def test_a_loop_that_begins_when_its_session_has_just_been_closed_is_stopped() -> None:
+    """R12.12: not aborted because nobody knows its session."""
+    with df.Session() as sess:
+        plan = sess.plans.take((df.no_op(),), (), df.runtime.deadline.NEVER)
+        backend: Any = sess.backend
+        spec = LoopSpec(backend.session, "late", plan.call(), next(iter(backend.process.hosts)), "late", None, 0)
+        run = LoopRun(backend.process, spec, report=lambda iteration, values: None)
+    run.stop(df.errors.CancelledError(None, None, "closed"))
+    assert run.run() == (0, None)
