@@ -64,6 +64,9 @@ class KernelContext(Protocol):
     def machine(self, spec: Any) -> Any:
         """The queue or the reader that `spec` describes; made if it is not there yet."""
 
+    def remembered(self, spec: Any, find: Callable[[], Any]) -> Any:
+        """The state that `spec` describes, found by `find()` at first, and again when it was dropped."""
+
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:
         """Take one element of a queue on any device, outside of the step; gives what withdraws the request."""
 

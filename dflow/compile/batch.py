@@ -112,7 +112,9 @@ def _joined(read: Segment, others: Sequence[Segment], enqueue: Segment) -> Batch
     moved: list[Instruction] = []
     for segment in [read, *others, enqueue]:
         rename = slots.add(segment)
-        moved += [replace(i, inputs=rename(i.inputs), outputs=rename(i.outputs)) for i in segment.instructions]
+        moved += [
+            replace(i, inputs=rename(i.inputs), outputs=rename(i.outputs), frees=()) for i in segment.instructions
+        ]
     line = Segment(
         index=-1,
         device=read.device,

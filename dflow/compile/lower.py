@@ -11,6 +11,7 @@ from dflow.compile.prune import Needed
 from dflow.compile.segments import Group, is_literal
 from dflow.errors import OpInfo
 from dflow.graph import DeviceOf, Operation, Tensor
+from dflow.ops.memory import LARGE
 
 
 def lower(
@@ -109,10 +110,12 @@ class _Draft:
 def _lower_group(index: int, group: Group, edges: _Edges, placed: Mapping[Operation, str]) -> Segment:
     draft = _Draft(edges)
     controls: dict[int, None] = {}
-    instructions = []
+    instructions: list[Instruction] = []
+    large: set[int] = set()
     for op in group.ops:
         inputs, outputs = tuple(map(draft.input, op.inputs)), tuple(map(draft.output, op.outputs))
         instructions.append(_instruction(op, placed, inputs, outputs))
+        large.update(slot for slot, tensor in zip(outputs, op.outputs, strict=True) if _may_be_large(tensor))
         for control in op.control_inputs:
             if _crosses(control, group, edges):
                 controls[edges.done[edges.group[control].ops[0]]] = None
@@ -125,7 +128,7 @@ def _lower_group(index: int, group: Group, edges: _Edges, placed: Mapping[Operat
         tuple(draft.arguments.items()),
         tuple(draft.literals.items()),
         draft.count,
-        tuple(instructions),
+        with_frees(instructions, large.difference(slot for _, slot in draft.results)),
         tuple(draft.results),
         edges.done.get(group.ops[0]),
     )
@@ -137,6 +140,22 @@ def _instruction(
     """One kernel call, its attributes with the device names that they ask for."""
     attrs = {key: placed[value.op] if isinstance(value, DeviceOf) else value for key, value in op.attrs.items()}
     return Instruction(OpInfo(op.name, op.type, placed[op], op.made_at), attrs, inputs, outputs)
+
+
+def with_frees(instructions: Sequence[Instruction], slots: set[int]) -> tuple[Instruction, ...]:
+    """The instructions, each with those of the slots that no later one reads."""
+    found, kept = [], set(slots)
+    for instruction in reversed(instructions):
+        last = tuple(slot for slot in dict.fromkeys((*instruction.inputs, *instruction.outputs)) if slot in kept)
+        kept.difference_update(last)
+        found.append(replace(instruction, frees=last))
+    return tuple(reversed(found))
+
+
+def _may_be_large(tensor: Tensor) -> bool:
+    """Is it worth to free its value early, and to use its memory again?"""
+    size = tensor.shape.num_elements()
+    return tensor.dtype.name != "string" and (size is None or size * tensor.dtype.size >= LARGE)
 
 
 def _label(group: Group) -> str:
@@ -186,7 +205,7 @@ def _devices_named(segments: Sequence[Segment], addresses: Mapping[str, str]) ->
 
 
 def check_plan(plan: Plan) -> None:
-    """Every edge has one source, which comes before its users; every slot is filled once, before it is read."""
+    """Every edge has one source, which comes before its users; every slot is filled once, then read, then freed."""
     sources = set(plan.feeds)
     for segment in plan.segments:
         if not sources.issuperset(segment.needs):
@@ -209,6 +228,7 @@ def _check_slots(segment: Segment) -> None:
         if not filled.isdisjoint(instruction.outputs):
             raise AssertionError(f"lower: {instruction.op} fills a slot a second time")
         filled.update(instruction.outputs)
+        filled.difference_update(instruction.frees)
     if not filled.issuperset(slot for _, slot in segment.results):
         raise AssertionError(f"lower: {segment.label} gives a slot that no one fills")
 

@@ -67,6 +67,7 @@ class Instruction:
     attrs: dict[str, Any]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    frees: tuple[int, ...] = ()  # slots whose values may be large, and which no one reads after it
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.arithmetic import multiply, subtract
-from dflow.ops.arrays import namespace
+from dflow.ops.arrays import arithmetic, namespace
 from dflow.ops.batching import along_axis, elementwise
 from dflow.ops.elementwise import floating, real, unary
+from dflow.ops.memory import into
 from dflow.ops.powers import exp
 from dflow.ops.reduction import reduce_sum
 from dflow.ops.static import normal_axis, only
@@ -26,14 +29,21 @@ def relu(features: Any, name: str | None = None) -> Tensor:
     return unary("Relu", features, name)
 
 
+def _relu_kernel(x: Any) -> Any:
+    return namespace(x).maximum(x, 0, **into(x))
+
+
 def _relu_grad_kernel(dy: Any, y: Any) -> Any:
-    return dy * namespace(dy, y).astype(y > 0, dy.dtype)
+    passes = y > 0
+    if type(dy) is not np.ndarray:  # NumPy converts while it multiplies
+        passes = namespace(dy, y).astype(passes, dy.dtype)
+    return arithmetic("multiply", dy, passes)
 
 
 define(
     "Relu",
     spec=real,
-    kernel=lambda x: namespace(x).clip(x, min=0),
+    kernel=_relu_kernel,
     gradient=lambda op, dy: add_op("ReluGrad", dy, op.outputs[0]),
     batch=elementwise,
 )

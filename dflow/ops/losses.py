@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from array_api_compat import device
 
 from dflow.errors import InvalidArgumentError, ShapeError
@@ -168,6 +169,12 @@ def _sparse_gradient(op: Operation, dy: Tensor) -> tuple[Tensor, None]:
 
 def _minus_one_hot_kernel(x: Any, labels: Any) -> Any:
     xp = namespace(x, labels)
+    check_indices(labels, x.shape[-1], "labels")
+    if type(x) is np.ndarray:  # one number a row is changed, whatever the number of classes
+        result = x.copy()
+        rows = result.reshape(-1, x.shape[-1])
+        rows[np.arange(len(rows)), labels.reshape(-1)] -= 1
+        return result
     classes = xp.arange(x.shape[-1], dtype=labels.dtype, device=device(x))
     return x - xp.astype(classes == xp.expand_dims(labels, axis=-1), x.dtype)
 

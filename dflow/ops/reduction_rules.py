@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from dflow.errors import InvalidArgumentError, ShapeError
@@ -10,7 +11,7 @@ from dflow.ops.arrays import ints, namespace
 from dflow.ops.like import only_first, reshape_like
 from dflow.ops.static import is_symbolic, known_value, normal_axes, number_or_tensor, only, spec_of
 from dflow.registry import define
-from dflow.shapes import UNKNOWN_SHAPE
+from dflow.shapes import UNKNOWN_SHAPE, TensorShape
 from dflow.specs import TensorSpec
 
 __all__ = [
@@ -84,21 +85,31 @@ def reduced_axes(x: Any, axes: Any, axis: Axis) -> tuple[int, ...]:
 
 def spread_back(op: Operation, dy: Tensor, mean: bool = False) -> Tensor:
     """A reduced value repeated along the axes that were reduced; `mean`: divided by how many values were reduced."""
-    result: Tensor = add_op("SpreadLike", dy, *op.inputs, axis=op.attrs["axis"], mean=mean)
+    result: Tensor
+    if len(op.inputs) == 1 and op.inputs[0].shape.is_fully_defined():  # then nobody has to compute what was reduced
+        result = add_op("Spread", dy, shape=tuple(op.inputs[0].shape.as_list()), axis=op.attrs["axis"], mean=mean)
+    else:
+        result = add_op("SpreadLike", dy, *op.inputs, axis=op.attrs["axis"], mean=mean)
     return result
 
 
-def _spread_kernel(y: Any, x: Any, axes: Any = None, *, axis: Axis, mean: bool) -> Any:
-    gone = reduced_axes(x, axes, axis)
-    xp = namespace(y, x)
-    shape = tuple(1 if place in gone else size for place, size in enumerate(x.shape))
-    value = xp.reshape(y, shape)
+def _spread(y: Any, shape: tuple[int, ...], gone: tuple[int, ...], mean: bool) -> Any:
+    xp = namespace(y)
+    value = xp.reshape(y, tuple(1 if place in gone else size for place, size in enumerate(shape)))
     if mean:
-        value = value / max(1, x.size // max(1, y.size))
-    return xp.broadcast_to(value, tuple(x.shape))
+        value = value / max(1, math.prod(shape) // max(1, y.size))
+    return xp.broadcast_to(value, shape)
 
 
-def _spread_gradient(op: Operation, dx: Tensor) -> tuple[Tensor | None, ...]:
+def _spread_like_kernel(y: Any, x: Any, axes: Any = None, *, axis: Axis, mean: bool) -> Any:
+    return _spread(y, tuple(x.shape), reduced_axes(x, axes, axis), mean)
+
+
+def _spread_kernel(y: Any, shape: tuple[int, ...], axis: Axis, mean: bool) -> Any:
+    return _spread(y, shape, normal_axes(axis, len(shape)), mean)
+
+
+def _spread_like_gradient(op: Operation, dx: Tensor) -> tuple[Tensor | None, ...]:
     kind = "Mean" if op.attrs["mean"] else "Sum"
     total = add_op(kind, dx, *op.inputs[2:], axis=op.attrs["axis"], keepdims=False)
     return only_first(op, reshape_like(total, op.inputs[0]))
@@ -107,6 +118,12 @@ def _spread_gradient(op: Operation, dx: Tensor) -> tuple[Tensor | None, ...]:
 define(
     "SpreadLike",
     spec=lambda y, x, axes=None, *, axis, mean: TensorSpec(x.shape, y.dtype),
+    kernel=_spread_like_kernel,
+    gradient=_spread_like_gradient,
+)
+define(
+    "Spread",
+    spec=lambda y, shape, axis, mean: TensorSpec(TensorShape(shape), y.dtype),
     kernel=_spread_kernel,
-    gradient=_spread_gradient,
+    gradient=_spread_like_gradient,
 )

@@ -1,6 +1,7 @@
 """The state behind a variable: its value on a device.
 
 Why a value is never changed in place: a read hands out the array itself, and whoever holds it must not see it change.
+An update writes the new value into spare memory instead, and leaves that of the old one behind if no one holds it.
 Source: state_ops of TensorFlow 1.15.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dflow.errors import FailedPreconditionError, InvalidArgumentError
+from dflow.ops.memory import SPARE
 from dflow.registry import KernelContext
 from dflow.specs import VariableSpec
 
@@ -25,7 +27,12 @@ class VariableState:
     def __init__(self, spec: VariableSpec) -> None:
         self.spec = spec
         self.lock = threading.Lock()
+        self.dropped = False  # it is in its container no more
         self._value: Any = None
+
+    def abort(self, reason: str) -> None:
+        """It was dropped from its container: later steps find another one."""
+        self.dropped = True
 
     @property
     def initialized(self) -> bool:
@@ -66,11 +73,18 @@ class VariableState:
         if isinstance(value, np.ndarray) and value.flags.writeable:
             value = value.view()
             value.flags.writeable = False
+        held = [self._value]
         self._value = value
+        SPARE.give(held)
         return value
 
 
 def state_of(context: KernelContext, variable: VariableSpec) -> VariableState:
     """The state of a variable on the kernel's device; made, without a value, at first sight."""
-    found: VariableState = context.resource(variable.key(context.session), lambda: VariableState(variable))
+
+    def find() -> VariableState:
+        found: VariableState = context.resource(variable.key(context.session), lambda: VariableState(variable))
+        return found
+
+    found: VariableState = context.remembered(variable, find)
     return found

@@ -1,6 +1,7 @@
 """A segment made ready to run on its device: kernels looked up, constants in place, contexts bound.
 
-Running one is a straight line of kernel calls over slots.
+Running one is a straight line of kernel calls over slots.  Large values that nobody needs any more leave their memory
+to later ones.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from dflow.compile import Instruction, Segment
 from dflow.errors import OpError, OpInfo
+from dflow.ops.memory import SPARE
 from dflow.registry import OpDef
 from dflow.runtime.failures import as_op_error
 
@@ -23,12 +25,12 @@ if TYPE_CHECKING:
 class Context:
     """What a stateful kernel may use: its device, its session, and the state there."""
 
-    __slots__ = ("_addresses", "_found", "_host", "device", "op", "session", "xp")
+    __slots__ = ("_addresses", "_host", "_known", "device", "op", "session", "xp")
 
     def __init__(self, host: DeviceHost, op: OpInfo, session: str, addresses: Mapping[str, str]) -> None:
         self._host = host
         self._addresses = addresses
-        self._found: tuple[Any, Any] | None = None  # a spec, and its queue or reader
+        self._known: dict[int, tuple[Any, Any]] = {}  # id of a spec -> the spec, and its state
         self.device = host.name
         self.op = op.name
         self.session = session
@@ -43,15 +45,18 @@ class Context:
         return self._host.state.resource(key, make)
 
     def machine(self, spec: Any) -> Any:
-        """The queue or the reader that `spec` describes; made if it is not there yet.
+        """The queue or the reader that `spec` describes; made if it is not there yet."""
+        return self.remembered(spec, lambda: self._host.machine(spec, self.session))
 
-        It is remembered until it is dropped: to look it up takes as long as an enqueue, and takes locks that all
-        steps on the device share.
+    def remembered(self, spec: Any, find: Callable[[], Any]) -> Any:
+        """The state that `spec` describes, found by `find()` at first, and again when it was dropped.
+
+        Why: to look it up takes as long as an enqueue, and takes locks that all steps on the device share.
         """
-        found = self._found
-        if found is None or found[0] is not spec or found[1].dropped:
-            found = self._found = (spec, self._host.machine(spec, self.session))
-        return found[1]
+        known = self._known.get(id(spec))
+        if known is None or known[1].dropped:
+            known = self._known[id(spec)] = (spec, find())  # with the spec, so that its id stays its own
+        return known[1]
 
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:
         """Take one element of a queue on any device, outside of the step; gives what withdraws the request."""
@@ -96,7 +101,7 @@ class Program:
 
     def _run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         slots = self._slots(values)
-        for call, inputs, outputs, info in self._steps:
+        for call, inputs, outputs, info, frees in self._steps:
             try:
                 found = call(*[slots[i] for i in inputs])
             except OpError as error:
@@ -109,12 +114,14 @@ class Program:
             else:
                 for slot, value in zip(outputs, found, strict=True):
                     slots[slot] = value if hasattr(value, "dtype") else _as_array(value)
+            for slot in frees:
+                SPARE.give(slots, slot)
         return {edge: slots[slot] for edge, slot in self.results}
 
     def attempt(self, values: Mapping[int, Any], reply: Callable[..., None]) -> Callable[[], None] | None:
         """Start the one blocking operation; `reply(outcome, settle=None)` comes once.  Gives what withdraws it."""
         slots = self._slots(values)
-        call, inputs, _, info = self._steps[0]
+        call, inputs, _, info, _ = self._steps[0]
         try:
             with self._scope():
                 withdraw: Callable[[], None] | None = call(reply, *[slots[i] for i in inputs])
@@ -144,14 +151,14 @@ def _bind(
     host: DeviceHost,
     session: str,
     addresses: Mapping[str, str],
-) -> tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], OpInfo]:
+) -> tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], OpInfo, tuple[int, ...]]:
     definition = kernels[instruction.op.kind]
     call = definition.kernel
     if definition.stateful:
         call = partial(call, Context(host, instruction.op, session, addresses))
     if instruction.attrs:
         call = partial(call, **instruction.attrs)
-    return call, instruction.inputs, instruction.outputs, instruction.op
+    return call, instruction.inputs, instruction.outputs, instruction.op, instruction.frees
 
 
 def _as_array(value: Any) -> Any:

@@ -6,7 +6,8 @@ The update of a variable is one operation on the variable's device.  It reads an
 under their locks, so that concurrent updates happen one after the other, each with a slot that fits its variable.
 
 Why locks are always taken in the order variable, then slots: two updates of one variable cannot wait for each other.
-Why arrays are never changed in place: a step that read the variable before still holds its old value.
+Why values are never changed in place: a step that read the variable before still holds its old value.  A new value is
+computed in memory of its own, by operators such as `+=`.
 Source: tf.train.GradientDescentOptimizer, MomentumOptimizer, AdamOptimizer of TensorFlow 1.15.
 """
 
@@ -17,8 +18,9 @@ from typing import Any
 
 from dflow.errors import DTypeError, InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, create_op
-from dflow.ops.arrays import namespace
+from dflow.ops.arrays import arithmetic, namespace
 from dflow.ops.control import group
+from dflow.ops.memory import into
 from dflow.ops.variable_state import VariableState, state_of
 from dflow.ops.variables import Variable
 from dflow.registry import KernelContext, define, no_gradient
@@ -81,7 +83,12 @@ def _update_together(
 
 
 def _gradient_descent_kernel(context: KernelContext, lr: Any, grad: Any, variable: VariableSpec) -> Any:
-    return _update(context, (variable,), grad, lambda value: (value - lr * grad,))
+    def change(value: Any) -> Sequence[Any]:
+        new = arithmetic("multiply", grad, -lr)
+        new += value
+        return (new,)
+
+    return _update(context, (variable,), grad, change)
 
 
 def _momentum_kernel(
@@ -94,9 +101,14 @@ def _momentum_kernel(
     use_nesterov: bool,
 ) -> Any:
     def change(value: Any, old: Any) -> Sequence[Any]:
-        new = old * momentum + grad
-        step = grad * lr + new * momentum * lr if use_nesterov else new * lr
-        return value - step, new
+        new = arithmetic("multiply", old, momentum)
+        new += grad
+        step = arithmetic("multiply", new, momentum if use_nesterov else -lr)
+        if use_nesterov:
+            step *= -lr
+            step += arithmetic("multiply", grad, -lr)
+        step += value
+        return step, new
 
     return _update(context, (variable, accum), grad, change)
 
@@ -118,15 +130,25 @@ def _adam_kernel(
 
     def change(value: Any, old_m: Any, old_v: Any) -> Sequence[Any]:
         rate = lr * xp.sqrt(1 - beta2_power) / (1 - beta1_power)
-        new_m = old_m + (grad - old_m) * (1 - beta1)
-        new_v = old_v + (grad * grad - old_v) * (1 - beta2)
-        return value - rate * new_m / (xp.sqrt(new_v) + epsilon), new_m, new_v
+        new_m = arithmetic("subtract", grad, old_m)
+        new_m *= 1 - beta1
+        new_m += old_m
+        new_v = arithmetic("multiply", grad, grad)
+        new_v -= old_v
+        new_v *= 1 - beta2
+        new_v += old_v
+        size = xp.sqrt(new_v, **into(new_v))
+        size += epsilon
+        step = arithmetic("multiply", new_m, -rate)
+        step /= size
+        step += value
+        return step, new_m, new_v
 
     return _update(context, (variable, m, v), grad, change)
 
 
 def _multiply_kernel(context: KernelContext, factor: Any, variable: VariableSpec) -> Any:
-    return state_of(context, variable).update(lambda value: value * factor)
+    return state_of(context, variable).update(lambda value: arithmetic("multiply", value, factor))
 
 
 _STATE = no_gradient("an update of a variable is a side effect")

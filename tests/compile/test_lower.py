@@ -262,3 +262,23 @@ def test_each_device_has_its_segments_and_the_plans_number() -> None:
     assert plan.parts[cpu(0)].kinds == ["Neg"]
     assert plan.placement["Neg_1"] == cpu(1)
     assert plan.call().addresses == {name: f"at {name}" for name in plan.devices}
+
+
+# -- what is freed early
+
+
+def test_a_value_that_may_be_large_is_freed_after_its_last_use_unless_it_leaves_the_segment() -> None:
+    x = df.placeholder(df.float32, [None, 8])
+    a = df.square(x)
+    b = df.square(a) + a
+    small = df.square(df.reduce_sum(b))
+    (segment,) = compiled([b, small], [x]).segments
+    frees = {i.op.name: len(i.frees) for i in segment.instructions if i.frees}
+    assert frees == {"add": 2}  # a and its square; b is fetched, the sums are small
+
+
+def test_what_nobody_reads_is_freed_where_it_is_made() -> None:
+    w = df.Variable(df.zeros([300, 300]))
+    (segment,) = compiled(w.assign_add(df.ones([300, 300])).op).segments
+    (update,) = [i for i in segment.instructions if i.op.kind == "AssignAdd"]
+    assert update.outputs[0] in update.frees

@@ -44,6 +44,9 @@ class Context:
             self._owner.resources[key] = make()
         return self._owner.resources[key]
 
+    def remembered(self, spec: Any, find: Callable[[], Any]) -> Any:
+        return find()
+
     def per_session(self, make: Callable[[], Any]) -> Any:
         if self.op not in self._owner.per_session:
             self._owner.per_session[self.op] = make()

@@ -402,7 +402,16 @@ NO_ORACLE: dict[str, str] = {
     ),
     **dict.fromkeys(
         [
-            *("SumLike", "BroadcastLike", "ReshapeLike", "SpreadLike", "ProdOfOthers", "SplitLike", "SumOfTiles"),
+            *(
+                "SumLike",
+                "BroadcastLike",
+                "ReshapeLike",
+                "Spread",
+                "SpreadLike",
+                "ProdOfOthers",
+                "SplitLike",
+                "SumOfTiles",
+            ),
             *("TileLike", "Unpad", "StridedSliceGrad", "SliceGrad", "GatherGrad", "ReluGrad", "MinusOneHot"),
         ],
         "part of a gradient, which the gradient's test judges, first and second",
