@@ -19,6 +19,7 @@ import numpy as np
 
 from dflow.compile import DevicePlan, Segment
 from dflow.errors import CancelledError, OpError
+from dflow.ops.memory import SPARE
 from dflow.runtime.attempts import WAITING, Attempts, Settle
 from dflow.runtime.batched import BatchProgram
 from dflow.runtime.failures import as_op_error
@@ -229,6 +230,8 @@ class Part(Attempts):
         self._start(ready)
         if route.receivers:
             self._send(route, results, loan, last)
+        for edge in results:
+            SPARE.give(results, edge)
         with self._lock:
             self._sending -= 1
             finished = self._open == 0 and self._sending == 0 and self.ended is None
@@ -255,7 +258,7 @@ class Part(Attempts):
         for _, edge in self._installed.programs[i].arguments:
             self._uses[edge] -= 1
             if self._uses[edge] <= 0:
-                self._values.pop(edge, None)
+                SPARE.give([self._values.pop(edge, None)])
 
 
 def _values(edges: Iterable[int], results: dict[int, Any]) -> Edges:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -32,15 +33,29 @@ def kept(spare: SpareMemory, held: list[Any]) -> bool:
     return spare.nbytes > 0
 
 
-def test_an_array_that_no_one_holds_is_there_for_the_next_of_its_shape_and_dtype() -> None:
+@pytest.mark.parametrize(("shape", "dtype"), [(SHAPE, "float32"), ((FLOATS,), "int32"), ((FLOATS, 4), "uint8")])
+def test_an_array_that_no_one_holds_is_there_for_the_next_of_its_size(shape: Any, dtype: str) -> None:
     spare, held = SpareMemory(), [floats()]
     where = address(held[0])
     assert kept(spare, held)
-    assert spare.take((FLOATS,), np.dtype("float32")) is None
-    assert spare.take(SHAPE, np.dtype("int32")) is None
-    assert address(spare.take(SHAPE, np.dtype("float32"))) == where
-    assert spare.take(SHAPE, np.dtype("float32")) is None
+    assert spare.take(SHAPE, np.dtype("float64")) is None
+    found = spare.take(shape, np.dtype(dtype))
+    assert (found.shape, found.dtype.name, address(found)) == (shape, dtype, where)
+    assert spare.take(shape, np.dtype(dtype)) is None
     assert spare.nbytes == 0
+    held = [found]
+    del found
+    assert kept(spare, held)
+
+
+def test_an_array_that_came_in_a_message_leaves_its_bytes_behind() -> None:
+    spare, block = SpareMemory(), np.zeros(LARGE, np.uint8)
+    where, body = address(block), pickle.dumps(floats(), protocol=5, buffer_callback=lambda buffer: False)
+    held = [pickle.loads(body, buffers=[block])]
+    assert not kept(SpareMemory(), [held[0]])
+    del block
+    assert kept(spare, held)
+    assert address(spare.take((LARGE,), np.dtype("uint8"))) == where
 
 
 def test_a_read_only_view_that_no_one_holds_leaves_the_array_behind_it() -> None:
