@@ -18,7 +18,6 @@ from measure import IMAGES, rounds_asked, seconds_once
 from programs import PS, WORKERS
 from programs.mlp import BATCH, CLUSTER, ONE_PROCESS, STEPS, Trained, build
 from tables import Target, report
-from threadpoolctl import threadpool_limits
 
 import dflow as df
 
@@ -45,7 +44,6 @@ class Replicas:
 def main() -> None:
     rounds = rounds_asked(__doc__)
     with ExitStack() as stack:
-        stack.enter_context(threadpool_limits(1))  # NumPy's threads; Dask's workers have one already
         one, replicas = Trained(df), Replicas(stack)
         ours = Here(
             "dflow",

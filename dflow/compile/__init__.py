@@ -6,7 +6,17 @@ Why nothing here talks to a cluster: a plan can be made, drawn, checked and test
 """
 
 from dflow.compile.compiler import compile_plan
-from dflow.compile.plan import BatchBody, CallPlan, DeviceInfo, DevicePlan, DeviceTable, Instruction, Plan, Segment
+from dflow.compile.plan import (
+    BatchBody,
+    CallPlan,
+    DeviceInfo,
+    DevicePlan,
+    DeviceTable,
+    Instruction,
+    Plan,
+    Segment,
+    Threads,
+)
 
 __all__ = [
     "BatchBody",
@@ -17,5 +27,6 @@ __all__ = [
     "Instruction",
     "Plan",
     "Segment",
+    "Threads",
     "compile_plan",
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dflow.compile.batch import with_batch
 from dflow.compile.lower import check_plan, lower
 from dflow.compile.place import check_placed, place
-from dflow.compile.plan import DeviceTable, Plan
+from dflow.compile.plan import NO_LIMIT, DeviceTable, Plan, Threads
 from dflow.compile.prune import check_pruned, prune
 from dflow.compile.segments import check_segments, segments
 from dflow.graph import Operation, Tensor
@@ -29,17 +30,20 @@ def compile_plan(
     soft_placement: bool = False,
     log_placement: bool = False,
     earlier: dict[Operation, str] | None = None,
+    threads: Threads = NO_LIMIT,
 ) -> Plan:
     """Turn what `fetches` need into a plan.  Pure: no clock, no randomness, no cluster.
 
     feeds: the tensors that each run will give values for.  default: the device of operations that are not pinned.
     number: the plan's number in its session.  earlier: where state was placed before; new state is added to it.
+    threads: what the session allows.
     Raises what `place` raises.
     """
     needed = prune(fetches, feeds)
     placed = place(needed.ops, table, default, soft_placement, log_placement, earlier)
     groups = segments(needed, placed)
     plan = with_batch(lower(number, needed, groups, placed, table))
+    plan = replace(plan, parts={device: replace(part, threads=threads) for device, part in plan.parts.items()})
     if checking():
         check_pruned(needed)
         check_placed(needed.ops, placed, table)

@@ -108,6 +108,17 @@ class BatchBody:
 
 
 @dataclass(frozen=True, slots=True)
+class Threads:
+    """What a session allows in each process; 0 (or less): no limit."""
+
+    inter: int = 0  # programs at once
+    intra: int = 0  # threads of BLAS
+
+
+NO_LIMIT = Threads()
+
+
+@dataclass(frozen=True, slots=True)
 class DevicePlan:
     """A plan's part on one device: all that its host must know."""
 
@@ -119,6 +130,7 @@ class DevicePlan:
     fetched: frozenset[int]  # the edges that go to the caller
     addresses: dict[str, str]  # device -> where its host is, for the devices in `routes`
     batch: BatchBody | None = None  # how a loop runs it for many records at once
+    threads: Threads = NO_LIMIT
 
     @property
     def kinds(self) -> list[str]:

@@ -17,6 +17,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -47,8 +48,11 @@ BLOCK_S = 0.005  # seconds that a block may take: so long a stop waits for it
 class BatchProgram:
     """What a loop computes, ready to run over a leading axis of records."""
 
-    def __init__(self, body: BatchBody, kernels: Mapping[str, OpDef], host: DeviceHost) -> None:
+    def __init__(
+        self, body: BatchBody, kernels: Mapping[str, OpDef], host: DeviceHost, turn: AbstractContextManager[Any]
+    ) -> None:
         self.body = body
+        self._turn = turn
         self._template: list[Any] = [None] * body.line.slots
         for slot, value in body.line.literals:
             self._template[slot] = host.asarray(value)
@@ -69,7 +73,7 @@ class BatchProgram:
         slots = list(self._template)
         for slot, value in zip(self.body.read.outputs, records, strict=True):
             slots[slot] = value
-        with np.errstate(all="ignore"):
+        with self._turn, np.errstate(all="ignore"):
             for call, inputs, outputs, op in self._steps:
                 try:
                     found = call(*[slots[i] for i in inputs])

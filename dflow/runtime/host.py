@@ -139,9 +139,10 @@ class DeviceHost:
         Raises InvalidArgumentError for what cannot be made ready, AbortedError for a session that is not known.
         """
         found = self.session(session)
-        programs = [Program(segment, kernels, self, session, part.addresses) for segment in part.segments]
+        turn = self.process.allow(session, part.threads)
+        programs = [Program(segment, kernels, self, session, part.addresses, turn) for segment in part.segments]
         found.formats.update(formats)
-        batch = None if part.batch is None else BatchProgram(part.batch, kernels, self)
+        batch = None if part.batch is None else BatchProgram(part.batch, kernels, self, turn)
         found.plans[part.plan] = InstalledPlan(part, programs, batch)
 
     def installed(self, session: str, plan: int) -> InstalledPlan:

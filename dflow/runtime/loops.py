@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from dflow.registry import op_def
 from dflow.runtime import settings
 from dflow.runtime.batched import BatchedBody
 from dflow.runtime.step import Step, StepNumbers, alone, run_alone
+from dflow.runtime.threads import BLAS
 from dflow.runtime.transfers import fetched, to_host
 
 logger = logging.getLogger("dflow.loops")
@@ -142,7 +143,8 @@ class LoopRun:
         self.state = "running"
         self._started = time.monotonic()
         try:
-            self._go()
+            with BLAS.loop() if self._multiplies() else nullcontext():
+                self._go()
             if self._stop is not None and not isinstance(self._stop, CancelledError):
                 raise self._stop
             self.state = "stopped" if self._stopping else "done"
@@ -179,6 +181,12 @@ class LoopRun:
             if self._stop is None:
                 raise
             raise self._stop from None  # what stopped it, the end of its session perhaps, may be why it failed
+
+    def _multiplies(self) -> bool:
+        """Is there something for BLAS in the parts that this process runs?"""
+        session, call = self.spec.session, self.spec.call
+        hosts = [self._process.hosts[device] for device in call.addresses if device in self._process.hosts]
+        return any("MatMul" in host.installed(session, call.number).plan.kinds for host in hosts)
 
     def _batched_body(self) -> BatchedBody | None:
         if not self.spec.batched:

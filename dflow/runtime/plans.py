@@ -9,7 +9,7 @@ import threading
 from collections import Counter, OrderedDict
 from typing import Any
 
-from dflow.compile import Plan, compile_plan
+from dflow.compile import Plan, Threads, compile_plan
 from dflow.compile.place import default_device
 from dflow.graph import Operation, Tensor
 from dflow.runtime.backend import Backend
@@ -60,6 +60,7 @@ class Plans:
             soft_placement=self._config.allow_soft_placement,
             log_placement=self._config.log_device_placement,
             earlier=self._placed_state,
+            threads=Threads(self._config.inter_op_parallelism_threads, self._config.intra_op_parallelism_threads),
         )
         self._backend.install(plan, deadline)
         return self._keep((elements, feeds, table.version), plan)

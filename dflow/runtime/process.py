@@ -10,11 +10,13 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from dflow.compile import Threads
 from dflow.errors import CancelledError, InternalError, OpError
 from dflow.runtime import messages as m
 from dflow.runtime.asks import Asks, ServedAsks
@@ -29,6 +31,7 @@ from dflow.runtime.outlets import Owner, PartOutlet, lane_of_owner, on_host
 from dflow.runtime.part import Edges, StepId, end_parts
 from dflow.runtime.requests import Requests
 from dflow.runtime.step import Step
+from dflow.runtime.threads import BLAS
 from dflow.specs import QueueSpec
 
 LOOPS_KEPT = 100  # of those that ended, for the dashboard; the oldest go first
@@ -57,6 +60,7 @@ class Process:
         self._connect = connect
         self._lock = threading.RLock()
         self._lanes: dict[str, Lane] = {}
+        self._turns: dict[str, threading.Semaphore] = {}  # of sessions that bound how many programs run at once
         self._sessions: dict[str, Lane | None] = {}  # that began here -> the lane to the client, if there is one
 
     # -- running
@@ -105,10 +109,25 @@ class Process:
             for host in self.hosts.values():
                 host.begin_session(session)
 
+    def allow(self, session: str, threads: Threads) -> AbstractContextManager[Any]:
+        """So many threads the session's steps may have here; gives what a program takes its turn in.
+
+        AbortedError for a session that is not known.
+        """
+        with self._lock:
+            self.check_session(session)
+            if threads.intra:
+                BLAS.limit(session, threads.intra)
+            if threads.inter <= 0:
+                return nullcontext()
+            return self._turns.setdefault(session, threading.Semaphore(threads.inter))
+
     def end_session(self, session: str, error: OpError) -> None:
         """Cancel the session's steps and loops here, and drop what was private to it."""
         with self._lock:
+            BLAS.release(session)
             self._sessions.pop(session, None)
+            self._turns.pop(session, None)
             loops = [self.loops.pop(key) for key in list(self.loops) if key[0] == session]
         for loop in loops:
             loop.stop(error)

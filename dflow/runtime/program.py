@@ -7,6 +7,7 @@ to later ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ class Context:
 
 
 class Program:
-    """A segment on its device."""
+    """A segment on its device.  turn: held while it runs, but not while an operation of it waits."""
 
     def __init__(
         self,
@@ -81,12 +82,14 @@ class Program:
         host: DeviceHost,
         session: str,
         addresses: Mapping[str, str],
+        turn: AbstractContextManager[Any],
     ) -> None:
         self.segment = segment
         self.blocks = segment.blocks
         self.arguments = segment.arguments
         self.results = segment.results
         self._scope = host.scope
+        self._turn = turn
         self._template: list[Any] = [None] * segment.slots
         for slot, value in segment.literals:
             self._template[slot] = host.asarray(value)
@@ -96,7 +99,11 @@ class Program:
 
     def run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         """Compute the results, edge -> value, from the values of the edges.  An OpError names the operation."""
-        with np.errstate(all="ignore"), self._scope():  # 1 / 0 is inf, log(-1) is nan, without a word, as in TensorFlow
+        with (
+            self._turn,
+            np.errstate(all="ignore"),
+            self._scope(),
+        ):  # 1 / 0 is inf, log(-1) is nan, without a word, as in TensorFlow
             return self._run(values)
 
     def _run(self, values: Mapping[int, Any]) -> dict[int, Any]:
