@@ -143,8 +143,7 @@ class LoopRun:
         self.state = "running"
         self._started = time.monotonic()
         try:
-            with BLAS.loop() if self._multiplies() else nullcontext():
-                self._go()
+            self._go()
             if self._stop is not None and not isinstance(self._stop, CancelledError):
                 raise self._stop
             self.state = "stopped" if self._stopping else "done"
@@ -172,9 +171,10 @@ class LoopRun:
         try:
             self._body = self._batched_body()
             self._program = alone(self._process, self.spec.session, self.spec.call)
-            while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
-                if not self._iterate_many():
-                    self._iterate()
+            with BLAS.loop() if self._multiplies() else nullcontext():
+                while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
+                    if not self._iterate_many():
+                        self._iterate()
         except OutOfRangeError:
             raise
         except OpError:
