@@ -1,8 +1,7 @@
-"""Does the time for one operation, or one item, stay the same when there are many?
+"""Does the time for one operation stay the same when there are many?
 
 Chains of `tanh` and `maximum` of 8 numbers, of 100 to 100,000 operations, in a session of this process: building the
 graph, compiling it (part of dflow's first run), the first run, a later run; each divided by the number of operations.
-Then queues that hold 10 to 1,000,000 items: the time of an enqueue and a dequeue of one.
 There is no target but this: the figures of a kind shall be alike.
 """
 

@@ -14,7 +14,14 @@ import sys
 from measure import FOLDER, ROUNDS, machine, today, versions
 
 SHORT = ("csv_pipeline.py", "decoding.py", "local_run.py", "cold_run.py", "repeat.py")
-LONG = ("tfrecord_pipeline.py", "queue_between_processes.py", "mlp.py", "graph_size.py")
+LONG = (
+    "tfrecord_pipeline.py",
+    "queue_between_processes.py",
+    "mlp.py",
+    "graph_size.py",
+    "queue_length.py",
+    "workers.py",
+)
 SLOW = ("memory.py",)
 SCRIPTS = SHORT + LONG + SLOW
 SETS = {"short": SHORT, "all": SHORT + LONG, "slow": SLOW}

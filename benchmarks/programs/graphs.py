@@ -1,4 +1,4 @@
-"""Graphs and queues of many sizes."""
+"""Graphs of many sizes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,11 @@ from measure import SMALL, Sample, seconds_a_call, seconds_once
 from programs.runs import chain
 
 OPS: Sequence[int] = (10, 100) if SMALL else (100, 1_000, 10_000, 100_000)
-ITEMS: Sequence[int] = (10, 1_000) if SMALL else (10, 1_000, 100_000, 1_000_000)
-PIECE = 10_000  # items that are enqueued at once, to fill a queue
 BUILD, FIRST, LATER = "building", "first run", "later run"
 
 
 def case(ops: int, what: str) -> str:
     return f"{ops:,} operations: {what}"
-
-
-def queue_case(kind: str, items: int) -> str:
-    return f"{kind} with {items:,} items: enqueue and dequeue of one"
 
 
 def build(tf: Any, ops: int) -> tuple[Any, Any, Any]:
@@ -65,26 +59,6 @@ class Chain:
         return found
 
 
-def filled(tf: Any, kind: str, items: int) -> Sample:
-    """The time of an enqueue and a dequeue of one item, in a queue that holds so many."""
-    graph = tf.Graph()
-    with graph.as_default():
-        options = {"min_after_dequeue": 0} if kind == "RandomShuffleQueue" else {}
-        queue = getattr(tf, kind)(items + 1, dtypes=[tf.float32], shapes=[()], **options)
-        many = tf.placeholder(tf.float32, [None])
-        fill, put, take = queue.enqueue_many([many]), queue.enqueue([1.0]), queue.dequeue()
-    sess = tf.Session("", graph=graph)
-    for start in range(0, items, PIECE):
-        sess.run(fill, {many: np.zeros(min(PIECE, items - start), np.float32)})
-    calls = sess.make_callable(put.op if hasattr(put, "op") else put), sess.make_callable(take)
-
-    def both() -> None:
-        for call in calls:
-            call()
-
-    return lambda: seconds_a_call(both)
-
-
 def all_cases(tf: Any) -> tuple[dict[str, Sample], dict[str, Fact]]:
     samples: dict[str, Sample] = {}
     facts: dict[str, Fact] = {}
@@ -92,6 +66,4 @@ def all_cases(tf: Any) -> tuple[dict[str, Sample], dict[str, Fact]]:
         chain = Chain(tf, ops)
         samples |= {case(ops, BUILD): chain.building, case(ops, FIRST): chain.first, case(ops, LATER): chain.later}
         facts[case(ops, LATER)] = chain.value
-    for kind in ("FIFOQueue", "RandomShuffleQueue"):
-        samples |= {queue_case(kind, items): filled(tf, kind, items) for items in ITEMS}
     return samples, facts

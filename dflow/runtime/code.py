@@ -159,18 +159,20 @@ def _user_of(part: DevicePlan, kind: str) -> OpInfo | None:
     return next((instruction.op for instruction in _instructions(part) if instruction.op.kind == kind), None)
 
 
-_looked_at: dict[str, object] = {}  # module -> its file
+_looked_at: set[str] = set()  # modules, by name
 
 
 def _register_user_modules() -> None:
-    """Send the modules beside the user's script by value.  Looks at each module once, as there are many."""
+    """Send the modules beside the user's script by value.  Looks at each module once, as there are thousands."""
+    unseen = sys.modules.keys() - _looked_at
+    if not unseen:
+        return
+    _looked_at.update(unseen)
     folder = _script_folder()
     known = cloudpickle.list_registry_pickle_by_value()
-    for name, module in list(sys.modules.items()):
+    for name in unseen:
+        module = sys.modules.get(name)
         file = getattr(module, "__file__", None)
-        if name in _looked_at and _looked_at[name] == file:
-            continue
-        _looked_at[name] = file
         goes_by_itself = name in known or name == "__main__" or name.partition(".")[0] == "dflow"
         if file and not goes_by_itself and _is_of_the_program(Path(file).resolve(), folder):
             cloudpickle.register_pickle_by_value(module)

@@ -20,15 +20,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import dask
-from dask.delayed import Delayed, delayed
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from distributed import Client, Future
 
 from dflow.compile import CallPlan, Plan, Segment
 from dflow.errors import CancelledError, DeadlineExceededError, OpError, OutOfRangeError, UnavailableError
 from dflow.runtime import messages as m
 from dflow.runtime.cold_part import ColdPart, SegmentResult
-from dflow.runtime.dask_client import FutureCancelled, Watch
+from dflow.runtime.dask_client import FutureCancelled, Watch, task_of
 from dflow.runtime.deadline import answered
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.part import StepId
@@ -91,9 +90,9 @@ class ColdStep(Step):
     def _start(self, fed: dict[int, Any]) -> None:
         self.values.update(fed)
         self._announce(self.call, fed)
-        tasks = segment_tasks(self._plan, self.id)
+        graph, keys = task_graph(self._plan, self.id)
         wanted = list(_sinks(self._plan))
-        futures = self._client.compute([tasks[i] for i in wanted], optimize_graph=False)
+        futures = self._client.get(graph, [keys[i] for i in wanted], sync=False)
         self._futures = futures
         self._open = len(futures)
         for index, future in zip(wanted, futures, strict=True):
@@ -144,24 +143,20 @@ class ColdStep(Step):
             self._watch.cancel(self._futures)
 
 
-def segment_tasks(plan: Plan, step: StepId) -> dict[int, Delayed]:
-    """One annotated Dask task for each segment; keys read like the user's program."""
-    sources = {edge: segment for segment in plan.segments for edge in segment.gives}
-    tasks: dict[int, Delayed] = {}
-    for segment in plan.segments:
-        needed = {sources[edge].index: None for edge in segment.needs if edge in sources}
-        upstream = [tasks[index] for index in needed]
-        with dask.annotate(resources={segment.device: SHARE}):
-            call = delayed(run_segment, pure=False, traverse=False)
-            tasks[segment.index] = call(
-                segment.device,
-                *step,
-                segment.index,
-                list(segment.needs),
-                *upstream,
-                dask_key_name=f"{segment.label}-{uuid.uuid4().hex}",
-            )
-    return tasks
+def task_graph(plan: Plan, step: StepId) -> tuple[HighLevelGraph, list[str]]:
+    """One annotated Dask task for each segment, and their keys, which read like the user's program.
+
+    A layer for each task, made here and not by `delayed`, which would copy all layers before it.
+    """
+    keys = [f"{segment.label}-{uuid.uuid4().hex}" for segment in plan.segments]
+    sources = {edge: key for segment, key in zip(plan.segments, keys, strict=True) for edge in segment.gives}
+    layers, before = {}, {}
+    for segment, key in zip(plan.segments, keys, strict=True):
+        upstream = list(dict.fromkeys(sources[edge] for edge in segment.needs if edge in sources))
+        task = task_of(key, run_segment, segment.device, *step, segment.index, segment.needs, after=upstream)
+        layers[key] = MaterializedLayer({key: task}, annotations={"resources": {segment.device: SHARE}})
+        before[key] = set(upstream)
+    return HighLevelGraph(layers, before), keys
 
 
 def _sinks(plan: Plan) -> dict[int, None]:

@@ -398,7 +398,7 @@ def test_neither_python_nor_installed_packages_nor_dflow_belong_to_a_program(
     monkeypatch.syspath_prepend(str(tmp_path))
     module = __import__("mine_alone")
     monkeypatch.setattr(code, "_script_folder", lambda: Path("/"))
-    monkeypatch.setattr(code, "_looked_at", {})
+    monkeypatch.setattr(code, "_looked_at", set())
     before = cloudpickle.list_registry_pickle_by_value()
     try:
         code._register_user_modules()
@@ -416,6 +416,22 @@ def test_neither_python_nor_installed_packages_nor_dflow_belong_to_a_program(
         for name in cloudpickle.list_registry_pickle_by_value() - before:
             cloudpickle.unregister_pickle_by_value(sys.modules[name])
     assert module.x == 1
+
+
+def test_modules_are_looked_at_once_and_those_that_come_later_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[Path] = []
+    monkeypatch.setattr(code, "_is_of_the_program", lambda file, folder: looked_at.append(file))
+    code._register_user_modules()
+    looked_at.clear()
+    code._register_user_modules()
+    assert looked_at == []
+    (tmp_path / "comes_later.py").write_text("x = 1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    __import__("comes_later")
+    code._register_user_modules()
+    assert [file.name for file in looked_at] == ["comes_later.py"]
 
 
 # -- versions
