@@ -23,7 +23,10 @@ class DeviceState:
     def container(self, name: str) -> Container:
         """The container of this name; made, empty, at first sight."""
         with self._lock:
-            return self._containers.setdefault(name, Container(name, self.device))
+            found = self._containers.get(name)
+            if found is None:
+                found = self._containers[name] = Container(name, self.device)
+            return found
 
     def resource(self, key: ResourceKey, make: Callable[[], Any]) -> Any:
         """The state under `key`; made by `make()` if it is not there yet."""
