@@ -1,37 +1,28 @@
 """Does a step cost the same for each worker, whether it touches 1 of them or 64?
 
-Clusters of 1 to 64 workers, all in this process (`LocalCluster(processes=False)`, on sockets), so that they share one
-core's worth of Python. One worker sends 8 numbers to all, each computes `tanh` of them, the first adds up. Shown are
-the first run of such a graph, which compiles and installs it, and the later ones, divided by the number of workers.
-TensorFlow 1: as many servers in one process. There is no target but this: the figures of a kind shall be alike.
+A cluster of 64 workers, all in this process (`LocalCluster(processes=False)`, on sockets), so that they share Python's
+lock. A step touches 1 to 64 of them: one sends 8 numbers to all, each computes `tanh` of them, the first adds up.
+Shown are the first run of such a graph, which compiles and installs it, and the later ones, divided by the number of
+workers.  TensorFlow 1: 64 servers in one process.  There is no target but this: the figures of a kind shall be alike.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from typing import Any
-
 from competitors import Competitor, Here, Peer
 from distributed import LocalCluster
 from measure import MICROSECONDS, rounds_asked
-from programs.fan import WORKERS, all_cases
+from programs.fan import ALL, all_cases
 from tables import report
 
 import dflow as df
 
 
-def simulated(workers: int) -> Any:
-    """A cluster in this process; a plain one, which knows nothing of dflow before a session comes."""
-    address = {"protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": ":0"}
-    return LocalCluster(n_workers=workers, threads_per_worker=1, processes=False, memory_limit=None, **address)
-
-
 def main() -> None:
     rounds = rounds_asked(__doc__)
-    with ExitStack() as stack:
-        targets = {workers: stack.enter_context(simulated(workers)).scheduler_address for workers in WORKERS}
+    address = {"protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": ":0"}
+    with LocalCluster(n_workers=ALL, threads_per_worker=1, processes=False, memory_limit=None, **address) as cluster:
         competitors: list[Competitor] = [
-            Here("dflow", *all_cases(df, targets)),
+            Here("dflow", *all_cases(df, cluster.scheduler_address)),
             Peer("TF1", "tensorflow", "tf1_workers.py"),
         ]
         print(report(__doc__, MICROSECONDS, competitors, rounds=rounds))

@@ -1,27 +1,23 @@
-"""`workers.py` for TensorFlow 1: clusters of as many servers, all in this process."""
+"""`workers.py` for TensorFlow 1: a cluster of as many servers, all in this process."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow.compat.v1 as tf
 from competitors import serve
-from programs.fan import WORKERS, all_cases
+from programs.fan import ALL, all_cases
 from tf1_cluster import free_port
 
 tf.disable_v2_behavior()
-servers: list[Any] = []  # they end with this process
 
 
-def simulated(workers: int) -> str:
-    """The address of the first server of a new cluster."""
-    addresses = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(workers)]}
-    spec = tf.train.ClusterSpec(addresses)
+def simulated() -> list[tf.train.Server]:
+    """The servers of a cluster."""
+    spec = tf.train.ClusterSpec({"worker": [f"127.0.0.1:{free_port()}" for _ in range(ALL)]})
     try:
-        servers.extend(tf.train.Server(spec, job_name="worker", task_index=task) for task in range(workers))
+        return [tf.train.Server(spec, job_name="worker", task_index=task) for task in range(ALL)]
     except tf.errors.UnknownError:  # a connection of another server has taken one of the ports meanwhile
-        return simulated(workers)
-    return f"grpc://{addresses['worker'][0]}"
+        return simulated()
 
 
-serve(f"TensorFlow {tf.__version__}", *all_cases(tf, {workers: simulated(workers) for workers in WORKERS}))
+servers = simulated()
+serve(f"TensorFlow {tf.__version__}", *all_cases(tf, servers[0].target))

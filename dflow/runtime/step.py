@@ -130,6 +130,7 @@ class Step:
         finally:
             del self.process.steps[self.id]
             self._numbers.end(self.id)
+            self._parts.clear()  # they know this step: a cycle, which only the garbage collector would take apart
 
     def _start(self, fed: dict[int, Any]) -> None:
         self.values.update(fed)  # a fed tensor may be fetched

@@ -1,10 +1,14 @@
 """A step as its owner sees it: what comes after its end goes back."""
 
+import gc
+
 import pytest
 
+import dflow as df
 from dflow.compile import CallPlan
 from dflow.errors import CancelledError, DeadlineExceededError
 from dflow.runtime.deadline import Deadline
+from dflow.runtime.part import Part
 from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
 
@@ -75,3 +79,17 @@ def test_the_floor_is_below_every_step_that_has_not_ended() -> None:
     assert numbers.begin() == (("s", 2), 0)
     numbers.end(first)
     assert numbers.begin() == (("s", 3), 2)
+
+
+def test_a_step_that_has_ended_leaves_nothing_to_the_garbage_collector() -> None:
+    """Its parts know it, and it knew them."""
+    queue = df.FIFOQueue(9, ["float32"], shapes=[[]])
+    put, take = queue.enqueue(1.0), queue.dequeue()
+    with df.Session() as session:
+        gc.collect()
+        gc.disable()
+        try:
+            session.run([put, take])
+            assert [found for found in gc.get_objects() if isinstance(found, (Step, Part))] == []
+        finally:
+            gc.enable()
