@@ -132,14 +132,6 @@ class Attempts:
             self.check()
             return self._lent.pop(index, None)
 
-    def keep(self, index: int, settle: Settle) -> None:
-        """The part has it to settle (again), under an index; given back if the part has ended."""
-        with self._lock:
-            if self.ended is None:
-                self._lent[index] = settle
-                return
-        settle(False)
-
     # -- the end
 
     def fail(self, error: OpError) -> None:

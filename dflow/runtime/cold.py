@@ -9,7 +9,10 @@ that were lost with it.  So the owner announces a step to its hosts over its lan
 runs each segment of an announced step once: a restarted worker knows nothing of the step and refuses, and a living one
 remembers what it ran.
 
-**No element is lost on the way.**  What a queue hands to a cold segment stays lent until the caller has it, or the host
+**What is fetched goes over the lane**, as in a hot run: Dask brings values from segment to segment, and the news of
+what failed.  To ask its scheduler for a result would take as long as the task.
+
+**No element is lost on the way.**  What a queue hands to a cold segment stays lent until the owner has it, or the host
 of a device that uses it says that it is there; if the step ends before, it goes back.
 """
 
@@ -94,7 +97,7 @@ class ColdStep(Step):
         wanted = list(_sinks(self._plan))
         futures = self._client.get(graph, [keys[i] for i in wanted], sync=False)
         self._futures = futures
-        self._open = len(futures)
+        self._open = len(wanted)
         for index, future in zip(wanted, futures, strict=True):
             self._watch.when_done(future, partial(self._ended, index))
 
@@ -113,23 +116,11 @@ class ColdStep(Step):
             answered(lane, reply, f"take its part of the first run of plan {call.number} on {device}", self.deadline)
 
     def _arrived(self, index: int, found: SegmentResult | BaseException) -> None:
-        segment = self._plan.segments[index]
+        """A task ended.  What it fetched came over its lane; here it is seen if it failed, or was lost."""
         if isinstance(found, BaseException):
-            self._fail(_step_error(found, segment))
-            return
-        if found.end is not None:
+            self._fail(_step_error(found, self._plan.segments[index]))
+        elif found.end is not None:
             self._fail(found.end)
-            return
-        if found.lent:
-            lane = self.process.lane_to(self._plan.addresses[segment.device])
-            make = partial(m.TakeOver, self.id, segment.device, index)
-            task = f"hand over what {segment.label!r} on {segment.device} was lent"
-            if not answered(lane, self.process.request(lane, make), task, self.deadline):
-                fact = f"the elements that {segment.device} lent to this step went back to their queue"
-                self._fail(UnavailableError(None, None, fact))
-                return
-        self.values.update(found.values)
-        self._one_less()
 
     def _wait(self) -> None:
         super()._wait()

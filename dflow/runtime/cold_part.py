@@ -14,7 +14,7 @@ from distributed import secede
 from dflow.errors import CancelledError, OpError, UnavailableError
 from dflow.runtime import messages as m
 from dflow.runtime.attempts import WAITING, Attempts
-from dflow.runtime.part import Edges, InstalledPlan, Loan, Outlet, StepId, with_record
+from dflow.runtime.part import Edges, InstalledPlan, Loan, Outlet, Route, StepId, with_record
 from dflow.runtime.program import Program
 from dflow.runtime.transfers import to_host
 
@@ -25,14 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SegmentResult:
-    """What a segment's task gives: the values of its edges.
+    """What a segment's task gives: the values of its edges to other segments.
 
-    lent: the caller must take them over, at the device of the segment, or they go back to their queue.
     end: what ended the step, if that is no failure; there are no values then.
     """
 
     values: dict[int, Any]
-    lent: bool = False
     end: OpError | None = None
 
 
@@ -64,8 +62,23 @@ class ColdPart(Attempts):
         except OpError as error:
             with_record(error, self._records)
             raise
-        lent = program.blocks and self._lend(i)
-        return SegmentResult({edge: to_host(value) for edge, value in results.items()}, lent)
+        route = self._installed.routes[i]
+        self._send(route, results, self._loan(i, route) if program.blocks else None)
+        passed_on = {edge for edges in (route.here, *(edges for _, edges in route.there)) for edge in edges}
+        return SegmentResult({edge: to_host(value) for edge, value in results.items() if edge in passed_on})
+
+    def _send(self, route: Route, results: dict[int, Any], loan: Loan | None) -> None:
+        """What was fetched goes straight to the owner, who counts the segments that it waits for."""
+        if not route.caller:
+            if not route.here and not route.there:
+                self.outlet.finished(self.host.name)
+            return
+        try:
+            self.outlet.fetched([(edge, results.get(edge)) for edge in route.caller], loan, self.host.name)
+        except BaseException:
+            if loan is not None:
+                loan.give_back()
+            raise
 
     def _wait_for(self, i: int, program: Program, values: dict[int, Any]) -> dict[int, Any]:
         answer = self._answers[i] = SimpleQueue()
@@ -78,42 +91,26 @@ class ColdPart(Attempts):
     def _answered(self, index: int, outcome: Any) -> None:
         self._answers[index].put(outcome)
 
-    def _lend(self, i: int) -> bool:
-        """See to it that what a segment was lent gets an owner; True if that may be the caller.
+    def _loan(self, i: int, route: Route) -> Loan | None:
+        """See to it that what a segment was lent gets an owner.
 
         On this device it is the step's own now.  The hosts of other devices that use it say whether they are there:
         the values come with Dask, but a loan that waited for these would make the queue wait for what else their
         segments need.
         """
-        settle, route = self.take(i), self._installed.routes[i]
+        settle = self.take(i)
         if settle is None:
-            return False
+            return None
         if route.here or not route.receivers:
             settle(True)
-            return False
+            return None
         loan = Loan(settle, route.receivers)
-        if route.caller:
-            self.keep(i, loan)
         for device, _ in route.there:
             self.outlet.send(device, [], loan)
-        return bool(route.caller)
-
-    def take_over(self, segment: int) -> bool:
-        """The caller has what a segment was lent; False if that went back already."""
-        try:
-            loan = self.take(self._places[segment])
-        except OpError:  # the part has ended
-            return False
-        if loan is not None:
-            loan(True)
-        return True
+        return loan
 
     def finish(self) -> None:
-        """The step ended well: what no one took over was not wanted by anyone, and is gone with the step."""
-        with self._lock:
-            lent, self._lent = self._lent, {}
-        for settle in lent.values():
-            settle(True)
+        """The step ended well."""
         self.cancel(CancelledError(None, None, "the step has ended"))
 
     def deliver(self, edges: Edges) -> bool:

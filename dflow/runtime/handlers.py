@@ -113,12 +113,6 @@ def _announce(message: m.Announce, process: Process, lane: Lane) -> None:
     process.in_pool(_reply, lane, message.reply, partial(announce, process, message, owner))
 
 
-@_handle.register(m.TakeOver)
-def _take_over(message: m.TakeOver, process: Process, lane: Lane) -> None:
-    part = process.hosts[message.device].part(message.step)
-    lane.send(m.Reply(message.reply, part is not None and part.take_over(message.segment)))
-
-
 @_handle.register(m.EndStep)
 def _end_step(message: m.EndStep, process: Process, lane: Lane) -> None:
     part = process.hosts[message.device].part(message.step)

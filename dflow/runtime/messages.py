@@ -14,7 +14,7 @@ from dflow.runtime.loops import LoopSpec
 from dflow.runtime.part import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 4  # raised with every change of these classes; client and workers must agree
+PROTOCOL = 5  # raised with every change of these classes; client and workers must agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,6 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeOver:
-    """Whoever got a cold segment's result takes over what it was lent; answered with a bool."""
-
-    step: StepId
-    device: str
-    segment: int
-    reply: int
-
-
-@dataclass(frozen=True, slots=True)
 class EndStep:
     """A cold step ended well."""
 
@@ -118,7 +108,7 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Tensors for the owner.  finished: the device, if its part ran to its end with them."""
+    """Tensors for the owner.  finished: the device, if its part, or a segment of a cold one, ended with them."""
 
     step: StepId
     edges: Edges
@@ -128,7 +118,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The part on `device` ran to its end."""
+    """The part on `device` ran to its end, or a segment of a cold one that gives nothing to others."""
 
     step: StepId
     device: str

@@ -13,7 +13,6 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from dflow.runtime.cold import ColdStep
 from dflow.runtime.deadline import NEVER, Deadline
 from tests.cluster.helpers import PS, Look, Tap, eventually, limit, stop
 
@@ -79,32 +78,6 @@ def test_a_first_run_that_a_worker_does_not_take_in_time_is_withdrawn(session: d
         tap.put(1, SOON)
     eventually(lambda: look.inside()[PS_WORKER]["parts"] == 0, look.inside)
     assert tap.size() == 0
-    tap.put(2)
-    assert tap.take() == 2
-
-
-def test_elements_that_a_worker_does_not_hand_over_in_time_end_the_run(
-    session: df.Session, look: Look, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The worker stands still between the end of the task and the message that takes its elements over.
-
-    Guards `ColdStep._arrived`.
-    """
-    tap = Tap(session, "take-over")
-    tap.put(1)
-    worker, arrived = look.process_of(PS_WORKER), ColdStep._arrived
-
-    def stopping(step: ColdStep, index: int, found: Any) -> None:
-        stop(worker)
-        arrived(step, index, found)
-
-    try:
-        with monkeypatch.context() as patch, too_late(r"did not hand over what 'fifo_queue_Dequeue' on /job:ps/"):
-            patch.setattr(ColdStep, "_arrived", stopping)
-            tap.take(2)
-    finally:
-        worker.send_signal(signal.SIGCONT)
-    eventually(lambda: look.inside()[PS_WORKER]["parts"] == 0, look.inside)
     tap.put(2)
     assert tap.take() == 2
 
