@@ -102,7 +102,11 @@ class ColdStep(Step):
             self._watch.when_done(future, partial(self._ended, index))
 
     def _ended(self, index: int, found: SegmentResult | BaseException) -> None:
-        self._inbox.put(partial(self._arrived, index, found))
+        """A task ended.  What it fetched comes over its lane; here it is seen if it failed, or was lost."""
+        if isinstance(found, BaseException):
+            self.cancel(_step_error(found, self._plan.segments[index]))
+        elif found.end is not None:
+            self.cancel(found.end)
 
     def _announce(self, call: CallPlan, fed: dict[int, Any]) -> None:
         asked = []
@@ -114,13 +118,6 @@ class ColdStep(Step):
             asked.append((lane, device, self.process.request(lane, make)))
         for lane, device, reply in asked:
             answered(lane, reply, f"take its part of the first run of plan {call.number} on {device}", self.deadline)
-
-    def _arrived(self, index: int, found: SegmentResult | BaseException) -> None:
-        """A task ended.  What it fetched came over its lane; here it is seen if it failed, or was lost."""
-        if isinstance(found, BaseException):
-            self._fail(_step_error(found, self._plan.segments[index]))
-        elif found.end is not None:
-            self._fail(found.end)
 
     def _wait(self) -> None:
         super()._wait()
