@@ -15,9 +15,10 @@ import numpy as np
 from competitors import Competitor, Here, Peer
 from measure import MEGABYTES, command_line, size
 from programs.csv import COLUMNS
-from programs.stream import STEPS, peak
-from tables import report
+from programs.stream import RECORDS_MANY, RECORDS_ONE, STEPS, peak
+from tables import AtMost, report
 
+TARGETS = {case: [AtMost(500)] for case in (RECORDS_ONE, RECORDS_MANY)}
 PART = size(100_000, 1_000)  # lines that are written again and again
 
 
@@ -41,7 +42,7 @@ def main() -> None:
             Here("dflow", {case: partial(peak, "dflow", case, file) for case in STEPS}),
             Peer("TF1", "tensorflow", "tf1_memory.py", file),
         ]
-        print(report(question, MEGABYTES, competitors, rounds=asked.rounds, warm_up=False))
+        print(report(question, MEGABYTES, competitors, TARGETS, asked.rounds, warm_up=False))
 
 
 if __name__ == "__main__":
