@@ -73,11 +73,11 @@ class Driver:
             else definition
             for kind, definition in OPS.items()
         }
+        for device in plan.parts:
+            self._process.add_host(DeviceHost(device))
+        self._process.begin_session(SESSION)
         for device, part in plan.parts.items():
-            host = DeviceHost(device)
-            self._process.add_host(host)
-            host.begin_session(SESSION)
-            host.install(SESSION, part, kernels)
+            self._process.hosts[device].install(SESSION, part, kernels)
 
     def run(self, feeds: Sequence[Any] = ()) -> Outcome:
         """Run the step; gives how it ended."""
