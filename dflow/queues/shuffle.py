@@ -10,12 +10,18 @@ each single dequeue would draw when its own element comes.)
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from dflow.errors import InvalidArgumentError
 from dflow.queues.queue import Queue
-from dflow.queues.store import Array, make_store
+from dflow.queues.store import FIRST_ROWS, Array, Batch, Element, Store, VariableStore, element_sizes, more_rows
 from dflow.specs import QueueSpec
+
+_DRAWN = 1 << 12  # random numbers that are made at once
+_STEPS = np.arange(_DRAWN)
+_BACKWARDS = _STEPS[::-1].copy()
 
 
 def random_shuffle_queue(spec: QueueSpec) -> Queue:
@@ -29,55 +35,192 @@ def random_shuffle_queue(spec: QueueSpec) -> Queue:
         raise InvalidArgumentError(None, None, f"min_after_dequeue {reserve} must be >= 0")
     if 0 <= capacity <= reserve:
         raise InvalidArgumentError(None, None, f"min_after_dequeue {reserve} must be < capacity {capacity}")
-    return Queue(spec, make_store(spec, RandomDraws(spec.seed)), reserve=reserve)
+    sizes = element_sizes(spec)
+    if sizes is None:
+        store: Store = VariableStore(BagStore([np.dtype(object)], [()], capacity, spec.seed))
+    else:
+        store = BagStore([dtype.numpy_dtype for dtype in spec.dtypes], sizes, capacity, spec.seed)
+    return Queue(spec, store, reserve=reserve)
 
 
-class RandomDraws:
-    """Draws places of a store uniformly and without replacement.
+class BagStore:
+    """Elements of equal shapes in no order: an array per component, whose rows are taken or free.
 
+    To draw an element is to try rows at random until one is taken.  So a batch is drawn with a few calls of NumPy:
+    many tries at once, of which those count that hit a taken row as the first ones.  Nothing is moved to fill the gaps;
+    the next elements come there, where the processor's cache still is.
+
+    capacity: where doubling stops, as long as that is enough; negative: nowhere.
     seed: two integers; (0, 0) seeds from entropy.
-    Each draw uses up one number of the generator, alone or in a batch: that is what makes batches equal single draws.
     """
+
+    ordered = False
+
+    def __init__(
+        self, dtypes: list[np.dtype[Any]], shapes: list[tuple[int, ...]], capacity: int, seed: tuple[int, int]
+    ) -> None:
+        self.count = 0
+        self._capacity = capacity
+        self._numbers = Numbers(seed)
+        rows = min(FIRST_ROWS, capacity) if capacity > 0 else FIRST_ROWS
+        self._columns = [np.empty((rows, *s), d) for d, s in zip(dtypes, shapes, strict=True)]
+        self._set_rows(rows)
+        self._top = 0  # the rows below it have been used
+        self._is_taken = np.zeros(rows, bool)
+        self._free = np.empty(rows, np.intp)  # a stack of the free rows below `_top`
+        self._num_free = 0
+
+    def put(self, element: Element) -> None:
+        row = self._next_rows(1)[0]
+        for column, array in zip(self._columns, element, strict=True):
+            column[row, ...] = array
+
+    def put_many(self, batch: Batch, start: int, stop: int) -> None:
+        reused = min(stop - start, self._num_free)
+        if reused:
+            self._write(self._next_rows(reused), batch, start)
+            start += reused
+        if start < stop:
+            self._write(self._next_rows(stop - start), batch, start)
+
+    def take(self) -> Element:
+        return tuple([column[0, ...].copy() for column in self._draw(1)])
+
+    def take_many(self, n: int) -> Batch:
+        parts = [self._draw(n)]
+        while (missing := n - sum(len(part[0]) for part in parts)) > 0:
+            parts.append(self._draw(missing))
+        return parts[0] if len(parts) == 1 else tuple([np.concatenate(part) for part in zip(*parts, strict=True)])
+
+    def value_of(self, taken: Batch) -> Batch:
+        return taken
+
+    def give_back(self, element: Element) -> None:
+        self.put(element)
+
+    def give_back_many(self, taken: Batch) -> None:
+        self.put_many(taken, 0, len(taken[0]))
+
+    def clear(self) -> None:
+        self.count = self._top = self._num_free = 0
+        self._is_taken[:] = False
+        for column in self._objects:
+            column[:] = None
+
+    # -- elements come
+
+    def _next_rows(self, n: int) -> Array:
+        """Take n rows: free ones, which must be as many, or, if there are none, new ones."""
+        if self._num_free:
+            self._num_free -= n
+            rows = self._free[self._num_free : self._num_free + n][::-1]  # the last one that became free comes first
+        else:
+            if self._top + n > len(self._free):
+                self._grow(self._top + n)
+            rows = np.arange(self._top, self._top + n)
+            self._top += n
+        self._is_taken[rows] = True
+        self.count += n
+        return rows
+
+    def _write(self, rows: Array, batch: Batch, start: int) -> None:
+        """Write as many elements of a batch, from `start` on, to these rows."""
+        for column, flat, new in zip(self._columns, self._flat, batch, strict=True):
+            part = new[start : start + len(rows)]
+            if flat is None:
+                column[rows] = part
+            else:
+                flat[rows] = np.ascontiguousarray(part).reshape(len(rows), -1).view(flat.dtype)[:, 0]
+
+    def _grow(self, needed: int) -> None:
+        rows = more_rows(len(self._free), needed, self._capacity)
+        columns = [np.empty((rows, *column.shape[1:]), column.dtype) for column in self._columns]
+        for larger, column in zip(columns, self._columns, strict=True):
+            larger[: self._top] = column[: self._top]
+        self._columns = columns
+        self._set_rows(rows)
+        self._is_taken = np.concatenate((self._is_taken, np.zeros(rows - len(self._is_taken), bool)))
+        self._free = np.concatenate((self._free, np.empty(rows - len(self._free), np.intp)))
+
+    def _set_rows(self, rows: int) -> None:
+        """What is known of the columns, which have so many rows now."""
+        self._objects = [column for column in self._columns if column.dtype == object]
+        self._flat = [_flat(column) for column in self._columns]
+        self._tried = np.empty(rows, np.intp)  # the first try that hit a row; of rows that no try hit it says nothing
+
+    # -- elements leave
+
+    def _draw(self, n: int) -> Batch:
+        """Take up to n elements, at least one if there are as many as n."""
+        if 4 * self.count <= self._top and self._top > FIRST_ROWS:
+            self._close_up()
+        # Where the rows are closed up is the same for one draw of n elements and n draws of one.
+        most = n if self._top <= FIRST_ROWS else min(n, self.count - self._top // 4)
+        rows = _STEPS[:0]
+        while most and not len(rows):
+            rows = self._try(most)
+        batch = tuple([column.take(rows, axis=0) for column in self._columns])
+        for column in self._objects:
+            column[rows] = None
+        self._is_taken[rows] = False
+        self._free[self._num_free : self._num_free + len(rows)] = rows
+        self._num_free += len(rows)
+        self.count -= len(rows)
+        return batch
+
+    def _try(self, most: int) -> Array:
+        """The next tries, until `most` of them hit taken rows, or fewer tries: the rows that they hit."""
+        numbers = self._numbers.ahead(most * self._top // self.count + most // 2 + 8)
+        rows = (numbers * self._top).astype(np.intp)
+        # NumPy assigns repeated indices in their order in memory: from behind, so that the first try of a row stays.
+        self._tried[rows[::-1].copy()] = _BACKWARDS[-len(rows) :]
+        hits = self._tried[rows] == _STEPS[: len(rows)]
+        hits &= self._is_taken[rows]
+        places = hits.nonzero()[0]
+        if len(places) < most:
+            self._numbers.use(len(rows))
+        else:
+            places = places[:most]
+            self._numbers.use(int(places[-1]) + 1)
+        drawn: Array = rows[places]
+        return drawn
+
+    def _close_up(self) -> None:
+        """Move all elements to the first rows, so that tries hit."""
+        rows = self._is_taken[: self._top].nonzero()[0]
+        for column in self._columns:
+            column[: len(rows)] = column[rows]
+        for column in self._objects:
+            column[len(rows) : self._top] = None
+        self._is_taken[: self._top] = False
+        self._is_taken[: len(rows)] = True
+        self._top, self._num_free = len(rows), 0
+
+
+def _flat(column: Array) -> Array | None:
+    """The rows of a column as one item each, which NumPy writes three times as fast; None where that does not go."""
+    if column.dtype == object or column.ndim == 1 or not column[:1].size:
+        return None
+    rows = column.reshape(len(column), -1)
+    found: Array = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
+    return found
+
+
+class Numbers:
+    """Random numbers in [0, 1), made in advance; who looks ahead uses as many as it likes."""
 
     def __init__(self, seed: tuple[int, int]) -> None:
         entropy = None if seed == (0, 0) else [part % 2**64 for part in seed]
         self._random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+        self._made = self._random.random(_DRAWN)
+        self._at = 0
 
-    def one(self, count: int) -> int:
-        """A place below `count`."""
-        return int(self._random.random() * count)
+    def ahead(self, n: int) -> Array:
+        """The next n numbers, or fewer; at least one."""
+        if self._at == _DRAWN:
+            self._made, self._at = self._random.random(_DRAWN), 0
+        return self._made[self._at : self._at + n]
 
-    def many(self, n: int, count: int) -> tuple[Array, Array, Array]:
-        """n different places below `count`, and how to close the gaps; see `store.Draws`."""
-        step = np.arange(n)
-        left = count - step
-        return swapped(step + (self._random.random(n) * left).astype(np.int64))
-
-
-def swapped(target: Array) -> tuple[Array, Array, Array]:
-    """What n swaps do to a row of places: swap i exchanges places i and `target[i]`, and i <= target[i].
-
-    Returns (drawn, holes, fillers): drawn[i] is the element that ends in place i < n; fillers[k] is the element that
-    ends in place holes[k] >= n.  All other places keep their element.
-
-    Why not swap: a loop over n elements in Python takes three times as long for large n.  Here the swaps are followed
-    backwards, all at once.  `before[i]` is the element in place i when swap i comes: i itself, or, if earlier swaps
-    brought another one, what the latest of them, j, found in its own place: before[j].  Replacing `before` by
-    before[before] follows these links until nothing changes.
-    """
-    n = len(target)
-    step = np.arange(n)
-    before = step.copy()
-    inside = np.flatnonzero((target < n) & (target != step))
-    before[target[inside]] = inside  # the latest swap wins: NumPy assigns repeated indices in order
-    while not np.array_equal(before, further := before[before]):
-        before = further
-    # Swaps with one target follow each other in `order`, oldest first.
-    order = np.argsort(target, kind="stable")
-    in_order = target[order]
-    again = np.flatnonzero(in_order[1:] == in_order[:-1])  # swap order[again] has the same target as the one after it
-    drawn = target.copy()
-    drawn[order[again + 1]] = before[order[again]]
-    last = in_order >= n
-    last[again] = False
-    return drawn, in_order[last], before[order[last]]
+    def use(self, n: int) -> None:
+        """The next n numbers do not come again."""
+        self._at += n

@@ -1,4 +1,4 @@
-"""Where a queue keeps its elements: ring buffers, which take from the front or draw from anywhere.
+"""Where a queue keeps its elements in their order: ring buffers.
 
 Why rings: an element of fully defined shapes costs no Python object, and a batch goes in and out as a copy of one or
 two slices.  Rings start small and double as they fill, so a large capacity costs nothing until it is used.
@@ -21,14 +21,17 @@ Element = tuple[Array, ...]
 Batch = tuple[Array, ...]
 Taken = tuple[Any, ...]  # a batch in the form that suits its store
 
-_FIRST_ROWS = 16  # what a ring has room for at first
+FIRST_ROWS = 16  # what a store has room for at first
 
 
 class Store(Protocol):
     """What the algorithm needs of a store.  What goes in is copied; what comes out belongs to the receiver."""
 
-    count: int  # elements that are stored
     ordered: bool  # do elements leave in the order in which they came?
+
+    @property
+    def count(self) -> int:
+        """Elements that are stored."""
 
     def put(self, element: Element) -> None:
         """Store an element, after the others."""
@@ -55,25 +58,15 @@ class Store(Protocol):
         """Drop everything."""
 
 
-class Draws(Protocol):
-    """Chooses the places that elements leave from, counted from the front of a ring."""
-
-    def one(self, count: int) -> int:
-        """A place below `count`.  The element at the front then fills it."""
-
-    def many(self, n: int, count: int) -> tuple[Array, Array, Array]:
-        """(drawn, holes, fillers): n places below `count`; then element fillers[k] fills place holes[k] >= n."""
-
-
-def make_store(spec: QueueSpec, draws: Draws | None = None) -> Store:
-    """The store for elements of `spec`: in order, or as `draws` chooses.
+def make_store(spec: QueueSpec) -> Store:
+    """The store for elements of `spec`, in order.
 
     InvalidArgumentError if shapes are given but not fully defined.
     """
     sizes = element_sizes(spec)
     if sizes is None:
-        return VariableStore(spec.capacity, draws)
-    return RingStore([dtype.numpy_dtype for dtype in spec.dtypes], sizes, spec.capacity, draws)
+        return VariableStore(RingStore([np.dtype(object)], [()], spec.capacity))
+    return RingStore([dtype.numpy_dtype for dtype in spec.dtypes], sizes, spec.capacity)
 
 
 def element_sizes(spec: QueueSpec) -> list[tuple[int, ...]] | None:
@@ -95,22 +88,15 @@ class RingStore:
     """A ring buffer of one array per component, for elements of equal shapes.
 
     capacity: where doubling stops, as long as that is enough; negative: nowhere.
-    draws: None takes from the front.
     """
 
-    def __init__(
-        self,
-        dtypes: list[np.dtype[Any]],
-        shapes: list[tuple[int, ...]],
-        capacity: int,
-        draws: Draws | None = None,
-    ) -> None:
+    ordered = True
+
+    def __init__(self, dtypes: list[np.dtype[Any]], shapes: list[tuple[int, ...]], capacity: int) -> None:
         self.count = 0
-        self.ordered = draws is None
-        self._draws = draws
         self._capacity = capacity
         self._head = 0  # the row of the first element
-        self._rows = min(_FIRST_ROWS, capacity) if capacity > 0 else _FIRST_ROWS
+        self._rows = min(FIRST_ROWS, capacity) if capacity > 0 else FIRST_ROWS
         self._columns = [np.empty((self._rows, *s), d) for d, s in zip(dtypes, shapes, strict=True)]
         self._objects = [column for column in self._columns if column.dtype == object]
 
@@ -128,26 +114,16 @@ class RingStore:
         self.count += n
 
     def take(self) -> Element:
-        front = self._head
-        row = front if self._draws is None else (front + self._draws.one(self.count)) % self._rows
+        row = self._head
         element = tuple([column[row, ...].copy() for column in self._columns])
-        if row != front:
-            for column in self._columns:
-                column[row] = column[front]
         for column in self._objects:
-            column[front] = None
+            column[row] = None
         self.count -= 1
-        self._head = front + 1 if front + 1 < self._rows else 0
+        self._head = row + 1 if row + 1 < self._rows else 0
         return element
 
     def take_many(self, n: int) -> Batch:
-        if self._draws is None:
-            batch = tuple([self._read(column, n) for column in self._columns])
-        else:
-            drawn, holes, fillers = ((self._head + p) % self._rows for p in self._draws.many(n, self.count))
-            batch = tuple([column[drawn] for column in self._columns])
-            for column in self._columns:
-                column[holes] = column[fillers]
+        batch = tuple([self._read(column, n) for column in self._columns])
         self._drop(n)
         return batch
 
@@ -202,15 +178,7 @@ class RingStore:
         self.count += n
 
     def _grow(self, needed: int) -> None:
-        """Move to arrays of at least `needed` rows: double, but pass the capacity only if that is not enough.
-
-        (A waiting dequeue_many may ask for more elements than the capacity.)
-        """
-        rows = self._rows
-        while rows < needed:
-            rows *= 2
-        if needed <= self._capacity:
-            rows = min(rows, self._capacity)
+        rows = more_rows(self._rows, needed, self._capacity)
         grown = []
         for column in self._columns:
             larger = np.empty((rows, *column.shape[1:]), column.dtype)
@@ -220,24 +188,51 @@ class RingStore:
         self._objects = [column for column in grown if column.dtype == object]
 
 
-class VariableStore(RingStore):
-    """For elements whose shapes may differ: a ring of Python objects, each of them one element."""
+def more_rows(rows: int, needed: int, capacity: int) -> int:
+    """At least `needed` rows: doubled, but beyond the capacity only if that is not enough.
 
-    def __init__(self, capacity: int, draws: Draws | None = None) -> None:
-        super().__init__([np.dtype(object)], [()], capacity, draws)
+    (A waiting dequeue_many may ask for more elements than the capacity.)
+    """
+    while rows < needed:
+        rows *= 2
+    return min(rows, capacity) if needed <= capacity else rows
+
+
+class VariableStore:
+    """For elements whose shapes may differ: a store of Python objects, each of them one element."""
+
+    def __init__(self, boxes: Store) -> None:
+        self._boxes = boxes
+        self.ordered = boxes.ordered
+        self.clear = boxes.clear
+
+    @property
+    def count(self) -> int:
+        return self._boxes.count
 
     def put(self, element: Element) -> None:
-        super().put(boxed(tuple([array.copy() for array in element])))
+        self._boxes.put(boxed(tuple([array.copy() for array in element])))
 
     def put_many(self, batch: Batch, start: int, stop: int) -> None:
-        super().put_many((boxed_rows(tuple([column[start:stop] for column in batch])),), 0, stop - start)
+        self._boxes.put_many((boxed_rows(tuple([column[start:stop] for column in batch])),), 0, stop - start)
 
     def take(self) -> Element:
-        element: Element = super().take()[0].item()
+        element: Element = self._boxes.take()[0].item()
         return element
 
     def give_back(self, element: Element) -> None:
-        super().give_back(boxed(element))
+        self._boxes.give_back(boxed(element))
+
+    # Several at once cannot be taken: they would need a shape.
+
+    def take_many(self, n: int) -> Taken:
+        raise NotImplementedError
+
+    def value_of(self, taken: Taken) -> Batch:
+        raise NotImplementedError
+
+    def give_back_many(self, taken: Taken) -> None:
+        raise NotImplementedError
 
 
 def boxed(element: Element) -> tuple[Array]:

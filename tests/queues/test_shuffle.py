@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dflow.errors import InvalidArgumentError, OutOfRangeError
 from dflow.queues import Queue
-from dflow.queues.shuffle import RandomDraws, swapped
+from dflow.queues.shuffle import BagStore
 from tests.queues.helpers import DONE, ended, one, shuffle
 
 SEED = (87654321, 42)
@@ -109,28 +109,40 @@ def test_queues_without_shapes_have_the_same_orders_as_queues_with_them() -> Non
     assert sorted(first) == list(range(50))
 
 
-@given(st.data(), st.integers(0, 12), st.integers(0, 12))
-def test_many_swaps_at_once_equal_swaps_one_after_the_other(data: st.DataObject, n: int, more: int) -> None:
-    """Q8.1"""
-    count = n + more
-    target = [data.draw(st.integers(i, count - 1)) for i in range(n)]
-    row = list(range(count))
-    for i, j in enumerate(target):
-        row[i], row[j] = row[j], row[i]
-    drawn, holes, fillers = swapped(np.array(target, np.int64))
-    result = np.arange(count)
-    result[holes] = fillers
-    result[:n] = drawn
-    assert result.tolist() == row
+def test_an_element_is_drawn_by_trying_rows_until_one_is_taken() -> None:
+    """Q8.1: what many tries at once find is what one after the other would."""
+    bag = BagStore([np.dtype(np.int32)], [()], -1, SEED)
+    random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(SEED))))
+    stored = list(range(60))
+    bag.put_many(one(stored), 0, 60)
+    drawn: list[int] = []
+    while len(drawn) < 45:  # while a quarter is left, nothing is moved
+        row = int(random.random() * 60)
+        if row not in drawn:
+            drawn.append(row)
+    assert [*bag.take_many(20)[0], bag.take()[0], *bag.take_many(24)[0]] == drawn
 
 
-def test_single_draws_and_batches_use_up_the_same_random_numbers() -> None:
-    """Q8.7"""
-    single, batch = RandomDraws(SEED), RandomDraws(SEED)
-    batch.many(7, 100)
-    for count in range(100, 93, -1):
-        single.one(count)
-    assert single.one(10**6) == batch.one(10**6)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 200)), max_size=30))
+def test_what_is_put_is_taken_once_however_many_come_and_go(steps: list[tuple[bool, int]]) -> None:
+    """Rows are used again, added and closed up on the way."""
+    bag = BagStore([np.dtype(np.int32), np.dtype(object), np.dtype(np.float32)], [(), (), (2,)], -1, SEED)
+    inside: set[int] = set()
+    fresh = 0
+    for puts, n in steps:
+        if puts:
+            new = np.arange(fresh, fresh + n, dtype=np.int32)
+            pairs = np.stack([new, -new], axis=1).astype(np.float32)
+            bag.put_many((new, new.astype(object), pairs), 0, n)
+            inside.update(new.tolist())
+            fresh += n
+        else:
+            numbers, objects, pairs = bag.take_many(min(n, bag.count))
+            assert numbers.tolist() == objects.tolist() == pairs[:, 0].tolist() == (-pairs[:, 1]).tolist()
+            assert inside.issuperset(numbers.tolist())
+            inside.difference_update(numbers.tolist())
+        assert bag.count == len(inside)
+    assert sorted(bag.take_many(bag.count)[0].tolist()) == sorted(inside)
 
 
 def test_an_open_queue_keeps_its_reserve() -> None:
