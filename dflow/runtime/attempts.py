@@ -60,6 +60,70 @@ class Answering:
         self.answer(outcome, settle)
 
 
+class LoneAttempt:
+    """The attempt of a step that is nothing else: its thread makes it and waits for the answer.
+
+    What comes first is its end: an answer, `cancel`, or the deadline.  An answer that comes later goes back.
+    """
+
+    __slots__ = ("_ended", "_error", "_lock", "_outcome", "_settle", "_woken", "op", "owner")
+
+    def __init__(self, owner: str, op: str) -> None:
+        self.owner = owner
+        self.op = op
+        self._ended = False
+        self._error: OpError | None = None  # why nobody waits for the answer
+        self._outcome: Any = None
+        self._settle: Settle | None = None
+        self._lock = threading.Lock()
+        self._woken = threading.Lock()  # held until the end
+        self._woken.acquire()
+
+    def __call__(self, outcome: Any, settle: Settle | None = None) -> None:
+        if not self._end(None, outcome, settle) and settle is not None:
+            settle(False)
+
+    def cancel(self, error: OpError) -> None:
+        """End it with `error`, unless it has its answer."""
+        self._end(error)
+
+    def _end(self, error: OpError | None, outcome: Any = None, settle: Settle | None = None) -> bool:
+        with self._lock:
+            if self._ended:
+                return False
+            self._ended = True
+            self._error, self._outcome, self._settle = error, outcome, settle
+        self._woken.release()
+        return True
+
+    def run(
+        self, program: Program, values: dict[int, Any], left: float | None, late: Callable[[], OpError]
+    ) -> dict[int, Any]:
+        """Make the attempt and wait for its end; gives the values of its edges.
+
+        left: seconds that it has, None: no end; then it ends with the error that `late` makes.
+        Raises the answer if it is an error, or what the attempt was cancelled with.
+        """
+        withdraw: Withdraw | None = None
+        try:
+            withdraw = program.attempt(values, self)
+            if not self._ended and not self._woken.acquire(timeout=-1 if left is None else left):
+                self._end(late())
+            if self._error is not None:
+                raise self._error
+        except BaseException as error:
+            if not self._end(as_op_error(error)) and self._settle is not None:
+                self._settle(False)
+            if withdraw is not None:
+                withdraw()
+            raise
+        if isinstance(self._outcome, BaseException):
+            raise as_op_error(self._outcome, program.info)
+        if self._settle is not None:
+            self._settle(True)
+        return program.answered(self._outcome)
+
+
 class Attempts:
     """The attempts of a part, each known by the index of its segment, and the end of the part.
 

@@ -15,12 +15,13 @@ from dflow.devices import device_name
 from dflow.errors import CancelledError
 from dflow.registry import OPS
 from dflow.runtime import settings
+from dflow.runtime.alone import run_step
 from dflow.runtime.config import ConfigProto
 from dflow.runtime.deadline import NEVER, Deadline
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.loops import Loop, LoopRun
 from dflow.runtime.process import Process
-from dflow.runtime.step import StepNumbers, run_step
+from dflow.runtime.step import StepNumbers
 
 
 def gpu_count() -> int:
@@ -103,5 +104,7 @@ class LocalBackend:
             loop.stop()
         for step in list(self.process.steps.values()):
             step.cancel(error)
+        for attempt in list(self.process.attempts):
+            attempt.cancel(error)
         self.process.end_session(self.session, error)
         self.process.close()

@@ -21,8 +21,9 @@ from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.registry import op_def
 from dflow.runtime import settings
+from dflow.runtime.alone import only_program, run_alone
 from dflow.runtime.batched import BatchedBody
-from dflow.runtime.step import Step, StepNumbers, alone, run_alone
+from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.threads import BLAS
 from dflow.runtime.transfers import fetched, to_host
 
@@ -170,7 +171,7 @@ class LoopRun:
         """Iterate until it is stopped, or all steps are made."""
         try:
             self._body = self._batched_body()
-            self._program = alone(self._process, self.spec.session, self.spec.call)
+            self._program = only_program(self._process, self.spec.session, self.spec.call)
             with BLAS.loop() if self._multiplies() else nullcontext():
                 while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
                     if not self._iterate_many():
@@ -224,7 +225,7 @@ class LoopRun:
             self._report(self.iterations, tuple(values))
 
     def _run_step(self) -> list[Any]:
-        if self._program is not None:
+        if self._program is not None and not self._program.blocks:
             if self._stop is not None:
                 raise self._stop
             return run_alone(self._process, self.spec.call, self._program, ())

@@ -113,7 +113,7 @@ class InstalledPlan:
         self.uses = {edge: len(users) for edge, users in self.consumers.items()}
         self.routes = [self._route(segment) for segment in plan.segments]
         only = programs[0] if len(programs) == 1 else None
-        self.alone = None if only is None or only.blocks or plan.routes else only  # all of the part, if it never waits
+        self.only = None if plan.routes else only  # all of the step, if it has no other part
 
     def _route(self, segment: Segment) -> Route:
         gives, routes = segment.gives, self.plan.routes

@@ -20,6 +20,7 @@ from dflow.compile import Threads
 from dflow.errors import CancelledError, InternalError, OpError
 from dflow.runtime import messages as m
 from dflow.runtime.asks import Asks, ServedAsks
+from dflow.runtime.attempts import LoneAttempt
 from dflow.runtime.crew import Crew
 from dflow.runtime.failures import lost, unknown_session
 from dflow.runtime.handlers import handle
@@ -50,6 +51,7 @@ class Process:
         self.hosts: dict[str, DeviceHost] = {}
         self.copies: dict[str, Line] = {}  # GPU -> the line in which tensors of lanes are copied to it
         self.steps: dict[StepId, Step] = {}
+        self.attempts: set[LoneAttempt] = set()  # steps that are nothing else
         self.loops: dict[tuple[str, str], LoopRun] = {}
         self.requests = Requests()
         self.asks = Asks()

@@ -24,12 +24,13 @@ from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpE
 from dflow.queues import Queue, make_queue
 from dflow.queues.queue import Reply
 from dflow.queues.reader import Effects, NeedFile, Reader
-from dflow.runtime.attempts import Answering, Pending, Withdraw, who
+from dflow.runtime.attempts import Answering, LoneAttempt, Pending, Withdraw, who
 from dflow.runtime.failures import as_op_error
 from dflow.specs import QueueSpec, ReaderSpec
 
 Answer = Callable[..., None]  # reply(outcome, settle=None); an outcome is a tuple of arrays, None or an OpError
 Event = Callable[[], Effects]  # something that is done with the machine of a reader
+_NAMED = (Pending, LoneAttempt, Answering)  # answers that say whose they are
 RequestFile = Callable[[Answer], Withdraw]  # takes a file name out of the queue of a read
 
 
@@ -94,9 +95,7 @@ class SharedQueue:
                 continue
             if waiting.method != "keep_room":
                 self._moved_at = time.monotonic()
-                if isinstance(
-                    waiting.answer, (Pending, Answering)
-                ):  # not the answer itself: that would keep its step alive
+                if isinstance(waiting.answer, _NAMED):  # not the answer itself: that would keep its step alive
                     self._moved_by = (waiting.answer.owner, waiting.answer.op)
             if reply.value is None or waiting.method == "put_kept":  # nothing that could go back
                 answers.append(partial(waiting.answer, reply.value))
@@ -157,9 +156,7 @@ _WORDS = {"keep_room": "enqueue"}  # what a method is for the user
 
 
 def _who(answer: Answer) -> str:
-    return (
-        who(answer.owner, answer.op) if isinstance(answer, (Pending, Answering)) else "a reader that needs a file name"
-    )
+    return who(answer.owner, answer.op) if isinstance(answer, _NAMED) else "a reader that needs a file name"
 
 
 def _call(answers: list[Callable[[], None]]) -> None:
@@ -340,7 +337,7 @@ class SharedReader:
                 settle(wanted)
 
         asker: Answer = answer
-        if isinstance(reply, (Pending, Answering)):  # a report of the queue says who reads
+        if isinstance(reply, _NAMED):  # a report of the queue says who reads
             asker = Answering(answer, reply.owner, reply.op)
         withdraw = request_file(asker)
         with self._lock:

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 from dflow.compile import CallPlan
 from dflow.errors import CancelledError, OpError
 from dflow.runtime.deadline import NEVER, Deadline
-from dflow.runtime.failures import as_op_error, lost
+from dflow.runtime.failures import lost
 from dflow.runtime.part import Edges, Part, StepId
 from dflow.runtime.stall import report
 
 if TYPE_CHECKING:
     from dflow.runtime.lane import Lane
     from dflow.runtime.process import Process
-    from dflow.runtime.program import Program
 
 REPORT_TIMEOUT = 0.3  # seconds that the other processes have to say who waits for their queues
 
@@ -52,42 +51,18 @@ class StepNumbers:
             self._open.pop(step[1], None)
 
 
-def run_step(
-    process: Process,
-    session: str,
-    call: CallPlan,
-    numbers: StepNumbers,
-    feeds: Sequence[Any],
-    deadline: Deadline = NEVER,
-) -> list[Any]:
-    """Run a step to its end, as `Step.run` says.
-
-    A step that is one segment of this process, which waits for nothing, is one call.
-    """
-    program = alone(process, session, call)
-    if program is None:
-        return Step(process, session, call, numbers).run(feeds, deadline)
-    return run_alone(process, call, program, feeds)
-
-
-def alone(process: Process, session: str, call: CallPlan) -> Program | None:
-    """The one program of such steps; None if there is more to them."""
-    if len(call.addresses) != 1:
-        return None
-    host = process.hosts.get(next(iter(call.addresses)))
-    return None if host is None else host.installed(session, call.number).alone
-
-
-def run_alone(process: Process, call: CallPlan, program: Program, feeds: Sequence[Any]) -> list[Any]:
-    """Run such a step.  It needs no inbox and no parts: nobody could end it before its end, or bring it a tensor."""
-    host = process.hosts[program.segment.device]
-    fed = dict(zip(call.feeds, feeds, strict=True))
-    try:
-        values = program.run({edge: host.asarray(fed[edge]) for edge in call.feeds_of[host.name]})
-    except Exception as error:
-        raise as_op_error(error) from None
-    values.update(fed)  # a fed tensor may be fetched
-    return [None if edge is None else values[edge] for edge in call.fetches]
+def late(process: Process, owner: str, deadline: Deadline) -> OpError:
+    """A step of `owner` did not end in time; says what it waits for: the queues that have attempts of its owner."""
+    rows, until = process.queue_rows(), time.monotonic() + REPORT_TIMEOUT
+    asked = [process.ask_queue_rows(lane) for lane in process.lanes()]
+    for answer in asked:
+        with suppress(OpError, TimeoutError):  # a report must not be worse than what it reports
+            rows += answer.result(max(0.0, until - time.monotonic()))
+    session, _, loop = owner.partition("/")
+    whose = f"of loop {loop}" if loop else f"of {session}"
+    mine = [row for row in rows if any(w["who"].endswith(whose) for w in row["waiting"])]
+    fact = "Timed out waiting for notification: the step did not end"
+    return deadline.error(fact, [report(mine)] if mine else [])
 
 
 class Step:
@@ -160,22 +135,9 @@ class Step:
                     if not self._inbox.empty():  # just in time
                         continue
                     self._over = True
-                fact = "Timed out waiting for notification: the step did not end"
-                self.error = self.deadline.error(fact, self._waits())
+                self.error = late(self.process, self.id[0], self.deadline)
         if self.error is not None:
             raise self.error
-
-    def _waits(self) -> list[str]:
-        """What the step waits for, in words: the queues that have attempts of its owner."""
-        rows, until = self.process.queue_rows(), time.monotonic() + REPORT_TIMEOUT
-        asked = [self.process.ask_queue_rows(lane) for lane in self.process.lanes()]
-        for answer in asked:
-            with suppress(OpError, TimeoutError):  # a report must not be worse than what it reports
-                rows += answer.result(max(0.0, until - time.monotonic()))
-        session, _, loop = self.id[0].partition("/")
-        whose = f"of loop {loop}" if loop else f"of {session}"
-        mine = [row for row in rows if any(w["who"].endswith(whose) for w in row["waiting"])]
-        return [report(mine)] if mine else []
 
     def _next(self) -> Callable[[], None]:
         """The next thing to do in this thread; queue.Empty at the deadline."""

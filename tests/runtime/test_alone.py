@@ -1,4 +1,4 @@
-"""Steps that are one segment which never waits: they run without parts, and nobody can tell."""
+"""Steps that are one segment: they run without parts, and nobody can tell."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 
 import dflow as df
 from dflow.graph import create_op
+from dflow.runtime.alone import only_program
+from dflow.runtime.attempts import LoneAttempt
 from dflow.runtime.loops import LoopRun, LoopSpec
-from dflow.runtime.step import Step, alone
+from dflow.runtime.step import Step
 
 
 @pytest.fixture
@@ -49,16 +51,116 @@ def test_an_error_names_the_operation(steps: list[Step]) -> None:
     assert steps == []
 
 
-def test_what_waits_or_crosses_devices_goes_by_parts(steps: list[Step]) -> None:
-    queue = df.FIFOQueue(3, [df.float32])
+def test_what_waits_with_others_or_crosses_devices_goes_by_parts(steps: list[Step]) -> None:
+    queue = df.FIFOQueue(3, [df.float32], shapes=[[]])
     with df.device("/cpu:1"):
         far = df.square(df.placeholder_with_default(2.0, []))
     with df.device("/cpu:0"):
         near = df.square(far)
     with df.Session(config=df.ConfigProto(device_count={"CPU": 2})) as sess:
         sess.run(queue.enqueue(1.0))
+        assert sess.run(queue.dequeue() + 1.0) == 2.0
         assert sess.run(near) == 16.0
     assert len(steps) == 2
+
+
+def test_an_operation_that_may_wait_is_one_attempt(steps: list[Step]) -> None:
+    x = df.placeholder(df.float32, [2])
+    queue = df.FIFOQueue(3, [df.float32], shapes=[[]])
+    put, take, shut = queue.enqueue_many([x]), queue.dequeue_many(2), queue.close()
+    with df.Session() as sess:
+        assert sess.run([put, x], {x: [1, 2]})[0] is None
+        np.testing.assert_array_equal(sess.run(take), [1, 2])
+        sess.run(shut)
+        with pytest.raises(df.errors.OutOfRangeError, match="insufficient") as caught:
+            sess.run(take)
+        assert caught.value.op is take.op
+        with pytest.raises(df.errors.CancelledError, match="is closed"):
+            sess.run(put, {x: [1, 2]})
+    assert steps == []
+
+
+def waiting(sess: df.Session) -> list[str]:
+    """Who waits for the session's queues."""
+    return [waits["who"] for row in sess.queue_rows() for waits in row["waiting"]]
+
+
+def run_in_thread(sess: df.Session, fetch: Any) -> SimpleQueue[Any]:
+    """Run it in a thread, and wait until it waits; what it gives or raises comes through the queue."""
+    found: SimpleQueue[Any] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            found.put(sess.run(fetch))
+        except df.errors.OpError as error:
+            found.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    while not waiting(sess):
+        pass
+    return found
+
+
+def test_an_attempt_that_waits_gets_what_comes_later(steps: list[Step]) -> None:
+    queue = df.FIFOQueue(3, [df.float32])
+    put, take = queue.enqueue(5.0), queue.dequeue(name="take")
+    with df.Session() as sess:
+        sess.run(queue.size())
+        found = run_in_thread(sess, take)
+        assert waiting(sess) == [f"take of {sess.backend.session}"]
+        sess.run(put)
+        assert found.get(timeout=20) == 5.0
+    assert steps == []
+
+
+def test_a_closed_session_ends_an_attempt_that_waits() -> None:
+    queue = df.FIFOQueue(3, [df.float32])
+    take = queue.dequeue()
+    sess = df.Session()
+    sess.run(queue.size())
+    found = run_in_thread(sess, take)
+    sess.close()
+    error = found.get(timeout=20)
+    assert isinstance(error, df.errors.CancelledError)
+    assert "its session was closed" in error.message
+
+
+def test_an_attempt_that_is_late_says_so_and_takes_nothing() -> None:
+    queue = df.FIFOQueue(3, [df.float32])
+    put, take, size = queue.enqueue(5.0), queue.dequeue(), queue.size()
+    with df.Session() as sess:
+        with pytest.raises(df.errors.DeadlineExceededError, match="Dequeue"):
+            sess.run(take, options=df.RunOptions(timeout_in_ms=1))
+        sess.run(put)
+        assert sess.run(size) == 1
+
+
+def test_an_answer_that_comes_after_the_end_goes_back() -> None:
+    settled: list[bool] = []
+    attempt = LoneAttempt("s", "take")
+    attempt.cancel(df.errors.CancelledError(None, None, "stop"))
+    attempt((np.asarray(1.0),), settled.append)
+    assert settled == [False]
+
+
+def test_an_answer_that_comes_before_a_cancellation_is_the_result() -> None:
+    """It was taken out of its queue: it would be lost else."""
+    settled: list[bool] = []
+    attempt = LoneAttempt("s", "take")
+
+    class Program:
+        info = None
+
+        def attempt(self, values: Any, reply: LoneAttempt) -> None:
+            reply((7,), settled.append)
+            reply.cancel(df.errors.CancelledError(None, None, "stop"))
+
+        def answered(self, outcome: Any) -> dict[int, Any]:
+            return {0: outcome[0]}
+
+    program: Any = Program()
+    assert attempt.run(program, {}, None, AssertionError) == {0: 7}  # type: ignore[arg-type]
+    assert settled == [True]
 
 
 def test_variables_change_in_their_order(steps: list[Step]) -> None:
@@ -116,10 +218,10 @@ def test_an_unknown_plan_is_an_error() -> None:
         sess.run(x)
         backend: Any = sess.backend
         plan = sess.plans.take((x,), (), df.runtime.deadline.NEVER)
-        assert alone(backend.process, backend.session, plan.call()) is not None
+        assert only_program(backend.process, backend.session, plan.call()) is not None
         backend.forget(plan)
         with pytest.raises(df.errors.AbortedError):
-            alone(backend.process, backend.session, plan.call())
+            only_program(backend.process, backend.session, plan.call())
 
 
 def test_a_loop_that_is_stopped_while_its_step_fails_ends_with_the_stop() -> None:

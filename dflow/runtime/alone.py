@@ -1,0 +1,83 @@
+"""Steps that are one segment of this process: they need no inbox and no parts, and nobody can tell.
+
+Nothing brings such a step a tensor and nothing waits for its results but its own thread.  If its segment never waits,
+it is one call; if it is an operation that may wait, it is one attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dflow.compile import CallPlan
+from dflow.runtime.attempts import LoneAttempt
+from dflow.runtime.deadline import NEVER, Deadline
+from dflow.runtime.failures import as_op_error
+from dflow.runtime.step import Step, StepNumbers, late
+
+if TYPE_CHECKING:
+    from dflow.runtime.process import Process
+    from dflow.runtime.program import Program
+
+
+def run_step(
+    process: Process,
+    session: str,
+    call: CallPlan,
+    numbers: StepNumbers,
+    feeds: Sequence[Any],
+    deadline: Deadline = NEVER,
+) -> list[Any]:
+    """Run a step to its end, as `Step.run` says."""
+    program = only_program(process, session, call)
+    if program is None:
+        return Step(process, session, call, numbers).run(feeds, deadline)
+    if program.blocks:
+        return attempt_alone(process, session, call, program, feeds, deadline)
+    return run_alone(process, call, program, feeds)
+
+
+def only_program(process: Process, session: str, call: CallPlan) -> Program | None:
+    """The one program of such steps; None if there is more to them."""
+    if len(call.addresses) != 1:
+        return None
+    host = process.hosts.get(next(iter(call.addresses)))
+    return None if host is None else host.installed(session, call.number).only
+
+
+def run_alone(process: Process, call: CallPlan, program: Program, feeds: Sequence[Any]) -> list[Any]:
+    """Run such a step whose segment never waits: nobody could end it before its end."""
+    fed = dict(zip(call.feeds, feeds, strict=True))
+    try:
+        values = program.run(_on_device(process, call, program, fed))
+    except Exception as error:
+        raise as_op_error(error) from None
+    return _fetched(call, fed, values)
+
+
+def attempt_alone(
+    process: Process, session: str, call: CallPlan, program: Program, feeds: Sequence[Any], deadline: Deadline
+) -> list[Any]:
+    """Run such a step whose segment is an operation that may wait.  It can be cancelled, see `Process.attempts`."""
+    fed = dict(zip(call.feeds, feeds, strict=True))
+    attempt = LoneAttempt(session, program.info.name)
+    process.attempts.add(attempt)
+    try:
+        values = _on_device(process, call, program, fed)
+        found = attempt.run(program, values, deadline.left(), partial(late, process, session, deadline))
+    except Exception as error:
+        raise as_op_error(error) from None
+    finally:
+        process.attempts.discard(attempt)
+    return _fetched(call, fed, found)
+
+
+def _on_device(process: Process, call: CallPlan, program: Program, fed: dict[int, Any]) -> dict[int, Any]:
+    host = process.hosts[program.segment.device]
+    return {edge: host.asarray(fed[edge]) for edge in call.feeds_of[host.name]}
+
+
+def _fetched(call: CallPlan, fed: dict[int, Any], values: dict[int, Any]) -> list[Any]:
+    values.update(fed)  # a fed tensor may be fetched
+    return [None if edge is None else values[edge] for edge in call.fetches]
