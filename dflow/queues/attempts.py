@@ -15,6 +15,7 @@ class Reply:
     ticket: int
     value: Batch | None = None  # of a dequeue: one array per component; of the others: None
     error: OpError | None = None
+    goes_on: bool = False  # this is no end: elements of an offer are in, and the others wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,23 @@ class Keep:
 
     ticket: int
     n: int  # elements, at most
+
+
+@dataclass(slots=True, eq=False)
+class Offer:
+    """Elements that are ready, in the line of enqueues: they go in by and by, and others have their turn in between.
+
+    Whoever makes it may read `done` at any time, and lower `count`.
+    """
+
+    components: Batch  # with a first axis over `count` elements or more
+    count: int  # elements, at most
+    done: int = 0  # elements that are in already
+    ticket: int = -1
+
+    def curtail(self) -> None:
+        """Only one more element goes in, as of a loop that goes element by element and waits for its enqueue."""
+        self.count = min(self.count, self.done + 1)
 
 
 @dataclass(slots=True, eq=False)

@@ -20,7 +20,7 @@ from collections import deque
 import numpy as np
 
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
-from dflow.queues.attempts import Close, Keep, Put, QueueCounts, Reply, Take
+from dflow.queues.attempts import Close, Keep, Offer, Put, QueueCounts, Reply, Take
 from dflow.queues.checks import ComponentCheck
 from dflow.queues.loans import Loans
 from dflow.queues.store import Batch, Element, Store
@@ -51,7 +51,7 @@ class Queue:
         self._owner = f"{spec.kind} {spec.name!r}"  # as messages call it
         self._closed = False
         self._aborted: OpError | None = None
-        self._puts: deque[Put | Keep | Close] = deque()
+        self._puts: deque[Put | Keep | Offer | Close] = deque()
         self._takes: deque[Take] = deque()
         self._loans = Loans(store)
         self._kept: dict[int, int] = {}  # room that is kept for whoever asked for it, by ticket
@@ -105,6 +105,19 @@ class Queue:
         if count == 0 and self._aborted is None:
             return [Reply(ticket)]
         self._puts.append(Put(ticket, components, many=True, count=count))
+        return self._settle()
+
+    def offer(self, ticket: int, offer: Offer) -> list[Reply]:
+        """Put in the rows of an offer as so many enqueues would, each made when the one before it ended.
+
+        Who waits behind it has a turn in between; a close that comes later waits for one more row only.
+        A reply that `goes_on` says that some are in.  CancelledError if the queue is closed; rows that were in stay.
+        """
+        error = self._check.batch(offer.components)
+        if error is not None:
+            return [Reply(ticket, error=error)]
+        offer.ticket = ticket
+        self._puts.append(offer)
         return self._settle()
 
     def keep_room(self, ticket: int, n: int) -> list[Reply]:
@@ -162,6 +175,9 @@ class Queue:
         CancelledError if the queue is closed already, unless it is to cancel.
         """
         if not cancel_pending_enqueues or self._aborted is not None:
+            for put in self._puts:
+                if isinstance(put, Offer):
+                    put.curtail()
             self._puts.append(Close(ticket))
             return self._settle()
         replies = [Reply(put.ticket, error=_cancelled(put)) for put in self._puts]
@@ -235,6 +251,7 @@ class Queue:
 
     def _serve_puts(self, replies: list[Reply]) -> None:
         """Let enqueues and closes go on, until the head of their line has to wait."""
+        share = 0  # of the room that there is now: what an offer may take of it in its turn
         while self._puts:
             head = self._puts[0]
             if self._closed:
@@ -250,6 +267,17 @@ class Queue:
                     return
                 self._kept[head.ticket] = found = min(head.n, (room + 1) // 2)
                 replies.append(Reply(head.ticket, (np.asarray(found), np.asarray(head.ticket))))
+            elif isinstance(head, Offer):
+                room = self._room()
+                if room <= 0:
+                    return
+                share = share or -(-room // len(self._puts))
+                self._put_rows(head, min(share, room))
+                if head.done < head.count:
+                    replies.append(Reply(head.ticket, goes_on=True))
+                    self._puts.rotate(-1)
+                    continue
+                replies.append(Reply(head.ticket))
             elif self._put_in(head):
                 replies.append(Reply(head.ticket))
             else:
@@ -268,6 +296,12 @@ class Queue:
         put.done += fits
         self._enqueued += fits
         return put.done == put.count
+
+    def _put_rows(self, offer: Offer, most: int) -> None:
+        stop = min(offer.count, offer.done + most)
+        self._store.put_many(offer.components, offer.done, stop)
+        self._enqueued += stop - offer.done
+        offer.done = stop
 
     def _room(self) -> int:
         """How many elements may come in before the dequeues must be tried again.
@@ -327,7 +361,7 @@ class Queue:
         self._puts.clear()
         self._takes.clear()
 
-    def _closed_error(self, attempt: Put | Keep | Close) -> CancelledError:
+    def _closed_error(self, attempt: Put | Keep | Offer | Close) -> CancelledError:
         already = "already " if isinstance(attempt, Close) else ""
         return CancelledError(None, None, f"{self._owner} is {already}closed.")
 
@@ -339,6 +373,6 @@ class Queue:
         return InvalidArgumentError(None, None, f"{self._owner}: {fact}")
 
 
-def _cancelled(attempt: Put | Keep | Close) -> CancelledError:
+def _cancelled(attempt: Put | Keep | Offer | Close) -> CancelledError:
     what = "Close" if isinstance(attempt, Close) else "Enqueue"
     return CancelledError(None, None, f"{what} operation was cancelled")

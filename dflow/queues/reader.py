@@ -70,6 +70,14 @@ class _Run:
     records: Records
     ends_file: bool  # the file is completed with the last one
     tentative: bool = False  # lent, and not counted before it is acknowledged
+    counted: int = 0  # of a tentative run: its first records, which count already
+
+    @property
+    def rest(self) -> _Run:
+        """The records that do not count yet."""
+        if not self.counted:
+            return self
+        return _Run(self.start + self.counted, self.records[self.counted :], self.ends_file, self.tentative)
 
 
 class Reader:
@@ -144,10 +152,9 @@ class Reader:
     def commit(self, ticket: int, count: int) -> Effects:
         """The first `count` of the records that `read_more` lent are wanted: they count, and never come back."""
         run = self._lent[ticket]
-        if count < len(run.records):
-            first = _Run(run.start, run.records[:count], False)
-            self._lent[ticket] = _Run(run.start + count, run.records[count:], run.ends_file, tentative=True)
-            self._count(first, 1)
+        if run.counted + count < len(run.records):
+            run.counted += count
+            self.produced += count
             return []
         return self.acknowledge(ticket)
 
@@ -172,7 +179,9 @@ class Reader:
         if not run.records:  # the reader was reset meanwhile
             self._lent[ticket] = run
             return self.acknowledge(ticket)
-        if not run.tentative:
+        if run.tentative:
+            run = run.rest
+        else:
             self._count(run, -1)
         run.tentative = False
         insort(self._returned, run, key=lambda r: r.start)
@@ -268,11 +277,11 @@ class Reader:
 
     def _not_read(self) -> list[_Run]:
         """Records that were taken from files, and are to be read."""
-        tentative = [run for run in self._lent.values() if run.tentative]
+        tentative = [run.rest for run in self._lent.values() if run.tentative]
         return sorted([*self._returned, *tentative], key=lambda run: run.start)
 
     def _count(self, run: _Run, sign: int) -> None:
-        self.produced += sign * len(run.records)
+        self.produced += sign * (len(run.records) - run.counted)
         self.completed += sign * run.ends_file
 
     def _settle(self) -> Effects:

@@ -2,8 +2,11 @@
 
     read     records that nobody has to wait for: of the open file, never of the next one
     compute  one straight line of kernel calls, each over all records
-    room     wait in the queue's line until it keeps places for some of them
-    put      these elements enter, and the reader counts their records; again, until all are in
+    put      the elements enter as the queue has room for them, and with each the reader counts its record
+
+To a queue of this process the elements are offered: they stand in its line of enqueues, and whoever makes room for
+some of them lets these in, without this thread.  It reads and computes the next ones meanwhile.  In a queue of another
+process it has room kept for some of them, sends so many, and asks again.
 
 Reading is on trial until the elements are in: up to then the reader's counts and state do not move, and whatever goes
 wrong, it takes the records back.  If a kernel fails, the records go through the plain body one by one: those before the
@@ -16,24 +19,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from dflow.compile import BatchBody
-from dflow.errors import AbortedError, InvalidArgumentError, OpError, OpInfo
-from dflow.ops.batching import Rows, each
-from dflow.registry import OpDef
-from dflow.runtime.attempts import Answering
-from dflow.runtime.failures import as_op_error
+from dflow.errors import AbortedError, InvalidArgumentError, OpError
+from dflow.ops.batching import Rows
+from dflow.queues.attempts import Offer
+from dflow.runtime.attempts import GOES_ON, Answering, Withdraw
+from dflow.runtime.batch_program import BatchProgram
 
 if TYPE_CHECKING:
-    from dflow.runtime.host import DeviceHost
     from dflow.runtime.loops import LoopSpec
     from dflow.runtime.process import Process
     from dflow.runtime.shared import OnTrial
@@ -41,71 +39,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("dflow.loops")
 
 FIRST = 16  # records of the first block
+AGAIN = 256  # records at most of a block that the queue may be waiting for
 MOST = 1 << 14  # records of any block
 BLOCK_S = 0.005  # seconds that a block may take: so long a stop waits for it
-
-
-class BatchProgram:
-    """What a loop computes, ready to run over a leading axis of records."""
-
-    def __init__(
-        self, body: BatchBody, kernels: Mapping[str, OpDef], host: DeviceHost, turn: AbstractContextManager[Any]
-    ) -> None:
-        self.body = body
-        self._turn = turn
-        self._template: list[Any] = [None] * body.line.slots
-        for slot, value in body.line.literals:
-            self._template[slot] = host.asarray(value)
-        batched = set(body.read.outputs)
-        self._steps: list[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], OpInfo]] = []
-        for instruction in body.line.instructions:
-            definition = kernels[instruction.op.kind]
-            flags = tuple(slot in batched for slot in instruction.inputs)
-            bind = partial(_batched, flags=flags) if any(flags) else _once
-            call = bind(definition, instruction.attrs)
-            self._steps.append((call, instruction.inputs, instruction.outputs, instruction.op))
-            if any(flags):
-                batched.update(instruction.outputs)
-        self._elements = [(slot, slot in batched) for slot in body.enqueue.inputs]
-
-    def run(self, records: Sequence[Any]) -> tuple[Any, ...]:
-        """The components of n elements, [n, ...], from n keys and n values."""
-        slots = list(self._template)
-        for slot, value in zip(self.body.read.outputs, records, strict=True):
-            slots[slot] = value
-        with self._turn, np.errstate(all="ignore"):
-            for call, inputs, outputs, op in self._steps:
-                try:
-                    found = call(*[slots[i] for i in inputs])
-                except Exception as error:
-                    raise as_op_error(error, op) from error
-                for slot, value in zip(outputs, (found,) if len(outputs) == 1 else found, strict=True):
-                    slots[slot] = value
-        n = len(records[0])
-        return tuple(_rows(slots[slot], n, is_batched) for slot, is_batched in self._elements)
-
-
-def _batched(definition: OpDef, attrs: dict[str, Any], flags: tuple[bool, ...]) -> Callable[..., Any]:
-    rule, kernel = definition.batch, definition.kernel
-    assert rule is not None  # the compiler has seen to it
-
-    def call(*arrays: Any) -> Any:
-        has_rows = any(isinstance(array, Rows) for array in arrays)
-        return (each if has_rows else rule)(kernel, arrays, flags, attrs)
-
-    return call
-
-
-def _once(definition: OpDef, attrs: dict[str, Any]) -> Callable[..., Any]:
-    return partial(definition.kernel, **attrs)
-
-
-def _rows(value: Any, n: int, is_batched: bool) -> Any:
-    """A component of n elements; one that does not depend on the record is the same for all."""
-    if isinstance(value, Rows):
-        return value
-    array = np.asarray(value)
-    return array if is_batched else np.broadcast_to(array, (n, *array.shape))
 
 
 @dataclass(slots=True)
@@ -116,6 +52,11 @@ class Block:
     count: int  # n
     on_trial: OnTrial  # the records, at their reader
     done: int = 0  # so many are in the queue
+
+    @property
+    def left(self) -> int:
+        """How many elements are not in the queue."""
+        return self.count - self.done
 
     def next(self, limit: int) -> tuple[int, tuple[Any, ...]]:
         """The next elements that are of one shape, `limit` at most: how many, and their components."""
@@ -129,16 +70,48 @@ def _part(component: Any, start: int, stop: int) -> Any:
     return component.stacked(start, stop) if isinstance(component, Rows) else component[start:stop]
 
 
-class BatchedBody:
-    """The body of one running loop, for many records at once."""
+class Offering:
+    """The next elements of a block, of one shape, which are offered to a queue of this process.
 
-    def __init__(self, process: Process, spec: LoopSpec, program: BatchProgram) -> None:
+    advanced: is called with the number of elements that count from now on.
+    """
+
+    def __init__(self, block: Block, advanced: Callable[[int], None]) -> None:
+        count, components = block.next(block.left)
+        self.offer = Offer(components, count)
+        self.counted = 0  # elements that are in, and count
+        self._block = block
+        self._advanced = advanced
+        self._lock = threading.Lock()  # each element counts once, whoever says that it is in
+
+    def count(self) -> None:
+        """The elements that are in by now are records that were read, and iterations that went."""
+        with self._lock:
+            new = self.offer.done - self.counted
+            if new:
+                self.counted += new
+                self._block.done += new
+                self._block.on_trial.commit(new)
+                self._advanced(new)
+
+
+class BatchedBody:
+    """The body of one running loop, for many records at once.
+
+    advanced: is called with a number of iterations that went, in whichever thread let their elements in.
+    """
+
+    def __init__(
+        self, process: Process, spec: LoopSpec, program: BatchProgram, advanced: Callable[[int], None]
+    ) -> None:
         self.records = 0  # that went many at once
         self.waited_s = 0.0  # for the queue
         self._process = process
         self._spec = spec
         self._program = program
-        self._block: Block | None = None
+        self._advanced = advanced
+        self._block: Block | None = None  # its elements go into the queue
+        self._ahead: Block | None = None  # the next ones
         self._size = FIRST
         self._alone = 0  # so many iterations go one by one
         self._failed: Exception | None = None  # why a block failed whose records go one by one now
@@ -146,27 +119,41 @@ class BatchedBody:
         self._lock = threading.Lock()  # of what `stop` and answers, in other threads, change
         self._answers: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
         self._stopped: OpError | None = None
+        self._offering: Offering | None = None
+        self._finishing = False
 
     def run(self, most: int) -> int:
         """Up to `most` iterations at once; gives how many.  0: the next iteration goes by itself.
 
         Waits while the queue is full.  Whatever is wrong, the plain body will say.
         """
-        if self._block is None and not self._next_block(most):
+        if self._block is None:
+            self._block, self._ahead = self._ahead, None
+        if self._block is None:
+            self._size = min(self._size, AGAIN)
+            self._block = self._next_block(most)
+        if self._block is None:
             return 0
-        block = self._block
-        assert block is not None
-        before = block.done
-        if not self._put(block) or block.done == block.count:
+        block, before = self._block, self._block.done
+        is_here = self._program.body.enqueue.op.device in self._process.hosts
+        if not (self._put_here(block, most) if is_here else self._put_there(block)):
             self.close()
-        self.records += block.done - before
+        elif not block.left:
+            self._block = None
         return block.done - before
 
     def close(self) -> None:
         """The reader takes back what is not in the queue."""
-        block, self._block = self._block, None
-        if block is not None:
-            block.on_trial.take_back()
+        blocks, self._block, self._ahead = (self._ahead, self._block), None, None
+        for block in blocks:
+            if block is not None:
+                block.on_trial.take_back()
+
+    def finish(self) -> None:
+        """Let no more than the element in that waits now."""
+        self._finishing = True
+        if self._offering is not None:
+            self._offering.offer.curtail()
 
     def stop(self, error: OpError) -> None:
         """Wait for no answer any more; what comes is given back."""
@@ -176,32 +163,34 @@ class BatchedBody:
 
     # -- read and compute
 
-    def _next_block(self, most: int) -> bool:
-        """False if there are no records now, or if they have to go one by one."""
+    def _next_block(self, most: int) -> Block | None:
+        """None if there are no records now, or if they have to go one by one."""
         if self._alone or self._off:
             self._alone -= 1
-            return False
+            return None
         if self._failed is not None:  # its records went well one by one: it was not they
             self._turn_off(self._failed)
-            return False
-        started, size = time.monotonic(), min(most, self._size)
+            return None
+        return self._read_block(min(most, self._size))
+
+    def _read_block(self, size: int) -> Block | None:
+        started = time.thread_time()  # other threads of this process may run, too, and are not to be counted
         reader = self._process.hosts[self._spec.home].machine(
             self._program.body.read.attrs["reader"], self._spec.session
         )
         on_trial = reader.read_more(size)
         if on_trial is None:
-            return False
+            return None
         count = len(on_trial.records[0])
         try:
             elements = self._program.run(on_trial.records)
         except Exception as error:
             on_trial.take_back()
             self._alone, self._failed = count, error
-            return False
-        self._block = Block(elements, count, on_trial)
+            return None
         if count == self._size:
-            self._adapt(time.monotonic() - started)
-        return True
+            self._adapt(time.thread_time() - started)
+        return Block(elements, count, on_trial)
 
     def _adapt(self, took_s: float) -> None:
         if took_s > BLOCK_S:
@@ -215,17 +204,52 @@ class BatchedBody:
 
     # -- put
 
-    def _put(self, block: Block) -> bool:
-        """Put in what the queue has room for; False if it takes nothing more of this block."""
-        room, free = self._ask("keep_room", block.count - block.done)
+    def _put_here(self, block: Block, most: int) -> bool:
+        """Put in the next elements of a block, and read the next one meanwhile; False if it takes nothing more."""
+        most -= block.left
+        self._offering = offering = Offering(block, self._went)
+        if self._finishing:
+            offering.offer.curtail()
+        withdraw, error = self._begin(partial(self._offered, offering), "offer", offering.offer)
+        if error is not None:
+            return False
+        try:
+            offering.count()
+            goes_on = not (self._alone or self._off or self._failed or self._ahead) and most > 0
+            if goes_on and self._stopped is None:
+                self._ahead = self._read_block(min(most, self._size))
+            outcome, _ = self._next_answer()
+        finally:
+            withdraw()
+            offering.count()
+        if isinstance(outcome, InvalidArgumentError):
+            self._alone, self._failed = block.left, outcome
+        return not isinstance(outcome, OpError)
+
+    def _offered(self, offering: Offering, outcome: Any, settle: Any = None) -> None:
+        if outcome is GOES_ON:
+            offering.count()
+        else:
+            self._answer(outcome, settle)
+
+    def _went(self, iterations: int) -> None:
+        self.records += iterations
+        self._advanced(iterations)
+
+    def _put_there(self, block: Block) -> bool:
+        """Put in what a queue of another process has room for; False if it takes nothing more of this block."""
+        before = block.done
+        room, free = self._ask("keep_room", block.left)
         if isinstance(room, OpError):
             return False
         count, kept = int(room[0]), int(room[1])
-        until = block.done + count
+        until = before + count
         more = True
         while more and block.done < until:
             more = self._put_alike(block, until - block.done, kept)
         free(True)
+        if block.done > before:
+            self._went(block.done - before)
         return more
 
     def _put_alike(self, block: Block, limit: int, kept: int) -> bool:
@@ -233,7 +257,7 @@ class BatchedBody:
         count, components = block.next(limit)
         outcome, _ = self._ask("put_kept", kept, components)
         if isinstance(outcome, InvalidArgumentError):
-            self._alone, self._failed = block.count - block.done, outcome
+            self._alone, self._failed = block.left, outcome
         if isinstance(outcome, (InvalidArgumentError, AbortedError)):
             return False
         if isinstance(outcome, OpError):  # lost on the way: they belong to the loop, and are not sent again
@@ -246,20 +270,26 @@ class BatchedBody:
 
     def _ask(self, method: str, *arguments: Any) -> tuple[Any, Callable[[bool], None]]:
         """What the queue answers, and what settles it."""
-        if self._stopped is not None:
-            return AbortedError(None, None, "the loop is stopped: nothing was asked"), _nothing
-        instruction = self._program.body.enqueue
-        device, queue = instruction.op.device, instruction.attrs["queue"]
-        answer = Answering(self._answer, self._spec.owner, instruction.op.name)
-        address = self._spec.call.addresses[device]
-        try:
-            withdraw = self._process.ask(self._spec.session, device, address, queue, method, answer, *arguments)
-        except OpError as error:
+        withdraw, error = self._begin(self._answer, method, *arguments)
+        if error is not None:
             return error, _nothing
         outcome, settle = self._next_answer()
         if outcome is self._stopped:
             withdraw()
         return outcome, settle or _nothing
+
+    def _begin(self, reply: Callable[..., None], method: str, *arguments: Any) -> tuple[Withdraw, OpError | None]:
+        """Start an attempt on the queue; gives what withdraws it, or why it did not start."""
+        if self._stopped is not None:
+            return _no_withdraw, AbortedError(None, None, "the loop is stopped: nothing was asked")
+        instruction = self._program.body.enqueue
+        device, queue = instruction.op.device, instruction.attrs["queue"]
+        answer = Answering(reply, self._spec.owner, instruction.op.name)
+        address = self._spec.call.addresses[device]
+        try:
+            return self._process.ask(self._spec.session, device, address, queue, method, answer, *arguments), None
+        except OpError as error:
+            return _no_withdraw, error
 
     def _next_answer(self) -> tuple[Any, Any]:
         try:
@@ -281,4 +311,8 @@ class BatchedBody:
 
 
 def _nothing(accepted: bool) -> None:
+    pass
+
+
+def _no_withdraw() -> None:
     pass

@@ -17,7 +17,7 @@ import numpy as np
 from dflow.compile import DevicePlan
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.registry import READERS, OpDef, ReaderFormat
-from dflow.runtime.batched import BatchProgram
+from dflow.runtime.batch_program import BatchProgram
 from dflow.runtime.ended import EndedSteps, session_of
 from dflow.runtime.failures import as_op_error, unknown_session
 from dflow.runtime.part import InstalledPlan, Outlet, Part, StepId, end_parts

@@ -194,20 +194,24 @@ class LoopRun:
             return None
         host = self._process.hosts[self.spec.home]
         program = host.installed(self.spec.session, self.spec.call.number).batch
-        return None if program is None else BatchedBody(self._process, self.spec, program)
+        return None if program is None else BatchedBody(self._process, self.spec, program, self._advanced)
 
     def _iterate_many(self) -> bool:
         """Many iterations at once, if that goes."""
         if self._body is None:
             return False
-        before = self.iterations
-        most = sys.maxsize if self.spec.steps is None else self.spec.steps - before
+        most = sys.maxsize if self.spec.steps is None else self.spec.steps - self.iterations
         waited_s = self._body.waited_s
-        self.iterations += self._body.run(most)
+        went = self._body.run(most)
         self.waiting_s += self._body.waited_s - waited_s
+        return went > 0
+
+    def _advanced(self, iterations: int) -> None:
+        """So many more went."""
+        before = self.iterations
+        self.iterations += iterations
         for iteration in self._reported(before):
             self._report(iteration, (None,) * len(self.spec.call.fetches))
-        return self.iterations > before
 
     def _reported(self, before: int) -> list[int]:
         """The iterations after `before`, up to now, whose values are reported."""
@@ -246,9 +250,12 @@ class LoopRun:
     def stop(self, error: OpError | None = None) -> None:
         """End after the current iteration; with an error, end what it waits for as well."""
         self._stopping = True
-        if error is not None:
+        step, body = self._step, self._body
+        if error is None:
+            if body is not None:
+                body.finish()
+        else:
             self._stop = error
-            step, body = self._step, self._body
             if step is not None:
                 step.cancel(error)
             if body is not None:

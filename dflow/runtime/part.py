@@ -21,7 +21,7 @@ from dflow.compile import DevicePlan, Segment
 from dflow.errors import CancelledError, OpError
 from dflow.ops.memory import SPARE
 from dflow.runtime.attempts import WAITING, Attempts, Settle
-from dflow.runtime.batched import BatchProgram
+from dflow.runtime.batch_program import BatchProgram
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.program import Program
 

@@ -24,7 +24,7 @@ from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpE
 from dflow.queues import Queue, make_queue
 from dflow.queues.queue import Reply
 from dflow.queues.reader import Effects, NeedFile, Reader
-from dflow.runtime.attempts import Answering, LoneAttempt, Pending, Withdraw, who
+from dflow.runtime.attempts import GOES_ON, Answering, LoneAttempt, Pending, Withdraw, who
 from dflow.runtime.failures import as_op_error
 from dflow.specs import QueueSpec, ReaderSpec
 
@@ -89,7 +89,7 @@ class SharedQueue:
         """Under the lock: whom to call, with what."""
         answers: list[Callable[[], None]] = []
         for reply in replies:
-            waiting = self._waiting.pop(reply.ticket)
+            waiting = self._waiting[reply.ticket] if reply.goes_on else self._waiting.pop(reply.ticket)
             if reply.error is not None:
                 answers.append(partial(waiting.answer, reply.error))
                 continue
@@ -97,7 +97,9 @@ class SharedQueue:
                 self._moved_at = time.monotonic()
                 if isinstance(waiting.answer, _NAMED):  # not the answer itself: that would keep its step alive
                     self._moved_by = (waiting.answer.owner, waiting.answer.op)
-            if reply.value is None or waiting.method == "put_kept":  # nothing that could go back
+            if reply.goes_on:
+                answers.append(partial(waiting.answer, GOES_ON))
+            elif reply.value is None or waiting.method == "put_kept":  # nothing that could go back
                 answers.append(partial(waiting.answer, reply.value))
             else:
                 answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket)))
@@ -152,7 +154,7 @@ class SharedQueue:
         }
 
 
-_WORDS = {"keep_room": "enqueue"}  # what a method is for the user
+_WORDS = {"keep_room": "enqueue", "offer": "enqueue"}  # what a method is for the user
 
 
 def _who(answer: Answer) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -143,18 +146,106 @@ def test_a_consumer_that_is_slower_gets_all_in_order(tmp_path: Path, blocks: lis
     queue = df.FIFOQueue(7, [df.int32], shapes=[[]])
     number = df.decode_csv(df.TextLineReader().read(names)[1], [[0.0], [0]])[1]
     df.train.add_queue_runner(df.train.QueueRunner(queue, [queue.enqueue(number)]))
-    out = queue.dequeue_up_to(5)
+    out, size = queue.dequeue_up_to(5), queue.size()
     found: list[int] = []
+    sizes: list[int] = []
     with df.Session() as sess:
         sess.run(df.local_variables_initializer())
         coord = df.train.Coordinator()
         threads = df.train.start_queue_runners(sess, coord)
         while len(found) < 600:
             found += sess.run(out).tolist()
+            sizes.append(sess.run(size))
         coord.request_stop()
         coord.join(threads)
     assert found == [*range(200)] * 3
-    assert max(blocks) <= 7
+    assert max(sizes) <= 7
+    assert max(blocks) > 7  # the loop's thread does not come back for each few
+
+
+def reading(path: Path, capacity: int) -> tuple[Any, Any, Any, Any]:
+    """A reader of the lines of a file, a queue, what puts one in, and what starts the reader."""
+    path.write_text(LINES)
+    names, reader = df.FIFOQueue(1, [df.string], shapes=[[]]), df.TextLineReader()
+    queue = df.FIFOQueue(capacity, [df.string], shapes=[[]])
+    return reader, queue, queue.enqueue(df.identity(reader.read(names)[1])), names.enqueue(str(path))
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < until
+
+
+def test_a_loop_that_is_to_finish_lets_in_the_one_element_that_waits(tmp_path: Path) -> None:
+    reader, queue, body, start = reading(tmp_path / "lines", 40)
+    out, size, produced = queue.dequeue(), queue.size(), reader.num_records_produced()
+    with df.Session() as sess:
+        sess.run(start)
+        loop = sess.repeat(body)
+        wait_for(lambda: sess.run(size) == 40)
+        loop.stop(finish=True)
+        found = [sess.run(out)]
+        assert loop.join(20) == 41
+        found += [sess.run(out) for _ in range(40)]
+        assert found == LINES.encode().splitlines()[:41]
+        assert sess.run([size, produced]) == [0, 41]
+
+
+def test_a_close_lets_in_the_one_element_that_waits(tmp_path: Path) -> None:
+    reader, queue, body, start = reading(tmp_path / "lines", 40)
+    out, size, shut, produced = queue.dequeue(), queue.size(), queue.close(), reader.num_records_produced()
+    with df.Session() as sess:
+        sess.run(start)
+        loop = sess.repeat(body)
+        wait_for(lambda: sess.run(size) == 40)
+        closing = threading.Thread(target=sess.run, args=(shut,))
+        closing.start()
+        wait_for(lambda: sum(row["waiting_enqueues"] for row in sess.queue_rows()) == 2)
+        sess.run(out)
+        closing.join()
+        with pytest.raises(df.errors.CancelledError, match="is closed"):
+            loop.join(20)
+        assert sess.run([size, produced]) == [40, 42]  # the one that met the closed queue was read, too
+
+
+def test_counts_and_reports_move_on_with_the_elements_while_the_loop_waits(tmp_path: Path) -> None:
+    reader, queue, body, start = reading(tmp_path / "lines", 40)
+    take, produced = queue.dequeue_many(10), reader.num_records_produced()
+    with df.Session() as sess:
+        sess.run(start)
+        loop = sess.repeat(body, every=20)
+        wait_for(lambda: sess.run(queue.size()) == 40)
+        reports = iter(loop)
+        assert [next(reports)[0] for _ in range(2)] == [20, 40]
+        for done in (50, 60):
+            sess.run(take)
+            wait_for(lambda done=done: sess.run(produced) == done)  # type: ignore[misc]
+        assert next(reports)[0] == 60
+        loop.stop()
+
+
+def test_loops_that_share_a_queue_lose_and_repeat_nothing(tmp_path: Path) -> None:
+    loops = 3
+    for i in range(loops):
+        (tmp_path / str(i)).write_text("".join(f"{i * 10_000 + j}\n" for j in range(3000)))
+    queue = df.RandomShuffleQueue(50, 20, [df.int32], shapes=[[]])
+    enqueues = []
+    for i in range(loops):
+        names = df.train.string_input_producer([str(tmp_path / str(i))], num_epochs=1)
+        enqueues.append(queue.enqueue(df.decode_csv(df.TextLineReader().read(names)[1], [[0]])[0]))
+    df.train.add_queue_runner(df.train.QueueRunner(queue, enqueues))
+    out = queue.dequeue_up_to(7)
+    found: list[int] = []
+    with df.Session() as sess:
+        sess.run(df.local_variables_initializer())
+        coord = df.train.Coordinator()
+        threads = df.train.start_queue_runners(sess, coord)
+        while len(found) < loops * 3000:
+            found += sess.run(out).tolist()
+        coord.request_stop()
+        coord.join(threads)
+    assert sorted(found) == [i * 10_000 + j for i in range(loops) for j in range(3000)]
 
 
 def test_a_stop_waits_for_no_answer_and_what_comes_late_is_given_back(
