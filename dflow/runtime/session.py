@@ -25,7 +25,7 @@ from dflow.runtime.fetches import FetchMap, feed_tensor, feed_value
 from dflow.runtime.local import LocalBackend
 from dflow.runtime.loops import Loop, LoopSpec, batched, choose_home
 from dflow.runtime.plans import Plans
-from dflow.runtime.transfers import fetched
+from dflow.runtime.transfers import fetched_all
 
 
 class BaseSession:
@@ -146,7 +146,7 @@ class BaseSession:
             if isinstance(error, OpError):
                 self._with_op(error)
             raise
-        return fetch_map.rebuild([None if value is None else fetched(value) for value in found])
+        return fetch_map.rebuild(fetched_all(found))
 
     def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Any:
         """A function that runs `fetches`: `f(*values)`, one value for each tensor of `feed_list`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -26,3 +27,27 @@ def fetched(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value[()] if value.ndim == 0 else np.array(value)
     return np.array(value) if getattr(value, "ndim", 0) else value  # what a kernel gave in place of an array
+
+
+def fetched_all(values: list[Any]) -> list[Any]:
+    """Values as the user gets them, None for an operation.
+
+    An array that nobody else has, such as a batch out of a queue, is the user's own already: it is not copied.
+    """
+    return [_own(values, i) if values[i] is not None else None for i in range(len(values))]
+
+
+def _own(values: list[Any], i: int) -> Any:
+    if type(values[i]) is np.ndarray and values[i].ndim and _references(values, i) == _NOBODY_ELSE:
+        flags = values[i].flags
+        if flags.owndata and flags.writeable and flags.c_contiguous:
+            return values[i]
+    return fetched(values[i])
+
+
+def _references(values: list[Any], i: int) -> int:
+    """How often an object is referred to; a view of an array refers to it, too."""
+    return sys.getrefcount(values[i])
+
+
+_NOBODY_ELSE = _references([np.empty(1)], 0)
