@@ -93,6 +93,12 @@ class TextLines:
         self._at = end
         return Batch(Keys(self._path, range(first, self._line + 1)), lines)
 
+    def at_hand(self) -> int:
+        """How many of the next records are found already; looks for some if none are."""
+        if not len(self._ahead):
+            self._ahead = self._look_ahead(1)
+        return len(self._ahead)
+
     def state(self) -> tuple[int, int]:
         return self._offset, self._line
 

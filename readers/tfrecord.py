@@ -144,6 +144,12 @@ class TFRecords:
         self._offset = self._base + int(payloads.ends[-1]) + FRAMING - HEAD
         return Batch(Keys(os.fsencode(self._path), offsets), payloads)
 
+    def at_hand(self) -> int:
+        """How many of the next records are found already; looks for some if none are."""
+        if not len(self._ahead):
+            self._ahead = self._look_ahead(1)
+        return len(self._ahead)
+
     def state(self) -> int:
         return self._offset
 

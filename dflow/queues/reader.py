@@ -90,7 +90,8 @@ class Reader:
     A format may set `ends_with_record = True`: each of its files is one record, and is completed together with it.
     A format whose `read` raises stays where it is, so that the next read fails in the same way.
     A format may have `read_up_to(limit)`, which gives at least one record, at most `limit`, or None at the end of the
-    file: a sequence of (key, value), which may have both as vectors in its attribute `columns`.
+    file: a sequence of (key, value), which may have both as vectors in its attribute `columns`.  It may have
+    `at_hand()`: how many of the next records it has found already, or finds when it looks now; 0: none so easily.
     """
 
     def __init__(self, name: str, kind: str, make_format: Callable[[], ReaderFormat]) -> None:
@@ -100,6 +101,7 @@ class Reader:
         self.completed = 0
         self._format = make_format()
         self._read_up_to = getattr(self._format, "read_up_to", None)
+        self._at_hand: Callable[[], int] | None = getattr(self._format, "at_hand", None)
         self._ends_with_record = bool(getattr(self._format, "ends_with_record", False))
         self._taken = 0  # records ever taken from files
         self._lent: dict[int, _Run] = {}  # by the ticket of their attempt
@@ -334,7 +336,7 @@ class Reader:
         try:
             self._open()
             while missing and not self._at_end and (to_the_end or looked < LOOK):
-                part = self._read(missing)
+                part = self._read(missing if to_the_end else self._easily(missing))
                 if part is not None:
                     parts.append(part)
                     missing -= len(part)
@@ -347,6 +349,10 @@ class Reader:
             if not parts:
                 return _as_op_error(error, os.fsdecode(path))
         return self._run(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)), ends_file)
+
+    def _easily(self, limit: int) -> int:
+        """As many as are at hand: to look further would be to look at these again."""
+        return limit if self._at_hand is None else min(limit, max(1, self._at_hand()))
 
     def _read(self, limit: int) -> Records | None:
         """The next records of the file that is open, as many as its format finds easy to give; None at the end."""

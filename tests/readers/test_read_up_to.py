@@ -3,6 +3,7 @@
 import gzip
 import io
 import logging
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -94,6 +95,30 @@ def test_many_are_read_as_each_is(
     path = tmp_path_factory.getbasetemp() / "read-up-to"
     path.write_bytes(content)
     assert history(make(), path, limits) == history(OneByOne(make()), path, limits)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if hasattr(FORMATS[kind][0](), "at_hand")])
+@given(limits=LIMITS)
+def test_what_is_at_hand_comes_next(kind: str, tmp_path_factory: pytest.TempPathFactory, limits: list[Any]) -> None:
+    make, content = FORMATS[kind]
+    path = tmp_path_factory.getbasetemp() / "at-hand"
+    path.write_bytes(content)
+    each, form = make(), make()
+    each.open(str(path))
+    form.open(str(path))
+    found: list[Any] = []
+    for limit in cycle(limits):
+        before = form.state()
+        ready = 1 if limit is None else min(limit, max(1, form.at_hand()))
+        assert form.state() == before
+        record = form.read() if limit is None else form.read_up_to(ready)
+        if record is None:
+            break
+        assert limit is None or len(record) == ready
+        found += [record] if limit is None else record
+    assert found == list(iter(each.read, None))
+    each.close()
+    form.close()
 
 
 @pytest.mark.parametrize("kind", FORMATS)
