@@ -153,7 +153,9 @@ class Reader:
 
     def commit(self, ticket: int, count: int) -> Effects:
         """The first `count` of the records that `read_more` lent are wanted: they count, and never come back."""
-        run = self._lent[ticket]
+        run = self._lent.get(ticket)
+        if run is None:  # the reader was reset, and nothing counts any more
+            return []
         if run.counted + count < len(run.records):
             run.counted += count
             self.produced += count

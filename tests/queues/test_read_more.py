@@ -199,6 +199,8 @@ def test_what_is_committed_after_a_reset_counts_for_nothing(driver: Driver) -> N
     ticket, _ = driver.more(3)
     driver.reader.reset()
     driver.reader.commit(ticket, 2)
+    driver.reader.commit(ticket, 1)
+    driver.reader.take_back(ticket)
     assert driver.counts() == (0, 0)
     assert driver.read() == ["5"]
 
