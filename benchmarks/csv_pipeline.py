@@ -6,9 +6,10 @@ can, for a second a sample, after what had gathered in the queue; the queue is f
 the next one is measured.  dflow and TensorFlow 1 run the same program on the same files.  On the cluster TensorFlow 1
 runs it as its users did, a process with a session of its own on each worker; dflow runs one program, whose loops are on
 the workers.
-The best that a user can write, with 4,096 records to mix: dflow's `CSVReader.read_block`; TensorFlow 1's `read_up_to`,
-in two loops; `tf.data`, which shuffles lines and parses batches; Ray Data's `read_csv` with a local shuffle buffer; a
-torch `DataLoader`, whose dataset reads parts of files with `np.loadtxt`.  These may use all cores.
+The best that a user can write, with 4,096 records to mix: dflow's `CSVReader.read_block`, 4,096 rows a block;
+TensorFlow 1's `read_up_to`, in two loops; `tf.data`, which shuffles lines and parses batches; Ray Data's `read_csv`
+with a local shuffle buffer; a torch `DataLoader`, whose dataset reads parts of files with `np.loadtxt`.  These may use
+all cores.
 By hand, in one process and one thread: `pyarrow.csv`, a block at a time, into a NumPy shuffle buffer.
 """
 
@@ -73,7 +74,7 @@ def write_files(folder: Path, columns: int, label: bool) -> tuple[list[str], str
 def dflow_best() -> Listing:
     def read(tf: Any, names: Any) -> list[Any]:
         columns = [f"f{i}" for i in range(COLUMNS)]
-        block = tf.CSVReader(dict.fromkeys(columns, tf.float32), block=MANY, names=columns).read_block(names)
+        block = tf.CSVReader(dict.fromkeys(columns, tf.float32), block=4 * MANY, names=columns).read_block(names)
         return [tf.stack([block[name] for name in columns], axis=-1)]
 
     return Listing(read, [(COLUMNS,)], ["float32"], many=True, capacity=2 * SHUFFLED, reserve=SHUFFLED)
