@@ -64,6 +64,7 @@ def attempt_alone(
     attempt = LoneAttempt(session, program.info.name)
     process.attempts.add(attempt)
     try:
+        process.hosts[program.segment.device].session(session)  # still: whoever ends it looks for attempts afterwards
         values = _on_device(process, call, program, fed)
         found = attempt.run(program, values, deadline.left(), partial(late, process, session, deadline))
     except Exception as error:

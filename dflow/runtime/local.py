@@ -104,7 +104,11 @@ class LocalBackend:
             loop.stop()
         for step in list(self.process.steps.values()):
             step.cancel(error)
+        self._cancel_attempts(error)
+        self.process.end_session(self.session, error)
+        self._cancel_attempts(error)  # those that began meanwhile
+        self.process.close()
+
+    def _cancel_attempts(self, error: CancelledError) -> None:
         for attempt in list(self.process.attempts):
             attempt.cancel(error)
-        self.process.end_session(self.session, error)
-        self.process.close()

@@ -125,6 +125,25 @@ def test_a_closed_session_ends_an_attempt_that_waits() -> None:
     assert "its session was closed" in error.message
 
 
+def test_an_attempt_that_begins_while_its_session_closes_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the moment at which the session's attempts are cancelled and the one at which its state goes."""
+    queue = df.FIFOQueue(3, [df.float32])
+    take = queue.dequeue()
+    sess = df.Session()
+    sess.run(queue.size())
+    plain, found = sess.backend.process.end_session, []  # type: ignore[attr-defined]
+
+    def ends(*arguments: Any) -> None:
+        sess._closed = False
+        found.append(run_in_thread(sess, take))
+        sess._closed = True
+        plain(*arguments)
+
+    monkeypatch.setattr(sess.backend.process, "end_session", ends)  # type: ignore[attr-defined]
+    sess.close()
+    assert isinstance(found[0].get(timeout=20), df.errors.CancelledError)
+
+
 def test_an_attempt_that_is_late_says_so_and_takes_nothing() -> None:
     queue = df.FIFOQueue(3, [df.float32])
     put, take, size = queue.enqueue(5.0), queue.dequeue(), queue.size()
