@@ -176,7 +176,7 @@ def _parts(plan: Plan, addresses: Mapping[str, str]) -> dict[str, DevicePlan]:
         for device in consumers.get(edge, ()):
             feeds[device].append(edge)
     fetched = {edge for edge in plan.fetches if edge is not None} - set(plan.feeds)
-    parts = {}
+    parts, sinks = {}, set(plan.sinks)
     for device, mine in segments.items():
         made = sorted(edge for segment in mine for edge in segment.gives)
         routes = {e: tuple(sorted(consumers[e] - {device})) for e in made if consumers.get(e, set()) - {device}}
@@ -189,6 +189,7 @@ def _parts(plan: Plan, addresses: Mapping[str, str]) -> dict[str, DevicePlan]:
             routes,
             frozenset(fetched.intersection(made)),
             {other: addresses[other] for other in sorted(others)},
+            reports=any(segment.index in sinks for segment in mine),
         )
     return parts
 

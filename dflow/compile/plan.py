@@ -129,6 +129,7 @@ class DevicePlan:
     routes: dict[int, tuple[str, ...]]  # edge -> the other devices that it goes to
     fetched: frozenset[int]  # the edges that go to the caller
     addresses: dict[str, str]  # device -> where its host is, for the devices in `routes`
+    reports: bool = True  # does it tell the caller that it finished?  Not if others cannot finish before it
     batch: BatchBody | None = None  # how a loop runs it for many records at once
     threads: Threads = NO_LIMIT
 
@@ -147,6 +148,7 @@ class CallPlan:
     feeds: tuple[int, ...]  # the edge of each fed tensor
     feeds_of: dict[str, tuple[int, ...]]  # device -> the fed edges that it needs
     fetches: tuple[int | None, ...]  # the edge of each fetch; None for an operation
+    reports: int  # so many parts tell that they finished; then all have
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,15 @@ class Plan:
     def call(self) -> CallPlan:
         """What the caller of a step must know."""
         feeds = {device: part.feeds for device, part in self.parts.items()}
-        return CallPlan(self.number, self.addresses, self.feeds, feeds, self.fetches)
+        reports = sum(part.reports for part in self.parts.values())
+        return CallPlan(self.number, self.addresses, self.feeds, feeds, self.fetches, reports)
+
+    @property
+    def sinks(self) -> list[int]:
+        """The segments with fetches, and those that no other one needs: when these are done, all are."""
+        needed = {edge for segment in self.segments for edge in segment.needs}
+        fetched = set(self.fetches)
+        return [s.index for s in self.segments if not fetched.isdisjoint(s.gives) or needed.isdisjoint(s.gives)]
 
 
 def describe_segments(segments: Iterable[Segment]) -> str:

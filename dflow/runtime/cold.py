@@ -94,7 +94,7 @@ class ColdStep(Step):
         self.values.update(fed)
         self._announce(self.call, fed)
         graph, keys = task_graph(self._plan, self.id)
-        wanted = list(_sinks(self._plan))
+        wanted = self._plan.sinks
         futures = self._client.get(graph, [keys[i] for i in wanted], sync=False)
         self._futures = futures
         self._open = len(wanted)
@@ -145,13 +145,6 @@ def task_graph(plan: Plan, step: StepId) -> tuple[HighLevelGraph, list[str]]:
         layers[key] = MaterializedLayer({key: task}, annotations={"resources": {segment.device: SHARE}})
         before[key] = set(upstream)
     return HighLevelGraph(layers, before), keys
-
-
-def _sinks(plan: Plan) -> dict[int, None]:
-    """The segments that the client asks for: those with fetches, and those that no other one needs."""
-    needed = {edge for segment in plan.segments for edge in segment.needs}
-    fetched = set(plan.fetches)
-    return {s.index: None for s in plan.segments if fetched & set(s.gives) or not needed & set(s.gives)}
 
 
 def _step_error(error: BaseException, segment: Segment) -> OpError:

@@ -81,7 +81,7 @@ class Outlet(Protocol):
         """Tensors for the owner of the step.  finished: the device, if all segments of the part ran."""
 
     def finished(self, device: str) -> None:
-        """All segments of the part ran."""
+        """All segments of the part ran; not called if the plan says that this part does not report."""
 
     def failed(self, device: str, error: OpError) -> None:
         """A segment failed; the owner cancels the other parts."""
@@ -239,7 +239,7 @@ class Part(Attempts):
                 self.ended = _FINISHED
         if finished:
             self.host.ended(self, finished=True)
-            if not (last and route.caller):
+            if self._installed.plan.reports and not (last and route.caller):
                 self.outlet.finished(self.host.name)
 
     def _send(self, route: Route, results: dict[int, Any], loan: Loan | None, last: bool) -> None:

@@ -79,7 +79,7 @@ class Step:
         self.waited_s = 0.0  # how long the owner's thread had nothing to run
         self._numbers = numbers
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._open = 0
+        self._open = 0  # so many parts have not told yet that they finished
         self._over = False
         self._lock = threading.Lock()  # of what comes from other threads: `values` and `_over`
         self._parts: list[Part] = []
@@ -109,7 +109,7 @@ class Step:
 
     def _start(self, fed: dict[int, Any]) -> None:
         self.values.update(fed)  # a fed tensor may be fetched
-        self._open = len(self.call.addresses)
+        self._open = self.call.reports
         for device, address in self.call.addresses.items():
             feeds = [(edge, fed[edge]) for edge in self.call.feeds_of[device]]
             self._start_part(device, address, feeds)

@@ -65,7 +65,7 @@ class Driver:
         self._shuffle = shuffle
         self._work: list[Callable[[], None]] = []
         self._ready: dict[str, Callable[[], Any]] = {}  # operation -> what starts its attempt
-        self._open = len(plan.parts)
+        self._open = sum(part.reports for part in plan.parts.values())
         self._process = Process("test")
         kernels = {
             kind: replace(definition, kernel=partial(self._defer, definition.kernel))

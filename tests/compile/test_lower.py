@@ -170,6 +170,30 @@ def test_only_fetched_tensors_go_to_the_caller() -> None:
     assert plan.parts[cpu(1)].fetched == {plan.fetches[0]}
 
 
+def test_a_part_whose_results_others_need_does_not_report_its_end() -> None:
+    with df.device("/cpu:0"):
+        a = df.identity(df.constant(1.0))
+    with df.device("/cpu:1"):
+        b = df.negative(a)
+    plan = compiled(b)
+    assert {device: part.reports for device, part in plan.parts.items()} == {cpu(0): False, cpu(1): True}
+    assert plan.call().reports == 1
+    assert run(b) == -1.0
+
+
+def test_a_part_reports_its_end_if_one_of_its_segments_is_fetched_or_needed_by_no_one() -> None:
+    with df.device("/cpu:0"):
+        a = df.identity(df.constant(1.0))
+    with df.device("/cpu:1"):
+        b = df.negative(a)
+    assert compiled([a, b]).call().reports == 2
+    with df.device("/cpu:0"):
+        c = df.negative(b)
+    plan = compiled(c.op)
+    assert {device: part.reports for device, part in plan.parts.items()} == {cpu(0): True, cpu(1): False}
+    assert run([c.op, a, b]) == [None, 1.0, -1.0]
+
+
 # -- attributes and names
 
 

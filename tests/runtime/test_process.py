@@ -29,7 +29,7 @@ NAMES = QueueSpec(
 
 
 def loop(number: int) -> LoopSpec:
-    return LoopSpec("session", f"loop-{number}", CallPlan(1, {}, (), {}, ()), DEVICE, "loop", 0, 1)
+    return LoopSpec("session", f"loop-{number}", CallPlan(1, {}, (), {}, (), 0), DEVICE, "loop", 0, 1)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ class Waiting(Step):
 
 @pytest.fixture
 def step() -> Waiting:
-    return Waiting(Process("p"), "s", CallPlan(1, {}, (), {}, (0,)), StepNumbers("s"))
+    return Waiting(Process("p"), "s", CallPlan(1, {}, (), {}, (0,), 1), StepNumbers("s"))
 
 
 def test_values_that_come_with_the_end_of_the_part_are_the_result(step: Waiting) -> None:
