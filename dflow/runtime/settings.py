@@ -6,6 +6,7 @@ docs/settings.md lists them for users.
 from __future__ import annotations
 
 import dask
+from dask.utils import parse_bytes
 
 
 def virtual_gpus() -> int:
@@ -26,3 +27,8 @@ def blocking_lanes() -> bool:
 def hot_runs() -> bool:
     """Do later runs of a plan go straight to its devices?  If not, each is a Dask graph, as the first one is."""
     return bool(dask.config.get("dflow.hot-runs", True))
+
+
+def kept_memory() -> int:
+    """So many bytes of freed memory a worker keeps for its next arrays."""
+    return int(parse_bytes(dask.config.get("dflow.kept-memory", "64 MiB")))

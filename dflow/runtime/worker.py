@@ -23,6 +23,7 @@ from dflow.runtime.dask_client import event_loop
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.lane import LANE_OP, Lane
 from dflow.runtime.local import gpu_count, make_gpu_host
+from dflow.runtime.malloc import keep_freed_memory
 from dflow.runtime.messages import PROTOCOL, Hello
 from dflow.runtime.process import Process
 from dflow.runtime.versions import versions
@@ -67,6 +68,7 @@ class DflowWorker(WorkerPlugin):
         for device in answer["devices"]:
             self.process.add_host(_make_host(device, gpu))
         sys.setswitchinterval(SWITCH_INTERVAL)
+        keep_freed_memory(settings.kept_memory())
         worker.handlers[LANE_OP] = self.take_lane
         worker.metrics["dflow"] = self.report
         await worker.set_resources(**dict.fromkeys(answer["devices"], 1.0))
