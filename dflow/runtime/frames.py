@@ -1,4 +1,4 @@
-"""Messages as bytes: a head with the sizes, the pickle, and the arrays out of band, so that none of them is copied."""
+"""Messages as bytes: a head with the sizes, the pickle, and large arrays out of band, so that none of them is copied."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import pickle
 import struct
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,33 @@ from dflow.ops.memory import room
 Buffer = bytes | memoryview
 Frame = list[Buffer]  # the head, the pickle, the bytes of each array
 
+SMALL = 1024  # bytes of an array that is pickled with the rest: that takes less time than to read it by itself
+
 _HEAD = struct.Struct("<QQ")  # the size of the pickle, the number of arrays; then the size of each array
 _SIZE = struct.Struct("<Q")
 
 
 def encode(message: Any) -> Frame:
     """A message as it crosses; raises if it cannot be pickled.  What was defined in `__main__` goes by value."""
-    arrays: list[pickle.PickleBuffer] = []
-    body = dumps(message, buffer_callback=arrays.append, protocol=5)
-    views = [array.raw() for array in arrays]
-    head = _HEAD.pack(len(body), len(views)) + b"".join(_SIZE.pack(view.nbytes) for view in views)
-    return [head, body, *views]
+    arrays: list[memoryview] = []
+    try:
+        body = pickle.dumps(message, 5, buffer_callback=partial(_is_small, arrays))
+    except Exception:
+        body = None
+    if body is None or b"__main__" in body:
+        arrays.clear()
+        body = dumps(message, buffer_callback=lambda array: arrays.append(array.raw()), protocol=5)
+    head = _HEAD.pack(len(body), len(arrays)) + b"".join([_SIZE.pack(view.nbytes) for view in arrays])
+    return [head, body, *arrays]
+
+
+def _is_small(large: list[memoryview], array: pickle.PickleBuffer) -> bool:
+    """Is the array to be pickled with the rest?"""
+    view = array.raw()
+    if view.nbytes <= SMALL:
+        return True
+    large.append(view)
+    return False
 
 
 def read_message(stream: io.BufferedReader) -> Any:

@@ -77,7 +77,7 @@ def _start_part(message: m.Start, process: Process, lane: Lane) -> None:
         outlet = process.outlet(message.step, message.session, message.device, message.plan, owner)
         host = process.hosts[message.device]
         part = host.start(
-            message.session, message.plan, message.step, message.floor, message.feeds, outlet, process.in_pool
+            message.session, message.plan, message.step, message.floor, message.feeds, outlet, process.run_part
         )
     except Exception as error:
         owner.failed(message.device, as_op_error(error))

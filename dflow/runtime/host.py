@@ -20,7 +20,7 @@ from dflow.registry import READERS, OpDef, ReaderFormat
 from dflow.runtime.batch_program import BatchProgram
 from dflow.runtime.ended import EndedSteps, session_of
 from dflow.runtime.failures import as_op_error, unknown_session
-from dflow.runtime.part import InstalledPlan, Outlet, Part, StepId, end_parts
+from dflow.runtime.part import InstalledPlan, Outlet, Part, Run, StepId, end_parts
 from dflow.runtime.program import Program
 from dflow.runtime.shared import SharedQueue, SharedReader, same_queue
 from dflow.runtime.state import DeviceState
@@ -181,7 +181,7 @@ class DeviceHost:
         floor: int,
         feeds: Iterable[tuple[int, Any]],
         outlet: Outlet,
-        run: Callable[[Callable[[], None]], None],
+        run: Run,
     ) -> Part:
         """Start this device's part of a step.  `run` is given what is ready to run, and runs it in some thread.
 

@@ -1,8 +1,8 @@
 """Memory of large arrays: a worker keeps what it frees for its next arrays, instead of asking the system for each.
 
 Why: Dask starts workers with `MALLOC_TRIM_THRESHOLD_=65536`, so that what tasks leave behind goes back to the system.
-With it, glibc makes every array of more than 128 KiB of fresh pages, which are the dear part of it: a copy of 1 MB takes
-0.31 ms, and 0.03 ms in memory that was used before.  A step makes and frees arrays of the same sizes again and again.
+With it, glibc makes every array of more than 128 KiB of fresh pages: a copy of 1 MB takes 0.31 ms, and 0.03 ms in
+memory that was used before.  And steps make and free arrays of the same sizes again and again.
 """
 
 from __future__ import annotations

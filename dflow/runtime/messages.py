@@ -17,8 +17,18 @@ from dflow.specs import QueueSpec
 PROTOCOL = 5  # raised with every change of these classes; client and workers must agree
 
 
+class Message:
+    """Pickled as a call of its class: in a third of the time that data classes with slots take by themselves."""
+
+    __slots__ = ()
+    __match_args__: tuple[str, ...]  # the fields, in order
+
+    def __reduce__(self) -> tuple[type[Any], tuple[Any, ...]]:
+        return type(self), tuple([getattr(self, name) for name in self.__match_args__])
+
+
 @dataclass(frozen=True, slots=True)
-class Install:
+class Install(Message):
     """A session's plan for one device.  `blob` holds the pickled (DevicePlan without kernels, kernels by kind)."""
 
     session: str
@@ -29,7 +39,7 @@ class Install:
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Message):
     """Plans that the session will not use again."""
 
     session: str
@@ -37,7 +47,7 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
-class InstallLoop:
+class InstallLoop(Message):
     """A loop that will be started, once, by a Dask task on this process."""
 
     spec: LoopSpec
@@ -45,7 +55,7 @@ class InstallLoop:
 
 
 @dataclass(frozen=True, slots=True)
-class StopLoop:
+class StopLoop(Message):
     """End a loop: with an error, what its iteration waits for as well."""
 
     session: str
@@ -54,7 +64,7 @@ class StopLoop:
 
 
 @dataclass(frozen=True, slots=True)
-class LoopReport:
+class LoopReport(Message):
     """Values that a loop fetched."""
 
     session: str
@@ -64,7 +74,7 @@ class LoopReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Announce:
+class Announce(Message):
     """A cold step will come as Dask tasks: each of its segments may be run once."""
 
     session: str
@@ -77,7 +87,7 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
-class EndStep:
+class EndStep(Message):
     """A cold step ended well."""
 
     step: StepId
@@ -85,7 +95,7 @@ class EndStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class Start(Message):
     """Run a step's part on one device."""
 
     session: str
@@ -97,7 +107,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(Message):
     """Tensors for the part on `device`."""
 
     step: StepId
@@ -107,7 +117,7 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Message):
     """Tensors for the owner.  finished: the device, if its part, or a segment of a cold one, ended with them."""
 
     step: StepId
@@ -117,7 +127,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Message):
     """The part on `device` ran to its end, or a segment of a cold one that gives nothing to others."""
 
     step: StepId
@@ -125,7 +135,7 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Message):
     """The part on `device` failed."""
 
     step: StepId
@@ -134,7 +144,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Message):
     """End the part on `device`."""
 
     step: StepId
@@ -143,7 +153,7 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Message):
     """The receiver has lent elements (accepted), or they must go back."""
 
     loan: int
@@ -151,7 +161,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Message):
     """One attempt on a queue of the other process, outside of any part: a reader that needs a file name."""
 
     number: int
@@ -165,14 +175,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Withdraw:
+class Withdraw(Message):
     """The asker does not want the answer any more."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Message):
     """The end of an `Ask`: arrays, None or an OpError."""
 
     number: int
@@ -181,7 +191,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Message):
     """The answer to a request that carries a `reply` number: a value or an error."""
 
     reply: int
@@ -190,14 +200,14 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Message):
     """Answered at once: the other process knows what was said before on this lane, the session's `Hello` above all."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(Message):
     """Drop the state in containers of every device of the process."""
 
     containers: tuple[str, ...]  # empty: the default ones
@@ -205,7 +215,7 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
-class EndOwner:
+class EndOwner(Message):
     """An owner of steps, such as a loop, was lost with its process: none of its steps goes on."""
 
     session: str
@@ -214,21 +224,21 @@ class EndOwner:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueRows:
+class QueueRows(Message):
     """How the queues of the process are, and who waits for them; answered with rows."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
-class EndSession:
+class EndSession(Message):
     """The session closed."""
 
     session: str
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Message):
     """The first message of a lane: who speaks.
 
     session: that ends with this lane, if any.  sockets: may a plain socket carry the lane?

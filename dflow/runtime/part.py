@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 StepId = tuple[str, int]  # who owns the step (a session, a loop of it), and its number there
 Edges = list[tuple[int, Any]]
+Run = Callable[[Callable[[], None], bool], None]  # run(work, quick): do it in some thread, not before this returns
 
 _FINISHED = CancelledError(None, None, "the step has ended")
 
@@ -138,7 +139,7 @@ class Part(Attempts):
         installed: InstalledPlan,
         step: StepId,
         outlet: Outlet,
-        run: Callable[[Callable[[], None]], None],
+        run: Run,
     ) -> None:
         super().__init__(host, session, installed, step, outlet)
         self._run = run
@@ -180,7 +181,7 @@ class Part(Attempts):
 
     def _start(self, segments: Iterable[int]) -> None:
         for i in segments:
-            self._run(partial(self._execute, i))
+            self._run(partial(self._execute, i), self._installed.programs[i].quick)
 
     def _execute(self, i: int) -> None:
         if self.ended is not None:
@@ -196,7 +197,7 @@ class Part(Attempts):
 
     def _answered(self, i: int, outcome: Any) -> None:
         if self.ended is None:
-            self._run(partial(self._go_on, i, outcome))
+            self._run(partial(self._go_on, i, outcome), True)
 
     def _go_on(self, i: int, outcome: Any) -> None:
         program = self._installed.programs[i]

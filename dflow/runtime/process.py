@@ -78,6 +78,11 @@ class Process:
         if self.closing is None:
             self.crew.submit(partial(work, *arguments))
 
+    def run_part(self, work: Callable[[], None], quick: bool) -> None:
+        """How the parts of other processes' steps run here; see `Part`."""
+        if self.closing is None:
+            self.crew.submit(work, quick)
+
     def outlet(self, step: StepId, session: str, device: str, plan: int, owner: Owner) -> PartOutlet:
         return PartOutlet(self, step, self.hosts[device].installed(session, plan).plan.addresses, owner)
 

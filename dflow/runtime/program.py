@@ -6,6 +6,7 @@ to later ones.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
@@ -21,6 +22,9 @@ from dflow.runtime.failures import as_op_error
 
 if TYPE_CHECKING:
     from dflow.runtime.host import DeviceHost
+
+
+QUICK_S = 1e-4  # seconds: what takes less is done by whoever reads the message that starts it
 
 
 class Context:
@@ -95,16 +99,19 @@ class Program:
             self._template[slot] = host.asarray(value)
         self._steps = [_bind(instruction, kernels, host, session, addresses) for instruction in segment.instructions]
         self.info = self._steps[0][3]  # of a blocking segment: its operation
+        self.quick = False  # is it likely to be done at once?  Known from the last times
+        self._was_slow = False  # the last time
+        self._waits = segment.blocks and not self.info.kind.startswith("Queue")  # for a file, for the user's function
         self.reads = self.info.kind.startswith("ReaderRead")  # the first output is the keys of records
 
     def run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         """Compute the results, edge -> value, from the values of the edges.  An OpError names the operation."""
-        with (
-            self._turn,
-            np.errstate(all="ignore"),
-            self._scope(),
-        ):  # 1 / 0 is inf, log(-1) is nan, without a word, as in TensorFlow
-            return self._run(values)
+        started = time.perf_counter()
+        # 1 / 0 is inf, log(-1) is nan, without a word, as in TensorFlow
+        with self._turn, np.errstate(all="ignore"), self._scope():
+            results = self._run(values)
+        self._took(time.perf_counter() - started)
+        return results
 
     def _run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         slots = self._slots(values)
@@ -129,6 +136,7 @@ class Program:
         """Start the one blocking operation; `reply(outcome, settle=None)` comes once.  Gives what withdraws it."""
         slots = self._slots(values)
         call, inputs, _, info, _ = self._steps[0]
+        started = time.perf_counter()
         try:
             with self._scope():
                 withdraw: Callable[[], None] | None = call(reply, *[slots[i] for i in inputs])
@@ -137,7 +145,15 @@ class Program:
             raise
         except Exception as error:
             raise as_op_error(error, info) from error
+        if not self._waits:
+            self._took(time.perf_counter() - started)
         return withdraw
+
+    def _took(self, seconds: float) -> None:
+        """Once may be chance: another thread or process had the core."""
+        slow = seconds >= QUICK_S
+        self.quick = not slow or (self.quick and not self._was_slow)
+        self._was_slow = slow
 
     def answered(self, outcome: Any) -> dict[int, Any]:
         """The results, edge -> value, of an attempt's outcome: one array per output."""

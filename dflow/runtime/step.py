@@ -119,7 +119,7 @@ class Step:
         host = process.hosts.get(device)
         if host is not None:
             outlet = process.outlet(self.id, self.session, device, self.call.number, self)
-            part = host.start(self.session, self.call.number, self.id, self.floor, feeds, outlet, self._inbox.put)
+            part = host.start(self.session, self.call.number, self.id, self.floor, feeds, outlet, self._do)
             self._parts.append(part)
         else:
             lane = process.lane_to(address)
@@ -161,6 +161,10 @@ class Step:
                 self.process.send_cancel(lane, self.id, device, reason)
 
     # -- called from any thread
+
+    def _do(self, work: Callable[[], None], quick: bool) -> None:
+        """How the parts of this process run: in the owner's thread."""
+        self._inbox.put(work)
 
     def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> bool:
         """Values for the caller; False if it does not want them any more: what is lent goes back then."""

@@ -87,7 +87,9 @@ class Driver:
             outlet = self._process.outlet((SESSION, 0), SESSION, device, 0, self)
             fed = [(edge, self.outcome.values[edge]) for edge in part.feeds]
             host = self._process.hosts[device]
-            parts.append(host.start(SESSION, 0, (SESSION, 0), 0, fed, outlet, self._work.append))
+            parts.append(
+                host.start(SESSION, 0, (SESSION, 0), 0, fed, outlet, lambda work, quick: self._work.append(work))
+            )
         while self._open and (self._work or self._ready):
             if self._work:
                 self._work.pop(self._shuffle.randrange(len(self._work)) if self._shuffle else 0)()

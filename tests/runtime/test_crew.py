@@ -98,6 +98,26 @@ def test_what_one_message_starts_is_done_by_several_threads(crew: Crew) -> None:
     assert not both.broken
 
 
+def test_who_leads_does_what_is_quick_and_what_that_starts_and_goes_on_leading(crew: Crew) -> None:
+    here, report = threading.get_ident(), Report()
+
+    def quick() -> None:
+        report("first")
+        crew.submit(partial(report, "second"), quick=True)
+        crew.submit(partial(report, "long"))
+
+    kept = crew.handle(partial(crew.submit, quick, quick=True))
+    assert [report.next() for _ in range(2)] == [("first", here), ("second", here)]
+    assert report.queue.empty()
+    assert [work() for work in kept] == [None]
+    assert report.next()[0] == "long"
+
+
+def test_what_is_quick_and_fails_is_logged(crew: Crew, caplog: pytest.LogCaptureFixture) -> None:
+    assert crew.handle(partial(crew.submit, lambda: 1 / 0, quick=True)) == []
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_a_handler_that_fails_leaves_its_thread_as_it_was(crew: Crew) -> None:
     report = Report()
     with pytest.raises(ZeroDivisionError):

@@ -62,7 +62,7 @@ def waiting(session: df.Session) -> Any:
 
     def start(number: int, floor: int = 0) -> tuple[Part, Outlet]:
         outlet = Outlet()
-        part = host.start(name, plan.number, (name, number), floor, [], outlet, lambda work: work())  # type: ignore[arg-type]
+        part = host.start(name, plan.number, (name, number), floor, [], outlet, lambda work, quick: work())  # type: ignore[arg-type]
         return part, outlet
 
     return host, name, start
@@ -78,7 +78,7 @@ def test_an_attempt_that_is_answered_at_once_goes_on_in_its_thread(session: df.S
     plan = session.plans.take((queue.enqueue(1.0),), (), NEVER)
     (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
     name, ready = session.backend.session, list[Any]()  # type: ignore[attr-defined]
-    host.start(name, plan.number, (name, 1), 0, [], Outlet(), ready.append)
+    host.start(name, plan.number, (name, 1), 0, [], Outlet(), lambda work, quick: ready.append(work))
     for work in ready:  # which grows meanwhile, if there is more to do
         work()
     assert len(ready) == 1
