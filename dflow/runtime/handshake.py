@@ -35,6 +35,7 @@ logger = logging.getLogger("dflow.lane")
 HALF = 32  # bytes of the secret that each side says
 PATIENCE = 0.5  # seconds to connect to the offered port
 PROBES = 10  # that are not answered, after which a silent peer is gone
+BUFFER = 1 << 21  # bytes that a Unix socket holds: of its 200 KB, a large array needs a wake-up of each end for each
 
 Offer = int | bytes  # a port, or the name of a Unix socket
 
@@ -173,6 +174,7 @@ def _ready(sock: socket.socket) -> socket.socket:
     """A blocking socket that sends at once, and that ends when the machine at the other end does, as Dask's do."""
     sock.setblocking(True)
     if sock.family == socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         return sock
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
