@@ -1,4 +1,4 @@
-"""Messages as bytes: a head with the sizes, the pickle, and large arrays out of band, so that none of them is copied."""
+"""Messages as bytes: a head with the sizes, the pickle, and large arrays out of band, so that these are not copied."""
 
 from __future__ import annotations
 
