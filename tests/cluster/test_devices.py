@@ -35,10 +35,14 @@ def test_each_task_ran_on_the_worker_of_its_device(session: df.Session, look: Lo
     tap.put(1)
     look.client.get_task_stream()  # from now on the scheduler keeps it
     session.run(c)
-    stream = {task["key"].partition("-")[0]: task["worker"] for task in look.client.get_task_stream()}
-    ran = {key: worker for key, worker in stream.items() if key.startswith(("on_", "take_it"))}
+
+    def ran() -> dict[str, str]:
+        stream = {task["key"].partition("-")[0]: task["worker"] for task in look.client.get_task_stream()}
+        return {key: worker for key, worker in stream.items() if key.startswith(("on_", "take_it"))}
+
     ps, worker = look.address("/job:ps/task:0"), look.address("/job:worker/task:0")
-    assert ran == {"on_ps": ps, "take_it": ps, "on_worker": worker, "on_gpu": worker}
+    eventually(lambda: len(ran()) == 4, ran)  # the result is here before the scheduler hears that its task ended
+    assert ran() == {"on_ps": ps, "take_it": ps, "on_worker": worker, "on_gpu": worker}
 
 
 def test_a_loop_runs_on_the_worker_of_its_device(session: df.Session, look: Look) -> None:
