@@ -6,6 +6,7 @@ import struct
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
+from queue import SimpleQueue
 from typing import Any, cast
 
 import dask
@@ -417,12 +418,12 @@ def test_no_thread_and_no_socket_is_left() -> None:
 
 def test_a_lost_peer_gives_loans_back_and_ends_the_lane() -> None:
     async def test() -> None:
-        settled: list[bool] = []
+        settled: SimpleQueue[bool] = SimpleQueue()
         async with Pair("socket") as pair:
-            pair.lane.send(m.Fetched(STEP, [], pair.lane.lend(settled.append), ""))
+            pair.lane.send(m.Fetched(STEP, [], pair.lane.lend(settled.put), ""))
             socket_of(pair.back).shutdown(socket.SHUT_RDWR)
             await pair.here.closed.wait()
-            assert settled == [False]
+            assert await asyncio.to_thread(settled.get, timeout=TIMEOUT) is False
             pair.lane.send(READY)  # it is dropped
 
     run(test)
