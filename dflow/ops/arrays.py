@@ -13,7 +13,7 @@ from array_api_compat import array_namespace, device
 
 from dflow.dtypes import DType
 from dflow.errors import InvalidArgumentError
-from dflow.ops.memory import into
+from dflow.ops.memory import LARGE, into
 
 _NAMESPACES: dict[type, Any] = {}
 
@@ -95,7 +95,9 @@ def pairwise(function: str, x: Any, y: Any, **out: Any) -> Any:
 
 def arithmetic(function: str, x: Any, y: Any) -> Any:
     """As `pairwise`, of a function whose result has the dtype of its operands."""
-    return pairwise(function, x, y, **into(x, y))
+    if type(x) is np.ndarray and x.nbytes + y.nbytes >= LARGE:
+        return pairwise(function, x, y, **into(x, y))
+    return pairwise(function, x, y)
 
 
 def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> bool:

@@ -10,20 +10,29 @@ the array that has the memory, can be written to.
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
-__all__ = ["LARGE", "SPARE", "SpareMemory", "into", "room"]
+__all__ = ["LARGE", "SPARE", "SpareMemory", "has_lock", "into", "room"]
 
 LARGE = 1 << 16  # bytes; less comes from the allocator's own store
 KEPT = 1 << 26  # bytes
 
 _BYTE = np.dtype(np.uint8)
+
+
+def has_lock() -> bool:
+    """Is this a Python with a global lock?"""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
 _PROBE = [object()]
-_HELD_ONCE = getrefcount(_PROBE[0])  # of what only a list holds, asked as below
+# What only a list holds, asked as below.  Without Python's lock the counts say nothing: then no memory is kept.
+_HELD_ONCE = getrefcount(_PROBE[0]) if has_lock() else -1
 
 
 class SpareMemory:

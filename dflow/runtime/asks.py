@@ -7,13 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from dflow.runtime import messages as m
+from dflow.runtime.attempts import Answer, Withdraw
 from dflow.runtime.failures import as_op_error, lost
 from dflow.runtime.lane import Lane
 from dflow.runtime.requests import Unanswered
 from dflow.specs import QueueSpec
-
-Answer = Callable[..., None]  # answer(outcome, settle=None), as of an attempt on a queue here; see shared.py
-Withdraw = Callable[[], None]
 
 
 class Asks:

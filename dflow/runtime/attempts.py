@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dflow.runtime.host import DeviceHost
     from dflow.runtime.part import InstalledPlan, Outlet, StepId
 
+Answer = Callable[..., None]  # answer(outcome, settle=None); an outcome is a tuple of arrays, None or an OpError
 Settle = Callable[[bool], None]
 Withdraw = Callable[[], None]
 
@@ -123,6 +124,9 @@ class LoneAttempt:
         if self._settle is not None:
             self._settle(True)
         return program.answered(self._outcome)
+
+
+NAMED = (Pending, LoneAttempt, Answering)  # answers that say whose they are
 
 
 class Attempts:
@@ -235,6 +239,12 @@ def who(owner: str, op: str) -> str:
     """An operation and whose it is, in words."""
     session, _, loop = owner.partition("/")
     return f"{op} of loop {loop}" if loop else f"{op} of {session}"
+
+
+def call_all(calls: list[Callable[[], None]]) -> None:
+    """Call them, without a lock, in their order."""
+    for call in calls:
+        call()
 
 
 def _nothing() -> None:

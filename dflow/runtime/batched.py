@@ -34,7 +34,7 @@ from dflow.runtime.batch_program import BatchProgram
 if TYPE_CHECKING:
     from dflow.runtime.loops import LoopSpec
     from dflow.runtime.process import Process
-    from dflow.runtime.shared import OnTrial
+    from dflow.runtime.shared_reader import OnTrial
 
 logger = logging.getLogger("dflow.loops")
 

@@ -22,7 +22,8 @@ from dflow.runtime.ended import EndedSteps, session_of
 from dflow.runtime.failures import as_op_error, unknown_session
 from dflow.runtime.part import InstalledPlan, Outlet, Part, Run, StepId, end_parts
 from dflow.runtime.program import Program
-from dflow.runtime.shared import SharedQueue, SharedReader, same_queue
+from dflow.runtime.shared_queue import SharedQueue, same_queue
+from dflow.runtime.shared_reader import SharedReader
 from dflow.runtime.state import DeviceState
 from dflow.runtime.transfers import to_device
 from dflow.specs import QueueSpec, ReaderSpec, ResourceKey

@@ -8,7 +8,8 @@ from typing import Any
 
 from dflow.devices import DeviceSpec
 from dflow.runtime.container import Container
-from dflow.runtime.shared import SharedQueue, SharedReader
+from dflow.runtime.shared_queue import SharedQueue
+from dflow.runtime.shared_reader import SharedReader
 from dflow.specs import ResourceKey
 
 

@@ -21,7 +21,8 @@ from dflow.errors import (
     OutOfRangeError,
 )
 from dflow.registry import READERS
-from dflow.runtime.shared import SharedQueue, SharedReader
+from dflow.runtime.shared_queue import SharedQueue
+from dflow.runtime.shared_reader import SharedReader
 from dflow.shapes import SCALAR
 from dflow.specs import QueueSpec, ReaderSpec
 

@@ -1,17 +1,12 @@
-"""Queues and readers shared by threads: a pure machine, one lock, and the callers that wait for their replies.
+"""A reader shared by threads: a pure machine, one thread at a time that works with it, and callers that wait.
 
-The lock is held for a change of state and a copy of slices, never while a caller is woken or a file is read.  An
-attempt at a queue that can be served at once is answered before `attempt` returns; nobody polls.
-
-Elements on their way to whoever asked are *lent*: the reply comes with a `settle` function, which the receiver calls
-with True when it has them, or with False when it is gone and they must go back to the front.
+As a queue does, it lends what it gives, see `shared_queue.py`.
 """
 
 from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,150 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError
-from dflow.queues import Queue, make_queue
+from dflow.errors import AbortedError, CancelledError, OpError
 from dflow.queues.queue import Reply
 from dflow.queues.reader import Effects, NeedFile, Reader
-from dflow.runtime.attempts import GOES_ON, Answering, LoneAttempt, Pending, Withdraw, who
+from dflow.runtime.attempts import NAMED, Answer, Answering, Withdraw, call_all
 from dflow.runtime.failures import as_op_error
-from dflow.specs import QueueSpec, ReaderSpec
+from dflow.specs import ReaderSpec
 
-Answer = Callable[..., None]  # reply(outcome, settle=None); an outcome is a tuple of arrays, None or an OpError
 Event = Callable[[], Effects]  # something that is done with the machine of a reader
-_NAMED = (Pending, LoneAttempt, Answering)  # answers that say whose they are
 RequestFile = Callable[[Answer], Withdraw]  # takes a file name out of the queue of a read
-
-
-@dataclass(slots=True)  # not frozen: that would make it three times as slow to make one
-class Waiting:
-    """An attempt that a queue has not answered yet."""
-
-    answer: Answer
-    method: str
-    wants: int  # elements that it wants to take at once
-    since: float  # by the clock of time.monotonic
-
-
-class SharedQueue:
-    """A queue that many threads use."""
-
-    def __init__(self, spec: QueueSpec) -> None:
-        self.spec = spec
-        self._machine: Queue = make_queue(spec)
-        self._lock = threading.Lock()
-        self._waiting: dict[int, Waiting] = {}
-        self._tickets = itertools.count()
-        self._moved_at = time.monotonic()
-        self._moved_by: tuple[str, str] | None = None  # the owner and the operation that last moved an element
-        self.dropped = False  # it is in its container no more
-
-    def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
-        """Start `enqueue`, `dequeue_many`, ...; gives what withdraws it, which is harmless once it was answered."""
-        takes = method.startswith("dequeue")
-        with self._lock:
-            ticket = next(self._tickets)
-            wants = (args[0] if args else 1) if takes else 0
-            self._waiting[ticket] = Waiting(reply, method, wants, time.monotonic())
-            if takes:
-                replies = getattr(self._machine, method)(ticket, *args, lend=True)
-            else:
-                replies = getattr(self._machine, method)(ticket, *args)
-            answers = self._collect(replies)
-        _call(answers)
-        return partial(self._withdraw, ticket, method)
-
-    def _withdraw(self, ticket: int, method: str) -> None:
-        kind = "Dequeue" if method.startswith("dequeue") else "Close" if method == "close" else "Enqueue"
-        error = CancelledError(None, None, f"{kind} operation was cancelled")
-        with self._lock:
-            answers = self._collect(self._machine.withdraw(ticket, error))
-        _call(answers)
-
-    def _settle(self, ticket: int, accepted: bool) -> None:
-        with self._lock:
-            machine = self._machine
-            answers = self._collect(machine.acknowledge(ticket) if accepted else machine.take_back(ticket))
-        _call(answers)
-
-    def _collect(self, replies: list[Reply]) -> list[Callable[[], None]]:
-        """Under the lock: whom to call, with what."""
-        answers: list[Callable[[], None]] = []
-        for reply in replies:
-            waiting = self._waiting[reply.ticket] if reply.goes_on else self._waiting.pop(reply.ticket)
-            if reply.error is not None:
-                answers.append(partial(waiting.answer, reply.error))
-                continue
-            if waiting.method != "keep_room":
-                self._moved_at = time.monotonic()
-                if isinstance(waiting.answer, _NAMED):  # not the answer itself: that would keep its step alive
-                    self._moved_by = (waiting.answer.owner, waiting.answer.op)
-            if reply.goes_on:
-                answers.append(partial(waiting.answer, GOES_ON))
-            elif reply.value is None or waiting.method == "put_kept":  # nothing that could go back
-                answers.append(partial(waiting.answer, reply.value))
-            else:
-                answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket)))
-        return answers
-
-    def abort(self, reason: str) -> None:
-        """The queue was reset: every attempt, waiting or later, ends with AbortedError."""
-        self.dropped = True
-        with self._lock:
-            answers = self._collect(self._machine.abort(AbortedError(None, None, reason)))
-        _call(answers)
-
-    @property
-    def size(self) -> int:
-        with self._lock:
-            return self._machine.size
-
-    @property
-    def closed(self) -> bool:
-        with self._lock:
-            return self._machine.closed
-
-    def row(self) -> dict[str, Any]:
-        """What the dashboard and a report of a stall show."""
-        now = time.monotonic()
-        with self._lock:
-            counts = self._machine.counts()
-            waiting = list(self._waiting.values())
-            idle_s, moved_by = now - self._moved_at, self._moved_by
-        return {
-            "name": self.spec.name,
-            "container": self.spec.container,
-            "kind": self.spec.kind,
-            "size": counts.size,
-            "capacity": counts.capacity,
-            "enqueued": counts.enqueued,
-            "dequeued": counts.dequeued,
-            "waiting_enqueues": counts.waiting_enqueues,
-            "waiting_dequeues": counts.waiting_dequeues,
-            "closed": counts.closed,
-            "idle_s": idle_s,
-            "moved_by": "" if moved_by is None else who(*moved_by),
-            "waiting": [
-                {
-                    "who": _who(w.answer),
-                    "what": _WORDS.get(w.method, w.method),
-                    "wants": w.wants,
-                    "since_s": now - w.since,
-                }
-                for w in waiting[:20]
-            ],
-        }
-
-
-_WORDS = {"keep_room": "enqueue", "offer": "enqueue"}  # what a method is for the user
-
-
-def _who(answer: Answer) -> str:
-    return who(answer.owner, answer.op) if isinstance(answer, _NAMED) else "a reader that needs a file name"
-
-
-def _call(answers: list[Callable[[], None]]) -> None:
-    for answer in answers:
-        answer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +176,7 @@ class SharedReader:
                         answers.append(partial(waiting[0], effect.value))
                     else:
                         answers.append(partial(waiting[0], effect.value, partial(self._settle, effect.ticket)))
-        _call(answers)
+        call_all(answers)
 
     def _settle(self, ticket: int, accepted: bool) -> None:
         self._add(partial(self._machine.acknowledge if accepted else self._machine.take_back, ticket))
@@ -339,7 +199,7 @@ class SharedReader:
                 settle(wanted)
 
         asker: Answer = answer
-        if isinstance(reply, _NAMED):  # a report of the queue says who reads
+        if isinstance(reply, NAMED):  # a report of the queue says who reads
             asker = Answering(answer, reply.owner, reply.op)
         withdraw = request_file(asker)
         with self._lock:
@@ -369,7 +229,7 @@ class SharedReader:
             self._aborted = error
             waiting, self._waiting = self._waiting, {}
             asked, self._asked = self._asked, None
-        _call([partial(answer, error.portable()) for answer, _ in waiting.values()])
+        call_all([partial(answer, error.portable()) for answer, _ in waiting.values()])
         self._add(partial(self._end, list(waiting), error))
         if asked is not None:
             asked[1]()
@@ -406,35 +266,3 @@ class SharedReader:
 
 def _nobody_reads() -> OpError:
     return CancelledError(None, None, "nobody reads")
-
-
-def same_queue(there: QueueSpec, asked: QueueSpec) -> None:
-    """InvalidArgumentError, which shows both, if two specs of one name do not describe one queue."""
-    differences = []
-    if there.kind != asked.kind:
-        differences.append(f"it has type {there.kind}, expected {asked.kind}")
-    if there.capacity != asked.capacity:
-        differences.append(f"it has capacity {there.capacity}, expected {asked.capacity}")
-    if there.dtypes != asked.dtypes:
-        differences.append(f"it has component types {_names(there.dtypes)}, expected {_names(asked.dtypes)}")
-    if not _same_shapes(there, asked):
-        differences.append(f"it has component shapes {_names(there.shapes)}, expected {_names(asked.shapes)}")
-    if there.min_after_dequeue != asked.min_after_dequeue:
-        differences.append(f"it has min_after_dequeue {there.min_after_dequeue}, expected {asked.min_after_dequeue}")
-    if there.seed != asked.seed and asked.seed != (0, 0):
-        differences.append(f"it has random seeds {there.seed}, expected {asked.seed}")
-    if differences:
-        raise InvalidArgumentError(None, None, f"Shared queue '{asked.name}': {'; '.join(differences)}")
-
-
-def _same_shapes(there: QueueSpec, asked: QueueSpec) -> bool:
-    """Equal; of queues that pad: compatible."""
-    if there.kind != "PaddingFIFOQueue" or there.shapes is None or asked.shapes is None:
-        return there.shapes == asked.shapes
-    return len(there.shapes) == len(asked.shapes) and all(
-        a.is_compatible_with(b) for a, b in zip(there.shapes, asked.shapes, strict=True)
-    )
-
-
-def _names(items: Any) -> str:
-    return "none" if items is None else "[" + ", ".join(str(item) for item in items) + "]"
