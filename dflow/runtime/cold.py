@@ -89,6 +89,7 @@ class ColdStep(Step):
         self._client = client
         self._watch = watch
         self._futures: list[Future[Any]] = []
+        self._last: list[Future[Any]] = []  # those that no other task needs
 
     def _start(self, fed: dict[int, Any]) -> None:
         self.values.update(fed)
@@ -97,6 +98,9 @@ class ColdStep(Step):
         wanted = self._plan.sinks
         futures = self._client.get(graph, [keys[i] for i in wanted], sync=False)
         self._futures = futures
+        needed = {edge for segment in self._plan.segments for edge in segment.needs}
+        gives = [self._plan.segments[index].gives for index in wanted]
+        self._last = [future for future, edges in zip(futures, gives, strict=True) if not needed & set(edges)]
         self._open = len(wanted)
         for index, future in zip(wanted, futures, strict=True):
             self._watch.when_done(future, partial(self._ended, index))
@@ -127,8 +131,10 @@ class ColdStep(Step):
 
     def _cancel_parts(self, error: BaseException) -> None:
         super()._cancel_parts(error)
-        if self._futures:
-            self._watch.cancel(self._futures)
+        # Dask's scheduler drops a client that cancels a task which others need that no client asked for.  What those
+        # before the last ones do is of no use to anyone then, and ends with them or with their part.
+        if self._last:
+            self._watch.cancel(self._last)
 
 
 def task_graph(plan: Plan, step: StepId) -> tuple[HighLevelGraph, list[str]]:

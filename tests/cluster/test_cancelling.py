@@ -10,7 +10,7 @@ import pytest
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from tests.cluster.helpers import W0, Background, Look, Tap, eventually, limit
+from tests.cluster.helpers import PS, W0, Background, Look, Tap, eventually, limit
 
 INTERRUPTED = """
 import signal
@@ -85,6 +85,23 @@ def test_an_element_that_meets_a_deadline_is_taken_or_stays(session: df.Session)
             assert isinstance(found, df.errors.DeadlineExceededError)
     rest = [tap.take() for _ in range(tap.size())]
     assert sorted(got + rest) == list(range(100))
+
+
+def test_a_first_run_that_ends_while_others_need_what_it_fetches_leaves_its_session_usable(session: df.Session) -> None:
+    """Five times: the scheduler drops a client that cancels a task which others need that no client asked for."""
+    for i in range(5):
+        tap = Tap(session, f"needed-{i}")
+        with df.device(W0):
+            between = tap.dequeue * 2.0
+        with df.device(PS):
+            last = between + 1.0
+        session.run(tap.close)
+        client = session.backend.client  # type: ignore[attr-defined]
+        before = client.scheduler_comm.comm
+        with pytest.raises(df.errors.OutOfRangeError):
+            session.run([tap.dequeue, last])
+        assert tap.size() == 0
+        assert client.scheduler_comm.comm is before
 
 
 @pytest.mark.parametrize("hot", [False, True])
