@@ -178,9 +178,14 @@ class Plan:
     @property
     def sinks(self) -> list[int]:
         """The segments with fetches, and those that no other one needs: when these are done, all are."""
+        ends, fetched = self.ends, set(self.fetches)
+        return [s.index for s in self.segments if s.index in ends or not fetched.isdisjoint(s.gives)]
+
+    @property
+    def ends(self) -> set[int]:
+        """The segments that no other one needs."""
         needed = {edge for segment in self.segments for edge in segment.needs}
-        fetched = set(self.fetches)
-        return [s.index for s in self.segments if not fetched.isdisjoint(s.gives) or needed.isdisjoint(s.gives)]
+        return {s.index for s in self.segments if needed.isdisjoint(s.gives)}
 
 
 def describe_segments(segments: Iterable[Segment]) -> str:

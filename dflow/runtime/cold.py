@@ -88,7 +88,7 @@ class ColdStep(Step):
         self._plan = plan
         self._client = client
         self._watch = watch
-        self._futures: list[Future[Any]] = []
+        self._futures: list[Future[Any]] = []  # held: Dask lets go of a task that nobody holds the future of
         self._last: list[Future[Any]] = []  # those that no other task needs
 
     def _start(self, fed: dict[int, Any]) -> None:
@@ -98,9 +98,8 @@ class ColdStep(Step):
         wanted = self._plan.sinks
         futures = self._client.get(graph, [keys[i] for i in wanted], sync=False)
         self._futures = futures
-        needed = {edge for segment in self._plan.segments for edge in segment.needs}
-        gives = [self._plan.segments[index].gives for index in wanted]
-        self._last = [future for future, edges in zip(futures, gives, strict=True) if not needed & set(edges)]
+        ends = self._plan.ends
+        self._last = [future for index, future in zip(wanted, futures, strict=True) if index in ends]
         self._open = len(wanted)
         for index, future in zip(wanted, futures, strict=True):
             self._watch.when_done(future, partial(self._ended, index))
