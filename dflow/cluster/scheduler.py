@@ -30,6 +30,7 @@ def call(address: str, operation: str, timeout: float = 5.0) -> Any:
 async def _call(address: str, operation: str, timeout: float) -> Any:
     proxy: Any = rpc  # distributed has no types here
     settings = _connection_args()
+    check_security(address)
     async with asyncio.timeout(timeout), proxy(address, timeout=timeout, connection_args=settings) as scheduler:
         return await getattr(scheduler, operation)()
 
@@ -64,6 +65,25 @@ async def _is_refused(address: str, patience: float) -> bool:
         else:
             writer.close()
             return False
+
+
+def check_security(address: str) -> None:
+    """ValueError if Dask's configuration does not let this process connect to such an address.
+
+    Dask says so with errors of several kinds, and a Client that meets one leaves half of itself behind.
+    """
+    scheme = full_address(address).partition("://")[0]
+    found = _connection_args()
+    if scheme == "tls" and found["ssl_context"] is None:
+        raise ValueError(
+            "it wants TLS, and Dask's configuration here names no certificates "
+            "(distributed.comm.tls.ca-file, tls.client.cert, tls.client.key)"
+        )
+    if scheme == "tcp" and found["require_encryption"]:
+        raise ValueError(
+            "it is not encrypted, which distributed.comm.require-encryption asks for; the address of a scheduler with "
+            "TLS starts with tls://"
+        )
 
 
 def _connection_args() -> dict[str, Any]:

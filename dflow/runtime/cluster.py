@@ -18,7 +18,7 @@ from typing import Any
 from distributed import Client
 from distributed.comm import get_address_host_port
 
-from dflow.cluster.scheduler import is_refused
+from dflow.cluster.scheduler import check_security, is_refused
 from dflow.compile import DeviceInfo, DevicePlan, DeviceTable, Plan
 from dflow.errors import (
     CancelledError,
@@ -307,7 +307,10 @@ def _connect(target: str, config: ConfigProto) -> Client:
         fact = "No session factory registered for the given session options: "
         raise NotFoundError(None, None, f"{fact}{target!r} is no address of a Dask scheduler: {error}") from error
     try:
+        check_security(target)
         return Client(target, set_as_default=False, name="dflow", **limit)
+    except ValueError as error:
+        raise UnavailableError(None, None, f"no connection to the Dask scheduler at {target}: {error}") from error
     except (TimeoutError, OSError) as error:
         if limit:
             fact = f"no Dask scheduler answered at {target} within {milliseconds} ms: {error}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future, wait
@@ -83,6 +84,12 @@ def connection_args(node: Any, role: str) -> dict[str, Any]:
     """What `distributed.comm.connect` needs besides an address, TLS for example.  role: "client" or "worker"."""
     arguments: dict[str, Any] = node.security.get_connection_args(role)
     return arguments
+
+
+def listen_context(worker: Any) -> ssl.SSLContext | None:
+    """With which a worker accepts encrypted connections; None on a cluster without TLS."""
+    context: ssl.SSLContext | None = worker.security.get_listen_args("worker")["ssl_context"]
+    return context
 
 
 def event_loop(server: Any) -> asyncio.AbstractEventLoop:

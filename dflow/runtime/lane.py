@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from dflow.runtime import messages as m
 from dflow.runtime.crew import Crew
 from dflow.runtime.frames import Frame, encode
 from dflow.runtime.handshake import offer_socket, take_socket, takes_sockets
-from dflow.runtime.links import CommLink, Link, SocketLink
+from dflow.runtime.links import CommLink, Link, socket_link
 
 logger = logging.getLogger("dflow.lane")
 
@@ -163,25 +164,26 @@ class Lane:
             logger.info("no lane to %s: %s", self.peer, error)
             self.ended()
         else:
-            await self._begin(comm, m.Hello(m.PROTOCOL, self._receiver.name, session, takes_sockets(comm)))
+            hello = m.Hello(m.PROTOCOL, self._receiver.name, session, takes_sockets(comm))
+            await self._begin(comm, hello, connection_args.get("ssl_context"))
 
-    async def accept(self, comm: Comm, hello: m.Hello) -> None:
-        """Take a lane whose `Hello` has come; returns like `open`."""
-        await self._begin(comm, hello, accepts=True)
+    async def accept(self, comm: Comm, hello: m.Hello, context: ssl.SSLContext | None = None) -> None:
+        """Take a lane whose `Hello` has come; returns like `open`.  context: to accept encrypted connections."""
+        await self._begin(comm, hello, context, accepts=True)
 
-    async def _begin(self, comm: Comm, hello: m.Hello, accepts: bool = False) -> None:
+    async def _begin(self, comm: Comm, hello: m.Hello, context: ssl.SSLContext | None, accepts: bool = False) -> None:
         with self._lock:
             self._connected = not self.closed
         try:
             if self.closed:  # while it connected
                 return
             if accepts:
-                sock = await offer_socket(comm, hello.sockets and takes_sockets(comm))
+                wire = await offer_socket(comm, hello.sockets and takes_sockets(comm), context)
             else:
                 await comm.write({"op": LANE_OP, "reply": False, "hello": to_serialize(Batch((hello,)))})
-                sock = await take_socket(comm)
-            if sock is not None:
-                link = SocketLink(self, sock, self._receiver.crew)
+                wire = await take_socket(comm, context)
+            if wire is not None:
+                link = socket_link(self, wire, self._receiver.crew)
                 self._carried_by(link)
                 link.start_reader()
             else:

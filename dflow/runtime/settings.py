@@ -20,7 +20,7 @@ def loop_batching() -> bool:
 
 
 def blocking_lanes() -> bool:
-    """May messages between processes go over plain sockets, where Dask's own connections are not encrypted either?"""
+    """May messages between processes go over sockets of their own, beside Dask's connections?"""
     return bool(dask.config.get("dflow.blocking-lanes", True))
 
 

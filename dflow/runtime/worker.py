@@ -19,7 +19,8 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from dflow.errors import CancelledError, InternalError, OpError, UnavailableError
 from dflow.runtime import settings
-from dflow.runtime.dask_client import event_loop
+from dflow.runtime.dask_client import event_loop, listen_context
+from dflow.runtime.handshake import is_encrypted
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.lane import LANE_OP, Lane
 from dflow.runtime.local import gpu_count, make_gpu_host
@@ -119,7 +120,7 @@ class DflowWorker(WorkerPlugin):
             return "dont-reply"
         lane = Lane(self.process, said.peer)
         self.process.accepted(lane, said)
-        await lane.accept(comm, said)
+        await lane.accept(comm, said, listen_context(self.worker) if is_encrypted(comm) else None)
         return "dont-reply"
 
     # -- the dashboard

@@ -12,7 +12,7 @@ from distributed.comm import Comm, connect, listen
 from distributed.security import Security
 
 from dflow.runtime import handshake
-from dflow.runtime.handshake import HALF, offer_socket, take_socket, takes_sockets
+from dflow.runtime.handshake import HALF, Wire, offer_socket, take_socket, takes_sockets
 
 TIMEOUT = 20  # seconds: of a test that fails, never of one that passes
 
@@ -31,14 +31,25 @@ async def comms(address: str = "tcp://127.0.0.1:0", security: Security | None = 
 
 
 def agree(
-    meanwhile: Callable[[Comm], Awaitable[Any]] = take_socket, allowed: bool = True, address: str = "tcp://127.0.0.1:0"
+    meanwhile: Callable[..., Awaitable[Any]] = take_socket,
+    allowed: bool = True,
+    address: str = "tcp://127.0.0.1:0",
+    security: tuple[Security, Security] = (Security(), Security()),
 ) -> list[Any]:
-    """What the opening and the accepting end come to."""
+    """What the opening and the accepting end come to.
+
+    security: of the comm, and of the opening end where that differs.
+    """
 
     async def test() -> list[Any]:
-        opened, accepted, listener = await comms(address)
+        opened, accepted, listener = await comms(address, security[0])
+        contexts = [
+            security[1].get_connection_args("client")["ssl_context"],
+            security[0].get_listen_args("worker")["ssl_context"],
+        ]
         try:
-            return await asyncio.gather(meanwhile(opened), offer_socket(accepted, allowed))
+            taking = meanwhile(opened, contexts[0]) if meanwhile is take_socket else meanwhile(opened)
+            return await asyncio.gather(taking, offer_socket(accepted, allowed, contexts[1]))
         finally:
             opened.abort()
             accepted.abort()
@@ -56,10 +67,10 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake, "_same_host", lambda comm: False)
 
 
-def check_connected(here: socket.socket | None, there: socket.socket | None) -> None:
-    assert here is not None
-    assert there is not None
-    with here, there:
+def check_connected(one: Wire | None, other: Wire | None) -> None:
+    assert one is not None
+    assert other is not None
+    with one.sock as here, other.sock as there:
         assert here.getsockname() == there.getpeername()
         assert here.getblocking()
         if here.family != socket.AF_UNIX:
@@ -74,15 +85,16 @@ def check_connected(here: socket.socket | None, there: socket.socket | None) -> 
 @pytest.mark.usefixtures("apart")
 def test_two_ends_agree_on_a_socket() -> None:
     here, there = agree()
-    assert here.family == socket.AF_INET
+    assert here.sock.family == socket.AF_INET
+    assert here.tls is there.tls is None
     check_connected(here, there)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names of sockets that are no files")
 def test_two_ends_on_one_host_agree_on_a_unix_socket() -> None:
     here, there = agree()
-    assert here.family == socket.AF_UNIX
-    assert there.getsockname().startswith(b"\0"), "it is no file"
+    assert here.sock.family == socket.AF_UNIX
+    assert there.sock.getsockname().startswith(b"\0"), "it is no file"
     check_connected(here, there)
 
 
@@ -143,14 +155,14 @@ async def knock(port: int, said: bytes) -> bytes:
 def test_who_does_not_know_the_secret_is_not_let_in() -> None:
     heard = []
 
-    async def after_strangers(comm: Comm) -> socket.socket | None:
+    async def after_strangers(comm: Comm) -> Wire:
         offer = await comm.read()
         for said in (b"", b"short", bytes(HALF), offer["secret"][HALF:]):
             heard.append(await knock(offer["offer"], said))
         sock = await handshake._connect("127.0.0.1", **offer)
         await comm.write({"socket": True})
         sock.setblocking(True)
-        return sock
+        return Wire(sock, None)
 
     here, there = agree(after_strangers)
     assert heard == [b""] * 4
@@ -212,12 +224,50 @@ def test_only_tcp_takes_sockets_and_only_if_the_setting_says_so(address: str, se
     asyncio.run(test())
 
 
+def temporary() -> Security:
+    """Of a cluster whose certificates nobody else has."""
+    return Security.temporary()
+
+
+@pytest.mark.usefixtures("apart")
 def test_what_is_encrypted_stays_encrypted() -> None:
-    pytest.importorskip("cryptography")
+    security = temporary()
+    here, there = agree(address="tls://127.0.0.1:0", security=(security, security))
+    said, crossed = b"a secret of the user", bytearray()
+    with here.sock, there.sock:
+        here.sock.sendall(here.tls.seal([said]))
+        there.sock.setblocking(False)
+        crossed += there.sock.recv(1 << 16)
+        there.sock.setblocking(True)
+        assert said not in crossed
+        there.tls.came(bytes(crossed))
+        heard = bytearray(100)
+        assert heard[: there.tls.read_into(memoryview(heard))] == said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names of sockets that are no files")
+def test_what_stays_on_the_host_is_not_encrypted() -> None:
+    security = temporary()
+    here, there = agree(address="tls://127.0.0.1:0", security=(security, security))
+    assert here.sock.family == socket.AF_UNIX
+    assert here.tls is there.tls is None
+    check_connected(here, there)
+
+
+@pytest.mark.usefixtures("apart")
+def test_whose_certificate_is_not_the_clusters_gets_no_socket() -> None:
+    security = temporary()
+    assert agree(address="tls://127.0.0.1:0", security=(security, temporary())) == [None, None]
+
+
+@pytest.mark.usefixtures("apart")
+def test_without_certificates_an_encrypted_comm_is_not_left() -> None:
+    security = temporary()
 
     async def test() -> None:
-        opened, accepted, listener = await comms("tls://127.0.0.1:0", Security.temporary())
-        assert takes_sockets(opened) is takes_sockets(accepted) is False
+        opened, accepted, listener = await comms("tls://127.0.0.1:0", security)
+        with pytest.raises(ValueError, match="context"):
+            await offer_socket(accepted, allowed=True)
         opened.abort()
         accepted.abort()
         listener.stop()

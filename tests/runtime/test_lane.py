@@ -5,16 +5,20 @@ import socket
 import struct
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, cast
+from unittest import mock
 
 import dask
 import numpy as np
 import pytest
 from distributed.comm import Comm, connect, listen
+from distributed.security import Security
 
 from dflow.errors import InvalidArgumentError
+from dflow.runtime import handshake
 from dflow.runtime import messages as m
 from dflow.runtime.crew import Crew
 from dflow.runtime.lane import CROWDED, Lane
@@ -55,7 +59,7 @@ class End:
 class Pair:
     """Two ends, here and there, and the lane from each to the other.
 
-    kind: "socket"; or "comm" and "inproc", which are carried by a comm.
+    kind: "socket"; "tls", a socket that is encrypted; or "comm" and "inproc", which are carried by a comm.
     """
 
     def __init__(self, kind: str, here: type[End] = End, there: type[End] = End) -> None:
@@ -64,10 +68,15 @@ class Pair:
 
     async def __aenter__(self) -> "Pair":
         self._accepted: asyncio.Future[Lane] = asyncio.get_running_loop().create_future()
-        self.listener = await listen("inproc://" if self.kind == "inproc" else "tcp://127.0.0.1:0", self._accept)
-        with dask.config.set({"dflow.blocking-lanes": self.kind == "socket"}):
+        address = {"inproc": "inproc://", "tls": "tls://127.0.0.1:0"}.get(self.kind, "tcp://127.0.0.1:0")
+        self._security = Security.temporary() if self.kind == "tls" else Security()
+        self.listener = await listen(address, self._accept, **self._security.get_listen_args("worker"))
+        plain = dask.config.set({"dflow.blocking-lanes": self.kind in ("socket", "tls")})
+        apart = mock.patch.object(handshake, "_same_host", return_value=False) if self.kind == "tls" else nullcontext()
+        with plain, apart:
             self.lane = Lane(self.here, self.listener.contact_address)
-            self._opened = asyncio.create_task(self.lane.open({}, "", TIMEOUT))
+            arguments = self._security.get_connection_args("worker")
+            self._opened = asyncio.create_task(self.lane.open(arguments, "", TIMEOUT))
             self.back = await self._accepted
             for lane, end in ((self.lane, self.there), (self.back, self.here)):
                 lane.send(READY)
@@ -79,7 +88,7 @@ class Pair:
         hello = (await comm.read())["hello"].messages[0]
         lane = Lane(self.there, "here")
         self._accepted.set_result(lane)
-        await lane.accept(comm, hello)
+        await lane.accept(comm, hello, self._security.get_listen_args("worker")["ssl_context"])
 
     async def __aexit__(self, *_: object) -> None:
         self.lane.close()
@@ -106,8 +115,14 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(limited())
 
 
-@pytest.fixture(params=["inproc", "comm", "socket"])
+@pytest.fixture(params=["inproc", "comm", "socket", "tls"])
 def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["socket", "tls"])
+def wire(request: pytest.FixtureRequest) -> str:
+    """The kinds of lanes that a socket carries."""
     return str(request.param)
 
 
@@ -295,9 +310,9 @@ def deliver(i: int) -> m.Deliver:
     return m.Deliver(STEP, "d", [(i, LARGE)], None)
 
 
-def test_sending_does_not_wait_for_who_does_not_read_and_closing_sends_it_all() -> None:
+def test_sending_does_not_wait_for_who_does_not_read_and_closing_sends_it_all(wire: str) -> None:
     async def test() -> None:
-        async with Pair("socket", there=Stalled) as pair:
+        async with Pair(wire, there=Stalled) as pair:
             for i in range(40):  # more than the system keeps for the two
                 pair.lane.send(deliver(i))
             assert pair.lane._writing
@@ -313,9 +328,9 @@ def test_sending_does_not_wait_for_who_does_not_read_and_closing_sends_it_all() 
     run(test)
 
 
-def test_who_sends_unasked_waits_while_much_is_queued() -> None:
+def test_who_sends_unasked_waits_while_much_is_queued(wire: str) -> None:
     async def test() -> None:
-        async with Pair("socket", there=Stalled) as pair:
+        async with Pair(wire, there=Stalled) as pair:
             link = cast(Any, pair.lane._link)
             start_writer, link.start_writer = (
                 link.start_writer,
@@ -343,9 +358,9 @@ class Echo(End):
             super().received(lane, message)
 
 
-def test_two_ends_that_send_much_to_each_other_do_not_wait_for_each_other() -> None:
+def test_two_ends_that_send_much_to_each_other_do_not_wait_for_each_other(wire: str) -> None:
     async def test() -> None:
-        async with Pair("socket", Echo, Echo) as pair:
+        async with Pair(wire, Echo, Echo) as pair:
             for i in range(40):
                 pair.lane.send(deliver(i))
                 pair.back.send(deliver(i))
@@ -355,9 +370,9 @@ def test_two_ends_that_send_much_to_each_other_do_not_wait_for_each_other() -> N
     run(test)
 
 
-def test_many_threads_send_each_in_its_order() -> None:
+def test_many_threads_send_each_in_its_order(wire: str) -> None:
     async def test() -> None:
-        async with Pair("socket") as pair:
+        async with Pair(wire) as pair:
 
             def send(who: int) -> None:
                 for i in range(200):
@@ -386,9 +401,9 @@ class Busy(End):
         super().received(lane, message)
 
 
-def test_what_a_message_starts_does_not_hold_up_the_next_one() -> None:
+def test_what_a_message_starts_does_not_hold_up_the_next_one(wire: str) -> None:
     async def test() -> None:
-        async with Pair("socket", there=Busy) as pair:
+        async with Pair(wire, there=Busy) as pair:
             busy = cast(Busy, pair.there)
             busy.go_on.clear()
             for _ in range(5):  # more than the crew does at once
@@ -400,9 +415,9 @@ def test_what_a_message_starts_does_not_hold_up_the_next_one() -> None:
     run(test)
 
 
-def test_no_thread_and_no_socket_is_left() -> None:
+def test_no_thread_and_no_socket_is_left(wire: str) -> None:
     async def test() -> None:
-        async with Pair("socket") as pair:
+        async with Pair(wire) as pair:
             sockets = [socket_of(pair.lane), socket_of(pair.back)]
             readers = [thread for thread in threading.enumerate() if thread.name == "end"]
             assert len(readers) >= 2
@@ -416,10 +431,10 @@ def test_no_thread_and_no_socket_is_left() -> None:
     run(test)
 
 
-def test_a_lost_peer_gives_loans_back_and_ends_the_lane() -> None:
+def test_a_lost_peer_gives_loans_back_and_ends_the_lane(wire: str) -> None:
     async def test() -> None:
         settled: SimpleQueue[bool] = SimpleQueue()
-        async with Pair("socket") as pair:
+        async with Pair(wire) as pair:
             pair.lane.send(m.Fetched(STEP, [], pair.lane.lend(settled.put), ""))
             socket_of(pair.back).shutdown(socket.SHUT_RDWR)
             await pair.here.closed.wait()
