@@ -166,7 +166,7 @@ def test_a_persisted_collection_is_used_where_it_is(
 
 
 def test_a_collection_that_another_cluster_keeps_is_refused(session: df.Session) -> None:
-    with Client(n_workers=1, processes=False, dashboard_address=None, set_as_default=False) as elsewhere:
+    with Client(n_workers=1, processes=False, dashboard_address="127.0.0.1:0", set_as_default=False) as elsewhere:
         kept = elsewhere.persist(numbers(2))
         with pytest.raises(ValueError, match=r"is kept on the cluster inproc.*but the session runs on tcp"):
             df.data.enqueue_from(kept, rows_queue("elsewhere"), session=session)

@@ -143,7 +143,7 @@ def test_a_client_that_loses_its_connection_cancels_its_futures_at_once(gate: ty
     found: SimpleQueue[Any] = SimpleQueue()
     with (
         LocalCluster(
-            n_workers=1, processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address=None
+            n_workers=1, processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address="127.0.0.1:0"
         ) as cluster,
         Client(cluster.scheduler_address, set_as_default=False) as client,
     ):
