@@ -209,9 +209,9 @@ def test_a_watch_that_is_closed_tells_of_a_cancelled_task_once_and_leaves_the_ta
 
 def test_an_actor_can_be_made_again_for_another_client(client: Client) -> None:
     """`Actor.__reduce__` gives a function that uses the current client (actors.py)."""
-    actor = client.submit(list, (1, 2), actor=True, pure=False).result()
+    kept = client.submit(list, (1, 2), actor=True, pure=False)  # Dask may drop an actor without a future for a moment
     with client.as_current():
-        make, arguments = actor.__reduce__()
+        make, arguments = kept.result().__reduce__()
         assert make(*arguments).index(2).result() == 1
 
 
