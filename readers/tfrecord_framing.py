@@ -89,7 +89,9 @@ def num_whole(data: bytes, starts: Array, ends: Array) -> int:
     """How many of these payloads have the checksum that stands behind them, up to the first that has not.
 
     Measured for 500 bytes a record: in Python the chain of lengths takes 0.15 us and the call for the checksum of a
-    payload 0.2; all else is done for all records at once.
+    payload 0.2; all else is done for all records at once.  Chain and checksums by numba took 0.13 us instead of 0.52
+    for 180 bytes a record, 2.5 instead of 1.1 for 4,000 (google-crc32c has the processor do it), and a second in each
+    process to import it: no dependency for that.
     """
     payloads = map(data.__getitem__, map(slice, starts.tolist(), ends.tolist()))
     crcs = np.fromiter(map(google_crc32c.value, payloads), np.uint32, len(starts))
