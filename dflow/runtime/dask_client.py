@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import distributed
 from dask._task_spec import Task, TaskRef
 
 from dflow.runtime.deadline import Deadline
@@ -119,12 +120,20 @@ class Watch:
     def when_done(self, future: Any, call: Callable[[Any], None]) -> None:
         """Call `call(result or exception)` when a task has ended and its result is here.
 
-        `future.result()` in a callback is not enough: a result may be lost meanwhile, and the one thread that all
-        callbacks of a process share would wait for it, perhaps for ever.
+        `future.result()` would not do: a result may be lost meanwhile, and who asks for it waits, perhaps for ever.
         """
         number = next(self._numbers)
         self._waiting[number] = call
-        future.add_done_callback(partial(self._gather, number))
+        try:
+            on_loop(self._client, partial(self._await, number, future))
+        except OSError:
+            self._tell(number, FutureCancelled(str(future.key)))
+
+    async def _await(self, number: int, future: Any) -> None:
+        """In the client's event loop, which outlives the main thread; the thread of `add_done_callback` does not."""
+        with self._client.as_current(), suppress(FutureCancelled):
+            await distributed.wait(future)
+        self._gather(number, future)
 
     def _gather(self, number: int, future: Any) -> None:
         if self._closed:

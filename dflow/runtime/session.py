@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
@@ -247,8 +248,8 @@ class BaseSession:
         return scopes.default_session_scope(self)
 
     def __del__(self) -> None:
-        with suppress(Exception):  # the interpreter may be half gone
-            if not self._closed:
+        with suppress(Exception):  # the interpreter may be half gone, and starts no thread then; its lanes end with it
+            if not self._closed and not sys.is_finalizing():
                 self._closed = True
                 self._backend.close(wait=False)  # whichever thread collects garbage must not wait
 

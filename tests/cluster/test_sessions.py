@@ -1,6 +1,8 @@
 """Several sessions, many threads, large arrays, records on their way to the dead."""
 
 import gc
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
+from dflow.cluster.process import child_environment
 from dflow.runtime import plans
 from dflow.runtime.cluster import ClusterBackend
 from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, stop
@@ -27,6 +30,18 @@ with df.Session(target) as sess:
     say("waiting")
     sess.run(value)
 """
+
+
+UNCLOSED = """
+import sys
+import dflow as df
+sess = df.Session(sys.argv[1])
+x = df.constant(1.0) + 1.0
+print(sess.run(x), sess.run(x))
+{end}
+"""
+
+TRACEBACK = ["Traceback (most recent call last):", "ValueError: mine"]  # without its indented lines
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +198,12 @@ def test_a_session_that_ends_leaves_no_thread_and_no_connection(how: str, sessio
     del other
     gc.collect()
     eventually(lambda: mine() == before, lambda: f"{before}, then {mine()}")
+
+
+@pytest.mark.parametrize(("end", "code"), [("", 0), ("raise SystemExit(3)", 3), ("raise ValueError('mine')", 1)])
+def test_a_program_ends_that_never_closes_its_session(end: str, code: int, cluster: EmbeddedCluster) -> None:
+    """As most programs of TensorFlow 1 do; the interpreter that ends runs no thread any more."""
+    command = [sys.executable, "-c", UNCLOSED.format(end=end), cluster.scheduler_address]
+    done = subprocess.run(command, env=child_environment(), capture_output=True, text=True, timeout=20)
+    assert (done.stdout, done.returncode) == ("2.0 2.0\n", code)
+    assert [line for line in done.stderr.splitlines() if line[0] != " "] == TRACEBACK[: 2 * (code == 1)]
