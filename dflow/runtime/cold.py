@@ -30,7 +30,7 @@ from dflow.compile import CallPlan, Plan, Segment
 from dflow.errors import CancelledError, DeadlineExceededError, OpError, OutOfRangeError, UnavailableError
 from dflow.runtime import messages as m
 from dflow.runtime.cold_part import ColdPart, SegmentResult
-from dflow.runtime.dask_client import FutureCancelled, Watch, task_of
+from dflow.runtime.dask_client import FutureCancelled, Watch, is_connected, task_of
 from dflow.runtime.deadline import answered
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.part import StepId
@@ -106,8 +106,11 @@ class ColdStep(Step):
 
     def _ended(self, index: int, found: SegmentResult | BaseException) -> None:
         """A task ended.  What it fetched comes over its lane; here it is seen if it failed, or was lost."""
-        if isinstance(found, BaseException):
-            self.cancel(_step_error(found, self._plan.segments[index]))
+        segment = self._plan.segments[index]
+        if isinstance(found, FutureCancelled) and not is_connected(self._client):
+            self.cancel(UnavailableError(None, None, f"the scheduler was lost, and {segment.label!r} with it"))
+        elif isinstance(found, BaseException):
+            self.cancel(_step_error(found, segment))
         elif found.end is not None:
             self.cancel(found.end)
 

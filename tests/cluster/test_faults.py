@@ -267,9 +267,14 @@ def test_a_lost_scheduler_ends_what_runs_and_what_is_started_later_at_once() -> 
         tap.take()
         loop = session.repeat(tap.queue.dequeue())
         run = Background(lambda: session.run(tap.dequeue))
+        first = Background(lambda: session.run(tap.queue.dequeue(name="first")))
+        look = Look(cluster)
+        look.waits("q", 3)
+        look.client.close()
         (scheduler,) = psutil.Process(cluster.processes["scheduler"].pid).children()
         scheduler.kill()
         assert isinstance(run.result(5), df.errors.UnavailableError)
+        assert isinstance(first.result(5), df.errors.UnavailableError), first.outcome
         with pytest.raises(df.errors.UnavailableError, match="lost, and the loop"):
             loop.join(5)
         client = session.backend.client  # type: ignore[attr-defined]
