@@ -68,19 +68,19 @@ async def _is_refused(address: str, patience: float) -> bool:
 
 
 def check_security(address: str) -> None:
-    """ValueError if Dask's configuration does not let this process connect to such an address.
+    """PermissionError if Dask's configuration does not let this process connect to such an address.
 
     Dask says so with errors of several kinds, and a Client that meets one leaves half of itself behind.
     """
     scheme = full_address(address).partition("://")[0]
     found = _connection_args()
     if scheme == "tls" and found["ssl_context"] is None:
-        raise ValueError(
+        raise PermissionError(
             "it wants TLS, and Dask's configuration here names no certificates "
             "(distributed.comm.tls.ca-file, tls.client.cert, tls.client.key)"
         )
     if scheme == "tcp" and found["require_encryption"]:
-        raise ValueError(
+        raise PermissionError(
             "it is not encrypted, which distributed.comm.require-encryption asks for; the address of a scheduler with "
             "TLS starts with tls://"
         )

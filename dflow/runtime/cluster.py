@@ -18,7 +18,7 @@ from typing import Any
 from distributed import Client
 from distributed.comm import get_address_host_port
 
-from dflow.cluster.scheduler import check_security, is_refused
+from dflow.cluster.scheduler import check_security, identity, is_refused
 from dflow.compile import DeviceInfo, DevicePlan, DeviceTable, Plan
 from dflow.errors import (
     CancelledError,
@@ -56,6 +56,7 @@ from dflow.runtime.worker import LANE_TIMEOUT, SHARE, DflowWorker, current_plugi
 logger = logging.getLogger("dflow.cluster")
 
 DEVICES_TIMEOUT = 30.0  # seconds to wait for the first worker, and for workers to declare their devices
+ANSWER_TIMEOUT = 30.0  # seconds in which a scheduler answers, if the session has no limit; Dask's to connect
 REFUSED_AFTER = 1.0  # seconds of refused connections, after which there is no scheduler
 GONE_TIMEOUT = 3.0  # seconds in which the scheduler hears of a worker's death, if the end of a lane was that
 
@@ -296,26 +297,26 @@ def _in_words(part: DevicePlan) -> str:
 
 def _connect(target: str, config: ConfigProto) -> Client:
     milliseconds = config.operation_timeout_in_ms
-    limit = {"timeout": milliseconds / 1000} if milliseconds else {}
+    seconds = milliseconds / 1000 or ANSWER_TIMEOUT
     try:
         if not target.startswith(("inproc://", "ucx://")):  # the others have a host and a port
             get_address_host_port(target)  # a Client that cannot even try leaves half of itself behind
-            if limit.get("timeout", REFUSED_AFTER) >= REFUSED_AFTER and is_refused(target, REFUSED_AFTER):
-                fact = f"no Dask scheduler answers at {target}: nobody listens there"
-                raise UnavailableError(None, None, fact)
+            check_security(target)
+            if seconds >= REFUSED_AFTER and is_refused(target, REFUSED_AFTER):
+                raise OSError("nobody listens there")
+            identity(target, seconds)  # a Client waits for ever for who listens and answers nothing, or not as expected
+        return Client(target, set_as_default=False, name="dflow", **({"timeout": seconds} if milliseconds else {}))
     except ValueError as error:
         fact = "No session factory registered for the given session options: "
         raise NotFoundError(None, None, f"{fact}{target!r} is no address of a Dask scheduler: {error}") from error
-    try:
-        check_security(target)
-        return Client(target, set_as_default=False, name="dflow", **limit)
-    except ValueError as error:
+    except PermissionError as error:
         raise UnavailableError(None, None, f"no connection to the Dask scheduler at {target}: {error}") from error
-    except (TimeoutError, OSError) as error:
-        if limit:
-            fact = f"no Dask scheduler answered at {target} within {milliseconds} ms: {error}"
+    except OSError as error:
+        reason = str(error) or f"nothing came within {seconds:.1f} s"
+        if milliseconds:
+            fact = f"no Dask scheduler answered at {target} within {milliseconds} ms: {reason}"
             raise DeadlineExceededError(None, None, fact) from error
-        raise UnavailableError(None, None, f"no Dask scheduler answers at {target}: {error}") from error
+        raise UnavailableError(None, None, f"no Dask scheduler answers at {target}: {reason}") from error
 
 
 def reset_cluster(target: str, containers: list[str], config: ConfigProto) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections import OrderedDict, namedtuple
@@ -558,6 +559,17 @@ def test_a_scheduler_that_cannot_be_reached_is_unavailable_and_within_a_limit_a_
         tf.Session(nobody, config=limit)
     with pytest.raises(tf.errors.DeadlineExceededError, match=nobody):
         tf.Session.reset(nobody, config=limit)
+
+
+def test_who_listens_but_is_no_scheduler_is_no_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The port of a dashboard, or a scheduler that stands still: Dask's own client waits for ever.  S29.16"""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(tf.errors.DeadlineExceededError, match=f"{address} within 300 ms"):
+            tf.Session(address, config=tf.ConfigProto(operation_timeout_in_ms=300))
+        monkeypatch.setattr("dflow.runtime.cluster.ANSWER_TIMEOUT", 0.3)
+        with pytest.raises(tf.errors.UnavailableError, match=f"no Dask scheduler answers at {address}: nothing came"):
+            tf.Session(address)
 
 
 def test_state_of_sessions_in_this_process_is_their_own_and_that_of_a_cluster_is_shared(
