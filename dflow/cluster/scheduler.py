@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
-from distributed.comm import get_address_host_port, normalize_address
+from distributed.comm import CommClosedError, get_address_host_port, normalize_address
 from distributed.core import rpc
 from distributed.security import Security
 from distributed.utils import format_dashboard_link
@@ -32,7 +32,10 @@ async def _call(address: str, operation: str, timeout: float) -> Any:
     settings = _connection_args()
     check_security(address)
     async with asyncio.timeout(timeout), proxy(address, timeout=timeout, connection_args=settings) as scheduler:
-        return await getattr(scheduler, operation)()
+        try:
+            return await getattr(scheduler, operation)()
+        except CommClosedError as error:  # it says that the call failed; why, is in its cause
+            raise OSError(str(error.__cause__ or error)) from error
 
 
 def is_refused(address: str, patience: float) -> bool:
