@@ -146,8 +146,8 @@ def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequ
 def Assert(condition: Any, data: Sequence[Any], summarize: int = 3, name: str | None = None) -> Operation:
     """An operation that fails with InvalidArgumentError, which shows `data`, unless `condition` is true.
 
-    condition: a scalar bool; data: tensors; summarize: how many values of each are shown.  It only runs where another
-    operation depends on it.
+    condition: a scalar bool; data: tensors; summarize: how many values of each are shown, all if negative.  It only runs
+    where another operation depends on it.
     """
     return create_op("Assert", condition, *data, name=name, summarize=summarize)
 
@@ -157,9 +157,15 @@ def _assert_spec(condition: TensorSpec, *data: TensorSpec, summarize: int) -> tu
     return ()
 
 
+def _shown(values: np.ndarray[Any, Any], summarize: int) -> str:
+    few = values if summarize < 0 else values[:summarize]
+    texts = (v.decode(errors="backslashreplace") if isinstance(v, bytes) else str(v) for v in few)
+    return " ".join(texts) + ("..." if len(few) < len(values) else "")
+
+
 def _assert_kernel(condition: Any, *data: Any, summarize: int) -> tuple[Any, ...]:
     if not bool(condition):
-        shown = "] [".join(" ".join(str(v) for v in np.asarray(d).reshape(-1)[:summarize]) for d in data)
+        shown = "] [".join(_shown(np.asarray(d).reshape(-1), summarize) for d in data)
         raise InvalidArgumentError(None, None, f"assertion failed: [{shown}]")
     return ()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,21 @@ def test_an_operation_does_not_run_if_one_of_its_control_inputs_fails(target: st
                 sess.run(count, {p: 20})
         assert sess.run(v) == 0
         assert sess.run(count, {p: 3}) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "summarize", "shown"),
+    [
+        ([["a:18", b"\xc3\xa9"], 20], 3, "[a:18 é] [20]"),
+        ([b"\xff"], 3, r"[\xff]"),
+        ([[1, 2, 3, 4]], 3, "[1 2 3...]"),
+        ([[1, 2, 3, 4]], -1, "[1 2 3 4]"),
+    ],
+)
+def test_a_failed_assertion_shows_its_data_as_text(data: list[Any], summarize: int, shown: str) -> None:
+    with tf.Session("") as sess, pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        sess.run(tf.Assert(False, data, summarize))
+    assert f"assertion failed: {shown}\n" in f"{caught.value.message}\n"
 
 
 def test_a_tensor_made_before_a_block_is_not_affected_by_it(target: str) -> None:

@@ -72,6 +72,18 @@ def a_failed_dependency(tf: Any, folder: Path) -> dict[str, Any]:
         return {"fails": kind_of_error(lambda: sess.run(count)), "value": sess.run(v)}
 
 
+def what_an_assertion_shows(tf: Any, folder: Path) -> dict[str, Any]:
+    with session(tf) as sess:
+        return {
+            shown: kind_of_error(lambda data=data, many=many: sess.run(tf.Assert(False, data, summarize=many)), shown)
+            for data, many, shown in (
+                ([["a:18", "b"], 20], 3, "assertion failed: [a:18 b] [20]"),
+                ([[1, 2, 3, 4]], 3, "assertion failed: [1 2 3...]"),
+                ([[1, 2, 3, 4]], -1, "assertion failed: [1 2 3 4]"),
+            )
+        }
+
+
 def groups(tf: Any, folder: Path) -> dict[str, Any]:
     v, w = tf.Variable(0), tf.Variable(0)
     both = tf.group(v.assign_add(1), w.assign_add(2), name="both")
