@@ -8,14 +8,22 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, ClassVar, cast
 
 import fsspec
 
-from dflow.errors import DataLossError, FailedPreconditionError, NotFoundError
+from dflow.errors import DataLossError, FailedPreconditionError, NotFoundError, PermissionDeniedError
 from dflow.readers.text import open_file
 from dflow.readers.tfrecord_framing import FRAMING, BadRecord, framed, payload_at
 from dflow.readers.window import Window
+
+_ERRORS = {
+    FileNotFoundError: NotFoundError,
+    PermissionError: PermissionDeniedError,
+    IsADirectoryError: FailedPreconditionError,
+    NotADirectoryError: FailedPreconditionError,
+}
 
 
 class TFRecordCompressionType:
@@ -89,7 +97,8 @@ class TFRecordWriter:
 
     path: a local path, or a URL of any file system that fsspec knows; a file that is there is replaced.
     options: a `TFRecordOptions`, or what it takes as `compression_type`.
-    Raises NotFoundError if the folder does not exist.  After `close`, write and flush raise FailedPreconditionError.
+    Raises NotFoundError if the folder does not exist, PermissionDeniedError, FailedPreconditionError if the path is a
+    folder.  After `close`, write and flush raise FailedPreconditionError.
     """
 
     def __init__(self, path: str | os.PathLike[str], options: Any = None) -> None:
@@ -138,16 +147,15 @@ def tf_record_iterator(path: str | os.PathLike[str], options: Any = None) -> Ite
     """The records of a TFRecord file, one by one, as bytes.
 
     path and options: as for `TFRecordWriter`, and ValueError for options that are none.
-    While it runs, NotFoundError if there is no such file and DataLossError at a record that is broken or cut off.
+    While it runs, NotFoundError if there is no such file, PermissionDeniedError, FailedPreconditionError for a folder,
+    and DataLossError at a record that is broken or cut off.
     """
     return _records(os.fspath(path), TFRecordOptions.get_compression_type_string(options))
 
 
 def _records(path: str, compression: str) -> Iterator[bytes]:
-    try:
+    with _opening(path):
         window = Window(open_file(path), compression)
-    except FileNotFoundError as error:
-        raise NotFoundError(None, None, f"{path}; {error.strerror or error}") from error
     offset = 0
     try:
         while (payload := payload_at(window, offset)) is not None:
@@ -161,10 +169,18 @@ def _records(path: str, compression: str) -> Iterator[bytes]:
 
 
 def _create(path: str) -> BinaryIO:
-    try:
+    with _opening(path):
         return cast(BinaryIO, fsspec.open(path, "wb").open() if "://" in path else open(path, "wb"))
-    except FileNotFoundError as error:
-        raise NotFoundError(None, None, f"{path}; {error.strerror or error}") from error
+
+
+@contextmanager
+def _opening(path: str) -> Iterator[None]:
+    """Why a file cannot be opened becomes an OpError that names it."""
+    try:
+        yield
+    except tuple(_ERRORS) as error:
+        own = next(own for foreign, own in _ERRORS.items() if isinstance(error, foreign))
+        raise own(None, None, f"{path}; {error.strerror or error}") from error
 
 
 def _deflate(options: Any, compression: str) -> Any:

@@ -146,8 +146,8 @@ def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequ
 def Assert(condition: Any, data: Sequence[Any], summarize: int = 3, name: str | None = None) -> Operation:
     """An operation that fails with InvalidArgumentError, which shows `data`, unless `condition` is true.
 
-    condition: a scalar bool; data: tensors; summarize: how many values of each are shown, all if negative.  It only runs
-    where another operation depends on it.
+    condition: a scalar bool; data: tensors; summarize: how many values of each are shown, all if negative.  It only
+    runs where another operation depends on it.
     """
     return create_op("Assert", condition, *data, name=name, summarize=summarize)
 

@@ -88,6 +88,13 @@ def test_missing_files_and_folders_are_not_found(tmp_path: Path) -> None:
         TFRecordWriter(tmp_path / "missing" / "f")
 
 
+def test_a_folder_is_no_file_of_records(tmp_path: Path) -> None:
+    with pytest.raises(FailedPreconditionError, match="directory"):
+        next(tf_record_iterator(tmp_path))
+    with pytest.raises(FailedPreconditionError, match="directory"):
+        TFRecordWriter(tmp_path)
+
+
 def test_a_broken_record_is_a_data_loss(path: Path) -> None:
     """F19.4"""
     path.write_bytes(framed(b"ab") + framed(b"cd")[:-1])
