@@ -39,7 +39,7 @@ class FIFOQueue(QueueBase):
         shapes: Any = None,
         names: Any = None,
         shared_name: str | None = None,
-        name: str = "fifo_queue",
+        name: str | None = "fifo_queue",
     ) -> None:
         super().__init__(*_new("FIFOQueue", name, capacity, _dtypes(dtypes), _shapes(shapes), names, shared_name))
 
@@ -59,7 +59,7 @@ class PaddingFIFOQueue(QueueBase):
         shapes: Any,
         names: Any = None,
         shared_name: str | None = None,
-        name: str = "padding_fifo_queue",
+        name: str | None = "padding_fifo_queue",
     ) -> None:
         types, partial = _dtypes(dtypes), _partial_shapes(shapes)
         if len(types) != len(partial):
@@ -87,7 +87,7 @@ class RandomShuffleQueue(QueueBase):
         names: Any = None,
         seed: int | None = None,
         shared_name: str | None = None,
-        name: str = "random_shuffle_queue",
+        name: str | None = "random_shuffle_queue",
     ) -> None:
         super().__init__(
             *_new(
@@ -119,7 +119,7 @@ class PriorityQueue(QueueBase):
         shapes: Any = None,
         names: Any = None,
         shared_name: str | None = None,
-        name: str = "priority_queue",
+        name: str | None = "priority_queue",
     ) -> None:
         known = _shapes(shapes)
         sizes = None if known is None else (SCALAR, *known)
@@ -128,7 +128,7 @@ class PriorityQueue(QueueBase):
 
 def _new(
     kind: str,
-    name: str,
+    name: str | None,
     capacity: int,
     dtypes: tuple[DType, ...],
     shapes: Shapes | None,
@@ -138,7 +138,7 @@ def _new(
 ) -> tuple[QueueSpec, Operation]:
     """A queue of the default graph: what it is, and its operation."""
     graph = get_default_graph()
-    node = graph._op_name(name)
+    node = graph._op_name(name or f"{kind}V2")
     spec = QueueSpec(
         kind=kind,
         node=node,

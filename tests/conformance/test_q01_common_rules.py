@@ -89,6 +89,7 @@ def test_a_queue_is_named_after_its_kind_and_its_scope(kind: str) -> None:
     assert [queue.name for queue in (first, second, third)] == [kind, f"{kind}_1", "outer/mine"]
     assert first.queue_ref.op is first.op
     assert first.op.type == TYPES[kind]
+    assert make(10, tf.int32, [()], name=None).name == TYPES[kind], "as any operation that is given no name"
 
 
 @kinds
