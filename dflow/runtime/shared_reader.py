@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dflow.errors import AbortedError, CancelledError, OpError
+from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError
 from dflow.queues.queue import Reply
 from dflow.queues.reader import Effects, NeedFile, Reader
 from dflow.runtime.attempts import NAMED, Answer, Answering, Withdraw, call_all
@@ -194,7 +194,7 @@ class SharedReader:
             elif isinstance(outcome, OpError):
                 self._add(partial(self._machine.no_file, outcome))
             else:
-                self._add(partial(self._machine.file, outcome[0][()]), True)
+                self._add(self._named(np.asarray(outcome[0])), True)
             if settle is not None:
                 settle(wanted)
 
@@ -208,6 +208,12 @@ class SharedReader:
                 self._asked = (ticket, withdraw)
         if not wanted:  # the read was withdrawn meanwhile
             withdraw()
+
+    def _named(self, name: np.ndarray[Any, Any]) -> Event:
+        if name.size == 1:
+            return partial(self._machine.file, name.item())
+        fact = f"Expected to dequeue a one-element string tensor, a file name; its shape is {name.shape}"
+        return partial(self._machine.no_file, InvalidArgumentError(None, None, fact))
 
     def _withdraw(self, ticket: int) -> None:
         error = CancelledError(None, None, "Reader operation was cancelled")

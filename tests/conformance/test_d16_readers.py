@@ -140,6 +140,19 @@ def test_a_queue_that_holds_no_file_names_is_an_invalid_argument(target: str) ->
         sess.run(value)
 
 
+def test_an_element_that_is_not_one_file_name_is_an_invalid_argument_and_the_next_is_read(target: str) -> None:
+    """D16.1"""
+    queue = tf.FIFOQueue(10, tf.string)
+    key, _ = tf.IdentityReader().read(queue)
+    with tf.Session(target) as sess:
+        for element in (["a", "b"], [], ["c"], "d"):
+            sess.run(queue.enqueue([element]))
+        for shape in (r"\(2,\)", r"\(0,\)"):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=f"one-element string tensor.*{shape}"):
+                sess.run(key)
+        assert [sess.run(key), sess.run(key)] == [b"c", b"d"]
+
+
 # -- what one read gives, of each kind
 
 
