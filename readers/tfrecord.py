@@ -61,7 +61,9 @@ class TFRecordReader(ReaderBase):
         self, name: str | None = None, options: Any = None, on_corrupt: str | os.PathLike[str] = "error"
     ) -> None:
         compression = TFRecordOptions.get_compression_type_string(options)
-        super().__init__("TFRecordReader", {"compression": compression, "on_corrupt": os.fspath(on_corrupt)}, name)
+        if not (on_corrupt := os.fspath(on_corrupt)):
+            raise ValueError('on_corrupt must be "error", "skip" or the path of a file, got ""')
+        super().__init__("TFRecordReader", {"compression": compression, "on_corrupt": on_corrupt}, name)
 
     def num_left_out(self, name: str | None = None) -> Tensor:
         """How often something was left out since the reader was made: a scalar int64; 0 if on_corrupt is "error"."""

@@ -86,6 +86,8 @@ def test_unknown_options_are_found_while_the_graph_is_built() -> None:
     """F19.5"""
     with pytest.raises(ValueError, match="Not a valid compression_type"):
         TFRecordReader(options="BZIP2")
+    with pytest.raises(ValueError, match="on_corrupt"):
+        TFRecordReader(on_corrupt="")
 
 
 # -- leaving out what is broken
