@@ -145,10 +145,10 @@ class Step:
             return self._inbox.get_nowait()
         except queue.Empty:
             started = time.monotonic()
-            try:
-                return self._inbox.get(timeout=self.deadline.left())
-            finally:
-                self.waited_s += time.monotonic() - started
+        try:
+            return self._inbox.get(timeout=self.deadline.left())
+        finally:
+            self.waited_s += time.monotonic() - started
 
     def _cancel_parts(self, error: BaseException) -> None:
         reason = (

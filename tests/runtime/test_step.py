@@ -93,3 +93,13 @@ def test_a_step_that_has_ended_leaves_nothing_to_the_garbage_collector() -> None
             assert [found for found in gc.get_objects() if isinstance(found, (Step, Part))] == []
         finally:
             gc.enable()
+
+
+def test_an_interrupt_while_a_step_waits_has_no_other_exception_behind_it(step: Waiting) -> None:
+    class Interrupted(Deadline):
+        def left(self) -> float | None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        step.run((), Interrupted(None))
+    assert caught.value.__context__ is None
