@@ -41,6 +41,8 @@ class Coordinator:
         clean_stop_exception_types: tuple[type[BaseException], ...] | None = None,
         stall_timeout_secs: float | None = STALL_AFTER,
     ) -> None:
+        if stall_timeout_secs is not None and stall_timeout_secs <= 0:
+            raise ValueError(f"stall_timeout_secs must be positive, or None for no reports, got {stall_timeout_secs}")
         self._stall_after = stall_timeout_secs
         self._watched: weakref.WeakSet[Any] = weakref.WeakSet()
         self._clean = (OutOfRangeError,) if clean_stop_exception_types is None else tuple(clean_stop_exception_types)

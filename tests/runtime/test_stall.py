@@ -80,3 +80,9 @@ def test_a_coordinator_warns_of_a_queue_that_stands_still() -> None:
         logging.getLogger("dflow.train").removeHandler(handler)
     assert "FIFOQueue 'full'" in warning
     assert "fill of loop fill-0 (enqueue)" in warning
+
+
+def test_a_stall_is_not_looked_for_without_a_pause() -> None:
+    for seconds in (0, -1.0):
+        with pytest.raises(ValueError, match="stall_timeout_secs"):
+            df.train.Coordinator(stall_timeout_secs=seconds)
