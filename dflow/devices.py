@@ -53,9 +53,9 @@ class DeviceSpec:
         if key == "job" and len(values) == 1:
             self.job = values[0]
         elif key == "replica" and len(values) == 1:
-            self.replica = int(values[0])
+            self.replica = _number(values[0], spec)
         elif key == "task" and len(values) == 1:
-            self.task = int(values[0])
+            self.task = _number(values[0], spec)
         elif key in ("cpu", "CPU", "gpu", "GPU") and len(values) <= 1:
             self._set_type(key.upper(), values, spec)
         elif key == "device" and 1 <= len(values) <= 2:
@@ -68,7 +68,7 @@ class DeviceSpec:
             raise ValueError(f"Cannot specify multiple device types in {spec!r}")
         self.device_type = device_type
         if index and index[0] != "*":
-            self.device_index = int(index[0])
+            self.device_index = _number(index[0], spec)
 
     def merge_from(self, other: DeviceSpec) -> None:
         """Take over the parts that `other` sets."""
@@ -157,3 +157,10 @@ def matching(request: str, available: Iterable[str]) -> list[str]:
     """The full names that agree with every part of a partial one, in their order."""
     spec = DeviceSpec.from_string(request)
     return [name for name in available if spec.matches(DeviceSpec.from_string(name))]
+
+
+def _number(text: str, spec: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ValueError(f"{error} in device name {spec!r}") from None

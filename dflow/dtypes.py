@@ -147,6 +147,8 @@ def as_dtype(value: Any) -> DType:
     if value in (str, bytes):
         return string
     try:
+        if value is None:
+            raise TypeError  # NumPy takes it for float64
         numpy_dtype = np.dtype(value)
     except TypeError:
         raise TypeError(f"{value!r} is no dtype; the dtypes are {', '.join(d.name for d in ALL)}") from None
@@ -171,6 +173,8 @@ def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
         array = np.asarray(value)
     except UnicodeDecodeError:  # bytes beside str
         array = np.asarray(value, dtype=object)
+    except ValueError as error:
+        raise ValueError(f"Argument must be a dense tensor: {_short(value)}: {error}") from None
     if array.size == 0 and dtype is not None and not hasattr(value, "__array__"):
         array = array.astype(dtype.numpy_dtype)
     if array.dtype.kind in "SUO":

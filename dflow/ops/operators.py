@@ -24,6 +24,7 @@ from dflow.ops.compare import (
     logical_xor,
 )
 from dflow.ops.division import floordiv, floormod, truediv
+from dflow.ops.gather import boolean_mask
 from dflow.ops.linalg import matmul
 from dflow.ops.powers import pow as pow_
 from dflow.ops.strided_slice import get_item
@@ -66,7 +67,7 @@ def overload(cls: type) -> None:
         setattr(cls, f"__{word}__", _method(function, None))
     for word, (function, name) in _UNARY.items():
         setattr(cls, f"__{word}__", _single(function, name))
-    others = {"__getitem__": _get_item, "__array_priority__": 100}  # `numpy_array + tensor` asks the tensor
+    others = {"__getitem__": _get_item, "__array_priority__": 100, "__array__": _no_array}
     for word, value in others.items():
         setattr(cls, word, value)
 
@@ -93,7 +94,16 @@ def _single(function: Function, name: str) -> Callable[[Any], Tensor]:
 
 
 def _get_item(self: Any, key: Any) -> Tensor:
+    if getattr(key, "dtype", None) == "bool":
+        return boolean_mask(self, key)
     return get_item(self, key)
+
+
+def _no_array(self: Any, *_: Any, **__: Any) -> Any:
+    """NumPy would make an array of one object.  `numpy_array + tensor` asks the tensor, by `__array_priority__`."""
+    raise NotImplementedError(
+        f"{self.name} has no value while the graph is built: use operations of dflow, or fetch it with Session.run"
+    )
 
 
 overload(Tensor)

@@ -64,7 +64,7 @@ def test_a_spec_is_made_of_parts_and_compares_by_content() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("/job:muu/task:a", "invalid literal for int"),
+        ("/job:muu/task:a", "invalid literal for int.*: 'a' in device name '/job:muu/task:a'"),
         ("/job:muu/replica:b", "invalid literal for int"),
         ("/bar:muu/baz:2", "Unknown attribute: 'bar'"),
         ("/cpu:0/gpu:0", "Cannot specify multiple device"),

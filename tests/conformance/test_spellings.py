@@ -45,6 +45,43 @@ def test_tensors_are_cast_by_functions_named_after_their_dtype() -> None:
     assert [it.tolist() for it in run(found)] == [[1, -1], [1, -1], [1.5, -1.5], [1.5, -1.5]]
 
 
+def test_none_is_no_dtype() -> None:
+    """NumPy takes it for float64."""
+    for wrong in (tf.as_dtype, tf.placeholder):
+        with pytest.raises(TypeError, match="None is no dtype"):
+            wrong(None)
+
+
+def test_a_tensor_has_no_array_while_the_graph_is_built_and_numpy_says_so() -> None:
+    x, v = tf.placeholder(tf.float32, [2], name="x"), tf.Variable([1.0, 2.0], name="v")
+    for name, it in {"x:0": x, "v:0": v}.items():
+        for make in (np.asarray, np.exp, lambda it: np.array([it]), tf.constant, lambda it: tf.constant([it, 1.0])):
+            with pytest.raises(NotImplementedError, match=f"{name} has no value while the graph is built"):
+                make(it)
+    with tf.Session() as sess, pytest.raises(NotImplementedError, match="x:0 has no value"):
+        sess.run(x, {x: [x, 1.0]})
+
+
+def test_numpy_arrays_and_numbers_stand_on_either_side_of_a_tensor() -> None:
+    x, v = tf.constant([1.0, 2.0]), tf.Variable([1.0, 2.0])
+    ones = np.ones(2, np.float32)
+    sums = [ones + x, x + ones, np.float32(1) + x, np.float64(1) + x, ones + v, v + ones]
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        assert [it.tolist() for it in sess.run(sums)] == [[2.0, 3.0]] * 6
+
+
+def test_a_mask_picks_elements_by_an_index() -> None:
+    x = tf.constant([1.0, -2.0, 3.0])
+    assert [it.tolist() for it in run([x[x > 0.0], x[np.array([False, True, True])]])] == [[1.0, 3.0], [-2.0, 3.0]]
+
+
+@pytest.mark.parametrize("make", [tf.constant, lambda rows: tf.add(tf.ones([2, 2]), rows)])
+def test_rows_of_differing_lengths_are_no_tensor(make: Any) -> None:
+    with pytest.raises(ValueError, match=r"Argument must be a dense tensor: \[\[1.0\], \[2.0, 3.0\]\]"):
+        make([[1.0], [2.0, 3.0]])
+
+
 def test_dtypes_have_a_long_and_a_short_name() -> None:
     assert tf.half is tf.float16
     assert tf.double is tf.float64
