@@ -117,3 +117,16 @@ def test_feeding_a_dequeued_tensor_takes_the_wait_away() -> None:
     value = queue().dequeue()
     plan = compiled(df.negative(value, name="after"), [value])
     assert [names(segment) for segment in plan.segments] == [["after"]]
+
+
+def test_what_waits_for_many_dequeues_is_grouped_like_what_waits_for_few() -> None:
+    """1,024 and more have a digest for a key."""
+    q = queue()
+    taken = [q.dequeue().op for _ in range(1200)]
+    with df.control_dependencies(taken[1:]):
+        fewer = df.no_op("fewer")
+    with df.control_dependencies(taken):
+        one, two = df.no_op("one"), df.no_op("two")
+    plan = compiled([one, fewer, two])
+    assert names(segment_with(plan, "one")) == ["one", "two"]
+    assert names(segment_with(plan, "fewer")) == ["fewer"]
