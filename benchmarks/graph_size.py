@@ -3,16 +3,16 @@
 Chains of `tanh` and `maximum` of 8 numbers, of 100 to 100,000 operations, in a session of this process: building the
 graph, compiling it (part of dflow's first run), the first run, a later run; each divided by the number of operations.
 There is no target but this: the figures of a kind shall be alike.
+TensorFlow 1 is not measured with 100,000 operations: its samples would take minutes.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from competitors import Competitor, Here, Peer
-from measure import MICROSECONDS, Sample, rounds_asked, seconds_once
-from programs.graphs import OPS, all_cases, build, case
+from measure import MICROSECONDS, rounds_asked, seconds_once
+from programs.graphs import BUILD, FIRST, LATER, Chain, all_cases, case, chains
 from tables import report
 
 import dflow as df
@@ -21,18 +21,19 @@ from dflow.compile import compile_plan
 COMPILE = "compiling"
 
 
-def compiling(ops: int) -> float:
-    graph, x, y = build(df, ops)
-    with df.Session("", graph=graph) as sess:
-        table: Any = sess.backend.devices()
-        compiled = partial(compile_plan, (y,), (x,), table, table.names[0], number=1)
-        return seconds_once(compiled) / ops
+def compiling(chain: Chain) -> float:
+    sess, x, y = chain.session()
+    table: Any = sess.backend.devices()
+    return seconds_once(lambda: compile_plan((y,), (x,), table, table.names[0], number=1))
 
 
 def ours() -> Here:
-    samples, facts = all_cases(df)
-    extra: dict[str, Sample] = {case(ops, COMPILE): partial(compiling, ops) for ops in OPS}
-    return Here("dflow", samples | extra, facts)
+    kept = chains(df)
+    samples, facts = all_cases(kept)
+    for ops, chain in kept.items():
+        samples[case(ops, COMPILE)] = lambda ops=ops, chain=chain: compiling(chain) / ops
+    in_order = [case(ops, what) for ops in kept for what in (BUILD, COMPILE, FIRST, LATER)]
+    return Here("dflow", {name: samples[name] for name in in_order}, facts)
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,14 +35,17 @@ class Chain:
     def __init__(self, tf: Any, ops: int) -> None:
         self._tf, self._ops = tf, ops
         self._feed = np.ones(8, np.float32)
+        self._new: Any = None  # built and not run yet
         self._kept: Any = None
 
     def building(self) -> float:
-        return seconds_once(partial(build, self._tf, self._ops)) / self._ops
+        started = time.perf_counter()
+        self._new = build(self._tf, self._ops)
+        return (time.perf_counter() - started) / self._ops
 
     def first(self) -> float:
-        """In a session of its own, which is open already."""
-        graph, x, y = build(self._tf, self._ops)
+        """Of the graph that was built last, in a session of its own, which is open already."""
+        (graph, x, y), self._new = self._new, None
         with self._tf.Session("", graph=graph) as sess:
             return seconds_once(lambda: sess.run(y, {x: self._feed})) / self._ops
 
@@ -51,19 +54,26 @@ class Chain:
         return seconds_a_call(self.value) / self._ops
 
     def value(self) -> list[float]:
-        if self._kept is None:
-            graph, x, y = build(self._tf, self._ops)
-            self._kept = self._tf.Session("", graph=graph), x, y
-        sess, x, y = self._kept
+        sess, x, y = self.session()
         found: list[float] = sess.run(y, {x: self._feed}).tolist()
         return found
 
+    def session(self) -> Any:
+        """A session that stays, its input and its output."""
+        if self._kept is None:
+            graph, x, y = build(self._tf, self._ops)
+            self._kept = self._tf.Session("", graph=graph), x, y
+        return self._kept
 
-def all_cases(tf: Any) -> tuple[dict[str, Sample], dict[str, Fact]]:
+
+def chains(tf: Any, sizes: Sequence[int] = OPS) -> dict[int, Chain]:
+    return {ops: Chain(tf, ops) for ops in sizes}
+
+
+def all_cases(of_sizes: Mapping[int, Chain]) -> tuple[dict[str, Sample], dict[str, Fact]]:
     samples: dict[str, Sample] = {}
     facts: dict[str, Fact] = {}
-    for ops in OPS:
-        chain = Chain(tf, ops)
-        samples |= {case(ops, BUILD): chain.building, case(ops, FIRST): chain.first, case(ops, LATER): chain.later}
-        facts[case(ops, LATER)] = chain.value
+    for ops, one in of_sizes.items():
+        samples |= {case(ops, BUILD): one.building, case(ops, FIRST): one.first, case(ops, LATER): one.later}
+        facts[case(ops, LATER)] = one.value
     return samples, facts
