@@ -10,6 +10,7 @@ The best that a user can write, with 4,096 records to mix: dflow's `CSVReader.re
 TensorFlow 1's `read_up_to`, in two loops; `tf.data`, which shuffles lines and parses batches; Ray Data's `read_csv`
 with a local shuffle buffer; a torch `DataLoader`, whose dataset reads parts of files with `np.loadtxt`.  These may use
 all cores.
+The best on two workers: each has a queue, the loop that fills it, and a loop (`Session.repeat`) that takes its batches.
 By hand, in one process and one thread: `pyarrow.csv`, a block at a time, into a NumPy shuffle buffer.
 """
 
@@ -18,14 +19,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.csv
-from competitors import Competitor, Here, Peer
-from measure import RECORDS, rounds_asked, size
+from competitors import Competitor, Fact, Here, Peer
+from measure import RECORDS, Sample, rounds_asked, seconds_once, size
 from programs import PS, WORKERS
 from programs.csv import (
     BEST,
@@ -36,7 +38,9 @@ from programs.csv import (
     MANY,
     ONE_LOOP,
     SHUFFLED,
+    TWO_WORKERS,
     WIDE,
+    WIDE_BEST,
     WIDE_FIVE_LOOPS,
     WIDE_LISTINGS,
     WIDE_ONE_LOOP,
@@ -54,7 +58,10 @@ TARGETS = {
     WIDE_ONE_LOOP: [Target(12, "TF1")],
     WIDE_FIVE_LOOPS: [Target(12, "TF1")],
     BEST: [Target(4), Target(0.7, BY_HAND)],
+    WIDE_BEST: [Target(0.7, BY_HAND)],
+    TWO_WORKERS: [Target(1, BY_HAND)],
 }
+Arrays = tuple[np.ndarray[Any, Any], ...]  # the components of records: floats, and perhaps a label
 
 
 def write_file(path: Path, lines: int, columns: int, label: bool, seed: int) -> str:
@@ -71,56 +78,98 @@ def write_files(folder: Path, columns: int, label: bool) -> tuple[list[str], str
     return files, write_file(folder / f"{columns}-checked.csv", CHECKED, columns, label, FILES)
 
 
-def dflow_best() -> Listing:
+def dflow_best(columns: int = COLUMNS, label: bool = False) -> Listing:
+    floats, labels = [f"f{i}" for i in range(columns)], ["label"] * label
+
     def read(tf: Any, names: Any) -> list[Any]:
-        columns = [f"f{i}" for i in range(COLUMNS)]
-        block = tf.CSVReader(dict.fromkeys(columns, tf.float32), block=4 * MANY, names=columns).read_block(names)
-        return [tf.stack([block[name] for name in columns], axis=-1)]
+        types = dict.fromkeys(floats, tf.float32) | dict.fromkeys(labels, tf.int32)
+        block = tf.CSVReader(types, block=4 * MANY, names=[*types]).read_block(names)
+        return [tf.stack([block[name] for name in floats], axis=-1), *[block[name] for name in labels]]
 
-    return Listing(read, [(COLUMNS,)], ["float32"], many=True, capacity=2 * SHUFFLED, reserve=SHUFFLED)
+    shapes, dtypes = [(columns,), ()][: 1 + label], ["float32", "int32"][: 1 + label]
+    return Listing(read, shapes, dtypes, many=True, capacity=2 * SHUFFLED, reserve=SHUFFLED)
 
 
-def arrow_blocks(files: Iterable[str]) -> Iterator[np.ndarray[Any, Any]]:
+class OnWorkers:
+    """The best pipeline on each worker of a cluster, without an end."""
+
+    def __init__(self, target: str, files: Sequence[str]) -> None:
+        graph = df.Graph()
+        with graph.as_default():
+            self._batches = [dflow_best().build(df, files, worker, [worker])[0] for worker in WORKERS]
+            self._coord = df.train.Coordinator()
+            self._sess = df.Session(target, graph=graph)
+            self._threads = df.train.start_queue_runners(self._sess, self._coord)
+        self._take(size(1000, 5))
+
+    def sample(self) -> float:
+        """Records a second, of some seconds: so what had gathered in the queues does not matter."""
+        steps = size(8000, 5)
+        return len(WORKERS) * steps * BATCH / seconds_once(lambda: self._take(steps))
+
+    def _take(self, steps: int) -> None:
+        for loop in [self._sess.repeat(batch, steps, every=steps) for batch in self._batches]:
+            loop.join()
+
+    def close(self) -> None:
+        self._coord.request_stop()
+        self._coord.join(self._threads)
+        self._sess.close()
+
+
+def arrow_blocks(files: Iterable[str], columns: int = COLUMNS, label: bool = False) -> Iterator[Arrays]:
     """Blocks of records, file by file, with pyarrow."""
-    names = [f"f{i}" for i in range(COLUMNS)]
-    read = pyarrow.csv.ReadOptions(use_threads=False, column_names=names)
-    convert = pyarrow.csv.ConvertOptions(column_types={name: pyarrow.float32() for name in names})
+    types = dict.fromkeys([f"f{i}" for i in range(columns)], pyarrow.float32())
+    types |= dict.fromkeys(["label"] * label, pyarrow.int32())
+    read = pyarrow.csv.ReadOptions(use_threads=False, column_names=[*types])
+    convert = pyarrow.csv.ConvertOptions(column_types=types)
     for file in files:
         for block in pyarrow.csv.open_csv(file, read_options=read, convert_options=convert):
-            yield np.stack([column.to_numpy() for column in block.columns], axis=1)
+            arrays = [column.to_numpy() for column in block.columns]
+            yield (np.stack(arrays[:columns], axis=1), *arrays[columns:])
 
 
-def mixed(blocks: Iterator[np.ndarray[Any, Any]]) -> Iterator[tuple[np.ndarray[Any, Any]]]:
+def mixed(blocks: Iterator[Arrays]) -> Iterator[Arrays]:
     """Batches out of a shuffle buffer: each a random part of all that is kept; the rest at the end."""
     rng = np.random.default_rng()
-    kept = np.empty((0, COLUMNS), np.float32)
+    kept: Arrays = ()
     for block in blocks:
-        kept = np.concatenate([kept, block])
-        order = rng.permutation(len(kept))
-        taken = max(0, len(kept) - SHUFFLED) // BATCH * BATCH
+        kept = tuple(np.concatenate(parts) for parts in zip(kept, block, strict=True)) if kept else block
+        order = rng.permutation(len(kept[0]))
+        taken = max(0, len(order) - SHUFFLED) // BATCH * BATCH
         for start in range(0, taken, BATCH):
-            yield (kept[order[start : start + BATCH]],)
-        kept = kept[order[taken:]]
-    for start in range(0, len(kept), BATCH):
-        yield (kept[start : start + BATCH],)
+            yield tuple(part[order[start : start + BATCH]] for part in kept)
+        kept = tuple(part[order[taken:]] for part in kept)
+    for start in range(0, len(kept[0]), BATCH):
+        yield tuple(part[start : start + BATCH] for part in kept)
 
 
 def ours(stack: ExitStack, narrow: tuple[list[str], str], wide: tuple[list[str], str]) -> Here:
     running, facts = measured(df, LISTINGS | {BEST: dflow_best()}, *narrow)
-    wide_running, wide_facts = measured(df, WIDE_LISTINGS, *wide)
+    wide_running, wide_facts = measured(df, WIDE_LISTINGS | {WIDE_BEST: dflow_best(WIDE, True)}, *wide)
     target = stack.enter_context(df.cluster.EmbeddedCluster(ps=1, workers=2)).scheduler_address
     running |= wide_running | {
         name: Running(df, listing, narrow[0], PS, WORKERS, target, shared=queue_name(name))
         for name, listing in CLUSTER.items()
     }
-    for pipeline in running.values():
+    on_workers = OnWorkers(target, narrow[0])
+    for pipeline in [*running.values(), on_workers]:
         stack.callback(pipeline.close)
-    return Here("dflow", samples(running), facts | wide_facts)
+    return Here("dflow", samples(running) | {TWO_WORKERS: on_workers.sample}, facts | wide_facts)
 
 
-def by_hand(files: Sequence[str], checked: str) -> Here:
-    batches = mixed(arrow_blocks(cycle(files)))
-    return Here(BY_HAND, {BEST: lambda: rate(batches)}, {BEST: lambda: numbers(mixed(arrow_blocks([checked])))})
+def by_hand(narrow: tuple[list[str], str], wide: tuple[list[str], str]) -> Here:
+    cases: dict[str, Sample] = {}
+    facts: dict[str, Fact] = {}
+    for name, (files, checked), columns in ((BEST, narrow, (COLUMNS, False)), (WIDE_BEST, wide, (WIDE, True))):
+        batches = mixed(arrow_blocks(cycle(files), *columns))
+        cases[name] = partial(rate, batches)
+        facts[name] = partial(one_pass, checked, *columns)
+    return Here(BY_HAND, cases | {TWO_WORKERS: cases[BEST]}, facts)
+
+
+def one_pass(file: str, columns: int, label: bool) -> list[float]:
+    return numbers(mixed(arrow_blocks([file], columns, label)))
 
 
 def main() -> None:
@@ -135,7 +184,7 @@ def main() -> None:
             Peer("tf.data", "tensorflow", "tfdata_csv_pipeline.py", *arguments),
             Peer("Ray Data", "ray", "ray_csv_pipeline.py", *arguments),
             Peer("torch", "torch", "torch_csv_pipeline.py", *arguments),
-            by_hand(*narrow),
+            by_hand(narrow, wide),
         ]
         print(report(__doc__, RECORDS, competitors, TARGETS, rounds))
 

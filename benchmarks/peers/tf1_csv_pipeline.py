@@ -10,7 +10,16 @@ from typing import Any
 
 from competitors import serve
 from programs import PS, WORKERS
-from programs.csv import BEST, CLUSTER, LISTINGS, READ_UP_TO, WIDE_LISTINGS, queue_name
+from programs.csv import (
+    BEST,
+    CLUSTER,
+    LISTINGS,
+    READ_UP_TO,
+    WIDE_BEST,
+    WIDE_LISTINGS,
+    WIDE_READ_UP_TO,
+    queue_name,
+)
 from programs.listing import Running, measured, samples
 from tf1_cluster import Cluster
 
@@ -34,7 +43,7 @@ def main() -> None:
     half = (len(sys.argv) - 1) // 2
     (wide_checked, *wide), (checked, *files) = sys.argv[1 : 1 + half], sys.argv[1 + half :]
     running, facts = measured(tf, LISTINGS | {BEST: READ_UP_TO}, files, checked)
-    wide_running, wide_facts = measured(tf, WIDE_LISTINGS, wide, wide_checked)
+    wide_running, wide_facts = measured(tf, WIDE_LISTINGS | {WIDE_BEST: WIDE_READ_UP_TO}, wide, wide_checked)
     cluster = Cluster()
     for name, listing in CLUSTER.items():
         cluster.call([(worker, "tf1_csv_pipeline.start_loop", [files, name]) for worker in range(len(WORKERS))])

@@ -29,9 +29,12 @@ ONE_LOOP, FIVE_LOOPS = "5 columns, one record a step, one loop", "5 columns, one
 WIDE_ONE_LOOP = "28 columns and a label, one record a step, one loop"
 WIDE_FIVE_LOOPS = "28 columns and a label, one record a step, five loops"
 BEST = "5 columns, the best that a user can write"
+WIDE_BEST = "28 columns and a label, the best that a user can write"
+TWO_WORKERS = "5 columns, the best on two workers"
 LISTINGS = {ONE_LOOP: csv(), FIVE_LOOPS: csv(loops=5)}
 WIDE_LISTINGS = {WIDE_ONE_LOOP: csv(WIDE, True), WIDE_FIVE_LOOPS: csv(WIDE, True, loops=5)}
 READ_UP_TO = csv(step=MANY, loops=2, capacity=2 * SHUFFLED, reserve=SHUFFLED)
+WIDE_READ_UP_TO = csv(WIDE, True, step=MANY, loops=2, capacity=2 * SHUFFLED, reserve=SHUFFLED)
 CLUSTER = {
     "1 ps + 2 workers, one record a step, one loop each": csv(),
     "1 ps + 2 workers, 128 records a step, one loop each": csv(step=128),
