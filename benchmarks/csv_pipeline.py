@@ -8,8 +8,8 @@ runs it as its users did, a process with a session of its own on each worker; df
 the workers.
 The best that a user can write, with 4,096 records to mix: dflow's `CSVReader.read_block`, 4,096 rows a block;
 TensorFlow 1's `read_up_to`, in two loops; `tf.data`, which shuffles lines and parses batches; Ray Data's `read_csv`
-with a local shuffle buffer; a torch `DataLoader`, whose dataset reads parts of files with `np.loadtxt`.  These may use
-all cores.
+with a local shuffle buffer; a torch `DataLoader`, whose dataset reads parts of files with `np.loadtxt`.  These take 32
+batches at once, which the program cuts apart, and may use all cores.
 The best on two workers: each has a queue, the loop that fills it, and a loop (`Session.repeat`) that takes its batches.
 By hand, in one process and one thread: `pyarrow.csv`, a block at a time, into a NumPy shuffle buffer.
 """
@@ -30,7 +30,9 @@ from competitors import Competitor, Fact, Here, Peer
 from measure import RECORDS, Sample, rounds_asked, seconds_once, size
 from programs import PS, WORKERS
 from programs.csv import (
+    AT_ONCE,
     BEST,
+    BEST_QUEUE,
     CLUSTER,
     COLUMNS,
     FIVE_LOOPS,
@@ -87,7 +89,7 @@ def dflow_best(columns: int = COLUMNS, label: bool = False) -> Listing:
         return [tf.stack([block[name] for name in floats], axis=-1), *[block[name] for name in labels]]
 
     shapes, dtypes = [(columns,), ()][: 1 + label], ["float32", "int32"][: 1 + label]
-    return Listing(read, shapes, dtypes, many=True, capacity=2 * SHUFFLED, reserve=SHUFFLED)
+    return Listing(read, shapes, dtypes, many=True, **BEST_QUEUE)
 
 
 class OnWorkers:
@@ -100,12 +102,12 @@ class OnWorkers:
             self._coord = df.train.Coordinator()
             self._sess = df.Session(target, graph=graph)
             self._threads = df.train.start_queue_runners(self._sess, self._coord)
-        self._take(size(1000, 5))
+        self._take(size(30, 2))
 
     def sample(self) -> float:
         """Records a second, of some seconds: so what had gathered in the queues does not matter."""
-        steps = size(8000, 5)
-        return len(WORKERS) * steps * BATCH / seconds_once(lambda: self._take(steps))
+        steps = size(250, 2)
+        return len(WORKERS) * steps * AT_ONCE * BATCH / seconds_once(lambda: self._take(steps))
 
     def _take(self, steps: int) -> None:
         for loop in [self._sess.repeat(batch, steps, every=steps) for batch in self._batches]:

@@ -2,8 +2,9 @@
 
 The pipeline of `csv_pipeline.py`, with `TFRecordReader` and `parse_single_example` of 28 floats and a label.
 The best that a user can write, with 4,096 records to mix: `read_up_to` and `parse_example` with dflow and TensorFlow 1;
-`tf.data`, which shuffles records and parses batches; the package `tfrecord` with a torch `DataLoader`. Records of
-100 KB hold 25,000 floats and a label; they go in batches of 32, with 64 to mix. These may use all cores.
+`tf.data`, which shuffles records and parses batches; the package `tfrecord` with a torch `DataLoader`. These take 32
+batches at once, which the program cuts apart. Records of 100 KB hold 25,000 floats and a label; they go in batches of
+32, one at once, with 64 to mix. All of these may use all cores.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ import ray
 import ray.data
 from competitors import serve
 from measure import size
-from programs.csv import BEST, COLUMNS, SHUFFLED
-from programs.listing import BATCH, numbers
+from programs.csv import AT_ONCE, BEST, COLUMNS, SHUFFLED
+from programs.listing import BATCH, apart, numbers
 
 checked, *files = sys.argv[1:]
 NAMES = [f"f{i}" for i in range(COLUMNS)]
@@ -29,10 +29,13 @@ def batches(paths: list[str]) -> Iterator[tuple[Any]]:
         read_options=pyarrow.csv.ReadOptions(column_names=NAMES),
         convert_options=pyarrow.csv.ConvertOptions(column_types={name: pyarrow.float32() for name in NAMES}),
     )
-    for batch in data.iter_batches(
-        batch_size=BATCH, batch_format="numpy", local_shuffle_buffer_size=SHUFFLED, prefetch_batches=2
+    for values in data.iter_batches(
+        batch_size=BATCH * AT_ONCE,
+        batch_format="numpy",
+        local_shuffle_buffer_size=SHUFFLED,
+        prefetch_batches=2,
     ):
-        yield (np.stack([batch[name] for name in NAMES], axis=-1),)
+        yield from apart([(np.stack([values[name] for name in NAMES], axis=-1),)])
 
 
 def sample() -> float:

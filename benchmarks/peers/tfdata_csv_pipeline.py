@@ -5,8 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 from competitors import serve
-from programs.csv import BEST, COLUMNS, SHUFFLED
-from programs.listing import BATCH, numbers, rate
+from programs.csv import AT_ONCE, BEST, COLUMNS, SHUFFLED
+from programs.listing import BATCH, apart, numbers, rate
 
 checked, *files = sys.argv[1:]
 
@@ -16,9 +16,9 @@ def parse(lines: Any) -> Any:
 
 
 def batches(paths: list[str], passes: int) -> Any:
-    lines = tf.data.TextLineDataset(paths).repeat(passes).shuffle(SHUFFLED).batch(BATCH)
+    lines = tf.data.TextLineDataset(paths).repeat(passes).shuffle(SHUFFLED).batch(BATCH * AT_ONCE)
     parsed = lines.map(parse, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-    return ((batch,) for batch in parsed.as_numpy_iterator())
+    return apart((values,) for values in parsed.as_numpy_iterator())
 
 
 endless = batches(files, -1)

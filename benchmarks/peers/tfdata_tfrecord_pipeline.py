@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 from competitors import Fact, serve
 from measure import Sample
-from programs.listing import numbers, rate
+from programs.listing import apart, numbers, rate
 from programs.tfrecord import BESTS
 
 half = len(sys.argv) // 2
@@ -15,16 +15,16 @@ cases: dict[str, Sample] = {}
 facts: dict[str, Fact] = {}
 
 
-def batches(paths: list[str], passes: int, floats: int, batch: int, shuffled: int) -> Any:
+def batches(paths: list[str], passes: int, floats: int, batch: int, at_once: int, shuffled: int) -> Any:
     features = {"x": tf.io.FixedLenFeature([floats], tf.float32), "label": tf.io.FixedLenFeature([], tf.int64)}
 
     def parse(records: Any) -> Any:
         found = tf.io.parse_example(records, features)
         return found["x"], found["label"]
 
-    records = tf.data.TFRecordDataset(paths).repeat(passes).shuffle(shuffled).batch(batch)
+    records = tf.data.TFRecordDataset(paths).repeat(passes).shuffle(shuffled).batch(batch * at_once)
     parsed = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-    return parsed.as_numpy_iterator()
+    return apart(parsed.as_numpy_iterator(), batch)
 
 
 def one_pass(path: str, *sizes: int) -> list[float]:

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from competitors import serve
 from programs.csv import BEST, SHUFFLED
-from programs.listing import BATCH, numbers, rate
+from programs.listing import apart, numbers, rate
 from torch.utils.data import DataLoader, IterableDataset
 
 checked, *files = sys.argv[1:]
 
 
 class Shuffled(IterableDataset[Any]):
-    """Batches, each a random part of some thousand records that are read at once."""
+    """Some thousand records that are read at once, mixed: batches that are to be cut apart."""
 
     def __init__(self, paths: list[str], passes: int | None) -> None:
         self._paths, self._passes = paths, passes
@@ -27,14 +27,13 @@ class Shuffled(IterableDataset[Any]):
             with open(path) as lines:
                 while part := list(islice(lines, SHUFFLED)):
                     values = np.loadtxt(part, np.float32, delimiter=",", ndmin=2)
-                    records = torch.from_numpy(values)[torch.randperm(len(values))]
-                    yield from records.split(BATCH)
+                    yield torch.from_numpy(values)[torch.randperm(len(values))]
 
 
 def batches(paths: list[str], passes: int | None) -> Any:
-    """One worker process reads; it is ahead by two batches."""
+    """One worker process reads; it is ahead by two parts."""
     loader = DataLoader(Shuffled(paths, passes), batch_size=None, num_workers=1)
-    return ((batch.numpy(),) for batch in loader)
+    return apart((part.numpy(),) for part in loader)
 
 
 endless = batches(files, None)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from competitors import Fact, serve
 from measure import Sample
-from programs.listing import numbers, rate
+from programs.listing import apart, numbers, rate
 from programs.tfrecord import BESTS
 from tfrecord.torch.dataset import TFRecordDataset
 from torch.utils.data import ChainDataset, DataLoader
@@ -19,16 +19,16 @@ cases: dict[str, Sample] = {}
 facts: dict[str, Fact] = {}
 
 
-def batches(paths: list[str], batch: int, shuffled: int) -> Any:
-    """One pass; a worker process reads, parses and shuffles, and is ahead by two batches."""
+def batches(paths: list[str], batch: int, at_once: int, shuffled: int) -> Any:
+    """One pass; a worker process reads, parses and shuffles, and is ahead by two times what is taken at once."""
     description = {"x": "float", "label": "int"}
     data: Any = ChainDataset([TFRecordDataset(path, None, description, shuffle_queue_size=shuffled) for path in paths])
-    for found in DataLoader(data, batch_size=batch, num_workers=1):
-        yield found["x"].numpy(), found["label"].numpy()
+    loader = DataLoader(data, batch_size=batch * at_once, num_workers=1)
+    return apart(((found["x"].numpy(), found["label"].numpy()) for found in loader), batch)
 
 
-def endless(files: list[str], batch: int, shuffled: int) -> Any:
-    return chain.from_iterable(batches(files * 20, batch, shuffled) for _ in repeat(None))
+def endless(files: list[str], *sizes: int) -> Any:
+    return chain.from_iterable(batches(files * 20, *sizes) for _ in repeat(None))
 
 
 def one_pass(path: str, *sizes: int) -> list[float]:
@@ -36,7 +36,7 @@ def one_pass(path: str, *sizes: int) -> list[float]:
 
 
 for case, (checked, *files) in zip(BESTS, (sys.argv[1 : 1 + half], sys.argv[1 + half :]), strict=True):
-    _, batch, shuffled = BESTS[case]
-    cases[case] = partial(rate, endless(files, batch, shuffled), batch)
-    facts[case] = partial(one_pass, checked, batch, shuffled)
+    _, *sizes = BESTS[case]
+    cases[case] = partial(rate, endless(files, *sizes), sizes[0])
+    facts[case] = partial(one_pass, checked, *sizes)
 serve(f"torch {torch.__version__}, tfrecord {version('tfrecord')}", cases, facts)

@@ -8,6 +8,8 @@ from programs.listing import Listing
 
 COLUMNS, WIDE, MANY = 5, 28, 1024
 SHUFFLED = 4096  # records that the best pipelines mix
+AT_ONCE = 32  # batches that they take at once
+BEST_QUEUE = {"capacity": 4 * SHUFFLED, "reserve": SHUFFLED, "at_once": AT_ONCE}
 
 
 def _read_csv(columns: int, label: bool, step: int) -> Any:
@@ -33,8 +35,8 @@ WIDE_BEST = "28 columns and a label, the best that a user can write"
 TWO_WORKERS = "5 columns, the best on two workers"
 LISTINGS = {ONE_LOOP: csv(), FIVE_LOOPS: csv(loops=5)}
 WIDE_LISTINGS = {WIDE_ONE_LOOP: csv(WIDE, True), WIDE_FIVE_LOOPS: csv(WIDE, True, loops=5)}
-READ_UP_TO = csv(step=MANY, loops=2, capacity=2 * SHUFFLED, reserve=SHUFFLED)
-WIDE_READ_UP_TO = csv(WIDE, True, step=MANY, loops=2, capacity=2 * SHUFFLED, reserve=SHUFFLED)
+READ_UP_TO = csv(step=MANY, loops=2, **BEST_QUEUE)
+WIDE_READ_UP_TO = csv(WIDE, True, step=MANY, loops=2, **BEST_QUEUE)
 CLUSTER = {
     "1 ps + 2 workers, one record a step, one loop each": csv(),
     "1 ps + 2 workers, 128 records a step, one loop each": csv(step=128),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,13 +27,14 @@ class Listing:
     many: bool = False
     loops: int = 1
     batch: int = BATCH
+    at_once: int = 1  # so many batches leave the queue together, and are cut apart by the program
     capacity: int = CAPACITY
     reserve: int = RESERVE
 
     def build(
         self, tf: Any, files: Sequence[str], home: str, loops: Sequence[str], shared: str = "", epochs: int = 0
     ) -> tuple[Any, Any]:
-        """A queue at home, filled by a loop on each device; gives a batch out of it, and its size.
+        """A queue at home, filled by a loop on each device; gives what leaves it at once, and its size.
 
         epochs: passes over the files, 0 for no end.  The file names are beside their reader: TensorFlow 1 places
         no reader on another device than its queue.
@@ -50,7 +51,7 @@ class Listing:
             enqueues.append(queue.enqueue_many(record) if self.many else queue.enqueue(record))
         if enqueues:
             tf.train.add_queue_runner(tf.train.QueueRunner(queue, enqueues))
-        batch = queue.dequeue_many(self.batch)
+        batch = queue.dequeue_many(self.batch * self.at_once)
         return batch if isinstance(batch, (list, tuple)) else [batch], queue.size()
 
 
@@ -69,13 +70,13 @@ class Running:
             self._coord = tf.train.Coordinator()
             self._sess = tf.Session(target, graph=graph)
             self._threads = tf.train.start_queue_runners(self._sess, self._coord)
-            self._take = self._sess.make_callable(batch)
+            self._take = partial(next, apart(forever(self._sess.make_callable(batch)), listing.batch))
 
     def sample(self) -> float:
         """Records a second, in a second, once what had gathered in the queue is gone."""
         batch = self._listing.batch
         self._wait_until_full()
-        for _ in range((self._listing.capacity - self._listing.reserve) // batch + 1):
+        for _ in range((self._listing.capacity - self._listing.reserve) // batch + self._listing.at_once):
             self._take()
         found = batch / seconds_a_call(self._take, seconds=1.0)
         self._wait_until_full()
@@ -97,6 +98,7 @@ class Running:
 def fact(tf: Any, listing: Listing, files: Sequence[str]) -> list[float]:
     """How many records come out of one pass of each loop over the files, and the sums of their components; a loop."""
     count, sums = 0, np.zeros(len(listing.shapes))
+    listing = replace(listing, at_once=1)
     graph = tf.Graph()
     with graph.as_default():
         batch, _ = listing.build(tf, files, CPU, [CPU] * listing.loops, epochs=1)
@@ -131,7 +133,19 @@ def samples(running: Mapping[str, Running]) -> dict[str, Sample]:
     return {name: one.sample for name, one in running.items()}
 
 
-# -- for those who have no such pipeline: batches one after the other
+# -- batches one after the other
+
+
+def forever(call: Callable[[], Any]) -> Iterator[Any]:
+    while True:
+        yield call()
+
+
+def apart(many: Iterable[Sequence[Any]], batch: int = BATCH) -> Iterator[tuple[Any, ...]]:
+    """The batches out of arrays that hold some of them."""
+    for arrays in many:
+        for start in range(0, len(arrays[0]), batch):
+            yield tuple(array[start : start + batch] for array in arrays)
 
 
 def numbers(batches: Any) -> list[float]:

@@ -9,6 +9,7 @@ from measure import size
 from programs.listing import BATCH, Listing
 
 FLOATS, MANY, SHUFFLED = 28, 1024, 4096
+AT_ONCE = 32  # batches that the best pipeline takes at once
 LARGE_FLOATS, LARGE_MANY, LARGE_BATCH, LARGE_SHUFFLED = size(25_000, 1_000), 16, 32, 64  # 100 KB a record
 
 
@@ -34,11 +35,11 @@ def tfrecord(floats: int = FLOATS, step: int = 1, loops: int = 1, **queue: int) 
 ONE_LOOP, FIVE_LOOPS = "28 floats and a label, one record a step, one loop", "the same in five loops"
 BEST, LARGE = "28 floats and a label, the best that a user can write", "records of 100 KB, the best"
 LISTINGS = {ONE_LOOP: tfrecord(), FIVE_LOOPS: tfrecord(loops=5)}
-READ_UP_TO = tfrecord(step=MANY, capacity=2 * SHUFFLED, reserve=SHUFFLED)
+READ_UP_TO = tfrecord(step=MANY, capacity=4 * SHUFFLED, reserve=SHUFFLED, at_once=AT_ONCE)
 LARGE_READ_UP_TO = tfrecord(
     LARGE_FLOATS, LARGE_MANY, batch=LARGE_BATCH, capacity=2 * LARGE_SHUFFLED, reserve=LARGE_SHUFFLED
 )
-BESTS = {  # case -> floats, records a batch, records mixed
-    BEST: (FLOATS, BATCH, SHUFFLED),
-    LARGE: (LARGE_FLOATS, LARGE_BATCH, LARGE_SHUFFLED),
+BESTS = {  # case -> floats, records a batch, batches at once, records mixed
+    BEST: (FLOATS, BATCH, AT_ONCE, SHUFFLED),
+    LARGE: (LARGE_FLOATS, LARGE_BATCH, 1, LARGE_SHUFFLED),
 }
