@@ -88,12 +88,6 @@ class Tensor:
         def __gt__(self, other: Any) -> Tensor: ...
         def __getitem__(self, key: Any) -> Tensor: ...
 
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
     def __bool__(self) -> bool:
         raise TypeError(
             f"{self.name} has no truth value while the graph is built. Use `if t is not None:` to test if it exists, "

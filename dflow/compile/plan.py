@@ -8,7 +8,7 @@ A plan is immutable: all that a run changes is in its step.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dflow.devices import matching
@@ -164,16 +164,17 @@ class Plan:
     addresses: dict[str, str]  # device -> where its host is
     batch: BatchBody | None = None  # how a loop runs it for many records at once
     one_by_one: str = ""  # why a loop that reads and enqueues does not
+    call: CallPlan = field(init=False)  # what the caller of a step must know
 
     @property
     def devices(self) -> list[str]:
         return list(self.parts)
 
-    def call(self) -> CallPlan:
-        """What the caller of a step must know."""
+    def __post_init__(self) -> None:
         feeds = {device: part.feeds for device, part in self.parts.items()}
         reports = sum(part.reports for part in self.parts.values())
-        return CallPlan(self.number, self.addresses, self.feeds, feeds, self.fetches, reports)
+        call = CallPlan(self.number, self.addresses, self.feeds, feeds, self.fetches, reports)
+        object.__setattr__(self, "call", call)
 
     @property
     def sinks(self) -> list[int]:

@@ -65,7 +65,7 @@ def enqueue_from(
     intake = build_intake(queue)
     plan = session.plans.take(intake.outcome, intake.feeds, NEVER)
     backend: Any = session.backend
-    push = Push(backend.session, intake.label, plan.call(), source.rows, components, queue.name, len(source.parts))
+    push = Push(backend.session, intake.label, plan.call, source.rows, components, queue.name, len(source.parts))
     feeder: Feeder
     if session.target:
         count = len(workers or {device.address for device in backend.devices().devices if not device.lost})

@@ -86,11 +86,12 @@ def _dequeue_batch_spec(n: TensorSpec, queue: QueueSpec, size: int | None) -> tu
 
 def _dequeue_batch(method: str) -> Callable[..., Withdraw]:
     def attempt(context: KernelContext, reply: Reply, n: Any, queue: QueueSpec, size: int | None) -> Withdraw:
-        if np.ndim(n) != 0:
+        if n.ndim:
             raise InvalidArgumentError(None, None, f"the number of elements is a scalar, got shape {np.shape(n)}")
-        if int(n) < 0:
-            raise InvalidArgumentError(None, None, f"{method} requested {int(n)} < 0 elements")
-        withdraw: Withdraw = context.machine(queue).attempt(reply, method, int(n))
+        number = int(n)
+        if number < 0:
+            raise InvalidArgumentError(None, None, f"{method} requested {number} < 0 elements")
+        withdraw: Withdraw = context.machine(queue).attempt(reply, method, number)
         return withdraw
 
     return attempt

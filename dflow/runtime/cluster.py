@@ -181,7 +181,7 @@ class ClusterBackend:
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         if plan.number in self._warm and settings.hot_runs():
-            return Step(self.process, self.session, plan.call(), self._numbers).run(feeds, deadline)
+            return Step(self.process, self.session, plan.call, self._numbers).run(feeds, deadline)
         self._actors.keep(plan)
         step = ColdStep(self.process, self.session, plan, self._numbers, self.client, self.watch)
         try:

@@ -84,7 +84,7 @@ class ColdStep(Step):
     def __init__(
         self, process: Process, session: str, plan: Plan, numbers: StepNumbers, client: Client, watch: Watch
     ) -> None:
-        super().__init__(process, session, plan.call(), numbers)
+        super().__init__(process, session, plan.call, numbers)
         self._plan = plan
         self._client = client
         self._watch = watch

@@ -84,7 +84,7 @@ class LocalBackend:
             host.forget_plan(self.session, plan.number)
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
-        return run_step(self.process, self.session, plan.call(), self._numbers, feeds, deadline)
+        return run_step(self.process, self.session, plan.call, self._numbers, feeds, deadline)
 
     def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
         run = LoopRun(self.process, loop.spec, report=loop.reported)

@@ -198,7 +198,7 @@ class BaseSession:
                 spec = LoopSpec(
                     session=self._backend.session,
                     name=f"{label}-{next(self._loop_numbers)}",
-                    call=plan.call(),
+                    call=plan.call,
                     home=home,
                     label=label,
                     steps=steps,

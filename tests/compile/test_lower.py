@@ -88,8 +88,8 @@ def test_a_feed_goes_to_each_device_that_needs_it_and_to_no_other() -> None:
         found.append(df.identity(found[0]))
     plan = compiled(found, [x])
     assert {device: len(part.feeds) for device, part in plan.parts.items()} == {cpu(0): 1, cpu(1): 1, cpu(2): 0}
-    assert plan.call().feeds_of[cpu(1)] == plan.feeds
-    assert plan.call().feeds_of[cpu(2)] == ()
+    assert plan.call.feeds_of[cpu(1)] == plan.feeds
+    assert plan.call.feeds_of[cpu(2)] == ()
 
 
 def test_a_feed_that_no_one_needs_goes_nowhere() -> None:
@@ -177,7 +177,7 @@ def test_a_part_whose_results_others_need_does_not_report_its_end() -> None:
         b = df.negative(a)
     plan = compiled(b)
     assert {device: part.reports for device, part in plan.parts.items()} == {cpu(0): False, cpu(1): True}
-    assert plan.call().reports == 1
+    assert plan.call.reports == 1
     assert run(b) == -1.0
 
 
@@ -186,7 +186,7 @@ def test_a_part_reports_its_end_if_one_of_its_segments_is_fetched_or_needed_by_n
         a = df.identity(df.constant(1.0))
     with df.device("/cpu:1"):
         b = df.negative(a)
-    assert compiled([a, b]).call().reports == 2
+    assert compiled([a, b]).call.reports == 2
     with df.device("/cpu:0"):
         c = df.negative(b)
     plan = compiled(c.op)
@@ -254,7 +254,7 @@ def three_devices() -> Plan:
 
 def test_a_plan_cannot_be_changed() -> None:
     plan = three_devices()
-    for item in (plan, plan.segments[0], plan.segments[0].instructions[0], plan.parts[cpu(0)], plan.call()):
+    for item in (plan, plan.segments[0], plan.segments[0].instructions[0], plan.parts[cpu(0)], plan.call):
         for name in item.__slots__:
             with pytest.raises(FrozenInstanceError):
                 setattr(item, name, None)
@@ -285,7 +285,7 @@ def test_each_device_has_its_segments_and_the_plans_number() -> None:
     assert [segment for part in plan.parts.values() for segment in part.segments] == list(plan.segments)
     assert plan.parts[cpu(0)].kinds == ["Neg"]
     assert plan.placement["Neg_1"] == cpu(1)
-    assert plan.call().addresses == {name: f"at {name}" for name in plan.devices}
+    assert plan.call.addresses == {name: f"at {name}" for name in plan.devices}
 
 
 # -- what is freed early

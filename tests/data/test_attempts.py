@@ -16,9 +16,7 @@ ROWS = [np.arange(5)]
 def push_into(queue: df.QueueBase, session: df.Session) -> Push:
     intake = build_intake(queue)
     plan = session.plans.take(intake.outcome, intake.feeds, NEVER)
-    return Push(
-        session.backend.session, intake.label, plan.call(), ArrayRows(), components_of(queue.spec), queue.name, 2
-    )
+    return Push(session.backend.session, intake.label, plan.call, ArrayRows(), components_of(queue.spec), queue.name, 2)
 
 
 def test_an_attempt_whose_success_was_not_heard_is_not_repeated() -> None:

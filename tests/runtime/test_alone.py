@@ -237,10 +237,10 @@ def test_an_unknown_plan_is_an_error() -> None:
         sess.run(x)
         backend: Any = sess.backend
         plan = sess.plans.take((x,), (), df.runtime.deadline.NEVER)
-        assert only_program(backend.process, backend.session, plan.call()) is not None
+        assert only_program(backend.process, backend.session, plan.call) is not None
         backend.forget(plan)
         with pytest.raises(df.errors.AbortedError):
-            only_program(backend.process, backend.session, plan.call())
+            only_program(backend.process, backend.session, plan.call)
 
 
 def test_a_loop_that_is_stopped_while_its_step_fails_ends_with_the_stop() -> None:
@@ -264,7 +264,7 @@ def test_a_loop_that_begins_when_its_session_has_just_been_closed_is_stopped() -
     with df.Session() as sess:
         plan = sess.plans.take((df.no_op(),), (), df.runtime.deadline.NEVER)
         backend: Any = sess.backend
-        spec = LoopSpec(backend.session, "late", plan.call(), next(iter(backend.process.hosts)), "late", None, 0)
+        spec = LoopSpec(backend.session, "late", plan.call, next(iter(backend.process.hosts)), "late", None, 0)
         run = LoopRun(backend.process, spec, report=lambda iteration, values: None)
     run.stop(df.errors.CancelledError(None, None, "closed"))
     assert run.run() == (0, None)
