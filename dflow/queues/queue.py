@@ -271,7 +271,7 @@ class Queue:
                 room = self._room()
                 if room <= 0:
                     return
-                share = share or -(-room // len(self._puts))
+                share = share or self._share(room)
                 self._put_rows(head, min(share, room))
                 if head.done < head.count:
                     replies.append(Reply(head.ticket, goes_on=True))
@@ -296,6 +296,17 @@ class Queue:
         put.done += fits
         self._enqueued += fits
         return put.done == put.count
+
+    def _share(self, room: int) -> int:
+        """What an offer may take of the room in its turn: as much as each that waits, so that what they bring mixes.
+
+        A queue that keeps a reserve mixes by itself.  There a turn is a quarter of that, or more: five loops that feed
+        a queue would else put five small parts into the room of each batch, which takes longer than to draw it.
+        """
+        sharers = len(self._puts)
+        if self._reserve:
+            sharers = min(sharers, max(1, 4 * room // self._reserve))
+        return -(-room // sharers)
 
     def _put_rows(self, offer: Offer, most: int) -> None:
         stop = min(offer.count, offer.done + most)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError
 from dflow.queues import Queue, Reply
 from dflow.queues.attempts import Offer
-from tests.queues.helpers import DONE, ended, fifo, new_queue, one
+from tests.queues.helpers import DONE, ended, fifo, new_queue, one, shuffle
 from tests.queues.kinds import KINDS
 
 
@@ -130,3 +130,16 @@ def test_an_offer_is_what_a_loop_of_enqueues_is(kind: str, capacity: int, count:
         single = ended(loop.after(looped.dequeue(ticket) if n == 1 else looped.dequeue_up_to(ticket, n)))
         assert many == single
         assert offered.size == looped.size
+
+
+def test_a_turn_in_a_queue_that_mixes_is_a_quarter_of_what_stays_there_or_more() -> None:
+    queue = shuffle(100, min_after_dequeue=40)
+    queue.enqueue_many(0, one([-1] * 100))
+    offers = [offer(*range(100 * i, 100 * i + 50)) for i in range(1, 4)]
+    for ticket, offered in enumerate(offers, 1):
+        queue.offer(ticket, offered)
+    counts = []
+    for ticket, n in ((4, 8), (5, 8), (6, 20)):
+        queue.dequeue_many(ticket, n)
+        counts.append([offered.done for offered in offers])
+    assert counts == [[8, 0, 0], [8, 8, 0], [18, 8, 10]]
