@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dflow.readers.tfrecord_framing import BadRecord, _heads, end_of, framed, masked_crc, payload_at, search
+from dflow.readers import tfrecord_framing
+from dflow.readers.tfrecord_framing import (
+    BadRecord,
+    _heads,
+    end_of,
+    framed,
+    framed_records,
+    masked_crc,
+    num_whole,
+    payload_at,
+    search,
+)
 from dflow.readers.window import Window
 
 PAYLOADS = st.lists(st.binary(max_size=40))
@@ -115,3 +126,49 @@ def test_a_broken_payload_is_passed_over_by_its_length_even_if_it_holds_records(
 def test_no_head_in_nothing() -> None:
     assert _heads(b"short").dtype == np.int64
     assert _heads(bytes(1000)).tolist() == []
+
+
+def whole_one_by_one(data: bytes) -> list[bytes]:
+    """The payloads of the whole records that some bytes begin with."""
+    window, found, at = Window(io.BytesIO(data)), [], 0
+    while True:
+        try:
+            payload = payload_at(window, at)
+        except BadRecord:
+            return found
+        if payload is None:
+            return found
+        found.append(payload)
+        at += len(payload) + 16
+
+
+RUNS = st.lists(st.tuples(st.integers(0, 70), st.integers(1, 20)), min_size=1, max_size=3)
+
+
+@given(RUNS, st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 7)), max_size=2), st.integers(0, 20))
+def test_many_records_at_once_are_those_that_are_whole_one_by_one(
+    runs: list[tuple[int, int]], flips: list[tuple[int, int]], cut: int
+) -> None:
+    """Runs of records of one length, with flipped bits and a cut end."""
+    random = Random(str((runs, flips)))
+    data = bytearray(b"".join(framed(random.randbytes(length)) for length, count in runs for _ in range(count)))
+    for place, bit in flips:
+        data[place % len(data)] ^= 1 << bit
+    text = bytes(data[: len(data) - cut])
+    starts, ends, _ = framed_records(text)
+    n = num_whole(text, starts, ends)
+    assert [text[a:b] for a, b in zip(starts[:n], ends[:n], strict=True)] == whole_one_by_one(text)
+
+
+def test_the_checksums_of_records_of_one_length_are_checked_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"".join(framed(bytes([i]) * 50) for i in range(200))
+    starts, ends, _ = framed_records(data)
+    calls: list[bytes] = []
+
+    def value(part: bytes) -> int:
+        calls.append(part)
+        return crc32c(part)
+
+    monkeypatch.setattr(tfrecord_framing.google_crc32c, "value", value)
+    assert num_whole(data, starts, ends) == 200
+    assert len(calls) == 1  # of as many zeros
