@@ -7,8 +7,13 @@ os.environ["DFLOW_CHECK"] = "1"
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import dflow as df
+
+# A busy machine may take long over any example.
+settings.register_profile("dflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dflow")
 
 
 @pytest.fixture(autouse=True)

@@ -183,7 +183,7 @@ def zeros() -> list[Array]:
     return [np.zeros(3, np.int32), np.zeros(3, np.int32)]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(recipes())
 def test_a_session_computes_what_numpy_computes(recipe: Recipe) -> None:
     with df.Graph().as_default():
@@ -200,7 +200,7 @@ def test_a_session_computes_what_numpy_computes(recipe: Recipe) -> None:
                     np.testing.assert_array_equal(mine, right)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(recipes(), st.integers(0, 99))
 def test_devices_compute_what_numpy_computes_in_whatever_order_they_run(recipe: Recipe, seed: int) -> None:
     with df.Graph().as_default():

@@ -108,7 +108,7 @@ def values(found: Outcome) -> list[Any]:
     return [np.asarray(value).tolist() for _, value in sorted(found.values.items())]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(recipes())
 def test_by_segment_and_operation_by_operation_a_run_ends_alike(recipe: Recipe) -> None:
     with df.Graph().as_default() as graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError
@@ -116,7 +116,6 @@ TAKES = st.lists(st.integers(1, 4), max_size=9)
 
 
 @given(st.sampled_from(["FIFOQueue", "PriorityQueue"]), st.integers(1, 5), st.integers(0, 12), TAKES)
-@settings(deadline=None)
 def test_an_offer_is_what_a_loop_of_enqueues_is(kind: str, capacity: int, count: int, takes: list[int]) -> None:
     offered, looped = (new_queue(kind, capacity, **KINDS[kind].arguments) for _ in range(2))
     values = list(range(1, count + 1))

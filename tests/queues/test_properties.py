@@ -141,7 +141,7 @@ CALLS = st.tuples(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     st.sampled_from(sorted(KINDS)),
     st.integers(-1, 6),
@@ -171,7 +171,7 @@ def test_a_queue_does_what_the_model_does_and_loses_and_repeats_nothing(
     assert not pair.inside.total()  # all came out
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 5), st.integers(0, 4), st.lists(CALLS, max_size=40))
 def test_stored_and_lent_elements_never_need_more_room_than_there_is(
     capacity: int, reserve: int, calls: list[tuple[str, int, bool]]

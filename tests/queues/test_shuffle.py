@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dflow.errors import InvalidArgumentError, OutOfRangeError
@@ -124,7 +124,6 @@ def test_an_element_is_drawn_by_trying_rows_until_one_is_taken() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 200)), max_size=30))
-@settings(deadline=None)
 def test_what_is_put_is_taken_once_however_many_come_and_go(steps: list[tuple[bool, int]]) -> None:
     """Rows are used again, added and closed up on the way."""
     bag = BagStore([np.dtype(np.int32), np.dtype(object), np.dtype(np.float32)], [(), (), (2,)], -1, SEED)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dflow.errors import OpError
@@ -99,7 +99,6 @@ def test_many_are_read_as_each_is(
 
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if hasattr(FORMATS[kind][0](), "at_hand")])
 @given(limits=LIMITS)
-@settings(deadline=None)
 def test_what_is_at_hand_comes_next(kind: str, tmp_path_factory: pytest.TempPathFactory, limits: list[Any]) -> None:
     make, content = FORMATS[kind]
     path = tmp_path_factory.getbasetemp() / "at-hand"

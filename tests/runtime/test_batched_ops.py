@@ -211,7 +211,7 @@ QUEUES = {"fifo": make_queue, "shuffled": shuffled, "padding": padding, "by prio
 
 @pytest.mark.parametrize("reader", SOURCES)
 @given(st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_random_bodies_of_random_files_are_the_same(
     reader: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
