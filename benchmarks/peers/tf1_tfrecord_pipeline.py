@@ -8,11 +8,11 @@ import sys
 import tensorflow.compat.v1 as tf
 from competitors import serve
 from programs.listing import measured, samples
-from programs.tfrecord import BEST, LARGE, LARGE_READ_UP_TO, LISTINGS, READ_UP_TO
+from programs.tfrecord import BEST, LARGE, LARGE_READ_UP_TO, LISTINGS, best
 
 tf.disable_v2_behavior()
 half = len(sys.argv) // 2
 (checked, *files), (large_checked, *large) = sys.argv[1 : 1 + half], sys.argv[1 + half :]
-running, facts = measured(tf, LISTINGS | {BEST: READ_UP_TO}, files, checked)
+running, facts = measured(tf, LISTINGS | {BEST: best()}, files, checked)
 large_running, large_facts = measured(tf, {LARGE: LARGE_READ_UP_TO}, large, large_checked)
 serve(f"TensorFlow {tf.__version__}", samples(running | large_running), facts | large_facts)
