@@ -124,11 +124,12 @@ class ClusterFeeder:
 def failure(push: Push, number: int, error: BaseException) -> OpError:
     """What a partition's own failure, or Dask's, is for the user."""
     from distributed import KilledWorker
+    from distributed.comm import CommClosedError
 
     if isinstance(error, KilledWorker):
         fact = f"workers were lost again and again while they computed it: {error}"
         found: OpError = UnavailableError(None, None, fact)
-    elif isinstance(error, FutureCancelled):
+    elif isinstance(error, (FutureCancelled, CommClosedError)):  # the scheduler, or the only worker with it, was lost
         found = UnavailableError(None, None, f"Dask gave it up: {error}")
     else:
         found = as_op_error(error)

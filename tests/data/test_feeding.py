@@ -1,6 +1,8 @@
 """Feeding queues from Dask collections in a local session: what collections become, what is refused, how it ends."""
 
-from typing import Any
+from concurrent.futures import CancelledError as FutureCancelled
+from types import SimpleNamespace
+from typing import Any, cast
 
 import dask
 import dask.array as da
@@ -9,9 +11,12 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+from distributed.comm import CommClosedError
 
 import dflow as df
-from dflow.data.push import batches_of
+from dflow.data.feeders import failure
+from dflow.data.push import Push, batches_of
+from dflow.errors import UnavailableError
 from tests.cluster.helpers import PATIENCE, eventually
 
 
@@ -208,6 +213,13 @@ def test_a_partition_that_fails_reaches_the_coordinator_with_its_own_exception()
 def full(session: df.Session) -> None:
     """Return when a push waits for room."""
     eventually(lambda: session.queue_rows()[0]["waiting_enqueues"])
+
+
+@pytest.mark.parametrize("error", [FutureCancelled("fed-3-0"), CommClosedError("Stream is closed")])
+def test_a_partition_that_dask_lost_sight_of_is_unavailable(error: BaseException) -> None:
+    found = failure(cast(Push, SimpleNamespace(name_of="partition {}".format)), 3, error)
+    assert isinstance(found, UnavailableError)
+    assert str(found).startswith("partition 3 could not be computed")
 
 
 def test_it_closes_the_queue_unless_told_not_to() -> None:
