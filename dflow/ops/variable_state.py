@@ -43,6 +43,22 @@ class VariableState:
         """Bytes of the value; 0 if there is none."""
         return 0 if self._value is None else int(getattr(self._value, "nbytes", 0))
 
+    def meant_by(self, spec: VariableSpec) -> VariableState:
+        """This state, if it is the variable that a graph means; InvalidArgumentError if another one has its name."""
+        with self.lock:
+            if self._value is None:
+                self.spec = spec
+        mine = self.spec
+        if spec.dtype != mine.dtype or not spec.shape.is_compatible_with(mine.shape):
+            raise InvalidArgumentError(
+                None,
+                None,
+                f"variable {spec.name!r} is {mine.dtype.name}, of shape {mine.shape}, here it is {spec.dtype.name}, of "
+                f"shape {spec.shape}; dtypes and shapes must match: if it is another program's, take another name or "
+                "df.container, or drop it with df.Session.reset",
+            )
+        return self
+
     def read(self) -> Any:
         """The value, which no one may change; FailedPreconditionError if there is none."""
         value = self._value
@@ -84,7 +100,7 @@ def state_of(context: KernelContext, variable: VariableSpec) -> VariableState:
 
     def find() -> VariableState:
         found: VariableState = context.resource(variable.key(context.session), lambda: VariableState(variable))
-        return found
+        return found.meant_by(variable)
 
     found: VariableState = context.remembered(variable, find)
     return found

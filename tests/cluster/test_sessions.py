@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -207,3 +208,29 @@ def test_a_program_ends_that_never_closes_its_session(end: str, code: int, clust
     done = subprocess.run(command, env=child_environment(), capture_output=True, text=True, timeout=20)
     assert (done.stdout, done.returncode) == ("2.0 2.0\n", code)
     assert [line for line in done.stderr.splitlines() if line[0] != " "] == TRACEBACK[: 2 * (code == 1)]
+
+
+@pytest.mark.parametrize(("theirs", "said"), [(2, r"int32, of shape \(\)"), ([1.0, 2.0], r"float32, of shape \(2,\)")])
+def test_a_variable_of_another_program_under_the_same_name_is_told_apart(
+    theirs: Any, said: str, cluster: EmbeddedCluster
+) -> None:
+    """It would give values of another dtype, or never take an initial value; who only looked at it makes no claim."""
+    target = cluster.scheduler_address
+
+    def variable(value: Any) -> tuple[df.Graph, df.Variable]:
+        with df.Graph().as_default() as graph, df.container("told apart"):
+            return graph, df.Variable(value, name="v")
+
+    (graph, mine), (other_graph, other) = variable(1.0), variable(theirs)
+    with df.Session(target, graph) as sess, df.Session(target, other_graph) as second:
+        assert not second.run(df.is_variable_initialized(other))
+        sess.run(mine.initializer)
+        expected = rf"variable 'v' is float32, of shape \(\), here it is {said}.* df\.container"
+        for fetch in (other, other.initializer):
+            with pytest.raises(df.errors.InvalidArgumentError, match=expected):
+                second.run(fetch)
+        assert sess.run(mine) == 1.0
+    df.Session.reset(target, ["told apart"])
+    with df.Session(target, other_graph) as second:
+        second.run(other.initializer)
+    df.Session.reset(target, ["told apart"])
