@@ -437,7 +437,9 @@ def _as_op_error(error: Exception, path: str) -> OpError:
     if not isinstance(error, OSError):
         found: OpError = UnknownError(None, None, f"{path}; {type(error).__name__}: {error}")
     else:
-        found = _class_of(error)(None, None, f"{path}; {error.strerror or error}")
+        relative = isinstance(error, FileNotFoundError) and not os.path.isabs(path) and "://" not in path
+        where = f" in the folder {os.getcwd()}" if relative else ""  # a worker's, where the user may not have looked
+        found = _class_of(error)(None, None, f"{path}; {error.strerror or error}{where}")
     found.__cause__ = error
     return found
 

@@ -290,6 +290,18 @@ def test_a_file_that_cannot_be_opened_fails_the_read_and_names_the_file(
     assert failed.__cause__ is raised
 
 
+def test_a_relative_name_that_is_missing_says_in_which_folder_it_was_looked_for() -> None:
+    """It is the folder of a worker, where the user may not have looked."""
+    for name, said in {
+        "sub/missing": f" in the folder {os.getcwd()}",
+        "/missing": "",
+        "s3://bucket/missing": "",
+    }.items():
+        reader = reader_of()
+        reader.read(1)
+        assert error(reader.file(name.encode())).message == f"{name}; No such file or directory{said}"
+
+
 def test_after_a_file_that_cannot_be_opened_the_next_read_goes_on_with_the_next_file() -> None:
     """D16.11"""
     reader = reader_of(b=[b"y"])
