@@ -109,7 +109,10 @@ def define(
     blocks: bool = False,
     host_only: bool = False,
 ) -> OpDef:
-    """Add a kind of operation to the table; see the module's docstring for the rules.
+    """Add a kind of operation to the table; `help("dflow.registry")` has the rules, docs/operations.md an example.
+
+    spec(*input specs, **attrs) -> output specs; kernel(*input arrays, **attrs) -> output arrays;
+    gradient(op, *output gradients) -> one tensor or None for each input; `df.add_op(kind, *inputs, **attrs)` uses it.
 
     A kind that is there already is replaced only by the same module (a script that runs again in a notebook);
     from another module it is a KeyError.

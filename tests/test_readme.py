@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize(("page", "script"), [("README.md", "points.py"), ("docs/data.md", "rows.py")])
+@pytest.mark.parametrize(
+    ("page", "script"), [("README.md", "points.py"), ("docs/data.md", "rows.py"), ("docs/operations.md", "own.py")]
+)
 def test_the_program_of_a_page_prints_what_the_page_says(page: str, script: str, tmp_path: Path) -> None:
     found = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert found is not None
