@@ -6,7 +6,10 @@ A user builds a graph of operations, pins parts of it to devices, and runs it in
 workers of a Dask cluster.  Names, argument order and behaviour are those of TensorFlow 1's Python API.
 """
 
+import sys as _sys
+
 from dflow import cluster, data, errors, nn, python_io, train
+from dflow.absent import refer_to_the_page as _refer_to_the_page
 from dflow.blocks import (
     add_to_collection,
     colocate_with,
@@ -395,3 +398,5 @@ __all__ = [
     "zeros_initializer",
     "zeros_like",
 ]
+
+_refer_to_the_page(_sys.modules[__name__], nn, train)

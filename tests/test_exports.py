@@ -2,6 +2,8 @@
 
 from types import ModuleType
 
+import pytest
+
 import dflow
 
 
@@ -17,3 +19,10 @@ def test_no_public_name_is_missing_from_the_list() -> None:
     """A submodule becomes an attribute of dflow when anyone imports it, so a module may be in the list or not."""
     there = {name for name, it in vars(dflow).items() if not name.startswith("_") and not isinstance(it, ModuleType)}
     assert sorted(there - set(dflow.__all__)) == []
+
+
+@pytest.mark.parametrize(("module", "name"), [(dflow, "while_loop"), (dflow.train, "Saver"), (dflow.nn, "conv2d")])
+def test_a_name_that_dflow_lacks_refers_to_the_page_of_names(module: ModuleType, name: str) -> None:
+    with pytest.raises(AttributeError, match=f"'{module.__name__}' has no attribute '{name}'; docs/tensorflow1.md"):
+        getattr(module, name)
+    assert not hasattr(module, name)

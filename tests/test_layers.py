@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (  # from the bottom up
-    ("errors", "dtypes", "shapes", "devices", "specs", "version"),
+    ("absent", "errors", "dtypes", "shapes", "devices", "specs", "version"),
     ("graph", "tensor", "scopes", "registry"),
     ("ops", "sparse", "gradients", "nn", "blocks"),
     ("readers", "queues", "python_io"),
