@@ -24,6 +24,7 @@ LONG = (
 )
 SLOW = ("memory.py",)
 SCRIPTS = SHORT + LONG + SLOW
+FEW = {"memory.py": 1}  # rounds, of those whose samples are long and alike
 SETS = {"short": SHORT, "all": SHORT + LONG, "slow": SLOW}
 
 
@@ -46,20 +47,22 @@ def measured(script: str, options: list[str], rounds: int) -> str:
     """Run a script; its table, and what it was measured on."""
     command = [sys.executable, str(FOLDER / script), "--rounds", str(rounds), *options]
     table = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    return f"{table}\n\nMeasured on {today()}, {rounds} rounds: {machine()}; {versions()}."
+    taken = "1 round" if rounds == 1 else f"{rounds} rounds"
+    return f"{table}\n\nMeasured on {today()}, {taken}: {machine()}; {versions()}."
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--set", choices=SETS, default="short", help="which benchmarks")
     parser.add_argument("--only", choices=[name.removesuffix(".py") for name in SCRIPTS], help="one of them")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"samples of each case, {ROUNDS} by default")
+    few = ", ".join(f"{rounds} of {script}" for script, rounds in FEW.items())
+    parser.add_argument("--rounds", type=int, help=f"samples of each case, {ROUNDS} by default, {few}")
     asked, options = parser.parse_known_args()  # options of the script itself: --megabytes
     if options and not asked.only:
         parser.error(f"{' '.join(options)}: only with --only")
     readme = FOLDER / "README.md"
     for script in [f"{asked.only}.py"] if asked.only else SETS[asked.set]:
-        table = measured(script, options, asked.rounds)
+        table = measured(script, options, asked.rounds or FEW.get(script, ROUNDS))
         print(table, end="\n\n", flush=True)
         readme.write_text(put_between(readme.read_text(), script, table))
 

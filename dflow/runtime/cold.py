@@ -19,7 +19,7 @@ of a device that uses it says that it is there; if the step ends before, it goes
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -90,6 +90,7 @@ class ColdStep(Step):
         self._watch = watch
         self._futures: list[Future[Any]] = []  # held: Dask lets go of a task that nobody holds the future of
         self._last: list[Future[Any]] = []  # those that no other task needs
+        self._forget: list[Callable[[], None]] = []  # not to hear of their ends
 
     def _start(self, fed: dict[int, Any]) -> None:
         self.values.update(fed)
@@ -102,7 +103,7 @@ class ColdStep(Step):
         self._last = [future for index, future in zip(wanted, futures, strict=True) if index in ends]
         self._open = len(wanted)
         for index, future in zip(wanted, futures, strict=True):
-            self._watch.when_done(future, partial(self._ended, index))
+            self._forget.append(self._watch.when_done(future, partial(self._ended, index)))
 
     def _ended(self, index: int, found: SegmentResult | BaseException) -> None:
         """A task ended.  What it fetched comes over its lane; here it is seen if it failed, or was lost."""
@@ -127,6 +128,8 @@ class ColdStep(Step):
 
     def _wait(self) -> None:
         super()._wait()
+        for forget in self._forget:  # all is there: Dask's own news would only be another request for each result
+            forget()
         for lane, devices in self._lanes.items():
             for device in devices:
                 lane.send(m.EndStep(self.id, device))

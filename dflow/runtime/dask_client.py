@@ -117,9 +117,10 @@ class Watch:
         self._gathers: set[Future[Any]] = set()  # results that are on their way
         self._closed = False
 
-    def when_done(self, future: Any, call: Callable[[Any], None]) -> None:
+    def when_done(self, future: Any, call: Callable[[Any], None]) -> Callable[[], None]:
         """Call `call(result or exception)` when a task has ended and its result is here.
 
+        Gives what forgets it: then nobody is told, and the result of a task that ends later is not asked for.
         `future.result()` would not do: a result may be lost meanwhile, and who asks for it waits, perhaps for ever.
         """
         number = next(self._numbers)
@@ -128,6 +129,10 @@ class Watch:
             on_loop(self._client, partial(self._await, number, future))
         except OSError:
             self._tell(number, FutureCancelled(str(future.key)))
+        return partial(self._forget, number)
+
+    def _forget(self, number: int) -> None:
+        self._waiting.pop(number, None)
 
     async def _await(self, number: int, future: Any) -> None:
         """In the client's event loop, which outlives the main thread; the thread of `add_done_callback` does not."""
@@ -136,6 +141,8 @@ class Watch:
         self._gather(number, future)
 
     def _gather(self, number: int, future: Any) -> None:
+        if number not in self._waiting:
+            return
         if self._closed:
             self._tell(number, FutureCancelled(str(future.key)))
             return

@@ -191,6 +191,26 @@ def test_the_end_of_a_task_is_told_once_with_its_result_its_exception_or_its_can
     assert isinstance(found.get(timeout=PATIENCE), dask_client.FutureCancelled)
 
 
+def test_the_result_of_a_task_that_was_forgotten_is_not_asked_for(
+    client: Client, gate: type[Gate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is anyone told; of the next task somebody is."""
+    asked: list[Any] = []
+    real = client.gather
+    monkeypatch.setattr(client, "gather", lambda future, **options: asked.append(future.key) or real(future, **options))
+    found: SimpleQueue[Any] = SimpleQueue()
+    watch = dask_client.Watch(client)
+    first = client.submit(blocks, pure=False)
+    forget = watch.when_done(first, lambda end: found.put("told"))
+    assert gate.began.wait(PATIENCE)
+    forget()
+    gate.opened.set()
+    second = client.submit(abs, -3, pure=False)
+    first.add_done_callback(lambda future: watch.when_done(second, found.put))
+    assert found.get(timeout=PATIENCE) == 3
+    assert asked == [second.key]
+
+
 def test_a_watch_that_is_closed_tells_of_a_cancelled_task_once_and_leaves_the_task_alone(
     client: Client, gate: type[Gate]
 ) -> None:
