@@ -1,7 +1,8 @@
 """What does one `Session.run` cost on a cluster, the first time and later?
 
 A cluster of 1 ps and 2 workers, all processes of this machine. The first run of a graph compiles it, sends it to the
-workers and, with dflow, runs it as a Dask graph; the session is open already. Later runs send one message a worker.
+workers and, with dflow, runs it as a Dask graph; the session is open already. Before each there is a pause of 50 ms,
+for what the run before it left to do. Later runs send one message a worker, and follow each other at once.
 The operation is `tanh` of 8 numbers, which are fed; on two workers, the second gets its input from the first.
 Ray: a compiled graph of actors; its first run compiles it, too. Each graph has actors of its own, which are up.
 By hand: the same NumPy calls as Dask tasks that are bound to the same workers, one `Client.compute` a run.
@@ -9,6 +10,8 @@ By hand: the same NumPy calls as Dask tasks that are bound to the same workers, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -17,7 +20,7 @@ import numpy as np
 from competitors import Competitor, Here, Peer
 from dask.delayed import delayed
 from distributed import Client
-from measure import MILLISECONDS, Sample, rounds_asked, seconds_once
+from measure import MILLISECONDS, Sample, rounds_asked, seconds_once, seconds_rested
 from programs import WORKERS
 from programs.runs import ONE_FIRST, ONE_LATER, TWO_FIRST, TWO_LATER, cluster_facts, cluster_runs
 from tables import BY_HAND, Target, report
@@ -44,11 +47,15 @@ def by_hand(client: Client) -> dict[str, Sample]:
                 y = delayed(np.tanh, pure=False)(y)
         client.compute(y, optimize_graph=False).result()
 
-    def sample(workers: int) -> float:
-        return median(seconds_once(lambda: run(workers)) for _ in range(5))
+    def sample(workers: int, seconds: Callable[[Callable[[], Any]], float]) -> float:
+        return median(seconds(partial(run, workers)) for _ in range(5))
 
-    one, two = (lambda: sample(1)), (lambda: sample(2))
-    return {ONE_FIRST: one, ONE_LATER: one, TWO_FIRST: two, TWO_LATER: two}
+    return {
+        ONE_FIRST: partial(sample, 1, seconds_rested),
+        ONE_LATER: partial(sample, 1, seconds_once),
+        TWO_FIRST: partial(sample, 2, seconds_rested),
+        TWO_LATER: partial(sample, 2, seconds_once),
+    }
 
 
 def main() -> None:

@@ -70,6 +70,12 @@ def seconds_once(call: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
+def seconds_rested(call: Callable[[], Any]) -> float:
+    """The time of one call, after a pause for what calls before it have left behind."""
+    time.sleep(0.05)
+    return seconds_once(call)
+
+
 # -- what they were measured on
 
 

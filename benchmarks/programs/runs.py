@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from competitors import Fact
-from measure import Sample, seconds_a_call, seconds_once
+from measure import Sample, seconds_a_call, seconds_rested
 
 from programs import WORKERS
 
@@ -69,7 +69,7 @@ def cluster_runs(tf: Any, target: str) -> dict[str, Sample]:
     def first(devices: int) -> float:
         """Each of these is new to the session; the session is not."""
         fresh = [build(devices) for _ in range(5)]
-        return median(seconds_once(partial(sess.run, y, {x: value})) for y in fresh)
+        return median(seconds_rested(partial(sess.run, y, {x: value})) for y in fresh)
 
     def later(y: Any) -> float:
         deadline = time.perf_counter() + 0.1
