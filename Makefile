@@ -29,8 +29,8 @@ check: .venv/dev.stamp
 test: .venv/dev.stamp
 	.venv/bin/pytest
 
-# What is fast must not be seen: the same behaviour without batched loops, with every run a Dask graph, over Dask's connections.
-FAST = LOOP_BATCHING HOT_RUNS BLOCKING_LANES
+# What is fast must not be seen: the same behaviour without batched loops or prefetch, with every run a Dask graph, over Dask's connections.
+FAST = LOOP_BATCHING PREFETCH HOT_RUNS BLOCKING_LANES
 
 test-plain: .venv/dev.stamp
 	$(FAST:%=DASK_DFLOW__%=false) .venv/bin/pytest tests/conformance

@@ -5,8 +5,10 @@
 Why nothing here talks to a cluster: a plan can be made, drawn, checked and tested without one.
 """
 
+from dflow.compile.ahead import with_ahead
 from dflow.compile.compiler import compile_plan
 from dflow.compile.plan import (
+    Ahead,
     BatchBody,
     CallPlan,
     DeviceInfo,
@@ -19,6 +21,7 @@ from dflow.compile.plan import (
 )
 
 __all__ = [
+    "Ahead",
     "BatchBody",
     "CallPlan",
     "DeviceInfo",
@@ -29,4 +32,5 @@ __all__ = [
     "Segment",
     "Threads",
     "compile_plan",
+    "with_ahead",
 ]

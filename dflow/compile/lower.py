@@ -31,7 +31,7 @@ def lower(
         {},
     )
     addresses = {device.name: device.address for device in table.devices}
-    parts = _parts(plan, addresses)
+    parts = parts_of(plan, addresses)
     return replace(plan, parts=parts, addresses={device: addresses[device] for device in parts})
 
 
@@ -164,7 +164,8 @@ def _label(group: Group) -> str:
     return names[-1] if len(group.ops) == 1 else f"{names[-1]} (+{len(group.ops) - 1})"
 
 
-def _parts(plan: Plan, addresses: Mapping[str, str]) -> dict[str, DevicePlan]:
+def parts_of(plan: Plan, addresses: Mapping[str, str]) -> dict[str, DevicePlan]:
+    """Each device's part of the segments.  addresses: where each device's host is."""
     consumers: dict[int, set[str]] = {}  # edge -> devices
     segments: dict[str, list[Segment]] = {}
     for segment in plan.segments:

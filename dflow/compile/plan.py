@@ -13,6 +13,7 @@ from typing import Any
 
 from dflow.devices import matching
 from dflow.errors import OpInfo
+from dflow.specs import QueueSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,20 @@ class BatchBody:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """A dequeue that is no part of a loop's plan: the loop makes it itself, an iteration ahead."""
+
+    op: OpInfo
+    address: str  # of the process that has the queue
+    queue: QueueSpec
+    method: str  # of the queue
+    arguments: tuple[Any, ...]  # of the method
+    outputs: dict[int, int | None]  # edge -> the output of the operation that it carries; None: it has no value
+    arrivals: dict[str, tuple[int, ...]]  # device -> the edges that it needs; all are of the loop's process
+    fetched: tuple[int, ...]  # the edges that the caller wants
+
+
+@dataclass(frozen=True, slots=True)
 class Threads:
     """What a session allows in each process; 0 (or less): no limit."""
 
@@ -164,6 +179,7 @@ class Plan:
     addresses: dict[str, str]  # device -> where its host is
     batch: BatchBody | None = None  # how a loop runs it for many records at once
     one_by_one: str = ""  # why a loop that reads and enqueues does not
+    ahead: Ahead | None = None  # what a loop brings to each step itself
     call: CallPlan = field(init=False)  # what the caller of a step must know
 
     @property

@@ -1,4 +1,4 @@
-"""Asks: single attempts on queues of other processes, outside of any step, such as a reader's for a file name."""
+"""Asks: single attempts on queues of other processes, outside of any step: of readers, and of loops."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Asks:
     """The asks of this process, which wait for queues elsewhere."""
 
     def __init__(self) -> None:
-        self.unanswered: Unanswered[Answer] = Unanswered()
+        self.unanswered: Unanswered[tuple[Answer, str]] = Unanswered()  # the answer, and the device of its queue
 
     def send(
         self, lane: Lane, session: str, device: str, queue: QueueSpec, method: str, answer: Answer, *arguments: Any
     ) -> Withdraw:
         """Ask the process at the other end of `lane`; gives what withdraws it."""
-        number = self.unanswered.add(lane, answer)
+        number = self.unanswered.add(lane, (answer, device))
         owner, op = getattr(answer, "owner", ""), getattr(answer, "op", "")
         lane.send(m.Ask(number, session, device, queue, method, arguments, owner, op))
         if lane.closed:  # perhaps before this ask was there to be seen
@@ -33,8 +33,8 @@ class Asks:
 
     def lane_closed(self, lane: Lane) -> None:
         """The queues behind this lane are gone."""
-        for answer in self.unanswered.pop_all(lane):
-            answer(lost(lane.peer, [], "the queue that a reader takes its files from"))
+        for answer, device in self.unanswered.pop_all(lane):
+            answer(lost(lane.peer, [device], "a queue that was asked for elements"))
 
 
 class ServedAsks:

@@ -52,11 +52,12 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Called like a `Pending`, for whoever has to do with the answer first."""
+    """Called like a `Pending`, for whoever has to do with the answer first.  quick: it does next to nothing."""
 
     answer: Callable[..., None]
     owner: str
     op: str
+    quick: bool = False
 
     def __call__(self, outcome: Any, settle: Settle | None = None) -> None:
         self.answer(outcome, settle)

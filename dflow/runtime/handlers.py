@@ -88,12 +88,7 @@ def _start_part(message: m.Start, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.Deliver)
 def _deliver(message: m.Deliver, process: Process, lane: Lane) -> None:
-    host, line = process.hosts[message.device], process.copies.get(message.device)
-    deliver = partial(host.deliver, message.step, message.edges, _settler(lane, message.loan))
-    if line is None:
-        deliver()
-    else:
-        line.add(deliver)
+    process.deliver(message.step, message.device, message.edges, _settler(lane, message.loan))
 
 
 @_handle.register(m.Cancel)
@@ -181,9 +176,11 @@ def _withdraw(message: m.Withdraw, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.Answer)
 def _answer(message: m.Answer, process: Process, lane: Lane) -> None:
-    answer, settle = process.asks.unanswered.pop(message.number), _settler(lane, message.loan)
-    if answer is not None:
-        process.in_pool(answer, message.outcome, settle)  # a reader goes on to read the file
+    asked, settle = process.asks.unanswered.pop(message.number), _settler(lane, message.loan)
+    if asked is not None:
+        answer, _ = asked
+        quick = getattr(answer, "quick", False)  # a reader's is not: it goes on to read the file
+        process.run_part(partial(answer, message.outcome, settle), quick)
     elif settle is not None:
         settle(False)
 

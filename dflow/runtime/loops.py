@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from dflow.compile import CallPlan, Plan
+from dflow.compile import Ahead, CallPlan, Plan
 from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.registry import op_def
 from dflow.runtime import settings
+from dflow.runtime.ahead import TakenAhead
 from dflow.runtime.alone import only_program, run_alone
 from dflow.runtime.batched import BatchedBody
 from dflow.runtime.step import Step, StepNumbers
@@ -51,6 +52,7 @@ class LoopSpec:
     every: int  # values are reported each so many iterations
     names: tuple[str, ...] = ()  # of the fetches, for the dashboard
     batched: bool = False  # may records go many at once?
+    ahead: Ahead | None = None  # what it dequeues itself
 
     @property
     def owner(self) -> str:
@@ -111,6 +113,7 @@ class LoopRun:
         self._claimed = False
         self._body: BatchedBody | None = None
         self._program: Program | None = None
+        self._ahead = None if spec.ahead is None else TakenAhead(process, spec.session, spec.owner, spec.ahead)
 
     @property
     def busy_s(self) -> float:
@@ -163,6 +166,8 @@ class LoopRun:
         finally:
             if self._body is not None:
                 self._body.close()
+            if self._ahead is not None:
+                self._ahead.give_back()
             self._ended = time.monotonic()
             self._step = None  # and the values of the last iteration
         return self.iterations, end
@@ -171,7 +176,8 @@ class LoopRun:
         """Iterate until it is stopped, or all steps are made."""
         try:
             self._body = self._batched_body()
-            self._program = only_program(self._process, self.spec.session, self.spec.call)
+            if self._ahead is None:
+                self._program = only_program(self._process, self.spec.session, self.spec.call)
             with BLAS.loop() if self._multiplies() else nullcontext():
                 while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
                     if not self._iterate_many():
@@ -237,6 +243,8 @@ class LoopRun:
         if self._stop is not None:
             step.cancel(self._stop)
         try:
+            if self._ahead is not None:
+                self._ahead.give(step, last=self.iterations + 1 == self.spec.steps)
             return step.run(())
         finally:
             self.waiting_s += step.waited_s
@@ -254,6 +262,8 @@ class LoopRun:
         if error is None:
             if body is not None:
                 body.finish()
+            if self._ahead is not None:
+                self._ahead.finish()
         else:
             self._stop = error
             if step is not None:

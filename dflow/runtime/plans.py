@@ -9,7 +9,7 @@ import threading
 from collections import Counter, OrderedDict
 from typing import Any
 
-from dflow.compile import Plan, Threads, compile_plan
+from dflow.compile import Plan, Threads, compile_plan, with_ahead
 from dflow.compile.place import default_device
 from dflow.graph import Operation, Tensor
 from dflow.runtime.backend import Backend
@@ -64,6 +64,24 @@ class Plans:
         )
         self._backend.install(plan, deadline)
         return self._keep((elements, feeds, table.version), plan)
+
+    def take_ahead(self, plan: Plan, home: str, deadline: Deadline) -> Plan:
+        """The plan that a loop on `home` runs in place of `plan`, which it took: one that takes a dequeue ahead.
+
+        `plan` itself if there is nothing to take ahead.  The new one is the loop's own, and goes with it.
+        """
+        with self._lock:
+            self._count += 1
+            number = self._count
+        found = with_ahead(plan, home, number)
+        if found is plan:
+            return plan
+        self._backend.install(found, deadline)
+        with self._lock:
+            self._users[number] += 1
+            self._evicted[number] = found
+        self.done(plan)
+        return found
 
     def _keep(self, key: Any, plan: Plan) -> Plan:
         """Put a new plan into the cache; gives the one to use, which is another thread's if that was faster."""

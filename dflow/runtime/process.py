@@ -20,7 +20,7 @@ from dflow.compile import Threads
 from dflow.errors import CancelledError, InternalError, OpError
 from dflow.runtime import messages as m
 from dflow.runtime.asks import Asks, ServedAsks
-from dflow.runtime.attempts import LoneAttempt
+from dflow.runtime.attempts import LoneAttempt, Settle
 from dflow.runtime.crew import Crew
 from dflow.runtime.failures import lost, unknown_session
 from dflow.runtime.handlers import handle
@@ -77,6 +77,14 @@ class Process:
         """Run something that a message started, in a thread of the crew; nothing starts when the process closes."""
         if self.closing is None:
             self.crew.submit(partial(work, *arguments))
+
+    def deliver(self, step: StepId, device: str, edges: Edges, loan: Settle | None) -> None:
+        """Tensors from another process for the part of a step on a device of this one; for a GPU, in their line."""
+        deliver, line = partial(self.hosts[device].deliver, step, edges, loan), self.copies.get(device)
+        if line is None:
+            deliver()
+        else:
+            line.add(deliver)
 
     def run_part(self, work: Callable[[], None], quick: bool) -> None:
         """How the parts of other processes' steps run here; see `Part`."""

@@ -19,6 +19,11 @@ def loop_batching() -> bool:
     return bool(dask.config.get("dflow.loop-batching", True))
 
 
+def prefetch() -> bool:
+    """May loops take the next elements of a queue of another process while they compute?"""
+    return bool(dask.config.get("dflow.prefetch", True))
+
+
 def blocking_lanes() -> bool:
     """May messages between processes go over sockets of their own, beside Dask's connections?"""
     return bool(dask.config.get("dflow.blocking-lanes", True))

@@ -1,0 +1,208 @@
+"""Loops that take the next elements of another worker's queue while they compute: nobody sees it, nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import dflow as df
+from dflow.cluster import EmbeddedCluster
+from tests.cluster.helpers import PATIENCE, W0, Clients, Look, Tap, eventually, limit
+
+LONG = 1500  # rows and columns of matrices whose products take long
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[EmbeddedCluster]:
+    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["ahead", "plain"])
+def prefetch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Loops that begin in this process take ahead, or not."""
+    dask = pytest.importorskip("dask")
+    on = bool(request.param == "ahead")
+    with dask.config.set({"dflow.prefetch": on}):
+        yield on
+
+
+def used(taken: Any) -> Any:
+    with df.device(W0):
+        return df.identity(taken)
+
+
+def long(taken: Any) -> Any:
+    """Takes a second or so, then gives the element."""
+    with df.device(W0):
+        matrix = df.fill([LONG, LONG], taken)
+        for _ in range(8):
+            matrix = df.matmul(matrix, df.zeros([LONG, LONG]))
+        return matrix[0, 0] + taken
+
+
+def filled(session: df.Session, name: str, count: int) -> Tap:
+    tap = Tap(session, name)
+    for i in range(count):
+        tap.put(i)
+    return tap
+
+
+def rest(tap: Tap) -> list[float]:
+    return [tap.take() for _ in range(tap.size())]
+
+
+def values(loop: df.Loop) -> Iterator[float]:
+    for _, value in loop:
+        yield float(value)
+
+
+def held(look: Look, tap: Tap) -> None:
+    """Return when a step computes, and the queue has lent what comes next."""
+    look.lends(tap.name)
+    eventually(lambda: tap.size() == 0)
+
+
+def test_a_loop_gets_all_elements_in_their_order(prefetch: bool, session: df.Session) -> None:
+    tap = filled(session, f"order-{prefetch}", 50)
+    session.run(tap.close)
+    loop = session.repeat(used(tap.dequeue), every=1)
+    assert list(values(loop)) == list(range(50))
+    assert loop.join(PATIENCE) == 50
+    assert isinstance(loop.end_of_input, df.errors.OutOfRangeError)
+    assert loop.end_of_input.node_def is not None
+    assert loop.end_of_input.node_def.name == tap.dequeue.op.name
+
+
+def test_a_loop_of_so_many_steps_leaves_the_others(prefetch: bool, session: df.Session) -> None:
+    tap = filled(session, f"steps-{prefetch}", 12)
+    loop = session.repeat(used(tap.dequeue), steps=5, every=1)
+    assert list(values(loop)) == [0, 1, 2, 3, 4]
+    assert rest(tap) == [5, 6, 7, 8, 9, 10, 11]
+
+
+def test_a_step_that_fails_takes_its_element_along_and_no_other(prefetch: bool, session: df.Session) -> None:
+    tap = filled(session, f"fails-{prefetch}", 12)
+    with df.device(W0):
+        checked = df.Assert(tap.dequeue < 3, [tap.dequeue])
+    loop = session.repeat(checked)
+    with pytest.raises(df.errors.InvalidArgumentError):
+        loop.join(PATIENCE)
+    eventually(lambda: tap.size() == 8)
+    assert rest(tap) == [4, 5, 6, 7, 8, 9, 10, 11]
+
+
+def test_a_loop_that_is_stopped_has_used_what_is_not_in_the_queue(prefetch: bool, session: df.Session) -> None:
+    tap = filled(session, f"stopped-{prefetch}", 60)
+    loop = session.repeat(used(tap.dequeue), every=1)
+    told = values(loop)
+    seen = [next(told) for _ in range(10)]
+    loop.stop(finish=True)
+    seen += list(told)
+    assert [*seen, *rest(tap)] == list(range(60))
+
+
+def test_a_loop_that_waits_for_elements_can_be_stopped(prefetch: bool, session: df.Session, look: Look) -> None:
+    tap = filled(session, f"waits-{prefetch}", 1)
+    loop = session.repeat(used(tap.dequeue), every=1)
+    assert next(values(loop)) == 0
+    look.waits(tap.name)
+    loop.stop()
+    assert loop.join(PATIENCE) == 1
+    look.waits(tap.name, 0)
+    tap.put(7)
+    assert tap.take() == 7
+
+
+def test_the_next_element_is_taken_while_a_step_computes(session: df.Session, look: Look) -> None:
+    """And whoever looks at the queue meanwhile finds one less."""
+    tap = filled(session, "computes", 3)
+    loop = session.repeat(long(tap.dequeue), steps=2, every=1)
+    eventually(lambda: tap.size() == 1)
+    assert list(values(loop)) == [0, 1]
+    assert rest(tap) == [2]
+
+
+def test_a_loop_that_is_stopped_while_it_computes_gives_the_next_element_back(session: df.Session, look: Look) -> None:
+    tap = filled(session, "computing", 2)
+    loop = session.repeat(long(tap.dequeue), every=1)
+    held(look, tap)
+    loop.stop(finish=True)
+    assert tap.take() == 1, "at once: it does not wait for the step"
+    assert list(values(loop)) == [0]
+
+
+def test_the_end_of_a_session_gives_the_next_element_back(
+    session: df.Session, cluster: EmbeddedCluster, look: Look
+) -> None:
+    with df.Session(cluster.scheduler_address, graph=df.Graph()) as other, other.graph.as_default():
+        tap = filled(other, "session", 2)
+        other.repeat(long(tap.dequeue))
+        held(look, tap)
+    mine = Tap(session, "session")
+    assert mine.take() == 1
+
+
+def test_a_deadline_that_passes_while_the_element_is_ahead_leaves_it_to_the_loop(
+    session: df.Session, look: Look
+) -> None:
+    tap = filled(session, "deadline", 2)
+    loop = session.repeat(long(tap.dequeue), steps=2, every=1)
+    held(look, tap)
+    with pytest.raises(df.errors.DeadlineExceededError):
+        session.run(tap.dequeue, options=limit(0.05))
+    assert list(values(loop)) == [0, 1]
+
+
+def test_a_killed_worker_takes_the_element_of_its_step_along_and_not_the_next_one(
+    session: df.Session, cluster: EmbeddedCluster, look: Look
+) -> None:
+    tap = filled(session, "killed", 2)
+    loop = session.repeat(long(tap.dequeue))
+    held(look, tap)
+    cluster.kill_worker("/job:worker/task:0")
+    try:
+        assert tap.take() == 1
+        with pytest.raises(df.errors.UnavailableError):
+            loop.join(PATIENCE)
+    finally:
+        cluster.start_worker("/job:worker/task:0")
+        cluster.wait_for_workers()
+
+
+def test_a_client_that_is_killed_leaves_what_its_loop_took_ahead(
+    session: df.Session, cluster: EmbeddedCluster, clients: Clients, look: Look
+) -> None:
+    tap = filled(session, "client", 2)
+    client = clients.start(f"""
+q = queue({tap.name!r})
+with df.device({W0!r}):
+    matrix = df.fill([{LONG}, {LONG}], q.dequeue())
+    for _ in range(8):
+        matrix = df.matmul(matrix, df.zeros([{LONG}, {LONG}]))
+with df.Session(target) as sess:
+    loop = sess.repeat(matrix.op)
+    say("runs")
+    loop.join()
+""")
+    client.hears("runs")
+    held(look, tap)
+    client.kill()
+    assert tap.take() == 1
+
+
+def test_the_loss_of_the_queue_ends_the_loop_and_says_where_it_was(
+    session: df.Session, cluster: EmbeddedCluster, look: Look
+) -> None:
+    tap = filled(session, "lost", 1)
+    loop = session.repeat(used(tap.dequeue))
+    look.waits(tap.name)
+    cluster.kill_worker("/job:ps/task:0")
+    try:
+        with pytest.raises(df.errors.UnavailableError, match="/job:ps/replica:0/task:0/device:CPU:0"):
+            loop.join(PATIENCE)
+    finally:
+        cluster.start_worker("/job:ps/task:0")
+        cluster.wait_for_workers()
