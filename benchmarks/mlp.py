@@ -1,11 +1,11 @@
 """How many images a second does a small network learn from?
 
 784-300-100-10 with ReLU, gradient descent, batches of 128, which are there already; all start from the same weights,
-and have the same loss after 20 steps. In one process with one thread, and asynchronous with 1 ps and 2 workers: with
-dflow a loop (`Session.repeat`) on each worker, with TensorFlow 1 a Python loop in each worker's process, both with the
-weights on the ps. torch has no ps: it is measured with `DistributedDataParallel` in two processes (gloo), which is
-synchronous.
-The synchronous average is left out: dflow has no `SyncReplicasOptimizer`.
+and have the same loss after 20 steps. In one process with one thread, and with 2 workers and a ps with the weights.
+Asynchronous: with dflow a loop (`Session.repeat`) on each worker, with TensorFlow 1 a Python loop in each worker's
+process. Synchronous: one graph with a replica on each worker, whose gradients are averaged and applied on the ps, in
+one loop of the first worker. torch has no ps: it is measured with `DistributedDataParallel` in two processes (gloo),
+which is synchronous, for both.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any
 from competitors import Competitor, Here, Peer
 from measure import IMAGES, rounds_asked, seconds_once
 from programs import PS, WORKERS
-from programs.mlp import BATCH, CLUSTER, ONE_PROCESS, STEPS, Trained, build
+from programs.mlp import BATCH, CHECKED, CLUSTER, ONE_PROCESS, STEPS, TOGETHER, Trained, build
 from tables import Target, report
 
 import dflow as df
 
-TARGETS = {ONE_PROCESS: [Target(1)], CLUSTER: [Target(1.3, "TF1"), Target(1, "torch")]}
+REPLICAS = [Target(1.3, "TF1"), Target(1, "torch")]
+TARGETS = {ONE_PROCESS: [Target(1)], CLUSTER: REPLICAS, TOGETHER: REPLICAS}
 
 
 class Replicas:
@@ -40,6 +41,15 @@ class Replicas:
         for loop in loops:
             loop.join()
 
+    def train_together(self, steps: int) -> None:
+        self._sess.repeat(self._network.together, steps=steps, every=steps, device=WORKERS[0]).join()
+
+    def fact(self) -> list[float]:
+        """The loss after some steps of all together."""
+        self._sess.run(self._network.init)
+        self.train_together(CHECKED)
+        return [float(self._sess.run(self._network.loss))]
+
 
 def main() -> None:
     rounds = rounds_asked(__doc__)
@@ -50,8 +60,9 @@ def main() -> None:
             {
                 ONE_PROCESS: lambda: BATCH * STEPS / seconds_once(lambda: one.train(STEPS)),
                 CLUSTER: lambda: BATCH * STEPS * len(WORKERS) / seconds_once(lambda: replicas.train(STEPS)),
+                TOGETHER: lambda: BATCH * STEPS * len(WORKERS) / seconds_once(lambda: replicas.train_together(STEPS)),
             },
-            {ONE_PROCESS: one.fact},
+            {ONE_PROCESS: one.fact, TOGETHER: replicas.fact},
         )
         competitors: list[Competitor] = [
             ours,

@@ -7,22 +7,52 @@ from typing import Any
 from competitors import serve
 from measure import seconds_once
 from programs import PS, WORKERS
-from programs.mlp import BATCH, CLUSTER, ONE_PROCESS, STEPS, Trained, build
+from programs.mlp import BATCH, CHECKED, CLUSTER, ONE_PROCESS, STEPS, TOGETHER, Trained, build
 from tf1_cluster import Cluster
 
-STEP: list[Any] = []  # what trains on one batch, in this worker's process
+
+class Replicas:
+    """The network of this worker's process; it shares the weights with the others by their names."""
+
+    def __init__(self, tf: Any, server: Any, task: int) -> None:
+        with tf.Graph().as_default() as graph:
+            self.network = build(tf, PS, WORKERS)
+        self.sess = tf.Session(server.target, graph=graph)
+        self.sess.run(self.network.init)
+        self.step = self.sess.make_callable(self.network.steps[task])
+        self.together = self.sess.make_callable(self.network.together)
+
+
+MADE: list[Replicas] = []
+
+
+def replicas(tf: Any, server: Any, task: int) -> Replicas:
+    """Made once."""
+    if not MADE:
+        MADE.append(Replicas(tf, server, task))
+    return MADE[0]
 
 
 def train(tf: Any, server: Any, task: int, steps: int) -> None:
-    """Between-graph: each worker has its own graph, and shares the weights by their names."""
-    if not STEP:
-        with tf.Graph().as_default() as graph:
-            network = build(tf, PS, WORKERS)
-        sess = tf.Session(server.target, graph=graph)
-        sess.run(network.init)
-        STEP.append(sess.make_callable(network.steps[task]))
+    """Train this worker's replica."""
+    step = replicas(tf, server, task).step
     for _ in range(steps):
-        STEP[0]()
+        step()
+
+
+def train_together(tf: Any, server: Any, task: int, steps: int) -> None:
+    """Train all workers' replicas, step by step."""
+    step = replicas(tf, server, task).together
+    for _ in range(steps):
+        step()
+
+
+def loss_together(tf: Any, server: Any, task: int) -> list[float]:
+    """The loss after some steps of all together."""
+    made = replicas(tf, server, task)
+    made.sess.run(made.network.init)
+    train_together(tf, server, task, CHECKED)
+    return [float(made.sess.run(made.network.loss))]
 
 
 def main() -> None:
@@ -34,14 +64,18 @@ def main() -> None:
     def both(steps: int) -> None:
         cluster.call([(worker, "tf1_mlp.train", [steps]) for worker in range(len(WORKERS))])
 
+    def together(steps: int) -> None:
+        cluster.call([(0, "tf1_mlp.train_together", [steps])])
+
     both(0)
     serve(
         f"TensorFlow {tf.__version__}",
         {
             ONE_PROCESS: lambda: BATCH * STEPS / seconds_once(lambda: one.train(STEPS)),
             CLUSTER: lambda: BATCH * STEPS * len(WORKERS) / seconds_once(lambda: both(STEPS)),
+            TOGETHER: lambda: BATCH * STEPS * len(WORKERS) / seconds_once(lambda: together(STEPS)),
         },
-        {ONE_PROCESS: one.fact},
+        {ONE_PROCESS: one.fact, TOGETHER: lambda: list(cluster.call([(0, "tf1_mlp.loss_together", [])])[0])},
     )
 
 

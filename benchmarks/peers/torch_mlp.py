@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from competitors import serve
 from measure import seconds_once
-from programs.mlp import BATCH, CHECKED, CLUSTER, ONE_PROCESS, RATE, STEPS, data, weights
+from programs.mlp import BATCH, CHECKED, CLUSTER, ONE_PROCESS, RATE, STEPS, TOGETHER, data, weights
 from torch import multiprocessing, nn
 
 PROCESSES = 2
@@ -89,11 +89,15 @@ def main() -> None:
         for pipe in pipes:
             pipe.recv()
 
+    def images() -> float:
+        return BATCH * STEPS * PROCESSES / seconds_once(lambda: both(STEPS))
+
     serve(
         f"torch {torch.__version__}",
         {
             ONE_PROCESS: lambda: BATCH * STEPS / seconds_once(lambda: one.train(STEPS)),
-            CLUSTER: lambda: BATCH * STEPS * PROCESSES / seconds_once(lambda: both(STEPS)),
+            CLUSTER: images,
+            TOGETHER: images,
         },
         {ONE_PROCESS: fact},
     )

@@ -13,6 +13,7 @@ from measure import size
 SIZES, BATCH, RATE = (784, 300, 100, 10), 128, 0.05
 ONE_PROCESS = "one process, one thread"
 CLUSTER = "1 ps + 2 workers, asynchronous"
+TOGETHER = "1 ps + 2 workers, synchronous"
 STEPS = size(200, 3)  # of each worker, in a sample
 CHECKED = 20  # steps that a fact is about
 
@@ -31,9 +32,13 @@ def data() -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class Network:
-    """steps: what trains on one batch, one a worker; loss: of the first worker's network."""
+    """steps: what trains on one batch, one a worker; together: on the batches of all, with the mean of their gradients.
+
+    loss: of the first worker's network.
+    """
 
     steps: Sequence[Any]
+    together: Any
     loss: Any
     init: Any
 
@@ -43,7 +48,7 @@ def build(tf: Any, home: str, workers: Sequence[str]) -> Network:
     with tf.device(home):
         layers = [(tf.Variable(w, name="w"), tf.Variable(b, name="b")) for w, b in weights()]
     variables = [variable for layer in layers for variable in layer]
-    steps, losses = [], []
+    optimizer, losses, towers = tf.train.GradientDescentOptimizer(RATE), [], []
     for worker in workers:
         with tf.device(worker):
             y, labels = (tf.Variable(part, trainable=False) for part in data())
@@ -52,8 +57,11 @@ def build(tf: Any, home: str, workers: Sequence[str]) -> Network:
                 y = tf.matmul(y, w) + b
                 y = tf.nn.relu(y) if i < len(layers) - 1 else y
             losses.append(tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=y)))
-            steps.append(tf.train.GradientDescentOptimizer(RATE).minimize(losses[-1]))
-    return Network(steps, losses[0], tf.variables_initializer(variables))
+            towers.append(optimizer.compute_gradients(losses[-1]))
+    with tf.device(home):
+        means = [(tf.add_n([g for g, _ in pairs]) / len(workers), pairs[0][1]) for pairs in zip(*towers, strict=True)]
+    steps = [optimizer.apply_gradients(pairs) for pairs in towers]
+    return Network(steps, optimizer.apply_gradients(means), losses[0], tf.variables_initializer(variables))
 
 
 class Trained:
