@@ -12,8 +12,9 @@ remembers what it ran.
 **What is fetched goes over the lane**, as in a hot run: Dask brings values from segment to segment, and the news of
 what failed.  To ask its scheduler for a result would take as long as the task.
 
-**No element is lost on the way.**  What a queue hands to a cold segment stays lent until the owner has it, or the host
-of a device that uses it says that it is there; if the step ends before, it goes back.
+**No element is lost on the way, and none comes twice.**  What a queue hands to a cold segment stays lent until the
+owner has it, or the host of a device that uses it says that it is there, or the owner says that the step ended well; if
+the step ends otherwise before, it goes back.
 """
 
 from __future__ import annotations

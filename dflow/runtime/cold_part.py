@@ -45,6 +45,7 @@ class ColdPart(Attempts):
         self._feeds = [(edge, host.asarray(value)) for edge, value in feeds]
         self._claimed: set[int] = set()
         self._answers: dict[int, SimpleQueue[Any]] = {}  # what the tasks of attempts wait for
+        self._loans: list[Loan] = []  # of which the hosts of other devices were asked
 
     def run_segment(self, index: int, values: dict[int, Any]) -> SegmentResult:
         """Run one segment, once; waits for a blocking one.  Raises its error, or the one that ended the part."""
@@ -105,18 +106,24 @@ class ColdPart(Attempts):
             settle(True)
             return None
         loan = Loan(settle, route.receivers)
+        with self._lock:
+            self._loans.append(loan)
         for device, _ in route.there:
             self.outlet.send(device, [], loan)
         return loan
 
     def finish(self) -> None:
-        """The step ended well."""
+        """The step ended well: what was lent to it is its own, whatever a host says that is asked, or answers, late."""
+        with self._lock:
+            loans, self._loans = self._loans, []
+        for loan in loans:
+            loan(True)
         self.cancel(CancelledError(None, None, "the step has ended"))
 
     def deliver(self, edges: Edges) -> bool:
         """Will tensors that are lent, and come with Dask, be the step's own here?"""
         with self._lock:
-            return self.ended is None
+            return self.ended is None or self.host.ended_well(self.step)
 
 
 def announce(process: Process, message: m.Announce, owner: Any) -> None:

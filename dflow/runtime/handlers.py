@@ -110,9 +110,7 @@ def _announce(message: m.Announce, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.EndStep)
 def _end_step(message: m.EndStep, process: Process, lane: Lane) -> None:
-    part = process.hosts[message.device].part(message.step)
-    if part is not None:
-        part.finish()
+    process.hosts[message.device].end_cold(message.step)
 
 
 # -- steps: for an owner here

@@ -31,6 +31,8 @@ from dflow.specs import QueueSpec, ReaderSpec, ResourceKey
 if TYPE_CHECKING:
     from dflow.runtime.process import Process
 
+WELL_KEPT = 1000  # cold steps that ended well; what comes late for one comes within milliseconds
+
 
 class HostSession:
     """What one session has on one device: its plans and the state of its operations."""
@@ -74,6 +76,7 @@ class DeviceHost:
         self._parts: dict[StepId, Part] = {}
         self._early: dict[StepId, list[tuple[list[tuple[int, Any]], Any]]] = {}
         self._ended = EndedSteps()
+        self._ended_well: dict[StepId, None] = {}  # cold steps, the latest last
 
     def asarray(self, value: Any) -> Any:
         """A host array as an array of this device."""
@@ -223,10 +226,28 @@ class DeviceHost:
             if part is None and wanted:
                 self._early.setdefault(step, []).append((edges, loan))
                 return
-        if part is None:
-            self._refuse([(edges, loan)])
-        else:
+        if part is not None:
             self._hand_over(part, edges, loan)
+        elif loan is not None:
+            loan(self.ended_well(step))
+
+    def end_cold(self, step: StepId) -> None:
+        """The owner of a cold step says that it ended well.
+
+        Its results may have come before a queue's question for what it lent: the values came with Dask, the question
+        over another lane.  So this is known for a while, also beyond the end of the session.
+        """
+        with self._lock:
+            self._ended_well[step] = None
+            if len(self._ended_well) > WELL_KEPT:
+                del self._ended_well[next(iter(self._ended_well))]
+            part = self._parts.get(step)
+        if part is not None:
+            part.finish()
+
+    def ended_well(self, step: StepId) -> bool:
+        """Is it a cold step of which `end_cold` told lately?"""
+        return step in self._ended_well
 
     def _hand_over(self, part: Part, edges: list[tuple[int, Any]], loan: Any) -> None:
         accepted = False

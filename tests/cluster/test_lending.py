@@ -1,12 +1,16 @@
 """No element is swallowed by the dead: what is on its way to a process that dies goes back to its queue."""
 
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import psutil
 import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
+from dflow.runtime import messages as m
+from dflow.runtime.lane import Lane
 from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, limit, stop
 
 WAITER = """
@@ -135,3 +139,52 @@ def test_an_enqueue_gets_the_room_of_an_element_that_a_cold_run_took(session: df
     other.put(3)
     assert run.result() == 4
     assert small.take() == 2
+
+
+HELD: list[Any] = []  # on a worker: messages that wait to be sent
+
+
+def hold(dask_worker: Any) -> None:
+    """From now on the worker's questions whether lent elements are there wait."""
+    send = Lane.send
+
+    def later(lane: Lane, message: Any) -> None:
+        if isinstance(message, m.Deliver) and message.loan is not None:
+            HELD.append(lambda: send(lane, message))
+        else:
+            send(lane, message)
+
+    HELD.append(partial(setattr, Lane, "send", send))
+    Lane.send = later  # type: ignore[method-assign]
+
+
+def let_go(dask_worker: Any) -> int:
+    """What waited is sent; gives how many messages that were."""
+    count = len(HELD) - 1
+    while HELD:
+        HELD.pop(0)()
+    return count
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_a_first_run_has_used_does_not_come_again(
+    closed: bool, cluster: EmbeddedCluster, session: df.Session, look: Look
+) -> None:
+    """The elements go with Dask to a worker, the question for them over a lane; which may take longer than the run."""
+    tap = Tap(session, f"late-{closed}")
+    for value in (1, 2):
+        tap.put(value)
+    ps = look.address("/job:ps/task:0")
+    with df.device(W0):
+        used = df.identity(tap.queue.dequeue_many(2))
+    other = df.Session(cluster.scheduler_address, session.graph)
+    look.client.run(hold, workers=[ps])
+    try:
+        assert list(other.run(used)) == [1, 2]
+        if closed:
+            other.close()
+    finally:
+        assert look.client.run(let_go, workers=[ps])[ps] == 1
+    eventually(lambda: not any(held["loans"] for held in look.inside().values()), look.inside)
+    assert tap.size() == 0
+    other.close()

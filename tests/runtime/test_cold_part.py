@@ -22,7 +22,9 @@ class Outlet:
         self.loans: list[Callable[[bool], None] | None] = []
         self.done: list[str] = []
 
-    def send(self, device: str, edges: Any, loan: Any) -> None: ...
+    def send(self, device: str, edges: Any, loan: Any) -> None:
+        self.loans.append(loan)
+
     def failed(self, device: str, error: Any) -> None: ...
 
     def fetched(self, edges: Any, loan: Any, finished: str = "") -> None:
@@ -85,3 +87,62 @@ def test_a_segment_runs_once(session: df.Session) -> None:
     part.run_segment(0, {})
     with pytest.raises(UnavailableError, match="a step runs at most once"):
         part.run_segment(0, {})
+
+
+def two_devices() -> df.Session:
+    return df.Session(config=df.ConfigProto(device_count={"CPU": 2}))
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_what_is_lent_for_another_device_is_the_steps_own_when_it_ended_well(well: bool) -> None:
+    """Whatever that device says then: its part has ended, too."""
+    with df.device("/cpu:0"):
+        queue = df.FIFOQueue(9, ["float32"], shapes=[[]])
+        put, element = queue.enqueue(5.0), queue.dequeue()
+    with df.device("/cpu:1"):
+        there = df.negative(element)
+    with two_devices() as session:
+        session.run(put)
+        plan = session.plans.take((there,), (), NEVER)
+        backend: Any = session.backend
+        host = backend.process.hosts[plan.segments[0].device]
+        outlet = Outlet()
+        step = (backend.session, 1)
+        part = ColdPart(host, backend.session, host.installed(backend.session, plan.number), step, [], outlet)
+        host.add_part(part, 0)
+        part.run_segment(plan.segments[0].index, {})
+        (loan,) = outlet.loans
+        assert loan is not None
+        if well:
+            host.end_cold(step)
+        else:
+            host.cancel(step, df.errors.CancelledError(None, None, "stopped"))
+        loan(False)
+        assert session.run(queue.size()) == (0 if well else 1)
+
+
+@pytest.mark.parametrize("session_ended", [False, True])
+@pytest.mark.parametrize("well", [True, False])
+def test_a_device_that_is_asked_late_says_how_the_step_ended(well: bool, session_ended: bool) -> None:
+    with df.Session() as session:
+        backend: Any = session.backend
+        (host,) = backend.process.hosts.values()
+        part, _ = cold_part(session, df.no_op())
+        host.add_part(part, 0)
+        if well:
+            host.end_cold(part.step)
+        else:
+            host.cancel(part.step, df.errors.CancelledError(None, None, "stopped"))
+        answers: list[bool] = []
+        if session_ended:
+            host.drop_session(backend.session, df.errors.CancelledError(None, None, "closed"))
+        host.deliver(part.step, [], answers.append)
+        assert answers == [well]
+
+
+def test_only_the_latest_steps_that_ended_well_are_known(session: df.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dflow.runtime.host.WELL_KEPT", 2)
+    (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
+    for number in range(4):
+        host.end_cold(("owner", number))
+    assert [host.ended_well(("owner", number)) for number in range(4)] == [False, False, True, True]
