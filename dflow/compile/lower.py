@@ -11,7 +11,8 @@ from dflow.compile.prune import Needed
 from dflow.compile.segments import Group, is_literal
 from dflow.errors import OpInfo
 from dflow.graph import DeviceOf, Operation, Tensor
-from dflow.ops.memory import LARGE
+
+LARGE = 1 << 16  # bytes of a value that goes after its last use; what is less does not matter
 
 
 def lower(

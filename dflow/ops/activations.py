@@ -11,10 +11,9 @@ import numpy as np
 
 from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.arithmetic import multiply, subtract
-from dflow.ops.arrays import arithmetic, namespace
+from dflow.ops.arrays import namespace, pairwise
 from dflow.ops.batching import along_axis, elementwise
 from dflow.ops.elementwise import floating, real, unary
-from dflow.ops.memory import into
 from dflow.ops.powers import exp
 from dflow.ops.reduction import reduce_sum
 from dflow.ops.static import normal_axis, only
@@ -30,14 +29,14 @@ def relu(features: Any, name: str | None = None) -> Tensor:
 
 
 def _relu_kernel(x: Any) -> Any:
-    return namespace(x).maximum(x, 0, **into(x))
+    return namespace(x).maximum(x, 0)
 
 
 def _relu_grad_kernel(dy: Any, y: Any) -> Any:
     passes = y > 0
     if type(dy) is not np.ndarray:  # NumPy converts while it multiplies
         passes = namespace(dy, y).astype(passes, dy.dtype)
-    return arithmetic("multiply", dy, passes)
+    return pairwise("multiply", dy, passes)
 
 
 define(

@@ -12,7 +12,7 @@ from typing import Any
 
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
-from dflow.ops.arrays import arithmetic, as_text, is_text, namespace
+from dflow.ops.arrays import as_text, is_text, namespace, pairwise
 from dflow.ops.batching import Attrs, Kernel, each, elementwise, step_shapes
 from dflow.ops.compare import greater_equal, less_equal, where
 from dflow.ops.elementwise import back_to_operands, binary, numbers, real, unary
@@ -57,7 +57,7 @@ def _add_spec(x: TensorSpec, y: TensorSpec) -> TensorSpec:
 
 
 def _add_kernel(x: Any, y: Any) -> Any:
-    total = arithmetic("add", x, y)
+    total = pairwise("add", x, y)
     return as_text(total) if is_text(x) else total
 
 
@@ -74,7 +74,7 @@ def subtract(x: Any, y: Any, name: str | None = None) -> Tensor:
 define(
     "Sub",
     spec=numbers,
-    kernel=lambda x, y: arithmetic("subtract", x, y),
+    kernel=lambda x, y: pairwise("subtract", x, y),
     gradient=lambda op, dy: back_to_operands(op, dy, negative(dy)),
     batch=elementwise,
 )
@@ -88,7 +88,7 @@ def multiply(x: Any, y: Any, name: str | None = None) -> Tensor:
 define(
     "Mul",
     spec=numbers,
-    kernel=lambda x, y: arithmetic("multiply", x, y),
+    kernel=lambda x, y: pairwise("multiply", x, y),
     gradient=lambda op, dy: back_to_operands(op, chain(dy, op.inputs[1]), chain(dy, op.inputs[0])),
     batch=elementwise,
 )
@@ -100,7 +100,7 @@ def squared_difference(x: Any, y: Any, name: str | None = None) -> Tensor:
 
 
 def _squared_difference_kernel(x: Any, y: Any) -> Any:
-    difference = arithmetic("subtract", x, y)
+    difference = pairwise("subtract", x, y)
     return difference * difference
 
 
@@ -139,14 +139,14 @@ def _choice_gradient(compare: Callable[..., Tensor]) -> Callable[..., Any]:
 define(
     "Maximum",
     spec=real,
-    kernel=lambda x, y: arithmetic("maximum", x, y),
+    kernel=lambda x, y: pairwise("maximum", x, y),
     gradient=_choice_gradient(greater_equal),
     batch=elementwise,
 )
 define(
     "Minimum",
     spec=real,
-    kernel=lambda x, y: arithmetic("minimum", x, y),
+    kernel=lambda x, y: pairwise("minimum", x, y),
     gradient=_choice_gradient(less_equal),
     batch=elementwise,
 )

@@ -13,7 +13,6 @@ from array_api_compat import array_namespace, device
 
 from dflow.dtypes import DType
 from dflow.errors import InvalidArgumentError
-from dflow.ops.memory import LARGE, into
 
 _NAMESPACES: dict[type, Any] = {}
 
@@ -83,21 +82,14 @@ def one_or_all(outputs: Sequence[Any]) -> Any:
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def pairwise(function: str, x: Any, y: Any, **out: Any) -> Any:
+def pairwise(function: str, x: Any, y: Any) -> Any:
     """A function of the namespace on two arrays; InvalidArgumentError if their shapes do not broadcast."""
     try:
-        return getattr(namespace(x, y), function)(x, y, **out)
+        return getattr(namespace(x, y), function)(x, y)
     except ValueError:
         if _broadcast(tuple(x.shape), tuple(y.shape)):
             raise
         raise InvalidArgumentError(None, None, f"Incompatible shapes: {list(x.shape)} vs. {list(y.shape)}") from None
-
-
-def arithmetic(function: str, x: Any, y: Any) -> Any:
-    """As `pairwise`, of a function whose result has the dtype of its operands."""
-    if type(x) is np.ndarray and x.nbytes + y.nbytes >= LARGE:
-        return pairwise(function, x, y, **into(x, y))
-    return pairwise(function, x, y)
 
 
 def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> bool:

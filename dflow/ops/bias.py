@@ -9,7 +9,7 @@ from typing import Any
 
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op
-from dflow.ops.arrays import arithmetic, namespace
+from dflow.ops.arrays import namespace, pairwise
 from dflow.ops.batching import Attrs, Kernel, each
 from dflow.ops.like import sum_like
 from dflow.ops.reduction import reduce_sum
@@ -51,7 +51,7 @@ def _bias_add_kernel(value: Any, bias: Any, channels_first: bool) -> Any:
         )
     if channels_first:
         bias = namespace(bias).reshape(bias, (-1, *(1,) * (value.ndim - 2)))
-    return arithmetic("add", value, bias)
+    return pairwise("add", value, bias)
 
 
 def _bias_add_gradient(op: Operation, dy: Tensor) -> tuple[Tensor, Tensor]:

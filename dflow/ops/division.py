@@ -11,7 +11,7 @@ from dflow.dtypes import float32, float64
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor
 from dflow.ops.arithmetic import chain, conj, multiply, negative
-from dflow.ops.arrays import arithmetic, is_integral, namespace, pairwise
+from dflow.ops.arrays import is_integral, namespace, pairwise
 from dflow.ops.batching import elementwise
 from dflow.ops.cast import cast
 from dflow.ops.elementwise import back_to_operands, binary, inexact, real
@@ -49,7 +49,7 @@ def _realdiv_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
 define(
     "RealDiv",
     spec=inexact,
-    kernel=lambda x, y: arithmetic("divide", x, y),
+    kernel=lambda x, y: pairwise("divide", x, y),
     gradient=_realdiv_gradient,
     batch=elementwise,
 )

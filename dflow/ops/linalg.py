@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.arithmetic import conj
 from dflow.ops.arrays import namespace
 from dflow.ops.batching import elementwise
 from dflow.ops.like import sum_like
-from dflow.ops.memory import SPARE
 from dflow.ops.static import only, operands, same_dtype, spec_of
 from dflow.registry import define
 from dflow.shapes import TensorShape, broadcast
@@ -92,19 +89,12 @@ def _matmul_kernel(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
     left = xp.matrix_transpose(a) if transpose_a else a
     right = xp.matrix_transpose(b) if transpose_b else b
     try:
-        product = _multiplied(xp, left, right)
+        product = xp.matmul(left, right)
     except ValueError:
         raise InvalidArgumentError(
             None, None, f"Matrix size-incompatible: In[0]: {list(left.shape)}, In[1]: {list(right.shape)}"
         ) from None
     return xp.astype(product, a.dtype, copy=False)  # of bfloat16, NumPy makes float32
-
-
-def _multiplied(xp: Any, left: Any, right: Any) -> Any:
-    """left @ right; of two matrices in spare memory, if there is some."""
-    if type(left) is not np.ndarray or left.ndim != 2 or right.ndim != 2 or left.dtype.isbuiltin != 1:
-        return xp.matmul(left, right)
-    return np.matmul(left, right, out=SPARE.take((left.shape[0], right.shape[1]), left.dtype))
 
 
 def _matmul_gradient(op: Operation, dc: Tensor) -> tuple[Tensor, Tensor]:

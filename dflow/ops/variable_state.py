@@ -1,7 +1,6 @@
 """The state behind a variable: its value on a device.
 
 Why a value is never changed in place: a read hands out the array itself, and whoever holds it must not see it change.
-An update writes the new value into spare memory instead, and leaves that of the old one behind if no one holds it.
 Source: state_ops of TensorFlow 1.15.
 """
 
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from dflow.errors import FailedPreconditionError, InvalidArgumentError
-from dflow.ops.memory import SPARE
 from dflow.registry import KernelContext
 from dflow.specs import VariableSpec
 
@@ -89,9 +87,7 @@ class VariableState:
         if isinstance(value, np.ndarray) and value.flags.writeable:
             value = value.view()
             value.flags.writeable = False
-        held = [self._value]
         self._value = value
-        SPARE.give(held)
         return value
 
 

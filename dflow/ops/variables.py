@@ -16,7 +16,7 @@ from dflow import scopes
 from dflow.dtypes import DType
 from dflow.errors import OutOfRangeError, ShapeError
 from dflow.graph import Graph, GraphKeys, Tensor, add_op, convert_to_tensor, create_op, get_default_graph
-from dflow.ops.arrays import arithmetic
+from dflow.ops.arrays import pairwise
 from dflow.ops.variable_state import state_of
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.shapes import TensorShape
@@ -56,11 +56,11 @@ def _delta_spec(delta: TensorSpec, variable: VariableSpec) -> TensorSpec:
 
 
 def _assign_add_kernel(context: KernelContext, delta: Any, variable: VariableSpec) -> Any:
-    return state_of(context, variable).update(lambda value: arithmetic("add", value, delta))
+    return state_of(context, variable).update(lambda value: pairwise("add", value, delta))
 
 
 def _assign_sub_kernel(context: KernelContext, delta: Any, variable: VariableSpec) -> Any:
-    return state_of(context, variable).update(lambda value: arithmetic("subtract", value, delta))
+    return state_of(context, variable).update(lambda value: pairwise("subtract", value, delta))
 
 
 def _count_up_to_kernel(context: KernelContext, variable: VariableSpec, limit: int) -> Any:

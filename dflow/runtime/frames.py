@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from distributed.protocol.pickle import dumps
 
-from dflow.ops.memory import room
-
 Buffer = bytes | memoryview
 Frame = list[Buffer]  # the head, the pickle, the bytes of each array
 
@@ -62,7 +60,7 @@ def _read(stream: io.BufferedReader, size: int) -> bytes:
 
 
 def _read_array(stream: io.BufferedReader, size: int) -> np.ndarray[Any, Any]:
-    array = room(size)  # unlike a bytearray, not filled with zeros first
+    array = np.empty(size, np.uint8)  # unlike a bytearray, not filled with zeros first
     if stream.readinto(array.data) < size:
         raise EOFError
     return array

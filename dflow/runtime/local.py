@@ -20,6 +20,7 @@ from dflow.runtime.config import ConfigProto
 from dflow.runtime.deadline import NEVER, Deadline
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.loops import Loop, LoopRun
+from dflow.runtime.malloc import keep_freed_memory
 from dflow.runtime.process import Process
 from dflow.runtime.step import StepNumbers
 
@@ -63,6 +64,7 @@ class LocalBackend:
         for host in local_hosts(config):
             self.process.add_host(host)
         self.process.begin_session(self.session)
+        keep_freed_memory(settings.kept_memory())
         infos = [DeviceInfo(host.name, "", host.virtual) for host in self.process.hosts.values()]
         self._table = DeviceTable(tuple(infos))
         self._numbers = StepNumbers(self.session)

@@ -1,4 +1,4 @@
-"""Memory of large arrays: a worker keeps what it frees for its next arrays, instead of asking the system for each.
+"""Memory of large arrays: a process that runs steps keeps what it frees for its next ones, and asks the system less.
 
 Why: Dask starts workers with `MALLOC_TRIM_THRESHOLD_=65536`, so that what tasks leave behind goes back to the system.
 With it, glibc makes every array of more than 128 KiB of fresh pages: a copy of 1 MB takes 0.31 ms, and 0.03 ms in

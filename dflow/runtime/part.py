@@ -19,7 +19,6 @@ import numpy as np
 
 from dflow.compile import DevicePlan, Segment
 from dflow.errors import CancelledError, OpError
-from dflow.ops.memory import SPARE
 from dflow.runtime.attempts import WAITING, Attempts, Settle
 from dflow.runtime.batch_program import BatchProgram
 from dflow.runtime.failures import as_op_error
@@ -231,8 +230,6 @@ class Part(Attempts):
         self._start(ready)
         if route.receivers:
             self._send(route, results, loan, last)
-        for edge in results:
-            SPARE.give(results, edge)
         with self._lock:
             self._sending -= 1
             finished = self._open == 0 and self._sending == 0 and self.ended is None
@@ -259,7 +256,7 @@ class Part(Attempts):
         for _, edge in self._installed.programs[i].arguments:
             self._uses[edge] -= 1
             if self._uses[edge] <= 0:
-                SPARE.give([self._values.pop(edge, None)])
+                self._values.pop(edge, None)
 
 
 def _values(edges: Iterable[int], results: dict[int, Any]) -> Edges:

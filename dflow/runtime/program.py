@@ -1,7 +1,7 @@
 """A segment made ready to run on its device: kernels looked up, constants in place, contexts bound.
 
-Running one is a straight line of kernel calls over slots.  Large values that nobody needs any more leave their memory
-to later ones.
+Running one is a straight line of kernel calls over slots.  Large values go after their last use, so that later ones
+get their memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 
 from dflow.compile import Instruction, Segment
 from dflow.errors import OpError, OpInfo
-from dflow.ops.memory import SPARE
 from dflow.registry import OpDef
 from dflow.runtime.failures import as_op_error
 
@@ -129,7 +128,7 @@ class Program:
                 for slot, value in zip(outputs, found, strict=True):
                     slots[slot] = value if hasattr(value, "dtype") else _as_array(value)
             for slot in frees:
-                SPARE.give(slots, slot)
+                slots[slot] = None
         return {edge: slots[slot] for edge, slot in self.results}
 
     def attempt(self, values: Mapping[int, Any], reply: Callable[..., None]) -> Callable[[], None] | None:

@@ -35,5 +35,5 @@ def hot_runs() -> bool:
 
 
 def kept_memory() -> int:
-    """So many bytes of freed memory a worker keeps for its next arrays."""
+    """So many bytes of freed memory a worker, or a process with local sessions, keeps for its next arrays."""
     return int(parse_bytes(dask.config.get("dflow.kept-memory", "64 MiB")))

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from dflow.ops.memory import has_lock
-
 
 def to_host(value: Any) -> Any:
     """A device's array as a NumPy array; NumPy arrays and scalars as they are."""
@@ -52,4 +50,9 @@ def _references(values: list[Any], i: int) -> int:
     return sys.getrefcount(values[i])
 
 
-_NOBODY_ELSE = _references([np.empty(1)], 0) if has_lock() else -1  # nothing is: without it the counts say nothing
+def _has_lock() -> bool:
+    """Is this a Python with a global lock?"""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+_NOBODY_ELSE = _references([np.empty(1)], 0) if _has_lock() else -1  # nothing is: without it the counts say nothing

@@ -18,9 +18,8 @@ from typing import Any
 
 from dflow.errors import DTypeError, InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, create_op
-from dflow.ops.arrays import arithmetic, namespace
+from dflow.ops.arrays import namespace, pairwise
 from dflow.ops.control import group
-from dflow.ops.memory import into
 from dflow.ops.variable_state import VariableState, state_of
 from dflow.ops.variables import Variable
 from dflow.registry import KernelContext, define, no_gradient
@@ -84,7 +83,7 @@ def _update_together(
 
 def _gradient_descent_kernel(context: KernelContext, lr: Any, grad: Any, variable: VariableSpec) -> Any:
     def change(value: Any) -> Sequence[Any]:
-        new = arithmetic("multiply", grad, -lr)
+        new = pairwise("multiply", grad, -lr)
         new += value
         return (new,)
 
@@ -101,12 +100,12 @@ def _momentum_kernel(
     use_nesterov: bool,
 ) -> Any:
     def change(value: Any, old: Any) -> Sequence[Any]:
-        new = arithmetic("multiply", old, momentum)
+        new = pairwise("multiply", old, momentum)
         new += grad
-        step = arithmetic("multiply", new, momentum if use_nesterov else -lr)
+        step = pairwise("multiply", new, momentum if use_nesterov else -lr)
         if use_nesterov:
             step *= -lr
-            step += arithmetic("multiply", grad, -lr)
+            step += pairwise("multiply", grad, -lr)
         step += value
         return step, new
 
@@ -130,16 +129,16 @@ def _adam_kernel(
 
     def change(value: Any, old_m: Any, old_v: Any) -> Sequence[Any]:
         rate = lr * xp.sqrt(1 - beta2_power) / (1 - beta1_power)
-        new_m = arithmetic("subtract", grad, old_m)
+        new_m = pairwise("subtract", grad, old_m)
         new_m *= 1 - beta1
         new_m += old_m
-        new_v = arithmetic("multiply", grad, grad)
+        new_v = pairwise("multiply", grad, grad)
         new_v -= old_v
         new_v *= 1 - beta2
         new_v += old_v
-        size = xp.sqrt(new_v, **into(new_v))
+        size = xp.sqrt(new_v)
         size += epsilon
-        step = arithmetic("multiply", new_m, -rate)
+        step = pairwise("multiply", new_m, -rate)
         step /= size
         step += value
         return step, new_m, new_v
@@ -148,7 +147,7 @@ def _adam_kernel(
 
 
 def _multiply_kernel(context: KernelContext, factor: Any, variable: VariableSpec) -> Any:
-    return state_of(context, variable).update(lambda value: arithmetic("multiply", value, factor))
+    return state_of(context, variable).update(lambda value: pairwise("multiply", value, factor))
 
 
 _STATE = no_gradient("an update of a variable is a side effect")
