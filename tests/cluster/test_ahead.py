@@ -11,7 +11,7 @@ import dflow as df
 from dflow.cluster import EmbeddedCluster
 from tests.cluster.helpers import PATIENCE, W0, Clients, Look, Tap, eventually, limit
 
-LONG = 1500  # rows and columns of matrices whose products take long
+LONG, MANY = 1500, 20  # rows and columns of matrices, and products of them, that take seconds
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +35,10 @@ def used(taken: Any) -> Any:
 
 
 def long(taken: Any) -> Any:
-    """Takes a second or so, then gives the element."""
+    """Takes seconds, then gives the element."""
     with df.device(W0):
         matrix = df.fill([LONG, LONG], taken)
-        for _ in range(8):
+        for _ in range(MANY):
             matrix = df.matmul(matrix, df.zeros([LONG, LONG]))
         return matrix[0, 0] + taken
 
@@ -180,7 +180,7 @@ def test_a_client_that_is_killed_leaves_what_its_loop_took_ahead(
 q = queue({tap.name!r})
 with df.device({W0!r}):
     matrix = df.fill([{LONG}, {LONG}], q.dequeue())
-    for _ in range(8):
+    for _ in range({MANY}):
         matrix = df.matmul(matrix, df.zeros([{LONG}, {LONG}]))
 with df.Session(target) as sess:
     loop = sess.repeat(matrix.op)
