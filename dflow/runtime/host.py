@@ -241,7 +241,7 @@ class DeviceHost:
             self._ended_well[step] = None
             if len(self._ended_well) > WELL_KEPT:
                 del self._ended_well[next(iter(self._ended_well))]
-            part = self._parts.get(step)
+        part = self.part(step)
         if part is not None:
             part.finish()
 
