@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import suppress
 from typing import Any
 
 from distributed import Client, Future
@@ -36,6 +37,8 @@ class ActorKeeper:
         self._client = client
         self._session = session
         self._lock = threading.Lock()
+        self._all_held = threading.Condition(self._lock)
+        self._unheld: set[str] = set()  # keys of shared state that the scheduler does not keep yet
         self._futures: dict[Identity, Future[Any]] = {}  # one for each: that of a lost worker goes with the next one
         self._known: dict[Any, Identity] = {}  # by the spec of a variable, a queue or a reader
 
@@ -73,13 +76,26 @@ class ActorKeeper:
             future = self._futures[what] = self._client.submit(
                 host_object, device, spec, self._session, key=key, actor=True, resources={device: SHARE}, pure=False
             )
+            if shared:
+                self._unheld.add(key)
         if shared:
             future.add_done_callback(lambda done: self._hold(address, done))
 
     def _hold(self, address: str, future: Future[Any]) -> None:
         """Let the scheduler extension keep the actor alive beyond this session."""
-        if future.status == "finished":
-            ask_scheduler(self._client, "dflow_hold", worker=address, keys=[future.key])
+        try:
+            if future.status == "finished":
+                with suppress(OSError):  # the session has closed: the next one that uses it makes the actor anew
+                    ask_scheduler(self._client, "dflow_hold", worker=address, keys=[future.key])
+        finally:
+            with self._all_held:
+                self._unheld.discard(future.key)
+                self._all_held.notify_all()
+
+    def wait(self, timeout: float) -> None:
+        """Wait until the scheduler keeps all shared state, but not longer than so many seconds."""
+        with self._all_held:
+            self._all_held.wait_for(lambda: not self._unheld, timeout)
 
     def find(self, spec: Any) -> Any:
         """The actor of a queue or a reader, or of the container of a variable.

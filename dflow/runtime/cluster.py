@@ -59,6 +59,7 @@ DEVICES_TIMEOUT = 30.0  # seconds to wait for the first worker, and for workers 
 ANSWER_TIMEOUT = 30.0  # seconds in which a scheduler answers, if the session has no limit; Dask's to connect
 REFUSED_AFTER = 1.0  # seconds of refused connections, after which there is no scheduler
 GONE_TIMEOUT = 3.0  # seconds in which the scheduler hears of a worker's death, if the end of a lane was that
+HOLD_TIMEOUT = 1.0  # seconds that a session which closes at once waits for its shared state to be kept
 
 
 class ClusterBackend:
@@ -242,6 +243,8 @@ class ClusterBackend:
         for lane in self.process.lanes():
             lane.send(m.EndSession(self.session))
         self.process.close()
+        if is_connected(self.client):
+            self._actors.wait(HOLD_TIMEOUT)
         self.client.close()
 
 
