@@ -155,6 +155,7 @@ def test_a_lane_of_another_protocol_is_ended_and_the_log_says_why(
 ) -> None:
     class Comm:
         aborted = False
+        peer_address = "inproc://other"
 
         def abort(self) -> None:
             self.aborted = True
