@@ -128,6 +128,8 @@ def _plan(key: str, feature: Any, allowed: tuple[type[Any], ...]) -> Plan:
     if not isinstance(feature, allowed):
         names = ", ".join(kind.__name__ for kind in allowed)
         raise ValueError(f"Unsupported feature {key}: {feature!r}; here it may be a {names}.")
+    if feature.dtype is None:
+        raise ValueError(f"Missing type for feature {key}.")
     dtype = as_dtype(feature.dtype)
     if dtype not in DTYPES:
         raise ValueError(f"feature {key}: dtype must be float32, int64 or string, got {dtype.name}")

@@ -65,6 +65,7 @@ def test_a_default_may_be_anything_with_the_number_of_values(default: Any, expec
     [
         (FixedLenFeature(None, df.int64), "Missing shape for feature a"),
         (FixedLenFeature(df.TensorShape(None), df.int64), "Missing shape for feature a"),
+        (VarLenFeature(None), "Missing type for feature a"),
         (
             FixedLenFeature([None], df.int64),
             r"First dimension of shape for feature a unknown. Consider using FixedLenSequenceFeature\.",
