@@ -122,7 +122,9 @@ class Look:
         eventually(lambda: any(row["name"] == name and a != before for a, row in self.workers().items()), self.workers)
 
     def address(self, name: str) -> str:
-        return next(address for address, row in self.workers().items() if row["name"] == name)
+        """Of a worker, as soon as the scheduler knows it."""
+        found = eventually(lambda: [a for a, row in self.workers().items() if row["name"] == name], self.workers)
+        return str(found[0])
 
 
 class Tap:
