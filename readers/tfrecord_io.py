@@ -13,17 +13,13 @@ from typing import Any, BinaryIO, ClassVar, cast
 
 import fsspec
 
-from dflow.errors import DataLossError, FailedPreconditionError, NotFoundError, PermissionDeniedError
+from dflow.errors import DataLossError, FailedPreconditionError
+from dflow.queues.reader import file_error
 from dflow.readers.text import open_file
 from dflow.readers.tfrecord_framing import FRAMING, BadRecord, framed, payload_at
 from dflow.readers.window import Window
 
-_ERRORS = {
-    FileNotFoundError: NotFoundError,
-    PermissionError: PermissionDeniedError,
-    IsADirectoryError: FailedPreconditionError,
-    NotADirectoryError: FailedPreconditionError,
-}
+_CANNOT_OPEN = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
 class TFRecordCompressionType:
@@ -178,9 +174,8 @@ def _opening(path: str) -> Iterator[None]:
     """Why a file cannot be opened becomes an OpError that names it."""
     try:
         yield
-    except tuple(_ERRORS) as error:
-        own = next(own for foreign, own in _ERRORS.items() if isinstance(error, foreign))
-        raise own(None, None, f"{path}; {error.strerror or error}") from error
+    except _CANNOT_OPEN as error:
+        raise file_error(error)(None, None, f"{path}; {error.strerror or error}") from error
 
 
 def _deflate(options: Any, compression: str) -> Any:

@@ -12,11 +12,10 @@ import click
 from dflow.cli.script import Interrupted, Signals, run_script
 from dflow.cli.watch import display_for
 from dflow.cluster.embedded import EmbeddedCluster
-from dflow.cluster.scheduler import dashboard_link, full_address, identity, is_refused
+from dflow.cluster.scheduler import dashboard_link, full_address, reach
 from dflow.errors import OpError
 
 CONNECT_SECONDS = 5.0
-REFUSED_SECONDS = 1.0  # of refused connections, after which nobody listens
 EMBEDDED_OPTIONS = {"ps": "--ps", "workers": "--workers", "virtual_gpus": "--virtual-gpus"}
 
 
@@ -96,9 +95,7 @@ def _cluster(scheduler: str | None, embedded: dict[str, Any]) -> Iterator[tuple[
 def _reach(scheduler: str) -> tuple[str, str]:
     try:
         address = full_address(scheduler)
-        if is_refused(address, REFUSED_SECONDS):
-            raise OSError("nobody listens there")
-        link = dashboard_link(address, identity(address, CONNECT_SECONDS))
+        link = dashboard_link(address, reach(address, CONNECT_SECONDS))
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0] or f"no answer within {CONNECT_SECONDS:.0f} s"
         raise Unreachable(f"cannot reach a scheduler at {scheduler}: {reason}") from error

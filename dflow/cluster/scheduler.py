@@ -14,6 +14,7 @@ from distributed.security import Security
 from distributed.utils import format_dashboard_link
 
 HANDSHAKE_SECONDS = 1.0
+REFUSED_AFTER = 1.0  # seconds of refused connections, after which there is no scheduler
 RETRY_SECONDS = 0.05  # between two looks whether a scheduler has started
 
 
@@ -29,8 +30,7 @@ def call(address: str, operation: str, timeout: float = 5.0) -> Any:
 
 async def _call(address: str, operation: str, timeout: float) -> Any:
     proxy: Any = rpc  # distributed has no types here
-    settings = _connection_args()
-    check_security(address)
+    settings = _connection_args(address)
     async with asyncio.timeout(timeout), proxy(address, timeout=timeout, connection_args=settings) as scheduler:
         try:
             return await getattr(scheduler, operation)()
@@ -70,30 +70,32 @@ async def _is_refused(address: str, patience: float) -> bool:
             return False
 
 
-def check_security(address: str) -> None:
-    """PermissionError if Dask's configuration does not let this process connect to such an address.
+def _connection_args(address: str) -> dict[str, Any]:
+    """From Dask's configuration, as for a client; PermissionError if that does not allow such an address.
 
     Dask says so with errors of several kinds, and a Client that meets one leaves half of itself behind.
     """
+    security: Any = Security  # distributed has no types here
+    arguments: dict[str, Any] = security().get_connection_args("client")
     scheme = full_address(address).partition("://")[0]
-    found = _connection_args()
-    if scheme == "tls" and found["ssl_context"] is None:
+    if scheme == "tls" and arguments["ssl_context"] is None:
         raise PermissionError(
             "it wants TLS, and Dask's configuration here names no certificates "
             "(distributed.comm.tls.ca-file, tls.client.cert, tls.client.key)"
         )
-    if scheme == "tcp" and found["require_encryption"]:
+    if scheme == "tcp" and arguments["require_encryption"]:
         raise PermissionError(
             "it is not encrypted, which distributed.comm.require-encryption asks for; the address of a scheduler with "
             "TLS starts with tls://"
         )
-
-
-def _connection_args() -> dict[str, Any]:
-    """From Dask's configuration, as for a client."""
-    security: Any = Security  # distributed has no types here
-    arguments: dict[str, Any] = security().get_connection_args("client")
     return arguments
+
+
+def reach(address: str, timeout: float) -> dict[str, Any]:
+    """`identity` of a scheduler that may not be there: OSError after a second, not at the end, if nobody listens."""
+    if timeout >= REFUSED_AFTER and is_refused(address, REFUSED_AFTER):
+        raise OSError("nobody listens there")
+    return identity(address, timeout)
 
 
 def identity(address: str, timeout: float = 5.0) -> dict[str, Any]:

@@ -439,12 +439,13 @@ def _as_op_error(error: Exception, path: str) -> OpError:
     else:
         relative = isinstance(error, FileNotFoundError) and not os.path.isabs(path) and "://" not in path
         where = f" in the folder {os.getcwd()}" if relative else ""  # a worker's, where the user may not have looked
-        found = _class_of(error)(None, None, f"{path}; {error.strerror or error}{where}")
+        found = file_error(error)(None, None, f"{path}; {error.strerror or error}{where}")
     found.__cause__ = error
     return found
 
 
-def _class_of(error: OSError) -> Callable[[None, None, str], OpError]:
+def file_error(error: OSError) -> Callable[[None, None, str], OpError]:
+    """The class of OpError for what a file system raised."""
     if error.errno in _EXHAUSTED:
         return ResourceExhaustedError
     return next((own for foreign, own in _CLASSES if isinstance(error, foreign)), UnknownError)

@@ -18,7 +18,7 @@ from typing import Any
 from distributed import Client
 from distributed.comm import get_address_host_port
 
-from dflow.cluster.scheduler import check_security, identity, is_refused
+from dflow.cluster.scheduler import reach
 from dflow.compile import DeviceInfo, DevicePlan, DeviceTable, Plan
 from dflow.errors import (
     CancelledError,
@@ -57,7 +57,6 @@ logger = logging.getLogger("dflow.cluster")
 
 DEVICES_TIMEOUT = 30.0  # seconds to wait for the first worker, and for workers to declare their devices
 ANSWER_TIMEOUT = 30.0  # seconds in which a scheduler answers, if the session has no limit; Dask's to connect
-REFUSED_AFTER = 1.0  # seconds of refused connections, after which there is no scheduler
 GONE_TIMEOUT = 3.0  # seconds in which the scheduler hears of a worker's death, if the end of a lane was that
 HOLD_TIMEOUT = 1.0  # seconds that a session which closes at once waits for its shared state to be kept
 
@@ -304,10 +303,7 @@ def _connect(target: str, config: ConfigProto) -> Client:
     try:
         if not target.startswith(("inproc://", "ucx://")):  # the others have a host and a port
             get_address_host_port(target)  # a Client that cannot even try leaves half of itself behind
-            check_security(target)
-            if seconds >= REFUSED_AFTER and is_refused(target, REFUSED_AFTER):
-                raise OSError("nobody listens there")
-            identity(target, seconds)  # a Client waits for ever for who listens and answers nothing, or not as expected
+            reach(target, seconds)  # a Client waits for ever for who listens and answers nothing, or not as expected
         return Client(target, set_as_default=False, name="dflow", **({"timeout": seconds} if milliseconds else {}))
     except ValueError as error:
         fact = "No session factory registered for the given session options: "
