@@ -41,10 +41,10 @@ class Traffic:
 
 MEGABYTE = size(131_072, 1_310)  # numbers of 8 bytes
 CASES = {
-    "8 bytes, one by one": Traffic(1, 1, size(500, 20), 1000),
-    "8 bytes, in hundreds": Traffic(1, 100, size(200, 5), 1000),
-    "1 MB, one by one": Traffic(MEGABYTE, 1, size(100, 5), 20),
-    "1 MB, in tens": Traffic(MEGABYTE, 10, size(10, 2), 20),
+    "8 bytes, one by one": Traffic(1, 1, size(2000, 20), 1000),
+    "8 bytes, in hundreds": Traffic(1, 100, size(1000, 5), 1000),
+    "1 MB, one by one": Traffic(MEGABYTE, 1, size(300, 5), 20),
+    "1 MB, in tens": Traffic(MEGABYTE, 10, size(40, 2), 20),
 }
 CHECKED = 4  # steps that a fact is about
 

@@ -149,6 +149,11 @@ class DevicePlan:
     threads: Threads = NO_LIMIT
 
     @property
+    def receivers(self) -> set[str]:
+        """The other devices that it sends something."""
+        return {device for devices in self.routes.values() for device in devices}
+
+    @property
     def kinds(self) -> list[str]:
         """The kinds of operations that it needs kernels for."""
         return sorted({i.op.kind for segment in self.segments for i in segment.instructions})
@@ -164,6 +169,7 @@ class CallPlan:
     feeds_of: dict[str, tuple[int, ...]]  # device -> the fed edges that it needs
     fetches: tuple[int | None, ...]  # the edge of each fetch; None for an operation
     reports: int  # so many parts tell that they finished; then all have
+    givers: dict[str, frozenset[str]] = field(default_factory=dict)  # device -> those that it can do nothing without
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +195,16 @@ class Plan:
     def __post_init__(self) -> None:
         feeds = {device: part.feeds for device, part in self.parts.items()}
         reports = sum(part.reports for part in self.parts.values())
-        call = CallPlan(self.number, self.addresses, self.feeds, feeds, self.fetches, reports)
+        call = CallPlan(self.number, self.addresses, self.feeds, feeds, self.fetches, reports, self._givers())
         object.__setattr__(self, "call", call)
+
+    def _givers(self) -> dict[str, frozenset[str]]:
+        """The devices whose parts begin with what other devices send them, and who these are."""
+        return {
+            device: frozenset(other for other, sender in self.parts.items() if device in sender.receivers)
+            for device, part in self.parts.items()
+            if not part.feeds and all(segment.needs for segment in part.segments)
+        }
 
     @property
     def sinks(self) -> list[int]:

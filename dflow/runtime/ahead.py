@@ -1,7 +1,9 @@
-"""The dequeue of a loop, an iteration ahead: the next elements come while this iteration computes with its own.
+"""The dequeue of a loop, ahead of its iterations: the next elements come while one computes with its own.
 
-Each iteration is given what has come for it, or gets it when it comes.  Only then the next elements are asked for, so
-that a loop which has nothing to do stands in the queue's line once, as any consumer does.
+Each iteration is given what has come for it, or gets it when it comes.  When nothing is left, and only then, the next
+elements are asked for, so that a loop which has nothing to do stands in the queue's line once, as any consumer does.
+A slow loop asks for those of one iteration.  A fast one asks for those of several, as many as are there: what it uses
+in `AHEAD_S` and no more, so that it does not keep from other consumers what they could work with.
 
 What came early stays lent by its queue until its step has it.  Whatever ends the loop, it goes back to the front, in
 its old order, as it would from a consumer that died.
@@ -9,8 +11,12 @@ its old order, as it would from a consumer that died.
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections import deque
+from collections.abc import Iterable
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from dflow.compile import Ahead
@@ -22,6 +28,10 @@ from dflow.runtime.step import Step
 
 if TYPE_CHECKING:
     from dflow.runtime.process import Process
+
+
+AHEAD_S = 0.002  # seconds of a loop's work that it takes ahead, if that is more than one iteration
+MOST = 16  # iterations
 
 
 class TakenAhead:
@@ -36,31 +46,35 @@ class TakenAhead:
         self._asked = 0  # the number of the ask whose answer is wanted
         self._open = False  # was it not answered yet?
         self._withdraw: Withdraw | None = None
-        self._found: tuple[Any, Settle | None] | None = None  # an answer for the next step
+        self._found: deque[tuple[Any, Settle | None]] = deque()  # for the next steps
         self._step: Step | None = None  # that waits for the answer
-        self._last = False  # is there no step after this one?
+        self._left = 0  # steps that the loop will make and that have nothing yet
+        self._over = False  # is it known that no more come?
+        self._given_at = 0.0
+        self._pace = 1  # steps in `AHEAD_S`
 
-    def give(self, step: Step, last: bool) -> None:
+    def give(self, step: Step, left: int = sys.maxsize) -> None:
         """Give a step its elements, now or when they come; the error that comes instead ends it.
 
-        last: the loop makes no step after this one, so that nothing more is taken.
+        left: so many steps the loop will make, from this one on; nothing is taken beyond them.
         """
         with self._lock:
-            self._last = self._last or last
-            found, self._found = self._found, None
-            number = None
+            self._left = left
+            self._measure()
+            found = self._found.popleft() if self._found else None
+            ask = None
             if found is None:
                 self._step = step
-                number = None if self._open else self._next()
+                ask = None if self._open else self._next()
         if found is not None:
             self._deliver(step, *found)
-        elif number is not None:
-            self._ask(number)
+        elif ask is not None:
+            self._ask(*ask)
 
     def finish(self) -> None:
         """No step comes after the one that runs; called from any thread."""
         with self._lock:
-            self._last = True
+            self._over = True
             waits = self._step is not None
         if not waits:
             self.give_back()
@@ -68,26 +82,31 @@ class TakenAhead:
     def give_back(self) -> None:
         """The loop has ended, or will not take another step: what it did not use goes back to the queue."""
         with self._lock:
-            self._last = True
+            self._over = True
             self._asked += 1  # an answer on its way goes back when it is here
             self._open = False
             self._step = None
-            found, self._found = self._found, None
+            found, self._found = self._found, deque()
             withdraw, self._withdraw = self._withdraw, None
         if withdraw is not None:
             withdraw()
-        if found is not None:
-            _settle(found[1], False)
+        _give_back(found)
 
-    def _next(self) -> int:
-        """Under the lock: the number of the next ask, whose answer is wanted from now on."""
+    def _measure(self) -> None:
+        """Under the lock: how fast the loop goes."""
+        now = monotonic()
+        took, self._given_at = now - self._given_at, now
+        self._pace = MOST if took * MOST <= AHEAD_S else max(1, int(AHEAD_S / took))
+
+    def _next(self) -> tuple[int, int]:
+        """Under the lock: the number of the next ask, whose answer is wanted from now on, and for how many steps."""
         self._asked += 1
         self._open = True
-        return self._asked
+        return self._asked, 1 if self._over else min(self._pace, self._left)
 
-    def _ask(self, number: int) -> None:
+    def _ask(self, number: int, steps: int) -> None:
         what = self._what
-        answer = Answering(partial(self._answered, number), self._owner, what.op.name, quick=True)
+        answer = Answering(partial(self._answered, number), self._owner, what.op.name, quick=True, times=steps)
         try:
             withdraw = self._process.ask(
                 self._session, what.op.device, what.address, what.queue, what.method, answer, *what.arguments
@@ -102,37 +121,47 @@ class TakenAhead:
         if not wanted:
             withdraw()
 
-    def _answered(self, number: int, outcome: Any, settle: Settle | None = None) -> None:
+    def _answered(
+        self, number: int, outcome: Any, settle: Settle | None = None, *more: tuple[Any, Settle | None]
+    ) -> None:
+        """An ask has its answer.  more: for further steps."""
+        found = deque([(outcome, settle), *more])
         with self._lock:
             wanted = self._asked == number
             step = None
             if wanted:
                 self._open, self._withdraw = False, None
                 step, self._step = self._step, None
-                if step is None:
-                    self._found = (outcome, settle)
+                first = found.popleft() if step is not None else None
+                self._found = found
         if not wanted:
-            _settle(settle, False)
-        elif step is not None:
-            self._deliver(step, outcome, settle)
+            _give_back(found)
+        elif step is not None and first is not None:
+            self._deliver(step, *first)
 
     def _deliver(self, step: Step, outcome: Any, settle: Settle | None) -> None:
-        """Give a step what came for it, and ask for what comes next."""
+        """Give a step what came for it, and ask for what comes next if nothing is left."""
         what = self._what
         if isinstance(outcome, BaseException):
             step.cancel(as_op_error(outcome, what.op))
             return
-        with self._lock:
-            number = None if self._last else self._next()  # before the step goes on, and another one comes
+        with self._lock:  # before the step goes on, and another one comes
+            self._left -= 1
+            ask = None if self._found or self._over or not self._left else self._next()
         values = {edge: None if output is None else outcome[output] for edge, output in what.outputs.items()}
         step.values.update({edge: values[edge] for edge in what.fetched})
         loan = Loan(partial(_settle, settle), len(what.arrivals))
         for device, edges in what.arrivals.items():
             self._process.deliver(step.id, device, [(edge, values[edge]) for edge in edges], loan)
-        if number is not None:
-            self._ask(number)
+        if ask is not None:
+            self._ask(*ask)
 
 
 def _settle(settle: Settle | None, accepted: bool) -> None:
     if settle is not None:
         settle(accepted)
+
+
+def _give_back(found: Iterable[tuple[Any, Settle | None]]) -> None:
+    for _, settle in found:
+        _settle(settle, False)

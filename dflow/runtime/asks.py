@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dflow.runtime import messages as m
-from dflow.runtime.attempts import Answer, Withdraw
+from dflow.runtime.attempts import Answer, Settle, Withdraw
 from dflow.runtime.failures import as_op_error, lost
 from dflow.runtime.lane import Lane
 from dflow.runtime.requests import Unanswered
@@ -25,8 +25,8 @@ class Asks:
     ) -> Withdraw:
         """Ask the process at the other end of `lane`; gives what withdraws it."""
         number = self.unanswered.add(lane, (answer, device))
-        owner, op = getattr(answer, "owner", ""), getattr(answer, "op", "")
-        lane.send(m.Ask(number, session, device, queue, method, arguments, owner, op))
+        owner, op, times = getattr(answer, "owner", ""), getattr(answer, "op", ""), getattr(answer, "times", 1)
+        lane.send(m.Ask(number, session, device, queue, method, arguments, owner, op, times))
         if lane.closed:  # perhaps before this ask was there to be seen
             self.lane_closed(lane)
         return lambda: lane.send(m.Withdraw(number))
@@ -50,14 +50,17 @@ class ServedAsks:
         with self._lock:
             self._waiting[key] = None
 
-        def answer(outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
+        def answer(outcome: Any, settle: Settle | None = None, *more: tuple[Any, Settle]) -> None:
             with self._lock:
                 wanted = key in self._waiting
                 self._waiting.pop(key, None)
             if wanted:
-                lane.send(m.Answer(number, outcome, lane.lend(settle)))
+                loan = lane.lend(settle)
+                lane.send(m.Answer(number, outcome, loan, tuple((value, lane.lend(its)) for value, its in more)))
             elif settle is not None:
                 settle(False)
+                for _, its in more:
+                    its(False)
 
         try:
             withdraw = attempt(answer)

@@ -52,15 +52,20 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Called like a `Pending`, for whoever has to do with the answer first.  quick: it does next to nothing."""
+    """Called like a `Pending`, for whoever has to do with the answer first.
+
+    quick: it does next to nothing.  times: how often the attempt may be made, if that does not wait; the answer is
+    called once all the same, with the outcomes of further attempts, and what settles them, as `more`.
+    """
 
     answer: Callable[..., None]
     owner: str
     op: str
     quick: bool = False
+    times: int = 1
 
-    def __call__(self, outcome: Any, settle: Settle | None = None) -> None:
-        self.answer(outcome, settle)
+    def __call__(self, outcome: Any, settle: Settle | None = None, *more: tuple[Any, Settle | None]) -> None:
+        self.answer(outcome, settle, *more)
 
 
 class LoneAttempt:

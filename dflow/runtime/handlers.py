@@ -33,8 +33,8 @@ def handle(message: Any, process: Process, lane: Lane) -> None:
         _handle(message, process, lane)
     except Exception as error:
         logger.exception("a message of %s failed: %s", lane.peer, type(message).__name__)
-        loan, number = getattr(message, "loan", None), getattr(message, "reply", None)
-        if loan is not None:
+        number = getattr(message, "reply", None)
+        for loan in m.loans(message):
             lane.send(m.Settled(loan, False))
         if number is not None and not isinstance(message, m.Reply):  # someone waits for an answer
             lane.send(m.Reply(number, None, as_op_error(error)))
@@ -72,14 +72,16 @@ def _start(message: m.Start, process: Process, lane: Lane) -> None:
 
 
 def _start_part(message: m.Start, process: Process, lane: Lane) -> None:
-    owner = RemoteOwner(lane, message.step)
+    owner, settle = RemoteOwner(lane, message.step), _settler(lane, message.loan)
     try:
         outlet = process.outlet(message.step, message.session, message.device, message.plan, owner)
         host = process.hosts[message.device]
         part = host.start(
-            message.session, message.plan, message.step, message.floor, message.feeds, outlet, process.run_part
+            message.session, message.plan, message.step, message.floor, message.feeds, outlet, process.run_part, settle
         )
     except Exception as error:
+        if settle is not None:
+            settle(False)
         owner.failed(message.device, as_op_error(error))
         return
     if lane.closed:  # meanwhile, so that `lane_closed` did not see the part
@@ -161,7 +163,7 @@ def _ask(message: m.Ask, process: Process, lane: Lane) -> None:
     def attempt(answer: Callable[..., None]) -> Callable[[], None]:
         machine = process.hosts[message.device].machine(message.queue, message.session)
         known = Answering(answer, message.owner, message.op) if message.owner else answer
-        withdraw: Callable[[], None] = machine.attempt(known, message.method, *message.arguments)
+        withdraw: Callable[[], None] = machine.attempt(known, message.method, *message.arguments, times=message.times)
         return withdraw
 
     process.served.serve(lane, message.number, attempt)
@@ -174,13 +176,15 @@ def _withdraw(message: m.Withdraw, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.Answer)
 def _answer(message: m.Answer, process: Process, lane: Lane) -> None:
-    asked, settle = process.asks.unanswered.pop(message.number), _settler(lane, message.loan)
+    asked = process.asks.unanswered.pop(message.number)
     if asked is not None:
         answer, _ = asked
         quick = getattr(answer, "quick", False)  # a reader's is not: it goes on to read the file
-        process.run_part(partial(answer, message.outcome, settle), quick)
-    elif settle is not None:
-        settle(False)
+        more = [(outcome, _settler(lane, loan)) for outcome, loan in message.more]
+        process.run_part(partial(answer, message.outcome, _settler(lane, message.loan), *more), quick)
+    else:
+        for loan in m.loans(message):
+            lane.send(m.Settled(loan, False))
 
 
 # -- sessions, their plans and their loops

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,11 @@ import numpy as np
 from dflow.compile import DevicePlan
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.registry import READERS, OpDef, ReaderFormat
+from dflow.runtime.attempts import Settle
 from dflow.runtime.batch_program import BatchProgram
 from dflow.runtime.ended import EndedSteps, session_of
 from dflow.runtime.failures import as_op_error, unknown_session
-from dflow.runtime.part import InstalledPlan, Outlet, Part, Run, StepId, end_parts
+from dflow.runtime.part import Edges, InstalledPlan, Outlet, Part, Run, StepId, end_parts
 from dflow.runtime.program import Program
 from dflow.runtime.shared_queue import SharedQueue, same_queue
 from dflow.runtime.shared_reader import SharedReader
@@ -183,25 +184,32 @@ class DeviceHost:
         plan: int,
         step: StepId,
         floor: int,
-        feeds: Iterable[tuple[int, Any]],
+        feeds: Edges,
         outlet: Outlet,
         run: Run,
+        loan: Settle | None = None,
     ) -> Part:
         """Start this device's part of a step.  `run` is given what is ready to run, and runs it in some thread.
 
-        floor: all steps of this owner below it have ended.  AbortedError if the plan is not installed.
+        floor: all steps of this owner below it have ended.  AbortedError if the plan is not installed; the loan of what
+        is fed is the caller's to give back then, and only then.
         """
         part = Part(self, session, self.installed(session, plan), step, outlet, run)
         with self._lock:
             self.installed(session, plan)  # still: the session may have ended
-            if self._ended.has(step):
-                return part
-            self._ended.raise_floor(step[0], floor)
-            self._parts[step] = part
-            early = self._early.pop(step, [])
-        part.begin([(edge, self.asarray(value)) for edge, value in feeds])
-        for edges, loan in early:
-            self._hand_over(part, edges, loan)
+            ended = self._ended.has(step)
+            if not ended:
+                self._ended.raise_floor(step[0], floor)
+                self._parts[step] = part
+                early = self._early.pop(step, [])
+        if ended:
+            self._refuse([(feeds, loan)])
+            return part
+        part.begin()
+        if feeds:
+            self._hand_over(part, feeds, loan)
+        for edges, its_loan in early:
+            self._hand_over(part, edges, its_loan)
         return part
 
     def add_part(self, part: Any, floor: int) -> None:

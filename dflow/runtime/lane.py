@@ -109,8 +109,8 @@ class Lane:
     def _cannot_send(self, message: Any, error: Exception) -> None:
         text = f"{type(message).__name__} for {self.peer} cannot be sent: {error.__cause__ or error}"
         logger.error(text)
-        if getattr(message, "loan", None) is not None:
-            self.settle(message.loan, False)
+        for loan in m.loans(message):
+            self.settle(loan, False)
         theirs, ours = _instead(message, InvalidArgumentError(None, None, text))
         if theirs is not None:
             self._send(encode(theirs))

@@ -244,7 +244,7 @@ class LoopRun:
             step.cancel(self._stop)
         try:
             if self._ahead is not None:
-                self._ahead.give(step, last=self.iterations + 1 == self.spec.steps)
+                self._ahead.give(step, sys.maxsize if self.spec.steps is None else self.spec.steps - self.iterations)
             return step.run(())
         finally:
             self.waiting_s += step.waited_s

@@ -14,7 +14,7 @@ from dflow.runtime.loops import LoopSpec
 from dflow.runtime.part import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 6  # raised with every change of these classes; client and workers must agree
+PROTOCOL = 7  # raised with every change of these classes; client and workers must agree
 
 
 class Message:
@@ -25,6 +25,12 @@ class Message:
 
     def __reduce__(self) -> tuple[type[Any], tuple[Any, ...]]:
         return type(self), tuple([getattr(self, name) for name in self.__match_args__])
+
+
+def loans(message: Any) -> list[int]:
+    """The loans that go with a message."""
+    more = [loan for _, loan in getattr(message, "more", ())]
+    return [loan for loan in (getattr(message, "loan", None), *more) if loan is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,10 @@ class EndStep(Message):
 
 @dataclass(frozen=True, slots=True)
 class Start(Message):
-    """Run a step's part on one device."""
+    """Run a step's part on one device.
+
+    loan: of what comes with it from another part of the step, if that is on loan.
+    """
 
     session: str
     device: str
@@ -104,6 +113,7 @@ class Start(Message):
     step: StepId
     floor: int
     feeds: Edges
+    loan: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +182,7 @@ class Ask(Message):
     arguments: tuple[Any, ...]
     owner: str  # whose it is, and which operation's, for reports; "" if that is not known
     op: str
+    times: int = 1  # it may be made more often, if that does not wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +194,15 @@ class Withdraw(Message):
 
 @dataclass(frozen=True, slots=True)
 class Answer(Message):
-    """The end of an `Ask`: arrays, None or an OpError."""
+    """The end of an `Ask`: arrays, None or an OpError.
+
+    more: what further attempts gave, arrays and their loans.
+    """
 
     number: int
     outcome: Any
     loan: int | None
+    more: tuple[tuple[Any, int | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,12 @@ class Owner(Protocol):
 
     def failed(self, device: str, error: OpError) -> None: ...
 
+    def start_of(self, device: str) -> tuple[str, int, int] | None:
+        """The session, the plan and the floor, if the part on `device` is to start with the next tensors for it."""
+
 
 class RemoteOwner:
-    """An owner at the other end of a lane."""
+    """An owner at the other end of a lane, which starts all parts itself."""
 
     def __init__(self, lane: Lane, step: StepId) -> None:
         self.lane = lane
@@ -41,6 +44,9 @@ class RemoteOwner:
 
     def failed(self, device: str, error: OpError) -> None:
         self.lane.send(m.Failed(self.step, device, error))
+
+    def start_of(self, device: str) -> None:
+        return None
 
 
 class PartOutlet:
@@ -62,8 +68,12 @@ class PartOutlet:
             host.deliver(self._step, edges, loan)
             return
         lane = self._process.lane_to(self._addresses[device])
-        number = lane.lend(loan)
-        lane.send(m.Deliver(self._step, device, on_host(edges), number))
+        start, number = self.owner.start_of(device), lane.lend(loan)
+        if start is None:
+            lane.send(m.Deliver(self._step, device, on_host(edges), number))
+        else:
+            session, plan, floor = start
+            lane.send(m.Start(session, device, plan, self._step, floor, on_host(edges), number))
 
 
 def lane_of_owner(part: Any) -> Any:

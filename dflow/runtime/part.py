@@ -150,11 +150,9 @@ class Part(Attempts):
 
     # -- tensors come in
 
-    def begin(self, feeds: Edges) -> None:
-        """Start what needs nothing, and what needs only feeds."""
+    def begin(self) -> None:
+        """Start what needs nothing."""
         self._start(self._installed.ready)
-        if feeds:
-            self.deliver(feeds)
 
     def deliver(self, edges: Iterable[tuple[int, Any]]) -> bool:
         """Tensors for this part; False if it has ended and they were not taken."""

@@ -217,8 +217,6 @@ class Process:
         self, lane: Lane, session: str, device: str, plan: int, step: StepId, floor: int, feeds: Edges
     ) -> None:
         lane.send(m.Start(session, device, plan, step, floor, on_host(feeds)))
-        if lane.closed:
-            self._steps_lost(lane)
 
     def send_cancel(self, lane: Lane, step: StepId, device: str, error: OpError) -> None:
         lane.send(m.Cancel(step, device, error))

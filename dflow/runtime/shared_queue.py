@@ -32,6 +32,8 @@ class Waiting:
     method: str
     wants: int  # elements that it wants to take at once
     since: float  # by the clock of time.monotonic
+    arguments: tuple[Any, ...] = ()
+    times: int = 1  # so many attempts like it may be answered together
 
 
 class SharedQueue:
@@ -47,13 +49,17 @@ class SharedQueue:
         self._moved_by: tuple[str, str] | None = None  # the owner and the operation that last moved an element
         self.dropped = False  # it is in its container no more
 
-    def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
-        """Start `enqueue`, `dequeue_many`, ...; gives what withdraws it, which is harmless once it was answered."""
+    def attempt(self, reply: Answer, method: str, *args: Any, times: int = 1) -> Withdraw:
+        """Start `enqueue`, `dequeue_many`, ...; gives what withdraws it, which is harmless once it was answered.
+
+        times: of a dequeue.  When it is answered, up to so many are, if they need not wait: each further one is another
+        argument of the answer, its value and what settles it.
+        """
         takes = method.startswith("dequeue")
         with self._lock:
             ticket = next(self._tickets)
             wants = (args[0] if args else 1) if takes else 0
-            self._waiting[ticket] = Waiting(reply, method, wants, time.monotonic())
+            self._waiting[ticket] = Waiting(reply, method, wants, time.monotonic(), args, times)
             if takes:
                 replies = getattr(self._machine, method)(ticket, *args, lend=True)
             else:
@@ -63,10 +69,8 @@ class SharedQueue:
         return partial(self._withdraw, ticket, method)
 
     def _withdraw(self, ticket: int, method: str) -> None:
-        kind = "Dequeue" if method.startswith("dequeue") else "Close" if method == "close" else "Enqueue"
-        error = CancelledError(None, None, f"{kind} operation was cancelled")
         with self._lock:
-            answers = self._collect(self._machine.withdraw(ticket, error))
+            answers = self._collect(self._machine.withdraw(ticket, _withdrawn(method)))
         call_all(answers)
 
     def _settle(self, ticket: int, accepted: bool) -> None:
@@ -78,7 +82,7 @@ class SharedQueue:
     def _collect(self, replies: list[Reply]) -> list[Callable[[], None]]:
         """Under the lock: whom to call, with what."""
         answers: list[Callable[[], None]] = []
-        for reply in replies:
+        for reply in replies:  # which grows
             waiting = self._waiting[reply.ticket] if reply.goes_on else self._waiting.pop(reply.ticket)
             if reply.error is not None:
                 answers.append(partial(waiting.answer, reply.error))
@@ -92,8 +96,23 @@ class SharedQueue:
             elif reply.value is None or waiting.method == "put_kept":  # nothing that could go back
                 answers.append(partial(waiting.answer, reply.value))
             else:
-                answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket)))
+                more = self._take_more(waiting, replies) if waiting.times > 1 else ()
+                answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket), *more))
         return answers
+
+    def _take_more(self, like: Waiting, replies: list[Reply]) -> list[tuple[Any, Callable[[bool], None]]]:
+        """Under the lock: what further dequeues give at once, and what settles it.  They add what they set off."""
+        found: list[tuple[Any, Callable[[bool], None]]] = []
+        while len(found) + 1 < like.times and self._machine.size >= like.wants:
+            ticket = next(self._tickets)
+            given = getattr(self._machine, like.method)(ticket, *like.arguments, lend=True)
+            given += self._machine.withdraw(ticket, _withdrawn(like.method))  # if it would wait
+            replies += [reply for reply in given if reply.ticket != ticket]
+            value = next(reply.value for reply in given if reply.ticket == ticket)
+            if value is None:
+                break
+            found.append((value, partial(self._settle, ticket)))
+        return found
 
     def abort(self, reason: str) -> None:
         """The queue was reset: every attempt, waiting or later, ends with AbortedError."""
@@ -145,6 +164,11 @@ class SharedQueue:
 
 
 _WORDS = {"keep_room": "enqueue", "offer": "enqueue"}  # what a method is for the user
+
+
+def _withdrawn(method: str) -> CancelledError:
+    kind = "Dequeue" if method.startswith("dequeue") else "Close" if method == "close" else "Enqueue"
+    return CancelledError(None, None, f"{kind} operation was cancelled")
 
 
 def _who(answer: Answer) -> str:

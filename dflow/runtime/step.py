@@ -84,6 +84,7 @@ class Step:
         self._lock = threading.Lock()  # of what comes from other threads: `values` and `_over`
         self._parts: list[Part] = []
         self._lanes: dict[Lane, list[str]] = {}  # lane -> the devices behind it
+        self._unstarted: set[str] = set()  # devices whose parts start with what parts of this process send them
 
     def run(self, feeds: Sequence[Any], deadline: Deadline = NEVER) -> list[Any]:
         """Run to the end; gives the value of each fetch (None for an operation), as the device has it.
@@ -124,7 +125,13 @@ class Step:
         else:
             lane = process.lane_to(address)
             self._lanes.setdefault(lane, []).append(device)
-            process.send_start(lane, self.session, device, self.call.number, self.id, self.floor, feeds)
+            givers = self.call.givers.get(device)
+            if givers and givers <= process.hosts.keys():
+                self._unstarted.add(device)
+            else:
+                process.send_start(lane, self.session, device, self.call.number, self.id, self.floor, feeds)
+            if lane.closed:  # perhaps before this step was there to be seen
+                self.lane_closed(lane)
 
     def _wait(self) -> None:
         while self._open and self.error is None:
@@ -158,7 +165,18 @@ class Step:
             part.cancel(reason)
         for lane, devices in self._lanes.items():
             for device in devices:
-                self.process.send_cancel(lane, self.id, device, reason)
+                if device not in self._unstarted:
+                    self.process.send_cancel(lane, self.id, device, reason)
+
+    def start_of(self, device: str) -> tuple[str, int, int] | None:
+        """What starts the part on `device`, if what is about to be sent there is to: session, plan, floor.
+
+        Asked in the owner's thread, as all that parts of this process do.
+        """
+        if device not in self._unstarted:
+            return None
+        self._unstarted.discard(device)
+        return self.session, self.call.number, self.floor
 
     # -- called from any thread
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import PATIENCE, W0, Clients, Look, Tap, eventually, limit
+from tests.cluster.helpers import PATIENCE, PS, W0, Clients, Look, Tap, eventually, limit
 
 LONG, MANY = 1500, 20  # rows and columns of matrices, and products of them, that take seconds
 
@@ -167,6 +168,35 @@ def test_a_killed_worker_takes_the_element_of_its_step_along_and_not_the_next_on
         assert tap.take() == 1
         with pytest.raises(df.errors.UnavailableError):
             loop.join(PATIENCE)
+    finally:
+        cluster.start_worker("/job:worker/task:0")
+        cluster.wait_for_workers()
+
+
+def test_a_killed_worker_with_a_fast_loop_gives_all_back_that_no_step_had(
+    session: df.Session, cluster: EmbeddedCluster
+) -> None:
+    """It takes several elements ahead.  What its steps did is counted on another worker."""
+    count = 3000
+    tap = Tap(session, "fast", capacity=count)
+    session.run(tap.queue.enqueue_many([np.arange(count, dtype="float32")]))
+    with df.device(PS):
+        steps = df.get_variable("steps", [], "int32", initializer=df.zeros_initializer())
+        with df.control_dependencies([used(tap.dequeue)]):
+            counted = df.assign_add(steps, 1)
+        rest = tap.queue.dequeue_up_to(count)
+    session.run(steps.initializer)
+    loop = session.repeat(counted.op)
+    eventually(lambda: session.run(steps) > 50)
+    cluster.kill_worker("/job:worker/task:0")
+    try:
+        with pytest.raises(df.errors.UnavailableError):
+            loop.join(PATIENCE)
+        eventually(lambda: count - tap.size() - session.run(steps) in (0, 1))  # that of the last step
+        session.run(tap.close)
+        left = session.run(rest).tolist()
+        assert 0 < len(left) < count - 50, "the loop was in the middle"
+        assert left == list(range(count - len(left), count)), "no other is missing, none is out of order"
     finally:
         cluster.start_worker("/job:worker/task:0")
         cluster.wait_for_workers()

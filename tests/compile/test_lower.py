@@ -194,6 +194,29 @@ def test_a_part_reports_its_end_if_one_of_its_segments_is_fetched_or_needed_by_n
     assert run([c.op, a, b]) == [None, 1.0, -1.0]
 
 
+def test_a_part_that_can_do_nothing_by_itself_is_known_with_those_that_it_waits_for() -> None:
+    with df.device("/cpu:0"):
+        a = df.identity(df.constant(1.0))
+    with df.device("/cpu:1"):
+        b = df.negative(a)
+    with df.device("/cpu:2"):
+        c = df.add(a, b)
+    assert compiled(c).call.givers == {cpu(1): {cpu(0)}, cpu(2): {cpu(0), cpu(1)}}
+
+
+def test_a_part_that_has_feeds_or_something_to_begin_with_waits_for_no_one() -> None:
+    with df.device("/cpu:0"):
+        a = df.identity(df.constant(1.0))
+    with df.device("/cpu:1"):
+        fed = df.placeholder("float32")
+        b = df.add(a, fed)
+    with df.device("/cpu:2"):
+        began = df.identity(df.constant(2.0))
+        with df.control_dependencies([b]):
+            c = df.negative(began)
+    assert compiled([b, c, began], [fed]).call.givers == {}
+
+
 # -- attributes and names
 
 

@@ -15,6 +15,7 @@ class TestLane:
         self.peer = peer
         self.closed = False
         self.sent: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.loans: list[Any] = []  # by their numbers
 
     def send(self, message: Any) -> None:
         self.sent.put(message)
@@ -22,6 +23,10 @@ class TestLane:
     def next(self) -> Any:
         return self.sent.get(timeout=PATIENCE)
 
-    def lend(self, loan: Any) -> None: ...
+    def lend(self, loan: Any) -> int | None:
+        if loan is None:
+            return None
+        self.loans.append(loan)
+        return len(self.loans) - 1
 
     def close(self) -> None: ...

@@ -9,7 +9,7 @@ import pytest
 
 from dflow.compile import Ahead
 from dflow.errors import CancelledError, InternalError, OpError, OpInfo, OutOfRangeError
-from dflow.runtime.ahead import TakenAhead
+from dflow.runtime.ahead import AHEAD_S, MOST, TakenAhead
 from dflow.specs import QueueSpec
 
 QUEUE = QueueSpec(kind="FIFOQueue", node="q", capacity=9, dtypes=("float32",))
@@ -33,6 +33,7 @@ class AProcess:
 
     def __init__(self) -> None:
         self.asks: list[Callable[..., None]] = []
+        self.times: list[int] = []  # for how many steps each of them is
         self.withdrawn: list[int] = []
         self.delivered: list[tuple[Any, str, Any]] = []
         self.refuses: list[Any] = []
@@ -47,6 +48,7 @@ class AProcess:
         assert (method, arguments, answer.owner, answer.op) == ("dequeue_many", (2,), "s/loop", "take")
         number = len(self.asks)
         self.asks.append(answer)
+        self.times.append(answer.times)
         return lambda: self.withdrawn.append(number)
 
     def deliver(self, step: Any, device: str, edges: Any, loan: Any) -> None:
@@ -73,6 +75,23 @@ def process() -> AProcess:
     return AProcess()
 
 
+class Clock:
+    """What the loop takes for its clock."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("dflow.runtime.ahead.monotonic", clock)
+    return clock
+
+
 @pytest.fixture
 def loans() -> Loans:
     return Loans()
@@ -87,7 +106,7 @@ def ahead(process: AProcess) -> TakenAhead:
 
 def test_a_step_gets_its_elements_when_they_come(ahead: TakenAhead, process: AProcess, loans: Loans) -> None:
     step = AStep()
-    ahead.give(step, last=False)  # type: ignore[arg-type]
+    ahead.give(step)  # type: ignore[arg-type]
     assert process.delivered == []
     process.asks[0](("batch",), loans.of("batch"))
     assert process.delivered == [(step.id, HERE, [(5, "batch")]), (step.id, GPU, [(5, "batch"), (6, None)])]
@@ -100,14 +119,14 @@ def test_the_next_elements_are_asked_for_when_the_step_has_its_own(
 ) -> None:
     """A loop that waits stands in the queue's line once."""
     first, second = AStep(0), AStep(1)
-    ahead.give(first, last=False)  # type: ignore[arg-type]
+    ahead.give(first)  # type: ignore[arg-type]
     assert len(process.asks) == 1
     process.asks[0](("a",), loans.of("a"))
     assert len(process.asks) == 2
     process.asks[1](("b",), loans.of("b"))
     assert loans.settled == {"a": True}, "b stays lent"
     assert len(process.asks) == 2
-    ahead.give(second, last=False)  # type: ignore[arg-type]
+    ahead.give(second)  # type: ignore[arg-type]
     assert loans.settled == {"a": True, "b": True}
     assert process.delivered[-2][0] == second.id
     assert len(process.asks) == 3
@@ -122,10 +141,10 @@ def test_a_step_that_comes_before_the_next_elements_are_asked_for_does_not_ask_a
     def delivered_and_done(step: Any, *arguments: Any) -> None:
         deliver(step, *arguments)
         if step != second.id and arguments[0] == GPU:
-            ahead.give(second, last=False)  # type: ignore[arg-type]
+            ahead.give(second)  # type: ignore[arg-type]
 
     process.deliver = delivered_and_done  # type: ignore[method-assign]
-    ahead.give(AStep(0), last=False)  # type: ignore[arg-type]
+    ahead.give(AStep(0))  # type: ignore[arg-type]
     process.asks[0](("a",), loans.of("a"))
     assert len(process.asks) == 2
     process.asks[1](("b",), loans.of("b"))
@@ -134,13 +153,13 @@ def test_a_step_that_comes_before_the_next_elements_are_asked_for_does_not_ask_a
 
 
 def test_the_last_step_asks_for_no_more(ahead: TakenAhead, process: AProcess, loans: Loans) -> None:
-    ahead.give(AStep(), last=True)  # type: ignore[arg-type]
+    ahead.give(AStep(), left=1)  # type: ignore[arg-type]
     process.asks[0](("a",), loans.of("a"))
     assert len(process.asks) == 1
 
 
 def test_what_was_not_used_goes_back(ahead: TakenAhead, process: AProcess, loans: Loans) -> None:
-    ahead.give(AStep(), last=False)  # type: ignore[arg-type]
+    ahead.give(AStep())  # type: ignore[arg-type]
     process.asks[0](("a",), loans.of("a"))
     process.asks[1](("b",), loans.of("b"))
     ahead.give_back()
@@ -151,7 +170,7 @@ def test_what_was_not_used_goes_back(ahead: TakenAhead, process: AProcess, loans
 def test_an_ask_without_an_answer_is_withdrawn_and_a_late_answer_goes_back(
     ahead: TakenAhead, process: AProcess, loans: Loans
 ) -> None:
-    ahead.give(AStep(), last=False)  # type: ignore[arg-type]
+    ahead.give(AStep())  # type: ignore[arg-type]
     process.asks[0](("a",), loans.of("a"))
     ahead.give_back()
     assert process.withdrawn == [1]
@@ -162,7 +181,7 @@ def test_an_ask_without_an_answer_is_withdrawn_and_a_late_answer_goes_back(
 
 def test_what_an_ended_step_refuses_goes_back(ahead: TakenAhead, process: AProcess, loans: Loans) -> None:
     step = AStep()
-    ahead.give(step, last=True)  # type: ignore[arg-type]
+    ahead.give(step, left=1)  # type: ignore[arg-type]
     process.refuses.append(step.id)
     process.asks[0](("a",), loans.of("a"))
     assert loans.settled == {"a": False}
@@ -170,11 +189,11 @@ def test_what_an_ended_step_refuses_goes_back(ahead: TakenAhead, process: AProce
 
 def test_an_error_ends_the_step_that_would_have_had_the_elements(ahead: TakenAhead, process: AProcess) -> None:
     first, second = AStep(0), AStep(1)
-    ahead.give(first, last=False)  # type: ignore[arg-type]
+    ahead.give(first)  # type: ignore[arg-type]
     process.asks[0](("a",), None)
     process.asks[1](OutOfRangeError(None, None, "closed"))
     assert first.error is None
-    ahead.give(second, last=False)  # type: ignore[arg-type]
+    ahead.give(second)  # type: ignore[arg-type]
     assert isinstance(second.error, OutOfRangeError)
     assert second.error.node_def is not None
     assert second.error.node_def.name == "take"
@@ -183,12 +202,12 @@ def test_an_error_ends_the_step_that_would_have_had_the_elements(ahead: TakenAhe
 def test_a_process_that_cannot_be_asked_ends_the_step(ahead: TakenAhead, process: AProcess) -> None:
     process.unreachable = InternalError(None, None, "gone")
     step = AStep()
-    ahead.give(step, last=False)  # type: ignore[arg-type]
+    ahead.give(step)  # type: ignore[arg-type]
     assert step.error is process.unreachable
 
 
 def test_a_loop_that_finishes_keeps_nothing_for_later(ahead: TakenAhead, process: AProcess, loans: Loans) -> None:
-    ahead.give(AStep(), last=False)  # type: ignore[arg-type]
+    ahead.give(AStep())  # type: ignore[arg-type]
     process.asks[0](("a",), loans.of("a"))
     process.asks[1](("b",), loans.of("b"))
     ahead.finish()
@@ -199,7 +218,7 @@ def test_a_loop_that_finishes_lets_its_step_have_its_elements(
     ahead: TakenAhead, process: AProcess, loans: Loans
 ) -> None:
     step = AStep()
-    ahead.give(step, last=False)  # type: ignore[arg-type]
+    ahead.give(step)  # type: ignore[arg-type]
     ahead.finish()
     process.asks[0](("a",), loans.of("a"))
     assert loans.settled == {"a": True}
@@ -216,6 +235,88 @@ def test_an_end_that_comes_while_the_queue_is_asked_withdraws_that(process: APro
         return withdraw
 
     process.ask = asked_then_over  # type: ignore[method-assign]
-    ahead.give(AStep(), last=False)  # type: ignore[arg-type]
+    ahead.give(AStep())  # type: ignore[arg-type]
     assert process.withdrawn == [0]
     process.asks[0](CancelledError(None, None, "withdrawn"))
+
+
+def fast(ahead: TakenAhead, process: AProcess, loans: Loans, clock: Clock, left: int = 100) -> None:
+    """The loop has made two steps within an eighth of what it takes ahead; the answer to its last ask is due."""
+    ahead.give(AStep(0), left)  # type: ignore[arg-type]
+    process.asks[0](("a",), loans.of("a"))
+    process.asks[1](("b",), loans.of("b"))
+    clock.now += AHEAD_S / 7.5
+    ahead.give(AStep(1), left - 1)  # type: ignore[arg-type]
+
+
+def test_a_fast_loop_takes_what_several_steps_need_and_asks_again_when_that_is_gone(
+    ahead: TakenAhead, process: AProcess, loans: Loans, clock: Clock
+) -> None:
+    fast(ahead, process, loans, clock)
+    assert process.times == [1, 1, 7]
+    process.asks[2](("c",), loans.of("c"), (("d",), loans.of("d")))
+    assert loans.settled == {"a": True, "b": True}
+    steps = [AStep(2), AStep(3)]
+    ahead.give(steps[0])  # type: ignore[arg-type]
+    assert loans.settled == {"a": True, "b": True, "c": True}, "one after the other"
+    assert len(process.asks) == 3
+    ahead.give(steps[1])  # type: ignore[arg-type]
+    assert [step.values for step in steps] == [{5: "c"}, {5: "d"}]
+    assert len(process.asks) == 4
+
+
+def test_a_step_that_waits_gets_the_first_of_several(
+    ahead: TakenAhead, process: AProcess, loans: Loans, clock: Clock
+) -> None:
+    fast(ahead, process, loans, clock)
+    steps = [AStep(2), AStep(3)]
+    ahead.give(steps[0])  # type: ignore[arg-type]
+    process.asks[2](("c",), loans.of("c"), (("d",), loans.of("d")))
+    ahead.give(steps[1])  # type: ignore[arg-type]
+    assert [step.values for step in steps] == [{5: "c"}, {5: "d"}]
+
+
+def test_a_slow_loop_takes_one_ahead(ahead: TakenAhead, process: AProcess, loans: Loans, clock: Clock) -> None:
+    ahead.give(AStep(0))  # type: ignore[arg-type]
+    process.asks[0](("a",), loans.of("a"))
+    process.asks[1](("b",), loans.of("b"))
+    clock.now += 10 * AHEAD_S
+    ahead.give(AStep(1))  # type: ignore[arg-type]
+    assert process.times == [1, 1, 1]
+
+
+def test_no_loop_takes_more_than_so_many(ahead: TakenAhead, process: AProcess, loans: Loans, clock: Clock) -> None:
+    ahead.give(AStep(0))  # type: ignore[arg-type]
+    process.asks[0](("a",), loans.of("a"))
+    process.asks[1](("b",), loans.of("b"))
+    ahead.give(AStep(1))  # type: ignore[arg-type]
+    assert process.times[2] == MOST
+
+
+def test_a_fast_loop_takes_nothing_beyond_its_last_step(
+    ahead: TakenAhead, process: AProcess, loans: Loans, clock: Clock
+) -> None:
+    fast(ahead, process, loans, clock, left=4)
+    assert process.times == [1, 1, 2]
+    process.asks[2](("c",), loans.of("c"), (("d",), loans.of("d")))
+    ahead.give(AStep(2), left=2)  # type: ignore[arg-type]
+    ahead.give(AStep(3), left=1)  # type: ignore[arg-type]
+    assert len(process.asks) == 3
+
+
+@pytest.mark.parametrize("end", ["finish", "give_back"])
+def test_all_that_a_fast_loop_did_not_use_goes_back(
+    end: str, ahead: TakenAhead, process: AProcess, loans: Loans, clock: Clock
+) -> None:
+    fast(ahead, process, loans, clock)
+    process.asks[2](("c",), loans.of("c"), (("d",), loans.of("d")), (("e",), loans.of("e")))
+    ahead.give(AStep(2))  # type: ignore[arg-type]
+    getattr(ahead, end)()
+    assert loans.settled == {"a": True, "b": True, "c": True, "d": False, "e": False}
+
+
+def test_a_late_answer_goes_back_as_a_whole(ahead: TakenAhead, process: AProcess, loans: Loans, clock: Clock) -> None:
+    fast(ahead, process, loans, clock)
+    ahead.give_back()
+    process.asks[2](("c",), loans.of("c"), (("d",), loans.of("d")))
+    assert loans.settled == {"a": True, "b": True, "c": False, "d": False}

@@ -60,9 +60,9 @@ def waiting(session: df.Session) -> Any:
     (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
     name = session.backend.session  # type: ignore[attr-defined]
 
-    def start(number: int, floor: int = 0) -> tuple[Part, Outlet]:
-        outlet = Outlet()
-        part = host.start(name, plan.number, (name, number), floor, [], outlet, lambda work, quick: work())  # type: ignore[arg-type]
+    def start(number: int, floor: int = 0, feeds: Any = (), loan: Any = None) -> tuple[Part, Outlet]:
+        outlet, step = Outlet(), (name, number)
+        part = host.start(name, plan.number, step, floor, list(feeds), outlet, lambda work, quick: work(), loan)  # type: ignore[arg-type]
         return part, outlet
 
     return host, name, start
@@ -95,6 +95,23 @@ def test_tensors_for_an_ended_step_are_dropped_and_go_back(waiting: Any) -> None
     host.deliver((name, 1), [(0, 1.0)], loan)
     assert loan.accepted == [False]
     assert host._early == {}
+
+
+def test_tensors_that_start_a_part_of_an_ended_step_go_back(waiting: Any) -> None:
+    host, name, start = waiting
+    host.cancel((name, 1), STOP)
+    loan = Loan()
+    start(1, feeds=[(0, 1.0)], loan=loan)
+    assert loan.accepted == [False]
+    assert host._parts == {}
+
+
+def test_tensors_that_start_a_part_are_the_parts(waiting: Any) -> None:
+    _, _, start = waiting
+    loan = Loan()
+    part, _ = start(1, feeds=[(0, 1.0)], loan=loan)
+    assert loan.accepted == [True]
+    part.cancel(STOP)
 
 
 def test_tensors_for_a_step_that_was_cancelled_before_it_began_are_dropped(waiting: Any) -> None:

@@ -101,6 +101,29 @@ def test_an_ask_is_answered_once_and_withdrawn_with_its_lane(process: Any, lane:
     assert len(process.served) == queue.row()["waiting_dequeues"] == 0
 
 
+def test_an_ask_for_several_is_one_answer_with_a_loan_for_each(process: Any, lane: TestLane) -> None:
+    queue = process.hosts[DEVICE].machine(NAMES, "session")
+    for value in (1, 2, 3):
+        queue.attempt(lambda *answer: None, "enqueue", (np.float32(value),))
+    process.received(lane, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "session/loop", "take", times=5))
+    answer = lane.next()
+    assert (answer.outcome, answer.loan, answer.more) == ((1,), 0, (((2,), 1), ((3,), 2)))
+    lane.loans[0](True)
+    lane.loans[2](False)
+    assert (queue.size, queue.row()["dequeued"], queue.row()["moved_by"]) == (1, 2, "take of loop loop")
+
+
+def test_several_that_nobody_wants_any_more_go_back(process: Any, lane: TestLane) -> None:
+    process.received(lane, m.Answer(9, (1,), 4, (((2,), 5), ((3,), 6))))
+    assert [lane.next() for _ in range(3)] == [m.Settled(loan, False) for loan in (4, 5, 6)]
+
+
+def test_tensors_that_start_a_part_which_cannot_start_go_back(process: Any, lane: TestLane) -> None:
+    process.received(lane, m.Start("session", DEVICE, 1, ("session", 1), 0, [(0, 1.0)], loan=4))
+    assert lane.next() == m.Settled(4, False)
+    assert isinstance(lane.next().error, AbortedError)
+
+
 def test_a_loop_of_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
     other = TestLane()
     close(process, lane)
