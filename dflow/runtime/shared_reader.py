@@ -201,7 +201,11 @@ class SharedReader:
         asker: Answer = answer
         if isinstance(reply, NAMED):  # a report of the queue says who reads
             asker = Answering(answer, reply.owner, reply.op)
-        withdraw = request_file(asker)
+        try:
+            withdraw = request_file(asker)
+        except Exception as error:  # the queue cannot be used: the reader must not wait for its answer
+            answer(as_op_error(error))
+            return
         with self._lock:
             wanted = ticket in self._waiting
             if wanted and not done.is_set():

@@ -109,6 +109,20 @@ def test_a_file_name_that_comes_when_nobody_reads_goes_back_to_its_queue(files: 
     assert files.read().value == b"a"
 
 
+def test_a_read_whose_request_for_a_file_cannot_begin_fails_and_the_next_one_asks_again(files: Files) -> None:
+    """The queue of another specification under that name, say: the reader would wait for its answer for ever."""
+
+    def refused(answer: Any) -> Any:
+        raise InvalidArgumentError(None, None, "another queue has this name")
+
+    for _ in range(2):
+        read = Read()
+        files.reader.read(read.answer, refused, None)
+        assert isinstance(read.outcome, InvalidArgumentError)
+    files.put("f", b"a\n")
+    assert files.read().value == b"a"
+
+
 def test_a_reset_reader_withdraws_its_request_for_a_file(files: Files) -> None:
     first, second = files.read(), files.read()
     files.reader.abort("was reset")
