@@ -258,6 +258,7 @@ class LoopRun:
     def stop(self, error: OpError | None = None) -> None:
         """End after the current iteration; with an error, end what it waits for as well."""
         self._stopping = True
+        self._stop = error or self._stop  # before it looks what there is to end: what begins later sees this
         step, body = self._step, self._body
         if error is None:
             if body is not None:
@@ -265,7 +266,6 @@ class LoopRun:
             if self._ahead is not None:
                 self._ahead.finish()
         else:
-            self._stop = error
             if step is not None:
                 step.cancel(error)
             if body is not None:
