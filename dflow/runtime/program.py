@@ -117,16 +117,16 @@ class Program:
         for call, inputs, outputs, info, frees in self._steps:
             try:
                 found = call(*[slots[i] for i in inputs])
+                if len(outputs) == 1:
+                    slots[outputs[0]] = found if hasattr(found, "dtype") else _as_array(found)
+                else:
+                    for slot, value in zip(outputs, found, strict=True):
+                        slots[slot] = value if hasattr(value, "dtype") else _as_array(value)
             except OpError as error:
                 error.placed(info)
                 raise
             except Exception as error:
                 raise as_op_error(error, info) from error
-            if len(outputs) == 1:
-                slots[outputs[0]] = found if hasattr(found, "dtype") else _as_array(found)
-            else:
-                for slot, value in zip(outputs, found, strict=True):
-                    slots[slot] = value if hasattr(value, "dtype") else _as_array(value)
             for slot in frees:
                 slots[slot] = None
         return {edge: slots[slot] for edge, slot in self.results}

@@ -52,6 +52,16 @@ def test_an_error_names_the_operation(steps: list[Step]) -> None:
     assert steps == []
 
 
+@pytest.mark.parametrize("given", [lambda x: [x, x, x], lambda x: [[[1.0], [1.0, 2.0]], x]])
+def test_an_error_of_what_a_kernel_gives_names_the_operation(given: Any) -> None:
+    """Too many outputs, or one that is no array."""
+    df.define("TestGivesTwo", spec=lambda x: [x, x], kernel=given, gradient=df.no_gradient("a test"))
+    bad = create_op("TestGivesTwo", df.constant([1.0]), name="bad")
+    with df.Session() as sess, pytest.raises(df.errors.InvalidArgumentError) as caught:
+        sess.run(bad)
+    assert caught.value.op is bad
+
+
 def test_what_waits_with_others_or_crosses_devices_goes_by_parts(steps: list[Step]) -> None:
     queue = df.FIFOQueue(3, [df.float32], shapes=[[]])
     with df.device("/cpu:1"):
