@@ -99,8 +99,8 @@ class LoneAttempt:
         with self._lock:
             if self._ended:
                 return False
-            self._ended = True
             self._error, self._outcome, self._settle = error, outcome, settle
+            self._ended = True  # last: its thread looks without the lock, and goes on with what is there
         self._woken.release()
         return True
 

@@ -173,6 +173,20 @@ def test_an_answer_that_comes_after_the_end_goes_back() -> None:
     assert settled == [False]
 
 
+def test_an_answer_is_there_before_its_attempt_has_ended() -> None:
+    """The waiting thread looks without a lock whether it has, and takes the answer then."""
+    there: list[Any] = []
+
+    class Watched(LoneAttempt):
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            if name == "_ended" and value:
+                there.append(self._outcome)
+
+    Watched("s", "take")((7,))
+    assert there == [(7,)]
+
+
 def test_an_answer_that_comes_before_a_cancellation_is_the_result() -> None:
     """It was taken out of its queue: it would be lost else."""
     settled: list[bool] = []
