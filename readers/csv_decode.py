@@ -2,7 +2,7 @@
 
 A batch is decoded column by column, each in one pass.  If anything in it is wrong, its records are checked one by one,
 by the same functions, until the first fault shows its place: so a batch without faults pays nothing for good messages.
-`csv_block` decodes many records faster, where it is sure to find the same.
+`csv_arrow` decodes many records faster, where it is sure to find the same.
 """
 
 from __future__ import annotations
