@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 
 from dflow.dtypes import DType, as_dtype, to_array
-from dflow.errors import InvalidArgumentError, OpError, UnknownError
+from dflow.errors import (
+    InvalidArgumentError,
+    OpError,
+    OutOfRangeError,
+    ResourceExhaustedError,
+    UnimplementedError,
+    UnknownError,
+)
 from dflow.graph import create_op
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.shapes import UNKNOWN_SHAPE
@@ -33,7 +40,9 @@ def py_func(
     Tout: a dtype, for one tensor; a list of dtypes, for a list of tensors; an empty list, for an operation.
     stateful: may it give another value for the same inputs?
     The static shapes are unknown.  It may block.  InvalidArgumentError at run time for another number of values or
-    another dtype; UnknownError, with the text of its traceback, if the function raises.
+    another dtype.  What the function raises is an OpError with the text of its traceback: OutOfRangeError, the end of
+    the input, for StopIteration; InvalidArgumentError for TypeError and ValueError, ResourceExhaustedError for
+    MemoryError, UnimplementedError for NotImplementedError, UnknownError for all else.
     """
     if not callable(func):
         raise ValueError(f"Expected func to be callable, but found func to be of type {type(func)}.")
@@ -72,7 +81,17 @@ def _call(func: Callable[..., Any], arrays: Sequence[Any]) -> Any:
         raise
     except BaseException as error:  # SystemExit too: whatever the function does, the attempt must be answered
         text = "".join(traceback.format_exception(error))
-        raise UnknownError(None, None, f"{type(error).__name__}: {error}\n{text}") from error
+        kind = next((own for python, own in _CLASSES if isinstance(error, python)), UnknownError)
+        raise kind(None, None, f"{type(error).__name__}: {error}\n{text}") from error
+
+
+_CLASSES: tuple[tuple[type[BaseException], type[OpError]], ...] = (
+    (TypeError, InvalidArgumentError),
+    (ValueError, InvalidArgumentError),
+    (StopIteration, OutOfRangeError),
+    (MemoryError, ResourceExhaustedError),
+    (NotImplementedError, UnimplementedError),
+)
 
 
 def _argument(array: Any) -> Any:

@@ -99,6 +99,28 @@ def test_an_exception_keeps_its_type_its_text_and_its_traceback() -> None:
     assert isinstance(caught.value.__cause__, KeyError)
 
 
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (TypeError, errors.InvalidArgumentError),
+        (UnicodeError, errors.InvalidArgumentError),
+        (StopIteration, errors.OutOfRangeError),
+        (MemoryError, errors.ResourceExhaustedError),
+        (NotImplementedError, errors.UnimplementedError),
+        (OSError, errors.UnknownError),
+    ],
+)
+def test_an_exception_becomes_the_error_that_tensorflow_makes_of_it(
+    raised: type[Exception], expected: type[errors.OpError]
+) -> None:
+    def fail() -> Any:
+        raise raised("inside")
+
+    with pytest.raises(expected, match="inside") as caught:
+        value(py_func(fail, [], "float32"))
+    assert type(caught.value) is expected
+
+
 def test_an_error_of_dflow_passes_as_it_is() -> None:
     def done() -> Any:
         raise errors.OutOfRangeError(None, None, "no more")

@@ -203,14 +203,19 @@ def python_functions(tf: Any, folder: Path) -> dict[str, Any]:
     def two(x: Any, y: Any) -> Any:
         return x + y, np.array(x.shape, np.int64)
 
-    def fail(x: Any) -> Any:
-        raise ValueError("inside")
+    def fails(kind: type[Exception]) -> dict[str, Any]:
+        def fail(x: Any) -> Any:
+            raise kind("inside")
 
+        return kind_of_error(lambda: sess.run(tf.py_func(fail, [x], tf.float32)), "inside")
+
+    kinds = [TypeError, ValueError, StopIteration, MemoryError, NotImplementedError, KeyError, OSError, IndexError]
     x = tf.constant([1.0, 2.0])
     with session(tf) as sess:
         return {
             "one": sess.run(tf.py_func(double, [x], tf.float32)),
             "two": sess.run(tf.py_func(two, [x, x], [tf.float32, tf.int64])),
             "text": sess.run(tf.py_func(lambda it: it + b"!", [tf.constant("a")], tf.string)),
-            "fails": kind_of_error(lambda: sess.run(tf.py_func(fail, [x], tf.float32)), "inside")["says 'inside'"],
+            "fails": {kind.__name__: fails(kind) for kind in kinds},
+            "of another dtype": kind_of_error(lambda: sess.run(tf.py_func(lambda: 1, [], tf.float32))),
         }
