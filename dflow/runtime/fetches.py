@@ -5,7 +5,9 @@ Source: Session.run of TensorFlow 1.15 (client/session.py).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,13 +55,10 @@ class FetchMap:
     def _mapping(self, fetch: Mapping[Any, Any]) -> Rebuild:
         parts = {key: self._map(value) for key, value in fetch.items()}
         self._keys.update({value: str(key) for key, value in fetch.items() if isinstance(value, (Tensor, Operation))})
-        kind = type(fetch)
-
-        def rebuild(found: Sequence[Any]) -> Any:
-            items = [(key, part(found)) for key, part in parts.items()]
-            return dict(items) if kind is dict else kind(items)  # type: ignore[call-arg]
-
-        return rebuild
+        make: Any = type(fetch)
+        if isinstance(fetch, defaultdict):
+            make = partial(make, fetch.default_factory)
+        return lambda found: make([(key, part(found)) for key, part in parts.items()])
 
     def _sequence(self, fetch: Any) -> Rebuild:
         parts = [self._map(item) for item in fetch]

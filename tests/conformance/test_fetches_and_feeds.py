@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict, defaultdict, namedtuple
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,6 +69,8 @@ def test_named_tuples_and_dicts_come_back_as_their_own_class(target: str) -> Non
         assert found == {"a": 1, ("b", 1): {"c": [2]}}
         ordered = sess.run(OrderedDict([("z", a), ("y", b)]))
         assert type(ordered) is OrderedDict
+        defaults = sess.run(defaultdict(list, a=a))
+        assert (type(defaults), defaults.default_factory) == (defaultdict, list)
         assert list(ordered.items()) == [("z", 1), ("y", 2)]
 
 
