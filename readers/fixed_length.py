@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dflow.errors import InvalidArgumentError
+from dflow.errors import DataLossError, InvalidArgumentError
 from dflow.ops.readers import ReaderBase
 from dflow.readers.records import NO_RECORDS, Batch, Block, Keys, Records
 from dflow.readers.text import open_file
@@ -92,7 +92,10 @@ class FixedLengthRecords:
         self._window.move(start)
         if self._window.ends_before(start + wanted):
             return None
-        found = self._window.at(start, wanted)
+        try:
+            found = self._window.at(start, wanted)
+        except DataLossError as error:
+            raise DataLossError(None, None, f"{os.fsdecode(self._path)}; {error}") from None
         if len(found) < wanted:
             return None
         key = b"%b:%d" % (self._path, self._number)

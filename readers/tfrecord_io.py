@@ -158,7 +158,7 @@ def _records(path: str, compression: str) -> Iterator[bytes]:
             offset += len(payload) + FRAMING
             window.move(offset)
             yield payload
-    except BadRecord as bad:
+    except (BadRecord, DataLossError) as bad:
         raise DataLossError(None, None, f"{path}; {bad}") from None
     finally:
         window.close()

@@ -116,6 +116,16 @@ def test_a_reader_goes_through_its_files(path: Path, tmp_path: Path) -> None:
         assert sess.run([reader.num_records_produced(), reader.num_work_units_completed()]) == [4, 3]
 
 
+def test_an_error_of_broken_compressed_data_names_the_file_each_time(path: Path) -> None:
+    path.write_bytes(b"no zlib")
+    form = FixedLengthRecords(3, encoding="ZLIB")
+    form.open(str(path))
+    for _ in range(2):
+        with pytest.raises(DataLossError, match=f"{path}; the file is no valid ZLIB data"):
+            form.read()
+    form.close()
+
+
 def test_a_mutated_compressed_file_gives_records_or_a_data_loss(path: Path) -> None:
     random = Random(5)
     packed = zlib.compress(b"".join(b"%03d" % i for i in range(200)))

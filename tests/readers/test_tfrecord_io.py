@@ -104,6 +104,12 @@ def test_a_broken_record_is_a_data_loss(path: Path) -> None:
         next(records)
 
 
+def test_broken_compressed_data_is_a_data_loss_that_names_the_file(path: Path) -> None:
+    path.write_bytes(b"no zlib")
+    with pytest.raises(DataLossError, match=f"{path}; the file is no valid ZLIB data"):
+        next(tf_record_iterator(path, "ZLIB"))
+
+
 def test_a_url_is_written_and_read_in_its_file_system() -> None:
     write("memory://test_tfrecord_io/f", [b"ab"], "GZIP")
     with fsspec.open("memory://test_tfrecord_io/f", "rb") as file:
