@@ -54,6 +54,7 @@ class TFRecordReader(ReaderBase):
         "skip": go on with the next whole record, log what was left out, and count it.
         A path (local, or a URL): the same, and add what was left out to this file, as lines of JSON with `file`,
         `offset`, `reason` and `bytes` (base64; at most 64 KiB a line).  Several readers may share it.
+        A bare word is none of these, and a ValueError: "ignore" is no file name, "./ignore" is.
     Source: tf.TFRecordReader of TensorFlow 1.15, which has no `on_corrupt`.
     """
 
@@ -61,9 +62,12 @@ class TFRecordReader(ReaderBase):
         self, name: str | None = None, options: Any = None, on_corrupt: str | os.PathLike[str] = "error"
     ) -> None:
         compression = TFRecordOptions.get_compression_type_string(options)
-        if not (on_corrupt := os.fspath(on_corrupt)):
-            raise ValueError('on_corrupt must be "error", "skip" or the path of a file, got ""')
-        super().__init__("TFRecordReader", {"compression": compression, "on_corrupt": on_corrupt}, name)
+        path = os.fspath(on_corrupt)
+        if path not in ("error", "skip") and on_corrupt is path and not set(path) & set("./\\"):
+            raise ValueError(
+                f'on_corrupt must be "error", "skip" or the path of a file, got {path!r}; "./{path}" would be a path'
+            )
+        super().__init__("TFRecordReader", {"compression": compression, "on_corrupt": path}, name)
 
     def num_left_out(self, name: str | None = None) -> Tensor:
         """How often something was left out since the reader was made: a scalar int64; 0 if on_corrupt is "error"."""

@@ -88,6 +88,10 @@ def test_unknown_options_are_found_while_the_graph_is_built() -> None:
         TFRecordReader(options="BZIP2")
     with pytest.raises(ValueError, match="on_corrupt"):
         TFRecordReader(on_corrupt="")
+    with pytest.raises(ValueError, match=r'"error", "skip" or the path of a file, got .ignore.; "\./ignore"'):
+        TFRecordReader(on_corrupt="ignore")
+    for path in ("./ignore", "broken.jsonl", "memory://broken", Path("ignore")):
+        TFRecordReader(on_corrupt=path)
 
 
 # -- leaving out what is broken
