@@ -352,15 +352,15 @@ class Loop:
 
     def ended(self, steps: int | None, error: BaseException | None, end: OpError | None = None) -> None:
         """It ended; error, or `end` of another kind than OutOfRangeError: what `join` raises."""
-        if self._done.is_set():
-            return
-        self.steps = steps
-        if isinstance(end, OutOfRangeError):
-            self.end_of_input = end
-        elif error is None:
+        of_input = end if isinstance(end, OutOfRangeError) else None
+        if of_input is None and error is None:
             error = end
-        self.error = self._located(error) if isinstance(error, OpError) else error
+        if isinstance(error, OpError):
+            error = self._located(error)
         with self._lock:
+            if self._done.is_set():  # whoever came first was right
+                return
+            self.steps, self.error, self.end_of_input = steps, error, of_input
             self._done.set()
             callbacks, self._at_end = self._at_end, []
         self._reports.put(_END)

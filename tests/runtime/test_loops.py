@@ -1,0 +1,68 @@
+"""Loops end once, and soon, whoever ends them and whenever."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import dflow as df
+from dflow.compile import CallPlan
+from dflow.runtime.deadline import NEVER
+from dflow.runtime.fetches import FetchMap
+from dflow.runtime.loops import Loop, LoopRun, LoopSpec
+from tests.conformance.programs import until
+
+
+class StoppedBetweenSteps(LoopRun):
+    """Makes its second step just when a stop looks for the step that it is to cancel, and has found the first one."""
+
+    waits: Any  # does the second step wait for its queue?
+
+    def __init__(self, *arguments: Any) -> None:
+        self.at_second, self.goes_on = threading.Event(), threading.Event()
+        super().__init__(*arguments)
+
+    def _run_step(self) -> list[Any]:
+        if self.iterations == 1:
+            self.at_second.set()
+            self.goes_on.wait(20)
+        return super()._run_step()
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name == "_step" and self.at_second.is_set() and not self.goes_on.is_set():
+            self.goes_on.set()
+            until(lambda: self.waits() or self.over)
+        return found
+
+
+def test_a_loop_that_is_stopped_between_two_steps_does_not_wait_in_the_next_one() -> None:
+    """Who stops it says so before it looks for a step; who makes a step looks for the stop afterwards."""
+    queue = df.FIFOQueue(9, [df.float32], shapes=[[]])
+    with df.Session() as sess:
+        sess.run(queue.enqueue(1.0))
+        plan = sess.plans.take((queue.dequeue().op,), (), NEVER)
+        backend: Any = sess.backend
+        spec = LoopSpec(backend.session, "loop", plan.call, next(iter(backend.process.hosts)), "loop", None, 9)
+        run = StoppedBetweenSteps(backend.process, spec)
+        run.waits = lambda: sess.queue_rows()[0]["waiting_dequeues"]
+        thread = threading.Thread(target=run.run, daemon=True)
+        thread.start()
+        assert run.at_second.wait(20)
+        run.stop(df.errors.CancelledError(None, None, "stopped"))
+        thread.join(5)
+        assert not thread.is_alive()
+        assert run.state == "stopped"
+
+
+def test_a_loop_that_ends_in_two_ways_at_once_has_one_end() -> None:
+    """Its task ends while the lane of its worker does: what the two say must not be mixed."""
+
+    def located(error: df.errors.OpError) -> df.errors.OpError:
+        loop.ended(3, None)  # another thread is faster
+        return error
+
+    spec = LoopSpec("session", "loop-1", CallPlan(1, {}, (), {}, (), 0), "", "loop", 3, 1)
+    loop = Loop(spec, FetchMap(df.Graph(), []), located)
+    loop.ended(None, df.errors.UnavailableError(None, None, "its worker was lost"))
+    assert (loop.join(), loop.error) == (3, None)
