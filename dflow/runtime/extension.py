@@ -24,9 +24,7 @@ logger = logging.getLogger("dflow.extension")
 AT_START: list[Callable[[Scheduler], None]] = []  # what else the extension adds to the scheduler, such as its page
 HOLDER = "dflow"  # the client, for the scheduler, that wants the keys of shared state
 NAME = "dflow"
-JOIN_TIMEOUT = (
-    15.0  # seconds in which a worker asks for its devices; one that does not cannot, and keeps nobody waiting
-)
+JOIN_TIMEOUT = 15.0  # seconds in which a worker asks for its devices; one that does not keeps nobody waiting
 
 
 @dataclass
@@ -52,9 +50,7 @@ class DflowExtension(SchedulerPlugin):
         self.names = DeviceNames()
         self.members: dict[str, Member] = {}  # by the worker's name
         self.version = 0
-        self.newcomers: dict[
-            str, float
-        ] = {}  # workers that have no device yet -> since when; refused ones are not here
+        self.newcomers: dict[str, float] = {}  # workers without a device yet -> since when; refused ones are not here
         self.held: dict[str, set[str]] = {}  # worker address -> keys of actors there
 
     async def start(self, scheduler: Scheduler) -> None:
