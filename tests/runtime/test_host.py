@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import dflow as df
-from dflow.errors import AbortedError, CancelledError
+from dflow.errors import AbortedError, CancelledError, ResourceExhaustedError
 from dflow.registry import OPS, READERS
 from dflow.runtime.deadline import NEVER
 from dflow.runtime.host import DeviceHost
@@ -147,6 +147,25 @@ def test_an_owner_that_was_lost_starts_nothing_and_gets_nothing(waiting: Any) ->
     assert early.accepted == late.accepted == [False]
     assert host._early == {}
     start(1)[0].cancel(STOP)
+
+
+def test_a_part_whose_feeds_find_no_room_on_the_device_fails_and_what_came_early_goes_back(
+    waiting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the elements of a queue that came for it would stay lent."""
+    host, name, _ = waiting
+    fed, early, outlet = Loan(), Loan(), Outlet()
+    host.deliver((name, 1), [(0, 1.0)], early)
+
+    def full(value: Any) -> Any:
+        raise MemoryError("the device is full")
+
+    monkeypatch.setattr(host, "asarray", full)
+    (number,) = host.session(name).plans
+    host.start(name, number, (name, 1), 0, [(5, 1.0)], outlet, lambda work, quick: work(), fed)
+    assert [type(error) for error in outlet.errors] == [ResourceExhaustedError]
+    assert host._parts == host._early == {}
+    assert fed.accepted == early.accepted == [False]
 
 
 def test_the_end_of_a_session_fails_its_steps_and_leaves_nothing(waiting: Any) -> None:
