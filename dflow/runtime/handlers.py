@@ -217,16 +217,21 @@ def _forget(message: m.Forget, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.InstallLoop)
 def _install_loop(message: m.InstallLoop, process: Process, lane: Lane) -> None:
-    run = LoopRun(process, message.spec, partial(_report, process, message.spec))
+    spec = message.spec
+    run = LoopRun(process, spec, partial(_report, process, spec), partial(_wait_for_room, process, spec))
     _reply(lane, message.reply, partial(process.add_loop, run))
 
 
 def _report(process: Process, spec: LoopSpec, iteration: int, values: tuple[Any, ...]) -> None:
-    """A loop's, in its own thread."""
+    lane = process.session_lane(spec.session)
+    if lane is not None:
+        lane.send(m.LoopReport(spec.session, spec.name, iteration, values))
+
+
+def _wait_for_room(process: Process, spec: LoopSpec) -> None:
     lane = process.session_lane(spec.session)
     if lane is not None:
         lane.wait_for_room()
-        lane.send(m.LoopReport(spec.session, spec.name, iteration, values))
 
 
 @_handle.register(m.LoopReport)

@@ -91,10 +91,18 @@ def _computes(plan: Plan, device: str) -> int:
 
 
 class LoopRun:
-    """A loop where it runs."""
+    """A loop where it runs.
+
+    report: is called with iterations and their values, in whichever thread let their elements in: it must not wait.
+    wait_for_room: is called in the loop's own thread after reports: it waits while too many are on their way.
+    """
 
     def __init__(
-        self, process: Process, spec: LoopSpec, report: Callable[[int, tuple[Any, ...]], None] = lambda i, v: None
+        self,
+        process: Process,
+        spec: LoopSpec,
+        report: Callable[[int, tuple[Any, ...]], None] = lambda i, v: None,
+        wait_for_room: Callable[[], None] = lambda: None,
     ) -> None:
         self.spec = spec
         self.iterations = 0
@@ -105,6 +113,7 @@ class LoopRun:
         self.values: dict[str, float] = {}
         self._process = process
         self._report = report
+        self._wait_for_room = wait_for_room
         self._numbers = StepNumbers(spec.owner)
         self._stop: OpError | None = None
         self._stopping = False
@@ -210,6 +219,7 @@ class LoopRun:
         waited_s = self._body.waited_s
         went = self._body.run(most)
         self.waiting_s += self._body.waited_s - waited_s
+        self._wait_for_room()
         return went > 0
 
     def _advanced(self, iterations: int) -> None:
@@ -233,6 +243,7 @@ class LoopRun:
             values = [None if value is None else to_host(value) for value in values]
             self._note(values)
             self._report(self.iterations, tuple(values))
+            self._wait_for_room()
 
     def _run_step(self) -> list[Any]:
         if self._program is not None and not self._program.blocks:

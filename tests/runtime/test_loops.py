@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import dflow as df
 from dflow.compile import CallPlan
+from dflow.runtime import messages as m
 from dflow.runtime.deadline import NEVER
 from dflow.runtime.fetches import FetchMap
 from dflow.runtime.loops import Loop, LoopRun, LoopSpec
 from tests.conformance.programs import until
+from tests.runtime.lanes import TestLane
 
 
 class StoppedBetweenSteps(LoopRun):
@@ -66,3 +69,46 @@ def test_a_loop_that_ends_in_two_ways_at_once_has_one_end() -> None:
     loop = Loop(spec, FetchMap(df.Graph(), []), located)
     loop.ended(None, df.errors.UnavailableError(None, None, "its worker was lost"))
     assert (loop.join(), loop.error) == (3, None)
+
+
+class CrowdedLane(TestLane):
+    """A lane to a client that stands still."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = threading.Event()
+        self.room.set()
+
+    def wait_for_room(self) -> None:
+        self.room.wait()
+
+
+def test_a_client_that_stands_still_holds_up_its_loop_and_nobody_who_takes_what_the_loop_puts_in(
+    tmp_path: Path,
+) -> None:
+    """Whoever makes room lets the elements of a loop in, counts them and reports them; that must not wait."""
+    (tmp_path / "lines").write_text("a\n" * 100)
+    names, queue = df.FIFOQueue(1, [df.string], shapes=[[]]), df.FIFOQueue(5, [df.string], shapes=[[]])
+    put, out = queue.enqueue(df.TextLineReader().read(names)[1]), queue.dequeue()
+    lane = CrowdedLane()
+    with df.Session() as sess:
+        sess.run(names.enqueue(str(tmp_path / "lines")))
+        backend: Any = sess.backend
+        backend.process.accepted(lane, m.Hello(m.PROTOCOL, "client", backend.session))
+        plan = sess.plans.take((put,), (), NEVER)
+        (home,) = backend.process.hosts
+        spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", None, every=1, batched=True)
+        backend.process.received(lane, m.InstallLoop(spec, 0))
+        run = backend.process.loops[backend.session, "loop"]
+        loop = threading.Thread(target=run.run, daemon=True)
+        loop.start()
+        until(lambda: run.iterations == 5 and sess.queue_rows()[1]["waiting_enqueues"])
+        lane.room.clear()
+        consumer = threading.Thread(target=lambda: [sess.run(out) for _ in range(10)], daemon=True)
+        consumer.start()
+        consumer.join(5)
+        assert not consumer.is_alive()
+        lane.room.set()
+        run.stop(df.errors.CancelledError(None, None, "stopped"))
+        loop.join(20)
+        assert not loop.is_alive()
