@@ -84,7 +84,7 @@ def test_text_is_no_number() -> None:
 @st.composite
 def blocks(draw: st.DrawFn) -> Records:
     """Records at any places of some bytes: overlapping, with gaps, one after the other; most often of one length."""
-    data = draw(st.binary(min_size=20, max_size=60))
+    data = draw(st.binary(min_size=24, max_size=60))
     length = draw(st.integers(0, 8))
     step = draw(st.sampled_from([None, 1, 4, 8]))
     if step is None:
