@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from dflow.compile.prune import Needed
 from dflow.compile.segments import Group, is_literal
 from dflow.errors import OpInfo
 from dflow.graph import DeviceOf, Operation, Tensor
+from dflow.registry import op_def
 
 LARGE = 1 << 16  # bytes of a value that goes after its last use; what is less does not matter
 
@@ -120,6 +122,8 @@ def _lower_group(index: int, group: Group, edges: _Edges, placed: Mapping[Operat
         for control in op.control_inputs:
             if _crosses(control, group, edges):
                 controls[edges.done[edges.group[control].ops[0]]] = None
+    results = {slot for _, slot in draft.results}
+    instructions = _with_overs(group.ops, instructions, results)
     return Segment(
         index,
         group.device,
@@ -129,7 +133,7 @@ def _lower_group(index: int, group: Group, edges: _Edges, placed: Mapping[Operat
         tuple(draft.arguments.items()),
         tuple(draft.literals.items()),
         draft.count,
-        with_frees(instructions, large.difference(slot for _, slot in draft.results)),
+        with_frees(instructions, large - results),
         tuple(draft.results),
         edges.done.get(group.ops[0]),
     )
@@ -151,6 +155,27 @@ def with_frees(instructions: Sequence[Instruction], slots: set[int]) -> tuple[In
         kept.difference_update(last)
         found.append(replace(instruction, frees=last))
     return tuple(reversed(found))
+
+
+def _with_overs(ops: Sequence[Operation], instructions: Sequence[Instruction], results: set[int]) -> list[Instruction]:
+    """The instructions, each with the input, if there is one, that its kernel may write its output over.
+
+    It was made in this segment, as an array of its own, and nothing else reads it: no later view of it, no variable.
+    """
+    reads = Counter(slot for instruction in instructions for slot in instruction.inputs)
+    found, lone = [], set[int]()
+    for op, instruction in zip(ops, instructions, strict=True):
+        fits = [
+            i for i in op.definition.over if instruction.inputs[i] in lone and _may_fit(op.inputs[i], op.outputs[0])
+        ]
+        found.append(replace(instruction, over=fits[0]) if fits else instruction)
+        if op.definition.fresh:
+            lone.update(slot for slot in instruction.outputs if reads[slot] == 1 and slot not in results)
+    return found
+
+
+def _may_fit(value: Tensor, place: Tensor) -> bool:
+    return value.shape.is_compatible_with(place.shape)
 
 
 def _may_be_large(tensor: Tensor) -> bool:
@@ -234,6 +259,19 @@ def _check_slots(segment: Segment) -> None:
         filled.difference_update(instruction.frees)
     if not filled.issuperset(slot for _, slot in segment.results):
         raise AssertionError(f"lower: {segment.label} gives a slot that no one fills")
+    _check_overs(segment)
+
+
+def _check_overs(segment: Segment) -> None:
+    """What is written over is nobody else's."""
+    reads = Counter(slot for instruction in segment.instructions for slot in instruction.inputs)
+    reads.update(slot for _, slot in segment.results)
+    fresh = {slot for i in segment.instructions if op_def(i.op.kind).fresh for slot in i.outputs}
+    for instruction in segment.instructions:
+        if instruction.over is not None:
+            slot = instruction.inputs[instruction.over]
+            if slot not in fresh or reads[slot] > 1:
+                raise AssertionError(f"lower: {instruction.op} writes over what others may hold")
 
 
 def _check_parts(plan: Plan) -> None:

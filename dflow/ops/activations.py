@@ -28,15 +28,15 @@ def relu(features: Any, name: str | None = None) -> Tensor:
     return unary("Relu", features, name)
 
 
-def _relu_kernel(x: Any) -> Any:
-    return namespace(x).maximum(x, 0)
+def _relu_kernel(x: Any, out: Any = None) -> Any:
+    return np.maximum(x, 0, out=out) if type(out) is np.ndarray else namespace(x).maximum(x, 0)
 
 
-def _relu_grad_kernel(dy: Any, y: Any) -> Any:
+def _relu_grad_kernel(dy: Any, y: Any, out: Any = None) -> Any:
     passes = y > 0
     if type(dy) is not np.ndarray:  # NumPy converts while it multiplies
         passes = namespace(dy, y).astype(passes, dy.dtype)
-    return pairwise("multiply", dy, passes)
+    return pairwise("multiply", dy, passes, out)
 
 
 define(
@@ -45,6 +45,8 @@ define(
     kernel=_relu_kernel,
     gradient=lambda op, dy: add_op("ReluGrad", dy, op.outputs[0]),
     batch=elementwise,
+    fresh=True,
+    over=(0,),
 )
 define(
     "ReluGrad",
@@ -52,6 +54,8 @@ define(
     kernel=_relu_grad_kernel,
     gradient=lambda op, dx: (add_op("ReluGrad", dx, op.inputs[1]), None),
     batch=elementwise,
+    fresh=True,
+    over=(0,),
 )
 
 

@@ -56,13 +56,19 @@ def _add_spec(x: TensorSpec, y: TensorSpec) -> TensorSpec:
     return TensorSpec(broadcast(x.shape, y.shape), x.dtype)
 
 
-def _add_kernel(x: Any, y: Any) -> Any:
-    total = pairwise("add", x, y)
+def _add_kernel(x: Any, y: Any, out: Any = None) -> Any:
+    total = pairwise("add", x, y, out)
     return as_text(total) if is_text(x) else total
 
 
 define(
-    "Add", spec=_add_spec, kernel=_add_kernel, gradient=lambda op, dy: back_to_operands(op, dy, dy), batch=elementwise
+    "Add",
+    spec=_add_spec,
+    kernel=_add_kernel,
+    gradient=lambda op, dy: back_to_operands(op, dy, dy),
+    batch=elementwise,
+    fresh=True,
+    over=(0, 1),
 )
 
 
@@ -74,9 +80,11 @@ def subtract(x: Any, y: Any, name: str | None = None) -> Tensor:
 define(
     "Sub",
     spec=numbers,
-    kernel=lambda x, y: pairwise("subtract", x, y),
+    kernel=lambda x, y, out=None: pairwise("subtract", x, y, out),
     gradient=lambda op, dy: back_to_operands(op, dy, negative(dy)),
     batch=elementwise,
+    fresh=True,
+    over=(0, 1),
 )
 
 
@@ -88,9 +96,11 @@ def multiply(x: Any, y: Any, name: str | None = None) -> Tensor:
 define(
     "Mul",
     spec=numbers,
-    kernel=lambda x, y: pairwise("multiply", x, y),
+    kernel=lambda x, y, out=None: pairwise("multiply", x, y, out),
     gradient=lambda op, dy: back_to_operands(op, chain(dy, op.inputs[1]), chain(dy, op.inputs[0])),
     batch=elementwise,
+    fresh=True,
+    over=(0, 1),
 )
 
 
@@ -243,7 +253,12 @@ def _add_n_kernel(x: Any, *others: Any) -> Any:
                 None,
                 f"Inputs to operation AddN must have the same size and shape: {list(x.shape)} and {list(other.shape)}",
             )
-    return sum(others, x)
+    if not others:
+        return namespace(x).asarray(x, copy=True)
+    total = x + others[0]
+    for other in others[1:]:
+        total += other
+    return total
 
 
 def _add_n_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
@@ -258,4 +273,5 @@ define(
     kernel=_add_n_kernel,
     gradient=lambda op, dy: [dy] * len(op.inputs),
     batch=_add_n_batch,
+    fresh=True,
 )

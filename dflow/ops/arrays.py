@@ -82,8 +82,16 @@ def one_or_all(outputs: Sequence[Any]) -> Any:
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def pairwise(function: str, x: Any, y: Any) -> Any:
-    """A function of the namespace on two arrays; InvalidArgumentError if their shapes do not broadcast."""
+def pairwise(function: str, x: Any, y: Any, out: Any = None) -> Any:
+    """A function of the namespace on two arrays; InvalidArgumentError if their shapes do not broadcast.
+
+    out: one of them, which may be written over: if it is NumPy's and has the shape of the result, it is the result.
+    """
+    if type(out) is np.ndarray:
+        try:
+            return getattr(np, function)(x, y, out=out)
+        except ValueError:  # before anything is written: the result is larger, or there is none
+            pass
     try:
         return getattr(namespace(x, y), function)(x, y)
     except ValueError:

@@ -43,7 +43,7 @@ def _bias_add_spec(value: TensorSpec, bias: TensorSpec, channels_first: bool) ->
     return TensorSpec(value.shape.merge_with(wanted), value.dtype)
 
 
-def _bias_add_kernel(value: Any, bias: Any, channels_first: bool) -> Any:
+def _bias_add_kernel(value: Any, bias: Any, channels_first: bool, out: Any = None) -> Any:
     channels = value.shape[1 if channels_first else -1]
     if bias.shape[0] != channels:
         raise InvalidArgumentError(
@@ -51,7 +51,7 @@ def _bias_add_kernel(value: Any, bias: Any, channels_first: bool) -> Any:
         )
     if channels_first:
         bias = namespace(bias).reshape(bias, (-1, *(1,) * (value.ndim - 2)))
-    return pairwise("add", value, bias)
+    return pairwise("add", value, bias, out)
 
 
 def _bias_add_gradient(op: Operation, dy: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,4 +68,12 @@ def _bias_add_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> 
     return kernel(*arrays, **attrs)
 
 
-define("BiasAdd", spec=_bias_add_spec, kernel=_bias_add_kernel, gradient=_bias_add_gradient, batch=_bias_add_batch)
+define(
+    "BiasAdd",
+    spec=_bias_add_spec,
+    kernel=_bias_add_kernel,
+    gradient=_bias_add_gradient,
+    batch=_bias_add_batch,
+    fresh=True,
+    over=(0,),
+)

@@ -49,9 +49,11 @@ def _realdiv_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
 define(
     "RealDiv",
     spec=inexact,
-    kernel=lambda x, y: pairwise("divide", x, y),
+    kernel=lambda x, y, out=None: pairwise("divide", x, y, out),
     gradient=_realdiv_gradient,
     batch=elementwise,
+    fresh=True,
+    over=(0, 1),
 )
 
 

@@ -180,7 +180,14 @@ def _bind(
         call = partial(call, Context(host, instruction.op, session, addresses))
     if instruction.attrs:
         call = partial(call, **instruction.attrs)
+    if instruction.over is not None:
+        call = _over(call, instruction.over)
     return call, instruction.inputs, instruction.outputs, instruction.op, instruction.frees
+
+
+def _over(kernel: Callable[..., Any], place: int) -> Callable[..., Any]:
+    """The kernel, told that it may write its output over one of its inputs."""
+    return lambda *arrays: kernel(*arrays, out=arrays[place])
 
 
 def _as_array(value: Any) -> Any:

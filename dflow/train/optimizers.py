@@ -81,9 +81,11 @@ def _update_together(
     return found[0]
 
 
-def _gradient_descent_kernel(context: KernelContext, lr: Any, grad: Any, variable: VariableSpec) -> Any:
+def _gradient_descent_kernel(
+    context: KernelContext, lr: Any, grad: Any, variable: VariableSpec, out: Any = None
+) -> Any:
     def change(value: Any) -> Sequence[Any]:
-        new = pairwise("multiply", grad, -lr)
+        new = pairwise("multiply", grad, -lr, out)
         new += value
         return (new,)
 
@@ -152,7 +154,14 @@ def _multiply_kernel(context: KernelContext, factor: Any, variable: VariableSpec
 
 _STATE = no_gradient("an update of a variable is a side effect")
 
-define("ApplyGradientDescent", spec=_update_spec, kernel=_gradient_descent_kernel, gradient=_STATE, stateful=True)
+define(
+    "ApplyGradientDescent",
+    spec=_update_spec,
+    kernel=_gradient_descent_kernel,
+    gradient=_STATE,
+    stateful=True,
+    over=(1,),
+)
 define("ApplyMomentum", spec=_update_spec, kernel=_momentum_kernel, gradient=_STATE, stateful=True)
 define("ApplyAdam", spec=_update_spec, kernel=_adam_kernel, gradient=_STATE, stateful=True)
 define("AssignMul", spec=_update_spec, kernel=_multiply_kernel, gradient=_STATE, stateful=True)

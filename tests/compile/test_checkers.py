@@ -158,12 +158,21 @@ def twice_filled(plan: Plan) -> Plan:
     return with_segment("near", instructions=(instruction,))(plan)
 
 
+def overwriting(place: int) -> Callable[[Plan], Plan]:
+    def change(plan: Plan) -> Plan:
+        (near,) = [segment for segment in plan.segments if segment.label == "near"]
+        return with_segment("near", instructions=(replace(near.instructions[0], over=place),))(plan)
+
+    return change
+
+
 BROKEN_PLANS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "edge of no one": (with_segment("near", needs=(NEVER,)), "needs an edge of no one"),
     "wrong order": (backwards, "needs an edge of no one"),
     "two sources": (with_segment("near", done=0), "edge 0 has two sources"),
     "empty slot": (with_segment("near", arguments=()), r"near \(Add.*reads a slot before it is filled"),
     "slot filled twice": (twice_filled, "fills a slot a second time"),
+    "written over": (overwriting(0), "near .*writes over what others may hold"),
     "empty result": (with_segment("late", results=((NEVER, NEVER),)), "gives a slot that no one fills"),
     "no source of a fetch": (lambda plan: replace(plan, fetches=(NEVER,)), "a fetch is made by no one"),
     "no route": (with_part(cpu(0), routes={}), "do not reach .*CPU:1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -329,3 +330,90 @@ def test_what_nobody_reads_is_freed_where_it_is_made() -> None:
     (segment,) = compiled(w.assign_add(df.ones([300, 300])).op).segments
     (update,) = [i for i in segment.instructions if i.op.kind == "AssignAdd"]
     assert update.outputs[0] in update.frees
+
+
+# -- what is written over
+
+
+def overwritten(fetches: object, feeds: object = ()) -> dict[str, int]:
+    """The operations that may write over an input, and which one."""
+    instructions = [i for segment in compiled(fetches, feeds).segments for i in segment.instructions]
+    return {i.op.name: i.over for i in instructions if i.over is not None}
+
+
+def test_a_kernel_may_write_over_what_only_it_reads() -> None:
+    x = df.placeholder(df.float32, [None, 3], name="x")
+    product = df.matmul(x, x, transpose_b=True, name="product")
+    shifted = df.subtract(df.constant([1.0]), product, name="shifted")
+    y = df.nn.relu(shifted, name="y")
+    assert overwritten(y, [x]) == {"shifted": 1, "y": 0}
+
+
+def test_what_may_not_have_the_shape_of_the_result_is_not_written_over() -> None:
+    x = df.placeholder(df.float32, [2, 3])
+    assert overwritten(x + df.reduce_sum(x * x) * 2.0, [x]) == {}
+
+
+def test_what_is_fed_is_not_written_over() -> None:
+    x = df.placeholder(df.float32, [2, 2])
+    product = df.matmul(x, x)
+    assert overwritten(df.nn.relu(product), [x, product]) == {}
+    value = np.full((2, 2), -1.0, np.float32)
+    run(df.nn.relu(df.identity(x)), {x: value})
+    np.testing.assert_array_equal(value, -1.0)
+
+
+def test_what_is_fetched_is_not_written_over() -> None:
+    x = df.placeholder(df.float32, [2, 2])
+    product = df.matmul(x, x)
+    assert overwritten([df.nn.relu(product), product], [x]) == {}
+
+
+@pytest.mark.parametrize("read", [df.identity, df.square, lambda product: df.reshape(product, [4])])
+def test_what_another_operation_reads_is_not_written_over(read: Callable[[df.Tensor], df.Tensor]) -> None:
+    x = df.placeholder(df.float32, [2, 2])
+    product = df.matmul(x, x)
+    assert overwritten([df.nn.relu(product), read(product)], [x]) == {}
+
+
+def test_what_one_operation_reads_twice_is_not_written_over() -> None:
+    x = df.placeholder(df.float32, [2, 2])
+    product = df.matmul(x, x)
+    assert overwritten(product + product, [x]) == {}
+
+
+def test_what_crosses_to_another_device_is_not_written_over() -> None:
+    x = df.placeholder(df.float32, [2, 2])
+    with df.device("/cpu:0"):
+        product = df.matmul(x, x)
+    with df.device("/cpu:1"):
+        y = df.nn.relu(product)
+    assert overwritten(y, [x]) == {}
+
+
+def test_the_value_of_a_variable_is_not_written_over() -> None:
+    w = df.Variable(df.ones([2, 2]), name="w")
+    x = df.placeholder(df.float32, [2, 2])
+    gradient = df.matmul(x, x, name="gradient")
+    update = df.train.GradientDescentOptimizer(0.5).apply_gradients([(gradient, w)])
+    assert list(overwritten([update, df.nn.relu(w + 0.0)], [x]).values()) == [1, 0]  # the gradient, the sum
+    assert overwritten([df.nn.relu(df.assign(w, df.matmul(x, x))), df.nn.relu(w)], [x]) == {}
+
+
+@pytest.mark.parametrize("dtype", [df.float64, df.float32, df.float16, df.bfloat16])
+def test_a_step_that_writes_over_a_gradient_changes_no_value_that_was_read_or_fed(dtype: df.DType) -> None:
+    w = df.Variable(df.constant([[1.0, 2.0], [3.0, 4.0]], dtype), name="w")
+    x = df.placeholder(dtype, [3, 2])
+    step = df.train.GradientDescentOptimizer(0.5).minimize(df.reduce_sum(df.matmul(x, w)))
+    assert list(overwritten(step, [x]).values()) == [1]
+    value = np.array([[1, 2], [3, 4], [5, 6]], dtype.as_numpy_dtype)
+    with df.Session() as session:
+        session.run(w.initializer)
+        read = [session.run(w)]
+        for _ in range(3):
+            session.run(step, {x: value})
+            read.append(session.run(w))
+    moved = 0.5 * np.array([[9.0, 9.0], [12.0, 12.0]])
+    for steps, found in enumerate(read):
+        np.testing.assert_array_equal(found.astype(np.float64), np.array([[1.0, 2.0], [3.0, 4.0]]) - steps * moved)
+    np.testing.assert_array_equal(value.astype(np.int64), [[1, 2], [3, 4], [5, 6]])

@@ -158,7 +158,10 @@ ORACLE: dict[str, list[Case]] = {
         Case(lambda x: df.cast(x, "float64"), lambda x: x.astype(np.float64), (whole(3),)),
         Case(lambda x: df.cast(x, "bool"), lambda x: x.astype(bool), (whole(2, 3, low=0, high=2),)),
     ],
-    "AddN": [Case(lambda *x: df.add_n(x), lambda *x: sum(x), (real(2, 3), real(2, 3), real(2, 3)))],
+    "AddN": [
+        Case(lambda *x: df.add_n(x), lambda *x: sum(x), (real(2, 3), real(2, 3), real(2, 3))),
+        Case(lambda x: df.add_n([x], name="one"), lambda x: x, (real(2, 3),)),
+    ],
     # comparisons and logic
     "Equal": binary(df.equal, np.equal, whole),
     "NotEqual": binary(df.not_equal, np.not_equal, whole),

@@ -9,6 +9,8 @@ import importlib
 import itertools
 import pkgutil
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import array_api_strict
@@ -30,6 +32,8 @@ for found in pkgutil.iter_modules(dflow.ops.__path__):
 VALUES = [(kind, i) for kind, cases in ORACLE.items() for i in range(len(cases))]
 GRADIENTS = [(kind, i) for kind, i in VALUES if not isinstance(OPS[kind].gradient, NoGradient)]
 SECOND = [(kind, i) for kind, i in GRADIENTS if ORACLE[kind][i].second]
+FRESH = [(kind, i) for kind, i in VALUES if OPS[kind].fresh]
+OVER = [(kind, i) for kind, i in VALUES if OPS[kind].over]
 BATCHED = [(kind, i) for kind, i in VALUES if OPS[kind].batch is not None]
 
 STRICT_DEVICE = array_api_strict.Device("device1")  # not the default one: a kernel must not mix the two
@@ -217,6 +221,57 @@ def test_a_batch_equals_its_single_calls(graph: Graph, kind: str, i: int, device
             wanted = np.stack([to_numpy(step) for step in steps])
             close(found, wanted)
             assert to_numpy(found).dtype == wanted.dtype
+
+
+# -- memory of outputs
+
+
+def call_of(graph: Graph, case: Case, kind: str, dtype: str = "float64") -> tuple[Callable[..., Any], list[Any]]:
+    """The kernel of an operation with its attributes, and its inputs."""
+    wanted = as_dtype(dtype).numpy_dtype
+    inputs = tuple(v.astype(wanted) if v.dtype == np.float64 else v for v in case.inputs)
+    _, _, feeds = build(replace(case, inputs=inputs))
+    op = next(op for op in graph.get_operations() if op.type == kind)
+    values = Evaluator()(list(op.inputs), feeds)
+    return partial(op.definition.kernel, **op.attrs), [np.array(value) for value in values]
+
+
+@pytest.mark.parametrize(("kind", "i"), FRESH)
+def test_a_fresh_output_is_no_part_of_an_input(graph: Graph, kind: str, i: int) -> None:
+    kernel, values = call_of(graph, ORACLE[kind][i], kind)
+    for output in as_tuple(kernel(*values)):
+        assert not any(np.shares_memory(output, value) for value in values)
+        assert np.asarray(output).flags.writeable
+
+
+@pytest.mark.parametrize(("kind", "i"), OVER)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_output_over_an_input_is_the_same_and_there_if_it_fits(
+    graph: Graph, kind: str, i: int, dtype: str, order: Any
+) -> None:
+    kernel, values = call_of(graph, ORACLE[kind][i], kind, dtype)
+    wanted = kernel(*values)
+    for place in OPS[kind].over:
+        arrays = [np.array(value, order=order) for value in values]
+        found = kernel(*arrays, out=arrays[place])
+        np.testing.assert_array_equal(found, wanted)
+        assert found.dtype == wanted.dtype
+        assert np.shares_memory(found, arrays[place]) == (np.shape(wanted) == arrays[place].shape)
+        for other, (array, value) in enumerate(zip(arrays, values, strict=True)):
+            if other != place or np.shape(wanted) != array.shape:
+                np.testing.assert_array_equal(array, value)
+
+
+@pytest.mark.parametrize(("kind", "i"), OVER)
+def test_arrays_that_are_not_numpys_are_not_written_over(graph: Graph, kind: str, i: int) -> None:
+    kernel, values = call_of(graph, ORACLE[kind][i], kind)
+    wanted = kernel(*values)
+    for place in OPS[kind].over:
+        arrays = [strict(value) for value in values]
+        close(kernel(*arrays, out=arrays[place]), wanted)
+        for array, value in zip(arrays, values, strict=True):
+            np.testing.assert_array_equal(to_numpy(array), value)
 
 
 def as_tuple(outputs: Any) -> tuple[Any, ...]:
