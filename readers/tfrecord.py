@@ -222,13 +222,13 @@ def _next_step(step: int, starts: Array, ends: Array, limit: int) -> int:
     Exactly so many if all have one size, so that nothing is cut off, which would be copied; else some more.  The
     median, so that one huge record does not make all later looks long.
     """
-    step = min(2 * step, _MOST)
-    if len(starts) < limit:
-        return step
+    grown = min(2 * step, _MOST)
+    if len(starts) < limit:  # the end of a file says nothing about the next one
+        return max(step, grown)
     sizes = ends - starts
     median = int(np.partition(sizes, len(sizes) // 2)[len(sizes) // 2]) + FRAMING
     batch = median * (limit if (sizes == sizes[0]).all() else limit + 2)
-    return batch * max(step // batch, 1)
+    return batch * max(grown // batch, 1)
 
 
 def _append(path: str) -> BinaryIO:

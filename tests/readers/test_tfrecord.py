@@ -16,7 +16,7 @@ import dflow as df
 from dflow.errors import DataLossError, FailedPreconditionError
 from dflow.readers import tfrecord
 from dflow.readers.tfrecord import TFRecordReader, TFRecords
-from dflow.readers.tfrecord_framing import framed, num_whole
+from dflow.readers.tfrecord_framing import framed, framed_records, num_whole
 from dflow.readers.tfrecord_io import TFRecordOptions
 from tests.readers.bounds import bounded
 from tests.readers.helpers import file_names, mutated, records, run_to_end, values
@@ -230,6 +230,20 @@ def test_one_huge_record_does_not_make_later_looks_long(tmp_path: Path) -> None:
     later: Any = iter(lambda: form.read_up_to(4), None)
     assert max(len(batch.columns[1].block.data) for batch in list(later)[1000:]) <= 1 << 20
     form.close()
+
+
+def test_the_end_of_a_file_does_not_make_the_looks_into_the_next_one_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(framed(b"x" * 100_000) * 20)
+    form, looks = TFRecords(), []
+    monkeypatch.setattr(tfrecord, "framed_records", lambda data: looks.append(len(data)) or framed_records(data))
+    for _ in range(2):
+        looks.clear()
+        form.open(str(tmp_path / "file"))
+        assert [len(batch) for batch in iter(lambda: form.read_up_to(16), None)] == [16, 4]
+        form.close()
+    assert looks[:2] == [16 * 100_016, 4 * 100_016]
 
 
 @pytest.mark.parametrize("sizes", [range(50_000, 50_001), range(1000), range(1, 100_000)])

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from random import Random
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
@@ -145,30 +146,34 @@ def whole_one_by_one(data: bytes) -> list[bytes]:
 RUNS = st.lists(st.tuples(st.integers(0, 70), st.integers(1, 20)), min_size=1, max_size=3)
 
 
-@given(RUNS, st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 7)), max_size=2), st.integers(0, 20))
+FLIPS = st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 7)), max_size=2)
+
+
+@given(RUNS, FLIPS, st.integers(0, 20), st.sampled_from([2, 1000]))
 def test_many_records_at_once_are_those_that_are_whole_one_by_one(
-    runs: list[tuple[int, int]], flips: list[tuple[int, int]], cut: int
+    runs: list[tuple[int, int]], flips: list[tuple[int, int]], cut: int, many: int
 ) -> None:
-    """Runs of records of one length, with flipped bits and a cut end."""
+    """Runs of records of one length, with flipped bits and a cut end, of which `many` are checked together."""
     random = Random(str((runs, flips)))
     data = bytearray(b"".join(framed(random.randbytes(length)) for length, count in runs for _ in range(count)))
     for place, bit in flips:
         data[place % len(data)] ^= 1 << bit
     text = bytes(data[: len(data) - cut])
-    starts, ends, _ = framed_records(text)
-    n = num_whole(text, starts, ends)
+    with patch.multiple(tfrecord_framing, _FEW=many, _MANY=many):
+        starts, ends, _ = framed_records(text)
+        n = num_whole(text, starts, ends)
     assert [text[a:b] for a, b in zip(starts[:n], ends[:n], strict=True)] == whole_one_by_one(text)
 
 
-def test_the_checksums_of_records_of_one_length_are_checked_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = b"".join(framed(bytes([i]) * 50) for i in range(200))
-    starts, ends, _ = framed_records(data)
-    calls: list[bytes] = []
-
-    def value(part: bytes) -> int:
-        calls.append(part)
-        return crc32c(part)
-
-    monkeypatch.setattr(tfrecord_framing.google_crc32c, "value", value)
-    assert num_whole(data, starts, ends) == 200
-    assert len(calls) == 1  # of as many zeros
+@pytest.mark.parametrize(("count", "length"), [(600, 50), (20, 60_001)])
+def test_the_checksums_of_records_of_one_length_are_checked_together(
+    count: int, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytearray(b"".join(framed(bytes([i % 256]) * length) for i in range(count)))
+    starts, ends, _ = framed_records(bytes(data))
+    one_by_one = Mock(wraps=tfrecord_framing.google_crc32c.value)
+    monkeypatch.setattr(tfrecord_framing.google_crc32c, "value", one_by_one)
+    assert num_whole(bytes(data), starts, ends) == count
+    assert not one_by_one.called
+    data[ends[7] - 1] ^= 1
+    assert num_whole(bytes(data), starts, ends) == 7
