@@ -6,6 +6,7 @@ As a queue does, it lends what it gives, see `shared_queue.py`.
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from dflow.queues.reader import Effects, NeedFile, Reader
 from dflow.runtime.attempts import NAMED, Answer, Answering, Withdraw, call_all
 from dflow.runtime.failures import as_op_error
 from dflow.specs import ReaderSpec
+
+logger = logging.getLogger("dflow.reader")
 
 Event = Callable[[], Effects]  # something that is done with the machine of a reader
 RequestFile = Callable[[Answer], Withdraw]  # takes a file name out of the queue of a read
@@ -247,7 +250,10 @@ class SharedReader:
     def _end(self, tickets: list[int], error: OpError) -> Effects:
         for ticket in tickets:
             self._machine.withdraw(ticket, error)
-        self._machine.reset()  # it closes the file in progress
+        try:
+            self._machine.reset()  # it closes the file in progress
+        except Exception:  # what its container drops with it is dropped all the same
+            logger.exception("reader %s was reset, and its file could not be closed", self.spec.name)
         return []
 
     # -- what never waits

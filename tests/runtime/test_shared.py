@@ -237,6 +237,24 @@ def test_a_reader_that_is_stuck_in_a_file_is_reset_at_once_and_leaves_the_file_l
     assert stuck.format.closed.wait(30)
 
 
+def test_a_file_that_cannot_be_closed_keeps_nothing_else_from_being_reset(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Unclosable(Stuck):
+        def close(self) -> None:
+            raise OSError("the disk is gone")
+
+    files, format = Files(tmp_path), Unclosable()
+    format.may_go_on.set()
+    files.reader = SharedReader(files.reader.spec, lambda: format)
+    read = files.read()
+    files.put("f", b"")
+    assert read.answered.wait(30)
+    files.reader.abort("was reset")
+    assert "reader r was reset, and its file could not be closed" in caplog.text
+    assert isinstance(files.read().outcome, AbortedError)
+
+
 def test_whoever_meets_a_reader_that_was_reset_gets_an_error_of_its_own(files: Files) -> None:
     """Each of them puts its operation and its traceback on it."""
     waiting = [files.read(), files.read()]
