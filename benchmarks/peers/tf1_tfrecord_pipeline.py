@@ -8,11 +8,11 @@ import sys
 import tensorflow.compat.v1 as tf
 from competitors import serve
 from programs.listing import measured, samples
-from programs.tfrecord import BEST, LARGE, LARGE_READ_UP_TO, LISTINGS, best
+from programs.tfrecord import BEST, LARGE, LISTINGS, best, large
 
 tf.disable_v2_behavior()
 half = len(sys.argv) // 2
-(checked, *files), (large_checked, *large) = sys.argv[1 : 1 + half], sys.argv[1 + half :]
+(checked, *files), (large_checked, *large_files) = sys.argv[1 : 1 + half], sys.argv[1 + half :]
 running, facts = measured(tf, LISTINGS | {BEST: best()}, files, checked)
-large_running, large_facts = measured(tf, {LARGE: LARGE_READ_UP_TO}, large, large_checked)
+large_running, large_facts = measured(tf, {LARGE: large()}, large_files, large_checked)
 serve(f"TensorFlow {tf.__version__}", samples(running | large_running), facts | large_facts)
