@@ -32,13 +32,13 @@ def tfrecord(floats: int = FLOATS, step: int = 1, loops: int = 1, **queue: int) 
     )
 
 
-def best(step: int = MANY) -> Listing:
-    """As good as it gets for this system: in two loops, so many records a step."""
-    return tfrecord(step=step, loops=2, capacity=4 * SHUFFLED, reserve=SHUFFLED, at_once=AT_ONCE)
+def best(step: int = MANY, loops: int = 2) -> Listing:
+    """As good as it gets for this system: in so many loops, so many records a step."""
+    return tfrecord(step=step, loops=loops, capacity=4 * SHUFFLED, reserve=SHUFFLED, at_once=AT_ONCE)
 
 
 def large(step: int = LARGE_MANY) -> Listing:
-    """The same for records of 100 KB."""
+    """The same for records of 100 KB: in two loops."""
     return tfrecord(LARGE_FLOATS, step, loops=2, batch=LARGE_BATCH, capacity=2 * LARGE_SHUFFLED, reserve=LARGE_SHUFFLED)
 
 
