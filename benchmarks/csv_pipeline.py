@@ -6,7 +6,7 @@ can, for a second a sample, after what had gathered in the queue; the queue is f
 the next one is measured.  dflow and TensorFlow 1 run the same program on the same files.  On the cluster TensorFlow 1
 runs it as its users did, a process with a session of its own on each worker; dflow runs one program, whose loops are on
 the workers.
-The best that a user can write, with 4,096 records to mix: dflow's `CSVReader.read_block`, 4,096 rows a block;
+The best that a user can write, with 4,096 records to mix: dflow's `CSVReader.read_block`, 16,384 rows a block;
 TensorFlow 1's `read_up_to`, in two loops; `tf.data`, which shuffles lines and parses batches; Ray Data's `read_csv`
 with a local shuffle buffer; a torch `DataLoader`, whose dataset reads parts of files with `np.loadtxt`.  These take 32
 batches at once, which the program cuts apart, and may use all cores.
@@ -85,7 +85,7 @@ def dflow_best(columns: int = COLUMNS, label: bool = False) -> Listing:
 
     def read(tf: Any, names: Any) -> list[Any]:
         types = dict.fromkeys(floats, tf.float32) | dict.fromkeys(labels, tf.int32)
-        block = tf.CSVReader(types, block=4 * MANY, names=[*types]).read_block(names)
+        block = tf.CSVReader(types, block=16 * MANY, names=[*types]).read_block(names)
         return [tf.stack([block[name] for name in floats], axis=-1), *[block[name] for name in labels]]
 
     shapes, dtypes = [(columns,), ()][: 1 + label], ["float32", "int32"][: 1 + label]
