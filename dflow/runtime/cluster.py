@@ -141,7 +141,10 @@ class ClusterBackend:
         self._known.lane_closed(lane.peer)
         for loop in list(self._loops.values()):
             addresses = loop.spec.call.addresses
-            if addresses[loop.spec.home] == lane.peer and not loop.done():
+            if addresses[loop.spec.home] != lane.peer:
+                continue
+            loop.all_reported()
+            if not loop.done():
                 error = lost(lane.peer, [loop.spec.home], f"the loop {loop.name!r}")
                 loop.ended(None, error)
                 for other in self.process.lanes():
@@ -215,10 +218,14 @@ class ClusterBackend:
             raise
         self.watch.when_done(future, partial(_loop_ended, self.client, loop))
 
-    def _report(self, report: m.LoopReport) -> None:
+    def _report(self, report: m.LoopReport | m.LoopDone) -> None:
         loop = self._loops.get(report.loop)
-        if loop is not None:
+        if loop is None:
+            return
+        if isinstance(report, m.LoopReport):
             loop.reported(report.iteration, report.values)
+        else:
+            loop.all_reported()
 
     def queue_rows(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = list(self._ask_scheduler("dflow_snapshot")["queues"])
@@ -248,10 +255,16 @@ class ClusterBackend:
 
 
 def run_loop(session: str, name: str) -> tuple[int | None, OpError | None]:
-    """The Dask task of a loop, on the worker of its home device: how many steps it did, and what ended it quietly."""
+    """The Dask task of a loop, on the worker of its home device: how many steps it did, and what ended it quietly.
+
+    None steps if it did not run.  Whatever else comes, the loop ran to its end, and says so over its lane as well.
+    """
     from distributed import secede
 
-    plugin = current_plugin()
+    try:
+        plugin = current_plugin()
+    except OpError as error:
+        return None, error
     run: LoopRun | None = plugin.process.loops.get((session, name))
     if run is None or not run.claim():  # no failure of this task: that would be a traceback in the worker's log
         fact = f"the loop {name!r} was lost with its worker, or its session ended; it is not started again"
@@ -275,10 +288,14 @@ def _loop_ended(client: Client, loop: Loop, found: Any) -> None:
         loop.ended(None, UnavailableError(None, None, f"the scheduler was lost, and the loop {loop.name!r} with it"))
     elif isinstance(found, FutureCancelled):
         loop.ended(None, CancelledError(None, None, f"Dask cancelled the loop {loop.name!r}"))
+    elif isinstance(found, OpError):  # the loop's own
+        loop.ended_elsewhere(None, found)
     elif isinstance(found, BaseException):
-        loop.ended(None, found if isinstance(found, OpError) else as_op_error(found))
+        loop.ended(None, as_op_error(found))
+    elif found[0] is None:  # it did not run
+        loop.ended(None, None, found[1])
     else:
-        loop.ended(found[0], None, found[1])
+        loop.ended_elsewhere(found[0], None, found[1])
 
 
 def _infos(answer: dict[str, Any]) -> list[DeviceInfo]:

@@ -18,7 +18,7 @@ from dflow.runtime.code import load_part
 from dflow.runtime.cold_part import announce
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.lane import Lane
-from dflow.runtime.loops import LoopRun, LoopSpec
+from dflow.runtime.loops import LoopRun
 from dflow.runtime.outlets import RemoteOwner
 
 if TYPE_CHECKING:
@@ -217,25 +217,21 @@ def _forget(message: m.Forget, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.InstallLoop)
 def _install_loop(message: m.InstallLoop, process: Process, lane: Lane) -> None:
-    spec = message.spec
-    run = LoopRun(process, spec, partial(_report, process, spec), partial(_wait_for_room, process, spec))
+    session, name = message.spec.session, message.spec.name
+
+    def report(iteration: int, values: tuple[Any, ...]) -> None:
+        lane.send(m.LoopReport(session, name, iteration, values))
+
+    def done() -> None:
+        lane.send(m.LoopDone(session, name))
+
+    run = LoopRun(process, message.spec, report, lane.wait_for_room, done)
     _reply(lane, message.reply, partial(process.add_loop, run))
 
 
-def _report(process: Process, spec: LoopSpec, iteration: int, values: tuple[Any, ...]) -> None:
-    lane = process.session_lane(spec.session)
-    if lane is not None:
-        lane.send(m.LoopReport(spec.session, spec.name, iteration, values))
-
-
-def _wait_for_room(process: Process, spec: LoopSpec) -> None:
-    lane = process.session_lane(spec.session)
-    if lane is not None:
-        lane.wait_for_room()
-
-
 @_handle.register(m.LoopReport)
-def _loop_report(message: m.LoopReport, process: Process, lane: Lane) -> None:
+@_handle.register(m.LoopDone)
+def _loop_report(message: m.LoopReport | m.LoopDone, process: Process, lane: Lane) -> None:
     process.on_loop_report(message)
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,7 @@ class LoopRun:
 
     report: is called with iterations and their values, in whichever thread let their elements in: it must not wait.
     wait_for_room: is called in the loop's own thread after reports: it waits while too many are on their way.
+    done: is called at the end, after the last report.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class LoopRun:
         spec: LoopSpec,
         report: Callable[[int, tuple[Any, ...]], None] = lambda i, v: None,
         wait_for_room: Callable[[], None] = lambda: None,
+        done: Callable[[], None] = lambda: None,
     ) -> None:
         self.spec = spec
         self.iterations = 0
@@ -114,6 +117,7 @@ class LoopRun:
         self._process = process
         self._report = report
         self._wait_for_room = wait_for_room
+        self._done = done
         self._numbers = StepNumbers(spec.owner)
         self._stop: OpError | None = None
         self._stopping = False
@@ -179,6 +183,7 @@ class LoopRun:
                 self._ahead.give_back()
             self._ended = time.monotonic()
             self._step = None  # and the values of the last iteration
+            self._done()
         return self.iterations, end
 
     def _go(self) -> None:
@@ -321,6 +326,8 @@ class Loop:
         self._done = threading.Event()
         self._at_end: list[Callable[[], object]] = []
         self._lock = threading.Lock()
+        self._all_reported = False
+        self._end: Callable[[], None] | None = None  # that waits for the last reports
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
         while (report := self._reports.get()) is not _END:
@@ -360,6 +367,22 @@ class Loop:
             with suppress(Empty):
                 self._reports.get_nowait()
         self._reports.put((iteration, values))
+
+    def all_reported(self) -> None:
+        """No report comes any more, or none that is waited for."""
+        with self._lock:
+            self._all_reported = True
+            end, self._end = self._end, None
+        if end is not None:
+            end()
+
+    def ended_elsewhere(self, steps: int | None, error: BaseException | None, end: OpError | None = None) -> None:
+        """It ran to its end in another process: it ends here with the last of its reports, which come another way."""
+        with self._lock:
+            if not self._all_reported:
+                self._end = partial(self.ended, steps, error, end)
+                return
+        self.ended(steps, error, end)
 
     def ended(self, steps: int | None, error: BaseException | None, end: OpError | None = None) -> None:
         """It ended; error, or `end` of another kind than OutOfRangeError: what `join` raises."""

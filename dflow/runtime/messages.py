@@ -14,7 +14,7 @@ from dflow.runtime.loops import LoopSpec
 from dflow.runtime.part import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 7  # raised with every change of these classes; client and workers must agree
+PROTOCOL = 8  # raised with every change of these classes; client and workers must agree
 
 
 class Message:
@@ -77,6 +77,14 @@ class LoopReport(Message):
     loop: str
     iteration: int
     values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopDone(Message):
+    """A loop came to its end, and has reported all that it will."""
+
+    session: str
+    loop: str
 
 
 @dataclass(frozen=True, slots=True)

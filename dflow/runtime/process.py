@@ -56,7 +56,7 @@ class Process:
         self.requests = Requests()
         self.asks = Asks()
         self.served = ServedAsks()
-        self.on_loop_report: Callable[[m.LoopReport], None] = lambda report: None
+        self.on_loop_report: Callable[[m.LoopReport | m.LoopDone], None] = lambda report: None
         self.on_lane_closed: Callable[[Lane], None] = lambda lane: None
         self.closing: OpError | None = None  # why nothing new begins
         self._connect = connect
@@ -159,11 +159,6 @@ class Process:
         """The sessions that may use this process."""
         with self._lock:
             return list(self._sessions)
-
-    def session_lane(self, session: str) -> Lane | None:
-        """The lane to the client of a session."""
-        with self._lock:
-            return self._sessions.get(session)
 
     def add_loop(self, run: LoopRun) -> None:
         """A loop that a Dask task will run here; AbortedError if its session is not known."""

@@ -44,8 +44,8 @@ def long(taken: Any) -> Any:
         return matrix[0, 0] + taken
 
 
-def filled(session: df.Session, name: str, count: int) -> Tap:
-    tap = Tap(session, name)
+def filled(session: df.Session, name: str, count: int, capacity: int = 100) -> Tap:
+    tap = Tap(session, name, capacity=capacity)
     for i in range(count):
         tap.put(i)
     return tap
@@ -96,13 +96,24 @@ def test_a_step_that_fails_takes_its_element_along_and_no_other(prefetch: bool, 
 
 
 def test_a_loop_that_is_stopped_has_used_what_is_not_in_the_queue(prefetch: bool, session: df.Session) -> None:
-    tap = filled(session, f"stopped-{prefetch}", 60)
+    tap = filled(session, f"stopped-{prefetch}", 60, capacity=10_000)
     loop = session.repeat(used(tap.dequeue), every=1)
-    told = values(loop)
+    told, count = values(loop), 60
     seen = [next(told) for _ in range(10)]
     loop.stop(finish=True)
+
+    def ended() -> bool:
+        """It may have used all there were before it heard of the stop: then its last iteration waits for one more."""
+        nonlocal count
+        if not loop.done():
+            tap.put(count)
+            count += 1
+        return loop.done()
+
+    eventually(ended)
     seen += list(told)
-    assert [*seen, *rest(tap)] == list(range(60))
+    eventually(lambda: len(seen) + tap.size() == count)  # what it gives back is on its way
+    assert [*seen, *rest(tap)] == list(range(count))
 
 
 def test_a_loop_that_waits_for_elements_can_be_stopped(prefetch: bool, session: df.Session, look: Look) -> None:

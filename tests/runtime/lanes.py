@@ -29,4 +29,6 @@ class TestLane:
         self.loans.append(loan)
         return len(self.loans) - 1
 
+    def wait_for_room(self) -> None: ...
+
     def close(self) -> None: ...

@@ -65,10 +65,43 @@ def test_a_loop_that_ends_in_two_ways_at_once_has_one_end() -> None:
         loop.ended(3, None)  # another thread is faster
         return error
 
-    spec = LoopSpec("session", "loop-1", CallPlan(1, {}, (), {}, (), 0), "", "loop", 3, 1)
-    loop = Loop(spec, FetchMap(df.Graph(), []), located)
+    loop = a_loop()
+    loop._located = located
     loop.ended(None, df.errors.UnavailableError(None, None, "its worker was lost"))
     assert (loop.join(), loop.error) == (3, None)
+
+
+def a_loop() -> Loop:
+    spec = LoopSpec("session", "loop-1", CallPlan(1, {}, (), {}, (), 0), "", "loop", 3, 1)
+    return Loop(spec, FetchMap(df.Graph(), []), lambda error: error)
+
+
+def test_a_loop_that_ended_elsewhere_ends_here_with_the_last_of_its_reports() -> None:
+    """Its task's end comes by Dask, and its reports over a lane: which is faster nobody knows."""
+    loop = a_loop()
+    loop.reported(1, ())
+    loop.ended_elsewhere(2, None)
+    assert not loop.done()
+    loop.reported(2, ())
+    loop.all_reported()
+    assert [iteration for iteration, _ in loop] == [1, 2]
+    assert loop.join(0) == 2
+
+
+def test_a_loop_whose_last_report_came_first_ends_with_its_task() -> None:
+    loop = a_loop()
+    loop.all_reported()
+    assert not loop.done()
+    loop.ended_elsewhere(None, df.errors.InvalidArgumentError(None, None, "wrong"))
+    assert isinstance(loop.error, df.errors.InvalidArgumentError)
+
+
+def test_a_loop_that_waits_for_reports_ends_with_its_session() -> None:
+    loop = a_loop()
+    loop.ended_elsewhere(2, None)
+    loop.ended(None, df.errors.CancelledError(None, None, "closed"))
+    loop.all_reported()
+    assert isinstance(loop.error, df.errors.CancelledError)
 
 
 class CrowdedLane(TestLane):
