@@ -12,7 +12,13 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(
-    ("page", "script"), [("README.md", "points.py"), ("docs/data.md", "rows.py"), ("docs/operations.md", "own.py")]
+    ("page", "script"),
+    [
+        ("README.md", "points.py"),
+        ("docs/data.md", "rows.py"),
+        ("docs/files.md", "files.py"),
+        ("docs/operations.md", "own.py"),
+    ],
 )
 def test_the_program_of_a_page_prints_what_the_page_says(page: str, script: str, tmp_path: Path) -> None:
     found = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)

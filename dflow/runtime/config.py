@@ -47,6 +47,10 @@ class RunOptions:
     trace_level: int = 0
     output_partition_graphs: bool = False
 
+    def __post_init__(self) -> None:
+        if self.timeout_in_ms < 0:
+            raise ValueError(f"timeout_in_ms must not be negative, got {self.timeout_in_ms}")
+
 
 @dataclass
 class RunMetadata:

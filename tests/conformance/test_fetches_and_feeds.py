@@ -658,3 +658,8 @@ def test_a_failing_operation_ends_the_rest_of_its_step_and_is_the_error_that_is_
             assert caught.value.error_code == tf.errors.INVALID_ARGUMENT
             assert caught.value.message in str(caught.value)
         assert sess.run(checked, {p: 1}) == 1
+
+
+def test_a_negative_deadline_is_refused_where_it_is_written() -> None:
+    with pytest.raises(ValueError, match="timeout_in_ms must not be negative, got -5"):
+        tf.RunOptions(timeout_in_ms=-5)
