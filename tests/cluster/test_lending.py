@@ -73,6 +73,7 @@ def test_what_is_lent_to_a_client_goes_back_when_it_dies(
     tap.put(2)
     eventually(lambda: look.queue(tap.name)["size"] == 1)  # the first one is on its way
     client.kill()
+    eventually(lambda: look.queue(tap.name)["size"] == 2)  # and comes back
     assert [tap.take(), tap.take()] == [1, 2]
 
 
