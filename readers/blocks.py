@@ -44,7 +44,7 @@ class BlockReader(ReaderBase):
         """The next rows of a file, at least one: column name -> tensor of shape [rows, *shape of the column].
 
         It waits and ends as `read` does.  InvalidArgumentError for a column that is not there, or has a value that is
-        missing or does not fit its dtype; the reader stays there.
+        missing or does not fit its dtype; of such a file no more may come.
         """
         _, block = self.read(queue, name)
         return decode_block(block, self._columns)

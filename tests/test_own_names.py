@@ -3,6 +3,8 @@
 import pickle
 import re
 
+import pytest
+
 import dflow as df
 
 
@@ -25,3 +27,14 @@ def test_a_coordinator_calls_at_its_stop_who_asked_for_it() -> None:
     coord.request_stop()
     coord.call_at_stop(lambda: called.append("after"))
     assert called == ["before", "after"]
+
+
+def test_a_call_at_the_stop_that_fails_is_logged_and_keeps_no_other_from_being_made(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    coord, called = df.train.Coordinator(), list[str]()
+    coord.call_at_stop(lambda: called.remove("nothing"))
+    coord.call_at_stop(lambda: called.append("stopped"))
+    coord.request_stop()
+    assert called == ["stopped"]
+    assert "what was to be called at the stop failed" in caplog.text

@@ -179,7 +179,8 @@ class BaseSession:
         """Run `fetches` again and again on the workers, without this process in between.
 
         Ends after `steps` iterations, or, with steps=None, when an iteration ends with OutOfRangeError: the end of
-        the input.  The values of the fetched tensors come back every `every` iterations: iterate over the loop.
+        the input.  The values of the fetched tensors come back every `every` iterations: iterate over the loop.  Of
+        values that nobody takes in time the newest 1,000 are kept.
         device: where the loop's body starts, by default the device with most of its operations.
         Who stops iterating does not stop the loop: `loop.stop()` does.  TypeError or ValueError for wrong numbers.
         Returns a `Loop` at once; `loop.join()` waits for its end and raises what ended it.

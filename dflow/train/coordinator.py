@@ -76,7 +76,10 @@ class Coordinator:
         if failure:
             logger.info("a stop was requested: %s: %s", type(error).__name__, error)
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception:  # the others are called all the same
+                logger.exception("what was to be called at the stop failed")
 
     def clear_stop(self) -> None:
         """Start again: not stopped, not joined, no exception."""
