@@ -2,10 +2,10 @@
 
 784-300-100-10 with ReLU, gradient descent, batches of 128, which are there already; all start from the same weights,
 and have the same loss after 20 steps. In one process with one thread, and with 2 workers and a ps with the weights.
-Asynchronous: with dflow a loop (`Session.repeat`) on each worker, with TensorFlow 1 a Python loop in each worker's
+Asynchronous: with dflow a loop (`Session.repeat`) for each worker, with TensorFlow 1 a Python loop in each worker's
 process. Synchronous: one graph with a replica on each worker, whose gradients are averaged and applied on the ps, in
-one loop of the first worker. torch has no ps: it is measured with `DistributedDataParallel` in two processes (gloo),
-which is synchronous, for both.
+one loop; TensorFlow 1's is in the first worker's process. dflow chooses where a loop runs: here, on the ps. torch has
+no ps: it is measured with `DistributedDataParallel` in two processes (gloo), which is synchronous, for both.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TARGETS = {ONE_PROCESS: [Target(1)], CLUSTER: REPLICAS, TOGETHER: REPLICAS}
 
 
 class Replicas:
-    """Loops on the workers; the weights are on the ps."""
+    """A replica on each worker; the weights are on the ps."""
 
     def __init__(self, stack: ExitStack) -> None:
         target = stack.enter_context(df.cluster.EmbeddedCluster(ps=1, workers=2)).scheduler_address
@@ -36,13 +36,12 @@ class Replicas:
         self._sess.run(self._network.init)
 
     def train(self, steps: int) -> None:
-        pairs = zip(self._network.steps, WORKERS, strict=True)
-        loops: list[Any] = [self._sess.repeat(op, steps=steps, every=steps, device=worker) for op, worker in pairs]
+        loops: list[Any] = [self._sess.repeat(op, steps=steps, every=steps) for op in self._network.steps]
         for loop in loops:
             loop.join()
 
     def train_together(self, steps: int) -> None:
-        self._sess.repeat(self._network.together, steps=steps, every=steps, device=WORKERS[0]).join()
+        self._sess.repeat(self._network.together, steps=steps, every=steps).join()
 
     def fact(self) -> list[float]:
         """The loss after some steps of all together."""

@@ -7,6 +7,7 @@ Why nothing here talks to a cluster: a plan can be made, drawn, checked and test
 
 from dflow.compile.ahead import with_ahead
 from dflow.compile.compiler import compile_plan
+from dflow.compile.home import choose_home
 from dflow.compile.plan import (
     Ahead,
     BatchBody,
@@ -31,6 +32,7 @@ __all__ = [
     "Plan",
     "Segment",
     "Threads",
+    "choose_home",
     "compile_plan",
     "with_ahead",
 ]

@@ -24,7 +24,7 @@ def with_ahead(plan: Plan, home: str, number: int) -> Plan:
 
     number: of the new plan, in its session.
     """
-    dequeue = next((segment for segment in plan.segments if _may_be_ahead(segment, plan, home)), None)
+    dequeue = _dequeue(plan, home)
     if dequeue is None:
         return plan
     others = [segment for segment in plan.segments if segment is not dequeue]
@@ -51,6 +51,15 @@ def with_ahead(plan: Plan, home: str, number: int) -> Plan:
             fetched=tuple(edge for edge in dequeue.gives if edge in plan.fetches),
         ),
     )
+
+
+def may_go_ahead(plan: Plan, home: str) -> bool:
+    """Is there a dequeue that a loop on the device `home` may take ahead?"""
+    return _dequeue(plan, home) is not None
+
+
+def _dequeue(plan: Plan, home: str) -> Segment | None:
+    return next((segment for segment in plan.segments if _may_be_ahead(segment, plan, home)), None)
 
 
 def _may_be_ahead(segment: Segment, plan: Plan, home: str) -> bool:

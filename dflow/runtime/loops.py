@@ -17,10 +17,9 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from dflow.compile import Ahead, CallPlan, Plan
+from dflow.compile import Ahead, CallPlan, Plan, choose_home
 from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
-from dflow.registry import op_def
 from dflow.runtime import settings
 from dflow.runtime.ahead import TakenAhead
 from dflow.runtime.alone import only_program, run_alone
@@ -61,15 +60,10 @@ class LoopSpec:
         return f"{self.session}/{self.name}"
 
 
-def choose_home(plan: Plan, device: Any) -> str:
-    """The device that a loop runs on: as asked, else a GPU if it has one, else where it computes most.
-
-    What touches state does not count as computing: a training loop belongs next to its network, not to the ps.
-    """
-    if device is None and plan.batch is not None:
-        return plan.batch.line.device
+def home_of(plan: Plan, device: Any) -> str:
+    """The device that a loop runs on: as asked, else the one that suits its plan."""
     if device is None:
-        return max(plan.parts, key=lambda name: ("/device:GPU:" in name, _computes(plan, name)))
+        return choose_home(plan, settings.prefetch())
     found = matching(canonical_name(device), plan.parts)
     if not found:
         raise InvalidArgumentError(
@@ -83,12 +77,6 @@ def batched(plan: Plan, label: str) -> bool:
     if plan.one_by_one:
         logger.warning("the loop %s goes record by record: %s", label, plan.one_by_one)
     return plan.batch is not None and settings.loop_batching()
-
-
-def _computes(plan: Plan, device: str) -> int:
-    """How many operations without state a device runs."""
-    kinds = [i.op.kind for segment in plan.parts[device].segments for i in segment.instructions]
-    return sum(not op_def(kind).stateful for kind in kinds)
 
 
 class LoopRun:

@@ -25,7 +25,7 @@ from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.deadline import Deadline
 from dflow.runtime.fetches import FetchMap, feed_tensor, feed_value
 from dflow.runtime.local import LocalBackend
-from dflow.runtime.loops import Loop, LoopSpec, batched, choose_home
+from dflow.runtime.loops import Loop, LoopSpec, batched, home_of
 from dflow.runtime.plans import Plans
 from dflow.runtime.transfers import fetched_all
 
@@ -181,7 +181,8 @@ class BaseSession:
         Ends after `steps` iterations, or, with steps=None, when an iteration ends with OutOfRangeError: the end of
         the input.  The values of the fetched tensors come back every `every` iterations: iterate over the loop.  Of
         values that nobody takes in time the newest 1,000 are kept.
-        device: where the loop's body starts, by default the device with most of its operations.
+        device: whose process runs the loop and starts the parts of its steps; by default the one that can take its
+        elements ahead, or from which a step needs the fewest messages, such as that of the parameters.
         Who stops iterating does not stop the loop: `loop.stop()` does.  TypeError or ValueError for wrong numbers.
         Returns a `Loop` at once; `loop.join()` waits for its end and raises what ended it.
         """
@@ -196,7 +197,7 @@ class BaseSession:
         try:
             plan = self.plans.take(fetch_map.elements, (), deadline)
             try:
-                home = choose_home(plan, device)
+                home = home_of(plan, device)
                 if settings.prefetch():
                     plan = self.plans.take_ahead(plan, home, deadline)
                 spec = LoopSpec(

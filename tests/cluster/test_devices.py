@@ -46,7 +46,7 @@ def test_each_task_ran_on_the_worker_of_its_device(session: df.Session, look: Lo
 
 
 def test_a_loop_runs_on_the_worker_of_its_device(session: df.Session, look: Look) -> None:
-    """By default that of most of its operations; the key starts with the loop's name."""
+    """By default the one that computes; the key starts with the loop's name."""
     tap = Tap(session, "loop")
     with df.device(W0):
         body = tap.queue.enqueue([df.random_uniform([]) + 1.0])

@@ -1,0 +1,44 @@
+"""The device that a loop runs on, if its user does not say which.
+
+Its process starts the parts of each step and hears when they end.  Where few messages do that, steps are short: a loop
+that trains on parameters of a ps runs there, as the parameters that it sends start the workers' parts, and their
+gradients are the end.
+"""
+
+from __future__ import annotations
+
+from dflow.compile.ahead import may_go_ahead
+from dflow.compile.plan import Plan
+from dflow.registry import op_def
+
+
+def choose_home(plan: Plan, prefetch: bool) -> str:
+    """Where a loop of many records at once reads; else where it can take its elements ahead, which hides the way of a
+    large batch, if `prefetch` allows that; else where a step needs the fewest messages; else a GPU; else where it
+    computes most.
+    """
+    if plan.batch is not None:
+        return plan.batch.line.device
+
+    def merits(device: str) -> tuple[bool, int, bool, int]:
+        ahead = prefetch and may_go_ahead(plan, device)
+        return ahead, -_messages(plan, device), "/device:GPU:" in device, _computes(plan, device)
+
+    return max(plan.parts, key=merits)
+
+
+def _messages(plan: Plan, home: str) -> int:
+    """What the parts of other processes are sent to start, and send when they end; tensors between parts apart."""
+    here = {device for device in plan.parts if plan.addresses[device] == plan.addresses[home]}
+    starts, reports = 0, 0
+    for device in plan.parts.keys() - here:
+        givers = plan.call.givers.get(device)
+        starts += not (givers and givers <= here)
+        reports += plan.parts[device].reports
+    return starts + reports
+
+
+def _computes(plan: Plan, device: str) -> int:
+    """How many operations without state a device runs."""
+    kinds = [i.op.kind for segment in plan.parts[device].segments for i in segment.instructions]
+    return sum(not op_def(kind).stateful for kind in kinds)
