@@ -30,7 +30,7 @@ test: .venv/dev.stamp
 	.venv/bin/pytest
 
 # What is fast must not be seen: the same behaviour without batched loops or prefetch, with every run a Dask graph, over Dask's connections.
-FAST = LOOP_BATCHING PREFETCH HOT_RUNS BLOCKING_LANES
+FAST = LOOP_BATCHING PREFETCH PIPELINED_ENQUEUES HOT_RUNS BLOCKING_LANES
 
 test-plain: .venv/dev.stamp
 	$(FAST:%=DASK_DFLOW__%=false) .venv/bin/pytest tests/conformance

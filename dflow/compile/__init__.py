@@ -6,6 +6,7 @@ Why nothing here talks to a cluster: a plan can be made, drawn, checked and test
 """
 
 from dflow.compile.ahead import with_ahead
+from dflow.compile.behind import with_behind
 from dflow.compile.compiler import compile_plan
 from dflow.compile.home import choose_home
 from dflow.compile.plan import (
@@ -16,6 +17,7 @@ from dflow.compile.plan import (
     DevicePlan,
     DeviceTable,
     Instruction,
+    PipelinedEnqueue,
     Plan,
     Segment,
     Threads,
@@ -29,10 +31,12 @@ __all__ = [
     "DevicePlan",
     "DeviceTable",
     "Instruction",
+    "PipelinedEnqueue",
     "Plan",
     "Segment",
     "Threads",
     "choose_home",
     "compile_plan",
     "with_ahead",
+    "with_behind",
 ]

@@ -124,6 +124,18 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
+class PipelinedEnqueue:
+    """An enqueue that is no part of a loop's plan: the loop makes it itself, and goes on before it has its answer."""
+
+    op: OpInfo
+    address: str  # of the process that has the queue
+    queue: QueueSpec
+    many: bool  # does it bring several elements?
+    components: tuple[tuple[int | None, Any], ...]  # of each: its place in the plan's fetches, or None and a constant
+    fetches: int  # so many of the plan's fetches, the first ones, are the user's
+
+
+@dataclass(frozen=True, slots=True)
 class Threads:
     """What a session allows in each process; 0 (or less): no limit."""
 
@@ -187,6 +199,7 @@ class Plan:
     batch: BatchBody | None = None  # how a loop runs it for many records at once
     one_by_one: str = ""  # why a loop that reads and enqueues does not
     ahead: Ahead | None = None  # what a loop brings to each step itself
+    behind: PipelinedEnqueue | None = None  # what a loop does with the values of each step itself
     call: CallPlan = field(init=False)  # what the caller of a step must know
 
     @property

@@ -49,6 +49,8 @@ class Keep:
 
     ticket: int
     n: int  # elements, at most
+    holder: int  # the ticket that the room is kept under
+    unit: int = 1  # elements that come together
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,7 @@ Two ideas keep it short:
   complete is one copy, and to give them back to the front, in their old order, is nothing at all.
 * A reply to another process is *lent*: the queue keeps its elements until the receiver acknowledges, or is gone.
   Lent elements are not stored, but hold their room.  While any are lent, a closed queue does not say that it has come
-  to its end: they may come back.
+  to its end: they may come back.  Nor does it while room is kept: what was promised a place may still come.
 """
 
 from __future__ import annotations
@@ -120,29 +120,37 @@ class Queue:
         self._puts.append(offer)
         return self._settle()
 
-    def keep_room(self, ticket: int, n: int) -> list[Reply]:
+    def keep_room(self, ticket: int, n: int, unit: int = 1) -> list[Reply]:
         """Keep room for up to n elements, which `put_kept` will bring; waits as an enqueue does while there is none.
 
-        The value is (how many there may be, the ticket): half of what is free at most, so that others find some too.
-        Room is kept until `acknowledge` or `take_back`; a close waits for that, unless it is to cancel.
+        The value is (how many there may be, the ticket): a multiple of `unit`, as so many come together, and not much
+        more than half of what is free, so that others find some too; 0 if there is room, but not for a unit.
+        Room is kept until `acknowledge` or `take_back`, and what is put there counts as put in when room was kept: a
+        close waits for it; one that is to cancel does not, but lets it in, and dequeues wait for it.
         CancelledError if the queue is closed.
         """
-        self._puts.append(Keep(ticket, n))
+        self._puts.append(Keep(ticket, n, ticket, unit))
         return self._settle()
 
-    def put_kept(self, ticket: int, kept: int, components: Batch) -> list[Reply]:
-        """Put the rows of the components into the room that the attempt `kept` was promised; never waits.
+    def keep_more(self, ticket: int, n: int, unit: int, kept: int) -> list[Reply]:
+        """As `keep_room`, beside the room of the attempt `kept`, and to go with it; nothing if that has gone."""
+        self._puts.append(Keep(ticket, n, kept, unit))
+        return self._settle()
+
+    def put_kept(self, ticket: int, kept: int, *batches: Batch) -> list[Reply]:
+        """Put the rows of the batches, one after the other, into the room that `kept` was promised; never waits.
 
         The value is how many are in: all of them, or 0 if the room is not kept any more.
         """
-        error = self._aborted or self._check.batch(components)
+        error = self._aborted or next(filter(None, map(self._check.batch, batches)), None)
         if error is not None:
             return [Reply(ticket, error=copy.copy(error))]
-        count = len(components[0])
+        count = sum(len(components[0]) for components in batches)
         if self._kept.get(kept, 0) < count:
             return [Reply(ticket, (np.asarray(0),))]
         self._kept[kept] -= count
-        self._store.put_many(components, 0, count)
+        for components in batches:
+            self._store.put_many(components, 0, len(components[0]))
         self._enqueued += count
         return [Reply(ticket, (np.asarray(count),)), *self._settle()]
 
@@ -257,7 +265,7 @@ class Queue:
             if self._closed:
                 replies.append(Reply(head.ticket, error=self._closed_error(head)))
             elif isinstance(head, Close):
-                if self._kept:  # an enqueue that came before it
+                if self._promised():  # enqueues that came before it
                     return
                 self._shut()
                 replies.append(Reply(head.ticket))
@@ -265,8 +273,8 @@ class Queue:
                 room = self._room()
                 if room <= 0:
                     return
-                self._kept[head.ticket] = found = min(head.n, (room + 1) // 2)
-                replies.append(Reply(head.ticket, (np.asarray(found), np.asarray(head.ticket))))
+                found = self._keep(head, room)
+                replies.append(Reply(head.ticket, (np.asarray(found), np.asarray(head.holder))))
             elif isinstance(head, Offer):
                 room = self._room()
                 if room <= 0:
@@ -283,6 +291,18 @@ class Queue:
             else:
                 return
             self._puts.popleft()
+
+    def _keep(self, keep: Keep, room: int) -> int:
+        """Keep some of the room; none for a holder that has let its own go."""
+        if room < keep.unit or (keep.holder != keep.ticket and keep.holder not in self._kept):
+            return 0
+        units = max(1, min(keep.n, (room + 1) // 2) // keep.unit)
+        self._kept[keep.holder] = self._kept.get(keep.holder, 0) + units * keep.unit
+        return units * keep.unit
+
+    def _promised(self) -> int:
+        """Elements that may still come, as room is kept for them."""
+        return sum(self._kept.values()) if self._kept else 0
 
     def _put_in(self, put: Put) -> bool:
         """Put in what fits; is all of it in?"""
@@ -324,7 +344,7 @@ class Queue:
             return sys.maxsize
         lacks = self._takes[0].n + self._reserve - count if self._takes and self._gathers else 0
         free = max(capacity - lent - count, lacks if lent + self._reserve < capacity else 0)
-        return free - sum(self._kept.values()) if self._kept else free
+        return free - self._promised()
 
     def _gathered(self) -> int:
         """Stored elements that belong to the waiting dequeue at the head already."""
@@ -341,7 +361,7 @@ class Queue:
             there = self._store.count - self._reserve
             if there >= head.n:
                 reply = self._hand_out(head, head.n)
-            elif not self._closed or self._loans.lent:
+            elif not self._closed or self._loans.lent or self._promised():
                 break
             elif head.partly and there > 0:
                 reply = self._hand_out(head, there)
@@ -364,7 +384,6 @@ class Queue:
         """From now on nothing comes in, and all may leave."""
         self._closed = True
         self._reserve = 0
-        self._kept.clear()
 
     def _end_all(self, error: OpError, replies: list[Reply]) -> None:
         """Each attempt gets an error of its own, as whoever raises it adds the operation's name."""

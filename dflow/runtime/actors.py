@@ -48,9 +48,9 @@ class ActorKeeper:
             for segment in part.segments:
                 for instruction in segment.instructions:
                     self._keep_specs(device, plan.addresses[device], instruction.op.kind, instruction.attrs)
-        if plan.ahead is not None:
-            ahead = plan.ahead
-            self._keep_specs(ahead.op.device, ahead.address, ahead.op.kind, {"queue": ahead.queue})
+        for away in (plan.ahead, plan.behind):
+            if away is not None:
+                self._keep_specs(away.op.device, away.address, away.op.kind, {"queue": away.queue})
 
     def _keep_specs(self, device: str, address: str, kind: str, attrs: dict[str, Any]) -> None:
         variable = attrs.get("variable")

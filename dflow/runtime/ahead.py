@@ -34,6 +34,11 @@ AHEAD_S = 0.002  # seconds of a loop's work that it takes ahead, if that is more
 MOST = 16  # iterations
 
 
+def pace(took: float) -> int:
+    """The iterations that go ahead in a loop whose last one took so many seconds."""
+    return MOST if took * MOST <= AHEAD_S else max(1, int(AHEAD_S / took))
+
+
 class TakenAhead:
     """What one running loop takes ahead.  Its answers come in any thread, everything else is the loop's."""
 
@@ -96,7 +101,7 @@ class TakenAhead:
         """Under the lock: how fast the loop goes."""
         now = monotonic()
         took, self._given_at = now - self._given_at, now
-        self._pace = MOST if took * MOST <= AHEAD_S else max(1, int(AHEAD_S / took))
+        self._pace = pace(took)
 
     def _next(self) -> tuple[int, int]:
         """Under the lock: the number of the next ask, whose answer is wanted from now on, and for how many steps."""

@@ -17,13 +17,14 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from dflow.compile import Ahead, CallPlan, Plan, choose_home
+from dflow.compile import Ahead, CallPlan, PipelinedEnqueue, Plan, choose_home
 from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.runtime import settings
 from dflow.runtime.ahead import TakenAhead
 from dflow.runtime.alone import only_program, run_alone
 from dflow.runtime.batched import BatchedBody
+from dflow.runtime.behind import SentBehind
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.threads import BLAS
 from dflow.runtime.transfers import fetched, to_host
@@ -53,6 +54,7 @@ class LoopSpec:
     names: tuple[str, ...] = ()  # of the fetches, for the dashboard
     batched: bool = False  # may records go many at once?
     ahead: Ahead | None = None  # what it dequeues itself
+    behind: PipelinedEnqueue | None = None  # what it enqueues itself
 
     @property
     def owner(self) -> str:
@@ -115,6 +117,7 @@ class LoopRun:
         self._body: BatchedBody | None = None
         self._program: Program | None = None
         self._ahead = None if spec.ahead is None else TakenAhead(process, spec.session, spec.owner, spec.ahead)
+        self._behind = None if spec.behind is None else SentBehind(process, spec.session, spec.owner, spec.behind)
 
     @property
     def busy_s(self) -> float:
@@ -180,7 +183,7 @@ class LoopRun:
             self._body = self._batched_body()
             if self._ahead is None:
                 self._program = only_program(self._process, self.spec.session, self.spec.call)
-            with BLAS.loop() if self._multiplies() else nullcontext():
+            with BLAS.loop() if self._multiplies() else nullcontext(), self._behind or nullcontext():
                 while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
                     if not self._iterate_many():
                         self._iterate()
@@ -231,6 +234,8 @@ class LoopRun:
 
     def _iterate(self) -> None:
         values = self._run_step()
+        if self._behind is not None:
+            values = self._send(self._behind, values)
         self.iterations += 1
         if self._reported(self.iterations - 1):
             values = [None if value is None else to_host(value) for value in values]
@@ -253,6 +258,15 @@ class LoopRun:
         finally:
             self.waiting_s += step.waited_s
 
+    def _send(self, behind: SentBehind, values: list[Any]) -> list[Any]:
+        """Put the elements of an iteration into their queue; gives what the user fetches."""
+        waited_s = behind.waited_s
+        try:
+            behind.put(values)
+        finally:
+            self.waiting_s += behind.waited_s - waited_s
+        return values[: behind.fetches]
+
     def _note(self, values: list[Any]) -> None:
         """Keep the scalars for the dashboard."""
         for name, value in zip(self.spec.names, values, strict=False):
@@ -274,6 +288,8 @@ class LoopRun:
                 step.cancel(error)
             if body is not None:
                 body.stop(error)
+            if self._behind is not None:
+                self._behind.stop(error)
 
     def row(self, process: str) -> dict[str, Any]:
         """What the dashboard shows."""

@@ -9,9 +9,10 @@ import threading
 from collections import Counter, OrderedDict
 from typing import Any
 
-from dflow.compile import Plan, Threads, compile_plan, with_ahead
+from dflow.compile import Plan, Threads, compile_plan, with_ahead, with_behind
 from dflow.compile.place import default_device
 from dflow.graph import Operation, Tensor
+from dflow.runtime import settings
 from dflow.runtime.backend import Backend
 from dflow.runtime.config import ConfigProto
 from dflow.runtime.deadline import Deadline
@@ -65,15 +66,18 @@ class Plans:
         self._backend.install(plan, deadline)
         return self._keep((elements, feeds, table.version), plan)
 
-    def take_ahead(self, plan: Plan, home: str, deadline: Deadline) -> Plan:
-        """The plan that a loop on `home` runs in place of `plan`, which it took: one that takes a dequeue ahead.
+    def take_for_loop(self, plan: Plan, home: str, deadline: Deadline) -> Plan:
+        """The plan that a loop on `home` runs in place of `plan`, which it took: without what the loop does itself.
 
-        `plan` itself if there is nothing to take ahead.  The new one is the loop's own, and goes with it.
+        That is a dequeue that goes ahead of its iterations, or an enqueue that goes behind them; `plan` itself if there
+        is none, or the settings say so.  The new one is the loop's own, and goes with it.
         """
         with self._lock:
             self._count += 1
             number = self._count
-        found = with_ahead(plan, home, number)
+        found = with_ahead(plan, home, number) if settings.prefetch() else plan
+        if found is plan and settings.pipelined_enqueues():
+            found = with_behind(plan, home, number)
         if found is plan:
             return plan
         self._backend.install(found, deadline)

@@ -19,7 +19,6 @@ from dflow.cluster.spec import ClusterSpec
 from dflow.devices import DeviceSpec
 from dflow.errors import CancelledError, NotFoundError, OpError
 from dflow.graph import Graph, Tensor, get_default_graph
-from dflow.runtime import settings
 from dflow.runtime.backend import Backend, HasActors
 from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.deadline import Deadline
@@ -198,8 +197,7 @@ class BaseSession:
             plan = self.plans.take(fetch_map.elements, (), deadline)
             try:
                 home = home_of(plan, device)
-                if settings.prefetch():
-                    plan = self.plans.take_ahead(plan, home, deadline)
+                plan = self.plans.take_for_loop(plan, home, deadline)
                 spec = LoopSpec(
                     session=self._backend.session,
                     name=f"{label}-{next(self._loop_numbers)}",
@@ -211,6 +209,7 @@ class BaseSession:
                     names=fetch_map.names,
                     batched=batched(plan, label),
                     ahead=plan.ahead,
+                    behind=plan.behind,
                 )
                 loop = Loop(spec, fetch_map, self._with_op)
                 self._backend.repeat(plan, loop, deadline)

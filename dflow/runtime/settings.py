@@ -24,6 +24,11 @@ def prefetch() -> bool:
     return bool(dask.config.get("dflow.prefetch", True))
 
 
+def pipelined_enqueues() -> bool:
+    """May loops go on while their elements are on their way to a queue of another process?"""
+    return bool(dask.config.get("dflow.pipelined-enqueues", True))
+
+
 def blocking_lanes() -> bool:
     """May messages between processes go over sockets of their own, beside Dask's connections?"""
     return bool(dask.config.get("dflow.blocking-lanes", True))

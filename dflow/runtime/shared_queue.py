@@ -87,13 +87,13 @@ class SharedQueue:
             if reply.error is not None:
                 answers.append(partial(waiting.answer, reply.error))
                 continue
-            if waiting.method != "keep_room":
+            if waiting.method not in KEEPS:
                 self._moved_at = time.monotonic()
                 if isinstance(waiting.answer, NAMED):  # not the answer itself: that would keep its step alive
                     self._moved_by = (waiting.answer.owner, waiting.answer.op)
             if reply.goes_on:
                 answers.append(partial(waiting.answer, GOES_ON))
-            elif reply.value is None or waiting.method == "put_kept":  # nothing that could go back
+            elif reply.value is None or waiting.method in ("put_kept", "keep_more"):  # nothing that could go back
                 answers.append(partial(waiting.answer, reply.value))
             else:
                 more = self._take_more(waiting, replies) if waiting.times > 1 else ()
@@ -163,7 +163,8 @@ class SharedQueue:
         }
 
 
-_WORDS = {"keep_room": "enqueue", "offer": "enqueue"}  # what a method is for the user
+KEEPS = ("keep_room", "keep_more")  # methods that move no element
+_WORDS = dict.fromkeys((*KEEPS, "offer"), "enqueue")  # what a method is for the user
 
 
 def _withdrawn(method: str) -> CancelledError:

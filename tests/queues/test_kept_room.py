@@ -71,6 +71,15 @@ def test_half_of_what_is_free_is_promised_so_that_others_find_some_too() -> None
     assert [queue.number(queue.do("keep_room", 9)) for _ in range(2)] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("capacity", "n", "kept"), [(20, 100, 9), (20, 3, 3), (20, 7, 6), (5, 100, 3), (3, 3, 3), (2, 3, 0), (-1, 100, 99)]
+)
+def test_elements_that_come_together_find_room_together(capacity: int, n: int, kept: int) -> None:
+    """In threes."""
+    queue = Driver(capacity=capacity)
+    assert queue.number(queue.do("keep_room", n, 3)) == kept
+
+
 def test_kept_room_is_full_for_everybody_else() -> None:
     queue = Driver(capacity=3)
     kept = queue.do("keep_room", 2)
@@ -148,13 +157,84 @@ def test_a_close_waits_for_what_was_promised_before_it() -> None:
     assert queue.queue.size == 2
 
 
-def test_a_close_that_cancels_keeps_no_promise() -> None:
+def test_a_close_that_cancels_does_not_wait_but_lets_in_what_was_promised_before_it() -> None:
+    queue = Driver(capacity=8)
+    kept = queue.do("keep_room", 3)
+    close = queue.do("close", True)
+    assert close in queue.replies
+    assert isinstance(queue.replies[queue.do("keep_room", 1)].error, CancelledError)
+    assert isinstance(queue.replies[queue.do("keep_more", 1, 1, kept)].error, CancelledError)
+    assert queue.put(kept, 1, 2) == 2
+    assert [queue.number(queue.do("dequeue")) for _ in range(2)] == [1, 2]
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_the_end_of_a_closed_queue_comes_when_no_promise_is_open(accepted: bool) -> None:
+    queue = Driver(capacity=8)
+    kept = queue.do("keep_room", 3)
+    queue.do("close", True)
+    first, second = queue.do("dequeue"), queue.do("dequeue_up_to", 2)
+    assert first not in queue.replies
+    assert queue.put(kept, 1) == 1
+    assert queue.number(first) == 1
+    assert second not in queue.replies
+    queue.settle(kept, accepted)
+    assert isinstance(queue.replies[second].error, OutOfRangeError)
+
+
+def test_more_room_is_kept_under_the_first_ticket_and_goes_with_it() -> None:
     queue = Driver(capacity=8)
     kept = queue.do("keep_room", 2)
-    queue.do("close", True)
-    assert queue.put(kept, 1, 2) == 0
-    assert isinstance(queue.replies[queue.do("keep_room", 1)].error, CancelledError)
+    assert queue.number(queue.do("keep_more", 9, 1, kept)) == 3
+    assert queue.put(kept, 1, 2, 3, 4) == 4
+    assert queue.number(queue.do("keep_room", 9)) == 2
+    queue.settle(kept)
+    assert queue.number(queue.do("keep_room", 9)) == 1, "of two that are free, one of which was its own"
+
+
+def test_who_wants_more_room_waits_in_the_line_too() -> None:
+    queue = Driver(capacity=2)
+    kept = queue.do("keep_room", 1)
+    queue.do("enqueue", one(9))
+    more, after = queue.do("keep_more", 1, 1, kept), queue.do("enqueue", one(8))
+    queue.do("dequeue")
+    assert queue.number(more) == 1
+    assert after not in queue.replies
+    assert queue.put(kept, 1, 2) == 2
+
+
+def test_no_more_room_is_kept_for_who_has_let_it_go() -> None:
+    queue = Driver(capacity=2)
+    kept = queue.do("keep_room", 2)
+    queue.do("enqueue", one(9))
+    more = queue.do("keep_more", 1, 1, kept)
+    queue.settle(kept)
+    assert queue.number(more) == 0
+    queue.do("enqueue", one(8))
+    assert queue.queue.size == 2
+
+
+def test_a_close_does_not_wait_for_a_holder_whose_room_is_used_up_and_which_waits_behind_it() -> None:
+    queue = Driver(capacity=8)
+    kept = queue.do("keep_room", 1)
+    close, more = queue.do("close"), queue.do("keep_more", 1, 1, kept)
+    assert close not in queue.replies
+    assert queue.put(kept, 1) == 1
+    assert close in queue.replies
+    assert isinstance(queue.replies[more].error, CancelledError)
+    assert queue.number(queue.do("dequeue")) == 1
     assert isinstance(queue.replies[queue.do("dequeue")].error, OutOfRangeError)
+
+
+def test_several_batches_go_into_kept_room_in_their_order_or_not_at_all() -> None:
+    queue = Driver(capacity=8)
+    kept = queue.do("keep_room", 4)
+    assert queue.number(queue.do("put_kept", kept, rows(1, 2), rows(3))) == 3
+    assert queue.number(queue.do("put_kept", kept, rows(4), rows(5))) == 0
+    wrong = queue.do("put_kept", kept, rows(4), (np.zeros(1, np.int32),))
+    assert isinstance(queue.replies[wrong].error, InvalidArgumentError)
+    assert queue.queue.size == 3
+    assert [queue.number(queue.do("dequeue")) for _ in range(3)] == [1, 2, 3]
 
 
 def test_more_than_was_promised_does_not_come_in() -> None:

@@ -1,0 +1,117 @@
+"""Which enqueue a loop may pipeline, and what is left of its plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dflow as df
+from dflow.compile import Plan, with_behind
+from dflow.compile.lower import check_plan
+from tests.compile.helpers import compiled, cpu, names
+
+THERE, HERE, ELSEWHERE = cpu(0), cpu(1), cpu(2)  # each at an address of its own
+
+
+def queue(components: int = 1, shapes: Any = None) -> df.FIFOQueue:
+    with df.device(THERE):
+        return df.FIFOQueue(10, [df.float32] * components, shapes=shapes or [()] * components)
+
+
+def made(name: str = "made", device: str = HERE) -> Any:
+    with df.device(device):
+        return df.random_uniform([], name=name)
+
+
+def behind(fetches: Any, home: str = HERE) -> Plan | None:
+    """The plan with an enqueue behind it, checked; None if there is none."""
+    plan = compiled(fetches)
+    found = with_behind(plan, home, 7)
+    if found is plan:
+        return None
+    check_plan(found)
+    return found
+
+
+def test_an_enqueue_of_what_the_loop_computes_for_another_process_leaves_its_plan() -> None:
+    plan = behind(queue().enqueue([made()], name="put"))
+    assert plan is not None
+    assert plan.behind is not None
+    assert plan.number == 7
+    assert [names(segment) for segment in plan.segments] == [["made"]]
+    assert (plan.behind.op.name, plan.behind.many, plan.behind.address) == ("put", False, f"at {THERE}")
+    assert plan.devices == [HERE]
+    assert plan.addresses == {HERE: f"at {HERE}"}
+    assert plan.parts[HERE].addresses == {THERE: f"at {THERE}"}, "that process hears of the session"
+    assert plan.fetches == (None, *plan.segments[0].gives), "the user's, then the element"
+    assert (plan.behind.fetches, plan.behind.components) == (1, ((1, None),))
+
+
+def test_elements_may_have_constants_and_one_value_twice() -> None:
+    first = made()
+    plan = behind(queue(3).enqueue([first, np.float32(2), first]))
+    assert plan is not None
+    assert plan.behind is not None
+    assert plan.behind.components == ((1, None), (None, np.float32(2)), (1, None))
+    assert len(plan.fetches) == 2
+
+
+def test_several_elements_at_once_go_behind_too() -> None:
+    with df.device(HERE):
+        rows = df.random_uniform([3])
+    plan = behind(queue().enqueue_many([rows]))
+    assert plan is not None
+    assert plan.behind is not None
+    assert plan.behind.many
+
+
+def test_what_else_is_fetched_comes_first() -> None:
+    with df.device(HERE):
+        value = made()
+        double = df.multiply(value, 2.0, name="double")
+    put = queue().enqueue([value])
+    plan = behind([double, put])
+    assert plan is not None
+    assert plan.behind is not None
+    assert plan.behind.fetches == 2
+    assert plan.fetches[0] in plan.segments[0].gives
+    assert plan.fetches[1] is None
+
+
+def test_an_enqueue_may_wait_for_something_of_its_process() -> None:
+    with df.device(HERE):
+        count = df.Variable(0.0).assign_add(1.0, name="count")
+    value = df.constant(np.float32(1))
+    with df.control_dependencies([count]):
+        plan = behind(queue().enqueue([value]))
+    assert plan is not None
+    assert [names(segment)[-1:] for segment in plan.segments] == [["count"]]
+    assert plan.behind is not None
+    assert plan.behind.components == ((None, np.float32(1)),)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda: queue().enqueue([np.float32(1)]),  # nothing is computed here
+        lambda: queue().enqueue([made(device=THERE)]),  # it is computed there
+        lambda: df.group(queue().enqueue([made()]), made("other", ELSEWHERE).op),  # something is done elsewhere
+        lambda: df.group(queue().enqueue([made()]), queue().enqueue([made()])),  # the other one may wait
+        lambda: queue().enqueue([queue().dequeue() + made()]),
+        lambda: _after(queue().enqueue([made()])),
+        lambda: df.group(made().op, queue().close()),
+    ],
+)
+def test_other_bodies_stay_as_they_are(body: Any) -> None:
+    assert behind(body()) is None
+
+
+def _after(put: Any) -> Any:
+    with df.device(HERE), df.control_dependencies([put]):
+        return df.identity(made("later"))
+
+
+def test_an_enqueue_of_the_loops_own_process_stays() -> None:
+    assert behind(queue().enqueue([made()]), home=THERE) is None
