@@ -137,22 +137,25 @@ class Queue:
         self._puts.append(Keep(ticket, n, kept, unit))
         return self._settle()
 
-    def put_kept(self, ticket: int, kept: int, *batches: Batch) -> list[Reply]:
+    def put_kept(self, ticket: int, kept: int, n: int, unit: int, *batches: Batch) -> list[Reply]:
         """Put the rows of the batches, one after the other, into the room that `kept` was promised; never waits.
 
-        The value is how many are in: all of them, or 0 if the room is not kept any more.
+        n, unit: as `keep_more` with the same; nothing is kept that others wait for.
+        The value is (how many are in: all of them, or 0 if the room is not kept any more; how many more may come).
         """
         error = self._aborted or next(filter(None, map(self._check.batch, batches)), None)
         if error is not None:
             return [Reply(ticket, error=copy.copy(error))]
         count = sum(len(components[0]) for components in batches)
         if self._kept.get(kept, 0) < count:
-            return [Reply(ticket, (np.asarray(0),))]
+            return [Reply(ticket, (np.asarray(0), np.asarray(0)))]
         self._kept[kept] -= count
         for components in batches:
             self._store.put_many(components, 0, len(components[0]))
         self._enqueued += count
-        return [Reply(ticket, (np.asarray(count),)), *self._settle()]
+        others = self._settle()
+        more = 0 if self._puts or self._closed else self._keep(Keep(ticket, n, kept, unit), self._room())
+        return [Reply(ticket, (np.asarray(count), np.asarray(more))), *others]
 
     def dequeue(self, ticket: int, *, lend: bool = False) -> list[Reply]:
         """Take one element; waits while there is none to give.
@@ -294,7 +297,7 @@ class Queue:
 
     def _keep(self, keep: Keep, room: int) -> int:
         """Keep some of the room; none for a holder that has let its own go."""
-        if room < keep.unit or (keep.holder != keep.ticket and keep.holder not in self._kept):
+        if keep.n <= 0 or room < keep.unit or (keep.holder != keep.ticket and keep.holder not in self._kept):
             return 0
         units = max(1, min(keep.n, (room + 1) // 2) // keep.unit)
         self._kept[keep.holder] = self._kept.get(keep.holder, 0) + units * keep.unit

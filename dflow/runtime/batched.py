@@ -255,7 +255,7 @@ class BatchedBody:
     def _put_alike(self, block: Block, limit: int, kept: int) -> bool:
         """Put in the next elements that are of one shape, into room that is kept."""
         count, components = block.next(limit)
-        outcome, _ = self._ask("put_kept", kept, components)
+        outcome, _ = self._ask("put_kept", kept, 0, 1, components)
         if isinstance(outcome, InvalidArgumentError):
             self._alone, self._failed = block.left, outcome
         if isinstance(outcome, (InvalidArgumentError, AbortedError)):

@@ -2,8 +2,8 @@
 
 The queue, in another process, keeps room for some elements of the loop: what is sent there is as good as in, and the
 loop goes on.  One message is on its way at a time; what is computed until its answer comes goes with the next one.
-Room is asked for ahead, for what the loop makes in `AHEAD_S`.  An element for which there is no room waits for it, as
-an enqueue does, and the loop with it.  A slow loop does without: it enqueues, and waits for the answer.
+Each message asks for more room, for what the loop makes in `AHEAD_S`.  An element for which there is none waits for it,
+as an enqueue does, and the loop with it.  A slow loop does without: it enqueues, and waits for the answer.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class SentBehind:
         self._kept: int | None = None  # what the queue calls the room that it keeps
         self._free: Settle = _nothing  # lets the room go
         self._room = 0  # elements that it keeps room for, beside those that were sent
+        self._unit = 1  # elements that come together
+        self._wanted = 1  # elements that are to have room
         self._asked: Withdraw | None = None  # for room, and there is no answer yet
         self._outbox: list[Batch] = []  # goes with the next message
         self._sending = 0  # elements that were sent and not answered
@@ -114,10 +116,10 @@ class SentBehind:
         if self._alone or self._pace == 1:
             self._alone = max(0, self._alone - 1)
             return False
-        wanted = count * self._pace
-        if self._asked is None and 2 * self._room < wanted:
-            self._ask_room(wanted - self._room, count)
+        self._unit, self._wanted = count, count * self._pace
+        self._wait_while(lambda: not self._room and self._sending > 0)
         if not self._room:
+            self._ask_room()
             self._wait_while(lambda: not self._room and self._asked is not None)
         if self._error is not None:
             raise self._error
@@ -125,11 +127,11 @@ class SentBehind:
             self._alone = MOST  # there is none for so many at once: the queue is small, or full most of the time
         return self._room >= count
 
-    def _ask_room(self, elements: int, unit: int) -> None:
+    def _ask_room(self) -> None:
         if self._kept is None:
-            self._asked = self._ask("keep_room", self._found_room, elements, unit)
+            self._asked = self._ask("keep_room", self._found_room, self._wanted, self._unit)
         else:
-            self._asked = self._ask("keep_more", self._found_room, elements, unit, self._kept)
+            self._asked = self._ask("keep_more", self._found_room, self._wanted, self._unit, self._kept)
 
     def _found_room(self, outcome: Any, settle: Settle | None = None) -> None:
         with self._changed:
@@ -148,17 +150,21 @@ class SentBehind:
         batches, self._outbox = self._outbox, []
         count = sum(len(batch[0]) for batch in batches)
         self._sending += count
-        self._ask("put_kept", partial(self._sent, count), self._kept, *batches)
+        more = max(0, self._wanted - self._room)
+        self._ask("put_kept", partial(self._sent, self._kept, count), self._kept, more, self._unit, *batches)
 
-    def _sent(self, count: int, outcome: Any, settle: Settle | None = None) -> None:
+    def _sent(self, kept: int | None, count: int, outcome: Any, settle: Settle | None = None) -> None:
         with self._changed:
             self._sending -= count
             if isinstance(outcome, BaseException):
                 self._fail(outcome)
             elif int(outcome[0]) != count:
                 self._fail(AbortedError(None, None, "the queue keeps no room for this loop any more"))
-            elif self._outbox and not self._sending:
-                self._send()
+            else:
+                if kept == self._kept:  # else it has been let go, and what came beside it too
+                    self._room += int(outcome[1])
+                if self._outbox and not self._sending:
+                    self._send()
             self._changed.notify_all()
 
     def _let_go(self) -> None:

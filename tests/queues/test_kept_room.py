@@ -51,8 +51,13 @@ class Driver:
         assert value is not None
         return int(value[0])
 
+    def both(self, ticket: int) -> list[int]:
+        value = self.replies[ticket].value
+        assert value is not None
+        return [int(number) for number in value]
+
     def put(self, kept: int, *values: float) -> int:
-        return self.number(self.do("put_kept", kept, rows(*values)))
+        return self.number(self.do("put_kept", kept, 0, 1, rows(*values)))
 
 
 def rows(*values: float) -> tuple[Any, ...]:
@@ -226,12 +231,25 @@ def test_a_close_does_not_wait_for_a_holder_whose_room_is_used_up_and_which_wait
     assert isinstance(queue.replies[queue.do("dequeue")].error, OutOfRangeError)
 
 
+def test_who_puts_gets_more_room_if_nobody_waits_for_it() -> None:
+    queue = Driver(capacity=9)
+    kept = queue.do("keep_room", 1)
+    put = queue.do("put_kept", kept, 100, 2, rows(1))
+    assert queue.both(put) == [1, 4], "half of eight, in twos"
+    filled = queue.do("enqueue_many", rows(6, 7, 8, 9, 10))
+    assert filled not in queue.replies
+    assert queue.both(queue.do("put_kept", kept, 100, 2, rows(2, 3))) == [2, 0]
+    assert queue.both(queue.do("put_kept", kept, 100, 2, rows(4, 5))) == [2, 0]
+    queue.do("close", True)
+    assert queue.both(queue.do("put_kept", kept, 100, 2)) == [0, 0]
+
+
 def test_several_batches_go_into_kept_room_in_their_order_or_not_at_all() -> None:
     queue = Driver(capacity=8)
     kept = queue.do("keep_room", 4)
-    assert queue.number(queue.do("put_kept", kept, rows(1, 2), rows(3))) == 3
-    assert queue.number(queue.do("put_kept", kept, rows(4), rows(5))) == 0
-    wrong = queue.do("put_kept", kept, rows(4), (np.zeros(1, np.int32),))
+    assert queue.number(queue.do("put_kept", kept, 0, 1, rows(1, 2), rows(3))) == 3
+    assert queue.number(queue.do("put_kept", kept, 0, 1, rows(4), rows(5))) == 0
+    wrong = queue.do("put_kept", kept, 0, 1, rows(4), (np.zeros(1, np.int32),))
     assert isinstance(queue.replies[wrong].error, InvalidArgumentError)
     assert queue.queue.size == 3
     assert [queue.number(queue.do("dequeue")) for _ in range(3)] == [1, 2, 3]
@@ -247,7 +265,7 @@ def test_more_than_was_promised_does_not_come_in() -> None:
 def test_elements_that_do_not_fit_are_an_error_and_change_nothing() -> None:
     queue = Driver()
     kept = queue.do("keep_room", 2)
-    wrong = queue.do("put_kept", kept, (np.zeros(2, np.int32),))
+    wrong = queue.do("put_kept", kept, 0, 1, (np.zeros(2, np.int32),))
     assert isinstance(queue.replies[wrong].error, InvalidArgumentError)
     assert queue.put(kept, 1, 2) == 2
 
@@ -256,7 +274,7 @@ def test_after_a_reset_every_attempt_is_aborted() -> None:
     queue = Driver()
     kept = queue.do("keep_room", 2)
     queue.queue.abort(AbortedError(None, None, "was reset"))
-    for attempt in (queue.do("keep_room", 1), queue.do("put_kept", kept, rows(1))):
+    for attempt in (queue.do("keep_room", 1), queue.do("put_kept", kept, 0, 1, rows(1))):
         assert isinstance(queue.replies[attempt].error, AbortedError)
 
 

@@ -54,7 +54,7 @@ class AProcess:
 
     def put(self, number: int) -> list[Any]:
         """The elements that the ask of this number put into kept room."""
-        method, (kept, *batches) = self.asks[number]
+        method, (kept, _, _, *batches) = self.asks[number]
         assert (method, kept) == ("put_kept", KEPT)
         return [value for batch in batches for value in batch[0].tolist()]
 
@@ -134,8 +134,8 @@ def started(loop: ALoop, room: int) -> None:
     assert loop.process.put(1) == [0]
 
 
-def answered(process: AProcess, number: int, count: int) -> None:
-    process.answers[number]((np.asarray(count),))
+def answered(process: AProcess, number: int, count: int, more: int = 0) -> None:
+    process.answers[number]((np.asarray(count), np.asarray(more)))
 
 
 def test_an_element_waits_for_room_and_the_next_ones_for_nothing(loop: ALoop, process: AProcess) -> None:
@@ -156,25 +156,29 @@ def test_what_is_computed_while_a_message_is_on_its_way_goes_with_the_next_one(l
     assert process.put(3) == [4]
 
 
-def test_more_room_is_asked_for_when_half_of_it_is_used(loop: ALoop, process: AProcess) -> None:
-    started(loop, room=MOST // 2)
-    loop.put(1)
-    assert len(process.asks) == 2
-    loop.put(2)
-    assert process.asks[2] == ("keep_more", (MOST // 2 + 1, 1, KEPT))
-    loop.put(3)
-    assert len(process.asks) == 3, "once"
+def test_each_message_asks_for_what_is_missing_of_the_room_that_the_loop_uses(loop: ALoop, process: AProcess) -> None:
+    started(loop, room=5)
+    assert process.asks[1][1][1:3] == (MOST - 5, 1)
+    for value in (1, 2, 3):
+        loop.put(value)
+    answered(process, 1, 1, more=4)
+    assert process.asks[2][1][1:3] == (MOST - 6, 1)
+    for value in (4, 5, 6, 7, 8, 9):
+        loop.put(value)
+    assert len(process.asks) == 3
 
 
 def test_a_loop_without_room_waits_until_it_has_some(loop: ALoop, process: AProcess) -> None:
     started(loop, room=0)
     second = loop.later(1)
+    assert wait_for([second], 0.05).not_done
+    assert len(process.asks) == 2, "the answer to the first one may bring some"
+    answered(process, 1, 1)
     process.wait_for(3)
     assert process.asks[2] == ("keep_more", (MOST, 1, KEPT))
     assert not second.done()
     loop.found_room(2, 1)
     second.result(PATIENCE)
-    answered(process, 1, 1)
     assert process.put(3) == [1]
 
 
@@ -233,7 +237,7 @@ def test_an_element_that_does_not_fit_is_met_at_its_iteration_and_not_sent(loop:
     [
         AbortedError(None, None, "reset"),
         UnavailableError(None, None, "lost"),
-        (np.asarray(0),),  # the room is gone
+        (np.asarray(0), np.asarray(0)),  # the room is gone
     ],
 )
 def test_what_is_wrong_with_an_element_on_its_way_ends_the_loop_at_the_next_one(
@@ -312,7 +316,7 @@ def test_elements_that_come_together_go_together(process: AProcess) -> None:
     assert process.put(1) == [1, 2, 3]
     loop.put([4, 5, 6])
     answered(process, 1, 3)
-    assert process.put(3) == [4, 5, 6]
+    assert process.put(2) == [4, 5, 6]
 
 
 def test_where_there_is_no_room_for_all_of_them_they_wait_as_one_enqueue(process: AProcess) -> None:
