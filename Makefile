@@ -29,7 +29,8 @@ check: .venv/dev.stamp
 test: .venv/dev.stamp
 	.venv/bin/pytest
 
-# What is fast must not be seen: the same behaviour without batched loops or prefetch, with every run a Dask graph, over Dask's connections.
+# What is fast must not be seen: the same behaviour without batched loops, prefetch and pipelined enqueues, with every run
+# a Dask graph, over Dask's connections.
 FAST = LOOP_BATCHING PREFETCH PIPELINED_ENQUEUES HOT_RUNS BLOCKING_LANES
 
 test-plain: .venv/dev.stamp
