@@ -7,7 +7,7 @@ A plan is immutable: all that a run changes is in its step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,6 +121,10 @@ class Ahead:
     outputs: dict[int, int | None]  # edge -> the output of the operation that it carries; None: it has no value
     arrivals: dict[str, tuple[int, ...]]  # device -> the edges that it needs; all are of the loop's process
     fetched: tuple[int, ...]  # the edges that the caller wants
+
+    def values(self, taken: Sequence[Any]) -> dict[int, Any]:
+        """The value of each edge, of what was taken: one array per component."""
+        return {edge: None if output is None else taken[output] for edge, output in self.outputs.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from dflow.compile import Ahead
 from dflow.errors import OpError
-from dflow.runtime.attempts import Answering, Settle, Withdraw
+from dflow.runtime.attempts import Answering, LoneAttempt, Settle, Withdraw
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.part import Loan
 from dflow.runtime.step import Step
@@ -46,19 +46,19 @@ class TakenAhead:
         self._process = process
         self._session = session
         self._owner = owner
-        self._what = what
+        self.what = what
         self._lock = threading.Lock()
         self._asked = 0  # the number of the ask whose answer is wanted
         self._open = False  # was it not answered yet?
         self._withdraw: Withdraw | None = None
         self._found: deque[tuple[Any, Settle | None]] = deque()  # for the next steps
-        self._step: Step | None = None  # that waits for the answer
+        self._step: Step | LoneAttempt | None = None  # that waits for the answer
         self._left = 0  # steps that the loop will make and that have nothing yet
         self._over = False  # is it known that no more come?
         self._given_at = 0.0
         self._pace = 1  # steps in `AHEAD_S`
 
-    def give(self, step: Step, left: int = sys.maxsize) -> None:
+    def give(self, step: Step | LoneAttempt, left: int = sys.maxsize) -> None:
         """Give a step its elements, now or when they come; the error that comes instead ends it.
 
         left: so many steps the loop will make, from this one on; nothing is taken beyond them.
@@ -110,7 +110,7 @@ class TakenAhead:
         return self._asked, 1 if self._over else min(self._pace, self._left)
 
     def _ask(self, number: int, steps: int) -> None:
-        what = self._what
+        what = self.what
         answer = Answering(partial(self._answered, number), self._owner, what.op.name, quick=True, times=steps)
         try:
             withdraw = self._process.ask(
@@ -144,22 +144,28 @@ class TakenAhead:
         elif step is not None and first is not None:
             self._deliver(step, *first)
 
-    def _deliver(self, step: Step, outcome: Any, settle: Settle | None) -> None:
+    def _deliver(self, step: Step | LoneAttempt, outcome: Any, settle: Settle | None) -> None:
         """Give a step what came for it, and ask for what comes next if nothing is left."""
-        what = self._what
         if isinstance(outcome, BaseException):
-            step.cancel(as_op_error(outcome, what.op))
+            step.cancel(as_op_error(outcome, self.what.op))
             return
         with self._lock:  # before the step goes on, and another one comes
             self._left -= 1
             ask = None if self._found or self._over or not self._left else self._next()
-        values = {edge: None if output is None else outcome[output] for edge, output in what.outputs.items()}
+        if isinstance(step, LoneAttempt):
+            step(outcome, settle)
+        else:
+            self._bring(step, outcome, settle)
+        if ask is not None:
+            self._ask(*ask)
+
+    def _bring(self, step: Step, outcome: Any, settle: Settle | None) -> None:
+        """To the parts of the step."""
+        what, values = self.what, self.what.values(outcome)
         step.values.update({edge: values[edge] for edge in what.fetched})
         loan = Loan(partial(_settle, settle), len(what.arrivals))
         for device, edges in what.arrivals.items():
             self._process.deliver(step.id, device, [(edge, values[edge]) for edge in edges], loan)
-        if ask is not None:
-            self._ask(*ask)
 
 
 def _settle(settle: Settle | None, accepted: bool) -> None:

@@ -66,12 +66,22 @@ def attempt_alone(
     try:
         process.hosts[program.segment.device].session(session)  # still: whoever ends it looks for attempts afterwards
         values = _on_device(process, call, program, fed)
-        found = attempt.run(program, values, deadline.left(), partial(late, process, session, deadline))
+        begin = partial(program.attempt, values, attempt)
+        outcome = attempt.run(begin, program.info, deadline.left(), partial(late, process, session, deadline))
     except Exception as error:
         raise as_op_error(error) from None
     finally:
         process.attempts.discard(attempt)
-    return _fetched(call, fed, found)
+    return _fetched(call, fed, program.answered(outcome))
+
+
+def run_with(brought: dict[int, Any], call: CallPlan, program: Program) -> list[Any]:
+    """Run such a step of a loop, whose segment never waits and begins with what the loop brings it."""
+    try:
+        values = program.run(brought)
+    except Exception as error:
+        raise as_op_error(error) from None
+    return _fetched(call, brought, values)
 
 
 def _on_device(process: Process, call: CallPlan, program: Program, fed: dict[int, Any]) -> dict[int, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dflow.errors import OpError
+from dflow.errors import OpError, OpInfo
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.program import Program
 
@@ -105,17 +105,21 @@ class LoneAttempt:
         return True
 
     def run(
-        self, program: Program, values: dict[int, Any], left: float | None, late: Callable[[], OpError]
-    ) -> dict[int, Any]:
-        """Make the attempt and wait for its end; gives the values of its edges.
+        self,
+        begin: Callable[[], Withdraw | None],
+        op: OpInfo,
+        left: float | None = None,
+        late: Callable[[], OpError] | None = None,
+    ) -> Any:
+        """Make the attempt and wait for its end; gives its outcome.
 
-        left: seconds that it has, None: no end; then it ends with the error that `late` makes.
-        Raises the answer if it is an error, or what the attempt was cancelled with.
+        begin: makes it, and gives what withdraws it.  left: seconds that it has, None: no end; then it ends with the
+        error that `late` makes.  Raises the answer if it is an error, or what the attempt was cancelled with.
         """
         withdraw: Withdraw | None = None
         try:
-            withdraw = program.attempt(values, self)
-            if not self._ended and not self._woken.acquire(timeout=-1 if left is None else left):
+            withdraw = begin()
+            if not self._ended and not self._woken.acquire(timeout=-1 if left is None else left) and late is not None:
                 self._end(late())
             if self._error is not None:
                 raise self._error
@@ -126,10 +130,10 @@ class LoneAttempt:
                 withdraw()
             raise
         if isinstance(self._outcome, BaseException):
-            raise as_op_error(self._outcome, program.info)
+            raise as_op_error(self._outcome, op)
         if self._settle is not None:
             self._settle(True)
-        return program.answered(self._outcome)
+        return self._outcome
 
 
 NAMED = (Pending, LoneAttempt, Answering)  # answers that say whose they are

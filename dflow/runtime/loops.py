@@ -22,7 +22,8 @@ from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.runtime import settings
 from dflow.runtime.ahead import TakenAhead
-from dflow.runtime.alone import only_program, run_alone
+from dflow.runtime.alone import only_program, run_alone, run_with
+from dflow.runtime.attempts import LoneAttempt
 from dflow.runtime.batched import BatchedBody
 from dflow.runtime.behind import SentBehind
 from dflow.runtime.step import Step, StepNumbers
@@ -111,7 +112,7 @@ class LoopRun:
         self._numbers = StepNumbers(spec.owner)
         self._stop: OpError | None = None
         self._stopping = False
-        self._step: Step | None = None
+        self._step: Step | LoneAttempt | None = None
         self._lock = threading.Lock()
         self._claimed = False
         self._body: BatchedBody | None = None
@@ -181,7 +182,7 @@ class LoopRun:
         """Iterate until it is stopped, or all steps are made."""
         try:
             self._body = self._batched_body()
-            if self._ahead is None:
+            if self._ahead is None or self.spec.home not in self._process.copies:  # these are made in another thread
                 self._program = only_program(self._process, self.spec.session, self.spec.call)
             with BLAS.loop() if self._multiplies() else nullcontext(), self._behind or nullcontext():
                 while not self._stopping and (self.spec.steps is None or self.iterations < self.spec.steps):
@@ -244,6 +245,9 @@ class LoopRun:
             self._wait_for_room()
 
     def _run_step(self) -> list[Any]:
+        left = sys.maxsize if self.spec.steps is None else self.spec.steps - self.iterations
+        if self._program is not None and self._ahead is not None:
+            return self._run_with(self._ahead, self._program, left)
         if self._program is not None and not self._program.blocks:
             if self._stop is not None:
                 raise self._stop
@@ -253,10 +257,22 @@ class LoopRun:
             step.cancel(self._stop)
         try:
             if self._ahead is not None:
-                self._ahead.give(step, sys.maxsize if self.spec.steps is None else self.spec.steps - self.iterations)
+                self._ahead.give(step, left)
             return step.run(())
         finally:
             self.waiting_s += step.waited_s
+
+    def _run_with(self, ahead: TakenAhead, program: Program, left: int) -> list[Any]:
+        """Run a step whose only program begins with what is taken ahead: wait for that, then compute."""
+        attempt = self._step = LoneAttempt(self.spec.owner, ahead.what.op.name)
+        if self._stop is not None:
+            attempt.cancel(self._stop)
+        started = time.monotonic()
+        try:
+            taken = attempt.run(partial(ahead.give, attempt, left), ahead.what.op)
+        finally:
+            self.waiting_s += time.monotonic() - started
+        return run_with(ahead.what.values(taken), self.spec.call, program)
 
     def _send(self, behind: SentBehind, values: list[Any]) -> list[Any]:
         """Put the elements of an iteration into their queue; gives what the user fetches."""

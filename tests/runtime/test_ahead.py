@@ -10,6 +10,7 @@ import pytest
 from dflow.compile import Ahead
 from dflow.errors import CancelledError, InternalError, OpError, OpInfo, OutOfRangeError
 from dflow.runtime.ahead import AHEAD_S, MOST, TakenAhead
+from dflow.runtime.attempts import LoneAttempt
 from dflow.specs import QueueSpec
 
 QUEUE = QueueSpec(kind="FIFOQueue", node="q", capacity=9, dtypes=("float32",))
@@ -112,6 +113,50 @@ def test_a_step_gets_its_elements_when_they_come(ahead: TakenAhead, process: APr
     assert process.delivered == [(step.id, HERE, [(5, "batch")]), (step.id, GPU, [(5, "batch"), (6, None)])]
     assert loans.settled == {"batch": True}
     assert step.values == {5: "batch"}, "what the caller wants of them"
+
+
+def test_an_attempt_in_place_of_a_step_has_the_elements_themselves(
+    ahead: TakenAhead, process: AProcess, loans: Loans
+) -> None:
+    attempt = LoneAttempt("s/loop", "take")
+
+    def begin() -> None:
+        ahead.give(attempt, left=1)
+        process.asks[0](("batch",), loans.of("batch"))
+        assert loans.settled == {}, "they are the loop's when it goes on with them"
+
+    assert attempt.run(begin, ahead.what.op) == ("batch",)
+    assert loans.settled == {"batch": True}
+    assert process.delivered == []
+    assert ahead.what.values(("batch",)) == {5: "batch", 6: None}
+
+
+def test_what_comes_for_an_attempt_that_was_cancelled_goes_back(
+    ahead: TakenAhead, process: AProcess, loans: Loans
+) -> None:
+    attempt = LoneAttempt("s/loop", "take")
+
+    def begin() -> None:
+        ahead.give(attempt, left=1)
+        attempt.cancel(CancelledError(None, None, "stop"))
+        process.asks[0](("batch",), loans.of("batch"))
+
+    with pytest.raises(CancelledError):
+        attempt.run(begin, ahead.what.op)
+    assert loans.settled == {"batch": False}
+
+
+def test_an_error_ends_an_attempt_and_names_the_operation(ahead: TakenAhead, process: AProcess) -> None:
+    attempt = LoneAttempt("s/loop", "take")
+
+    def begin() -> None:
+        ahead.give(attempt, left=1)
+        process.asks[0](OutOfRangeError(None, None, "closed"))
+
+    with pytest.raises(OutOfRangeError) as caught:
+        attempt.run(begin, ahead.what.op)
+    assert caught.value.node_def is not None
+    assert caught.value.node_def.name == "take"
 
 
 def test_the_next_elements_are_asked_for_when_the_step_has_its_own(

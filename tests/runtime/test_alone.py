@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import dflow as df
+from dflow.errors import OpInfo
 from dflow.graph import create_op
 from dflow.runtime.alone import only_program
 from dflow.runtime.attempts import LoneAttempt
@@ -191,18 +192,11 @@ def test_an_answer_that_comes_before_a_cancellation_is_the_result() -> None:
     settled: list[bool] = []
     attempt = LoneAttempt("s", "take")
 
-    class Program:
-        info = None
+    def begin() -> None:
+        attempt((7,), settled.append)
+        attempt.cancel(df.errors.CancelledError(None, None, "stop"))
 
-        def attempt(self, values: Any, reply: LoneAttempt) -> None:
-            reply((7,), settled.append)
-            reply.cancel(df.errors.CancelledError(None, None, "stop"))
-
-        def answered(self, outcome: Any) -> dict[int, Any]:
-            return {0: outcome[0]}
-
-    program: Any = Program()
-    assert attempt.run(program, {}, None, AssertionError) == {0: 7}  # type: ignore[arg-type]
+    assert attempt.run(begin, OpInfo("take", "QueueDequeueV2", "there", "")) == (7,)
     assert settled == [True]
 
 
