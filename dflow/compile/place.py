@@ -1,7 +1,7 @@
 """Give every operation a device: the simple placer.
 
-Pinned where the user said; with its resource where it is colocated with one; state where an earlier run put it; else on
-the session's default device.
+Pinned where the user said; with its resource where it is colocated with one; state where an earlier run put it; a
+constant where it is read first; else on the session's default device.
 What needs text, files or Python objects and is colocated with something on a GPU goes to a CPU of the same task.
 A partial name is completed from the default device's task, else its job, if that fits, and prefers a GPU to a CPU for
 an operation that has a kernel for it, as TensorFlow 1 does.
@@ -41,13 +41,20 @@ def _living_first(devices: list[DeviceInfo]) -> list[DeviceInfo]:
 class Placement(Mapping[Operation, str]):
     """The full device name of each operation; one that was not asked for yet is placed when it is asked for.
 
-    earlier: where operations with state were placed before; they stay there, and new ones are added.
+    ops: the operations of the run, which say where a constant is read.  earlier: where operations with state were
+    placed before; they stay there, and new ones are added.
     """
 
     def __init__(
-        self, table: DeviceTable, default: str, soft: bool = False, earlier: dict[Operation, str] | None = None
+        self,
+        ops: Sequence[Operation],
+        table: DeviceTable,
+        default: str,
+        soft: bool = False,
+        earlier: dict[Operation, str] | None = None,
     ) -> None:
         self._table, self._default, self._soft = table, default, soft
+        self._readers = _first_readers(ops)
         self._earlier = {} if earlier is None else earlier
         self._placed: dict[Operation, str] = {}
         self._chosen: dict[tuple[str, bool], str] = {}
@@ -63,6 +70,9 @@ class Placement(Mapping[Operation, str]):
         return found
 
     def _root_device(self, root: Operation) -> str:
+        reader = self._readers.get(root)
+        if reader is not None:
+            return self[reader]
         found = self._earlier.get(root)
         if found is not None:
             return _alive(root, self._table, found)
@@ -85,6 +95,25 @@ def needs_host(op: Operation) -> bool:
     return op.definition.host_only or any(tensor.dtype == string for tensor in (*op.inputs, *op.outputs))
 
 
+def _first_readers(ops: Sequence[Operation]) -> dict[Operation, Operation]:
+    """The first operation that reads each constant that nobody pinned.
+
+    So no run needs a device for the sake of a constant.  Readers on other devices have copies: it is a literal of each.
+    A reader that itself goes with a constant does not count: the two could go with each other.
+    """
+    found: dict[Operation, Operation] = {}
+    for op in ops:
+        if not _is_free_constant(op.colocation_root()):
+            for tensor in op.inputs:
+                if _is_free_constant(tensor.op):
+                    found.setdefault(tensor.op, op)
+    return found
+
+
+def _is_free_constant(op: Operation) -> bool:
+    return op.type == "Const" and not op.device and op.colocated_with is None
+
+
 def place(
     ops: Sequence[Operation],
     table: DeviceTable,
@@ -99,7 +128,7 @@ def place(
     kernel for the operation; UnavailableError for one whose worker was lost.  soft: such an operation goes to the CPU
     of the same task instead.  log: one line an operation.  earlier: see `Placement`.
     """
-    placement = Placement(table, default, soft, earlier)
+    placement = Placement(ops, table, default, soft, earlier)
     for op in ops:
         device = placement[op]
         if log:

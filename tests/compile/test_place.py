@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import dflow as df
-from dflow.compile import DeviceInfo, DeviceTable
+from dflow.compile import DeviceInfo, DeviceTable, compile_plan
 from dflow.compile.place import default_device, place
 from dflow.compile.prune import prune
 from tests.compile.helpers import cpu, gpu, table_of
@@ -121,6 +121,50 @@ def test_python_code_beside_something_on_a_gpu_goes_to_the_cpu_of_that_task() ->
         found = df.py_func(abs, [df.constant(-1.0)], df.float32)
     assert placed(v.op) == gpu(0)
     assert placed(found) == cpu()
+
+
+# -- constants
+
+
+def reader_of(constant: df.Tensor, device: str, name: str = "reader") -> df.Operation:
+    """An operation on a device that reads a constant."""
+    with df.device(device):
+        return df.negative(constant, name=name).op
+
+
+def test_a_constant_that_nobody_pinned_goes_where_it_is_read() -> None:
+    one, other = df.constant(1.0), df.constant(2.0)
+    ops = [one.op, other.op, reader_of(one, "/job:ps/task:1"), reader_of(one, "/job:ps/task:0")]
+    found = place(ops, CLUSTER, default_device(CLUSTER))
+    assert found[one.op] == cpu(job="ps", task=1), "where it is read first: it is a literal of both"
+    assert found[other.op] == gpu(0, "worker", 0), "nobody reads it"
+
+
+def test_a_pinned_constant_stays_where_the_user_said() -> None:
+    with df.device("/job:worker/task:1/cpu:0"):
+        one = df.constant(1.0)
+    found = place([one.op, reader_of(one, "/job:ps")], CLUSTER, default_device(CLUSTER))
+    assert found[one.op] == cpu(job="worker", task=1)
+
+
+def test_operations_that_are_colocated_with_each_others_constants_go_to_the_default_device() -> None:
+    one, other = df.constant(1.0), df.constant(2.0)
+    with df.colocate_with(other.op):
+        first = df.negative(one)
+    with df.colocate_with(one.op):
+        second = df.negative(other)
+    found = place([one.op, other.op, first.op, second.op], CLUSTER, default_device(CLUSTER))
+    assert set(found.values()) == {gpu(0, "worker", 0)}
+
+
+def test_a_run_whose_operations_are_on_living_devices_needs_no_lost_one_for_its_constants() -> None:
+    lost = cpu(job="worker")
+    table = table_of(cpu(job="ps"), lost, lost=[lost])
+    with df.device("/job:ps"):
+        v = df.Variable(1.0)
+    update = v.assign_add(df.constant(2.0))
+    plan = compile_plan([update], [], table, lost)
+    assert list(plan.parts) == [cpu(job="ps")]
 
 
 # -- the default device
