@@ -83,7 +83,7 @@ bench: .venv/dev.stamp
 bench-all: .venv/dev.stamp
 	.venv/bin/python benchmarks/run.py --set all
 
-# A file of 1 GB; for another one: .venv/bin/python benchmarks/run.py --only memory --megabytes 5000
+# A file of 5 GB; for another one: .venv/bin/python benchmarks/run.py --only memory --megabytes 1000
 bench-slow: .venv/dev.stamp
 	.venv/bin/python benchmarks/run.py --set slow
 

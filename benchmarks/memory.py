@@ -33,7 +33,7 @@ def write_file(path: Path, megabytes: float) -> str:
 
 def main() -> None:
     parser = command_line(__doc__)
-    parser.add_argument("--megabytes", type=float, default=size(1000, 1), help="the size of the file")
+    parser.add_argument("--megabytes", type=float, default=size(5000, 1), help="the size of the file")
     asked = parser.parse_args()
     question = f"{__doc__.rstrip()}\nThe file has {asked.megabytes:,.0f} MB.\n"
     with tempfile.TemporaryDirectory() as folder:
