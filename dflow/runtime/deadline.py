@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dflow.errors import DeadlineExceededError, UnavailableError
@@ -30,6 +32,24 @@ class Deadline:
 
 
 NEVER = Deadline(None)
+
+_in_a_hurry = threading.local()
+
+
+@contextmanager
+def in_a_hurry() -> Iterator[None]:
+    """For a thread with a deadline: others do what may wait without an end, such as the system's read of a pipe."""
+    before = is_in_a_hurry()
+    _in_a_hurry.yes = True
+    try:
+        yield
+    finally:
+        _in_a_hurry.yes = before
+
+
+def is_in_a_hurry() -> bool:
+    """Is this thread in an `in_a_hurry` block?"""
+    return getattr(_in_a_hurry, "yes", False)
 
 
 def answered(lane: Lane, reply: Future[Any], task: str, deadline: Deadline) -> Any:

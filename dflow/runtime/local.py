@@ -17,7 +17,7 @@ from dflow.registry import OPS
 from dflow.runtime import settings
 from dflow.runtime.alone import run_step
 from dflow.runtime.config import ConfigProto
-from dflow.runtime.deadline import NEVER, Deadline
+from dflow.runtime.deadline import NEVER, Deadline, in_a_hurry
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.loops import Loop, LoopRun
 from dflow.runtime.malloc import keep_freed_memory
@@ -86,7 +86,10 @@ class LocalBackend:
             host.forget_plan(self.session, plan.number)
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
-        return run_step(self.process, self.session, plan.call, self._numbers, feeds, deadline)
+        if deadline.left() is None:
+            return run_step(self.process, self.session, plan.call, self._numbers, feeds)
+        with in_a_hurry():  # this thread runs the segments
+            return run_step(self.process, self.session, plan.call, self._numbers, feeds, deadline)
 
     def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
         run = LoopRun(self.process, loop.spec, report=loop.reported)

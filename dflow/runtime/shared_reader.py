@@ -20,6 +20,7 @@ from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpE
 from dflow.queues.queue import Reply
 from dflow.queues.reader import Effects, NeedFile, Reader
 from dflow.runtime.attempts import NAMED, Answer, Answering, Withdraw, call_all
+from dflow.runtime.deadline import is_in_a_hurry
 from dflow.runtime.failures import as_op_error
 from dflow.specs import ReaderSpec
 
@@ -47,9 +48,9 @@ class SharedReader:
     A file may take for ever to open or to read (a network disk that is gone, a pipe), so nobody waits for that but the
     thread that does it.  What is to be done with the machine stands in a line of events, and one thread at a time, the
     worker, does it: whoever adds an event while there is no worker.  `_lock` guards the line and is never held while
-    the machine works.  An attempt's own thread reads files until the attempt is answered; what is left then, and file
-    names that come later, are for a thread made for it.  Between two events an attempt waits in the machine only while
-    there is nothing to read, so withdrawing, settling and aborting read nothing.
+    the machine works.  An attempt's own thread, if it has no deadline, reads files until the attempt is answered; what
+    is left then, and file names that come later, are for a thread made for it.  Between two events an attempt waits in
+    the machine only while there is nothing to read, so withdrawing, settling and aborting read nothing.
     """
 
     def __init__(self, spec: ReaderSpec, make_format: Callable[[], Any]) -> None:
@@ -79,13 +80,14 @@ class SharedReader:
             aborted, ticket = self._aborted, next(self._tickets)
             if aborted is None:
                 self._waiting[ticket] = (reply, request_file)
+        may_read = request_file is not None and not is_in_a_hurry()
         if aborted is not None:
             reply(aborted.portable())
         else:
             self._add(
                 lambda: event(ticket) if ticket in self._waiting else [],
                 reads,
-                lambda: request_file is not None and ticket in self._waiting,
+                lambda: may_read and ticket in self._waiting,
             )
         return partial(self._withdraw, ticket)
 

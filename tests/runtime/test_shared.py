@@ -319,6 +319,35 @@ def test_a_run_that_saves_a_reader_with_a_stuck_file_has_its_deadline(tmp_path: 
         assert session.run(reader.num_records_produced()) == 0
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_run_that_reads_a_pipe_without_a_writer_has_its_deadline(tmp_path: Path, alone: bool) -> None:
+    """In a local session too, where a run reads in its own thread.  alone: the read is all of the step."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    queue = df.FIFOQueue(1, ["string"], shapes=[[]])
+    _, value = df.TextLineReader().read(queue)
+    wanted = value if alone else df.identity(value)
+    found: list[Any] = []
+
+    def read(session: df.Session, options: df.RunOptions | None) -> None:
+        try:
+            found.append(session.run(wanted, options=options))
+        except OpError as error:
+            found.append(error)
+
+    with df.Session() as session:
+        session.run(queue.enqueue(str(path)))
+        thread = Thread(target=read, args=(session, df.RunOptions(timeout_in_ms=20)), daemon=True)
+        thread.start()
+        thread.join(30)
+        (error,) = found
+        assert isinstance(error, DeadlineExceededError)
+        with open(path, "wb") as pipe:
+            pipe.write(b"a\n")
+        read(session, None)
+        assert found[1] == b"a", "the next run has the line"
+
+
 def test_a_restore_leaves_the_file_that_a_waiting_read_goes_on_with_to_another_thread(files: Files) -> None:
     """The read waits for a file name; the state that is restored holds one, and that file is stuck."""
     stuck = Stuck()
