@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -58,6 +59,7 @@ logger = logging.getLogger("dflow.cluster")
 DEVICES_TIMEOUT = 30.0  # seconds to wait for the first worker, and for workers to declare their devices
 ANSWER_TIMEOUT = 30.0  # seconds in which a scheduler answers, if the session has no limit; Dask's to connect
 GONE_TIMEOUT = 3.0  # seconds in which the scheduler hears of a worker's death, if the end of a lane was that
+LOOPS_TIMEOUT = 1.0  # seconds that a session which closes waits for the ends of its loops
 HOLD_TIMEOUT = 1.0  # seconds that a session which closes at once waits for its shared state to be kept
 
 
@@ -225,7 +227,7 @@ class ClusterBackend:
         if isinstance(report, m.LoopReport):
             loop.reported(report.iteration, report.values)
         else:
-            loop.all_reported()
+            loop.all_reported(report.steps)
 
     def queue_rows(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = list(self._ask_scheduler("dflow_snapshot")["queues"])
@@ -238,13 +240,12 @@ class ClusterBackend:
         if not wait:  # this may be any thread, in the middle of anything, with the lock of a lane
             threading.Thread(target=self.close, name="dflow-close", daemon=True).start()
             return
-        self._closed = True
         error = CancelledError(None, None, "Session::Close: the run was cancelled, its session was closed")
         self.process.closing = error
         for step in list(self.process.steps.values()):
             step.cancel(error)
-        for loop in list(self._loops.values()):
-            loop.ended(None, error)
+        self._end_loops(error)
+        self._closed = True
         self.watch.close()
         for lane in self.process.lanes():
             lane.send(m.EndSession(self.session))
@@ -252,6 +253,19 @@ class ClusterBackend:
         if is_connected(self.client):
             self._actors.wait(HOLD_TIMEOUT)
         self.client.close()
+
+    def _end_loops(self, error: CancelledError) -> None:
+        """Stop the loops, and wait for their ends: whoever joins one later is told how many steps it made.
+
+        One that does not come to its end, in a long computation, ends here with `error`.
+        """
+        deadline, loops = Deadline(LOOPS_TIMEOUT), list(self._loops.values())
+        for loop in loops:
+            loop.stop("its session was closed")
+        for loop in loops:
+            with suppress(Exception):  # what ended it is for whoever joins it
+                loop.join(deadline.left())
+            loop.ended(None, error)
 
 
 def run_loop(session: str, name: str) -> tuple[int | None, OpError | None]:

@@ -223,7 +223,7 @@ def _install_loop(message: m.InstallLoop, process: Process, lane: Lane) -> None:
         lane.send(m.LoopReport(session, name, iteration, values))
 
     def done() -> None:
-        lane.send(m.LoopDone(session, name))
+        lane.send(m.LoopDone(session, name, run.iterations))
 
     run = LoopRun(process, message.spec, report, lane.wait_for_room, done)
     _reply(lane, message.reply, partial(process.add_loop, run))

@@ -336,7 +336,7 @@ class Loop:
     def __init__(self, spec: LoopSpec, fetch_map: FetchMap, located: Callable[[OpError], OpError]) -> None:
         self.spec = spec
         self.name = spec.label
-        self.steps: int | None = None  # iterations, once it ended
+        self.steps: int | None = None  # iterations, once it ended; None if they were lost with its worker
         self.error: BaseException | None = None
         self.end_of_input: OutOfRangeError | None = None  # what said that there is no more
         self.stopper: Callable[[OpError | None], None] = lambda error: None
@@ -347,6 +347,7 @@ class Loop:
         self._at_end: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._all_reported = False
+        self._made: int | None = None  # iterations, as said with the last report
         self._end: Callable[[], None] | None = None  # that waits for the last reports
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
@@ -364,7 +365,7 @@ class Loop:
     def join(self, timeout: float | None = None) -> int | None:
         """Wait for the end; gives the number of iterations, None if it did not end within `timeout` seconds.
 
-        Raises the OpError that ended the loop.
+        Raises the OpError that ended the loop.  A stop, or the end of the session, is no error.
         """
         if not self._done.wait(timeout):
             return None
@@ -388,21 +389,24 @@ class Loop:
                 self._reports.get_nowait()
         self._reports.put((iteration, values))
 
-    def all_reported(self) -> None:
-        """No report comes any more, or none that is waited for."""
+    def all_reported(self, steps: int | None = None) -> None:
+        """No report comes any more, or none that is waited for.  steps: how many it made, if that is known."""
         with self._lock:
-            self._all_reported = True
+            self._all_reported, self._made = True, steps
             end, self._end = self._end, None
         if end is not None:
             end()
 
     def ended_elsewhere(self, steps: int | None, error: BaseException | None, end: OpError | None = None) -> None:
-        """It ran to its end in another process: it ends here with the last of its reports, which come another way."""
+        """It ran to its end in another process: it ends here with the last of its reports, which come another way.
+
+        steps: None if only those reports say how many it made.
+        """
         with self._lock:
             if not self._all_reported:
-                self._end = partial(self.ended, steps, error, end)
+                self._end = partial(self.ended_elsewhere, steps, error, end)
                 return
-        self.ended(steps, error, end)
+        self.ended(self._made if steps is None else steps, error, end)
 
     def ended(self, steps: int | None, error: BaseException | None, end: OpError | None = None) -> None:
         """It ended; error, or `end` of another kind than OutOfRangeError: what `join` raises."""

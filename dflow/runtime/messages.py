@@ -81,10 +81,11 @@ class LoopReport(Message):
 
 @dataclass(frozen=True, slots=True)
 class LoopDone(Message):
-    """A loop came to its end, and has reported all that it will."""
+    """A loop came to its end, after so many steps, and has reported all that it will."""
 
     session: str
     loop: str
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)

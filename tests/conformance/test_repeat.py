@@ -174,12 +174,34 @@ def test_closing_the_session_ends_its_loops(target: str, container: str) -> None
     loop = sess.repeat(count)
     until(lambda: sess.run(v) > 3)
     sess.close()
-    until(loop.done)
+    assert (loop.join(30) or 0) > 3
+    assert loop.steps == loop.join()
     if target:
         with tf.Session(target) as other:
             first = other.run(v)
             until(lambda: _stands_still(other, v))
             assert other.run(v) >= first
+
+
+def test_a_loop_that_waits_when_its_session_is_closed_tells_how_many_steps_it_made(target: str) -> None:
+    """S24.3"""
+    queue = tf.FIFOQueue(10, tf.int32, ())
+    sess = tf.Session(target)
+    sess.run(queue.enqueue_many([[1, 2, 3]]))
+    loop = sess.repeat(queue.dequeue(), every=1)
+    assert list(itertools.islice(loop, 3)) == [(1, 1), (2, 2), (3, 3)]
+    sess.close()
+    assert loop.join(30) == 3
+
+
+def test_a_loop_that_failed_knows_how_many_steps_it_made(target: str) -> None:
+    queue = tf.FIFOQueue(10, tf.int32, ())
+    with tf.Session(target) as sess:
+        sess.run(queue.enqueue_many([[1, 2, 0, 3]]))
+        loop = sess.repeat(12 // queue.dequeue())
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            loop.join(30)
+        assert loop.steps == 2
 
 
 def _stands_still(sess: tf.Session, v: tf.Variable) -> bool:
