@@ -45,7 +45,7 @@ from dflow.runtime.dask_client import (
 )
 from dflow.runtime.deadline import NEVER, Deadline, answered
 from dflow.runtime.extension import DflowExtension
-from dflow.runtime.failures import as_op_error, lost
+from dflow.runtime.failures import as_op_error, lost, with_operations
 from dflow.runtime.known_devices import KnownDevices
 from dflow.runtime.lane import Lane
 from dflow.runtime.loops import Loop, LoopRun
@@ -185,8 +185,15 @@ class ClusterBackend:
         lane.send(m.Forget(self.session, plan.number))
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
-        if plan.number in self._warm and settings.hot_runs():
-            return Step(self.process, self.session, plan.call, self._numbers).run(feeds, deadline)
+        try:
+            if plan.number in self._warm and settings.hot_runs():
+                return Step(self.process, self.session, plan.call, self._numbers).run(feeds, deadline)
+            return self._run_cold(plan, feeds, deadline)
+        except UnavailableError as error:
+            with_operations(error, plan)
+            raise
+
+    def _run_cold(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         self._actors.keep(plan)
         step = ColdStep(self.process, self.session, plan, self._numbers, self.client, self.watch)
         try:
@@ -218,7 +225,7 @@ class ClusterBackend:
             loop.stop()
             loop.ended(None, error)
             raise
-        self.watch.when_done(future, partial(_loop_ended, self.client, loop))
+        self.watch.when_done(future, partial(_loop_ended, self.client, loop, plan))
 
     def _report(self, report: m.LoopReport | m.LoopDone) -> None:
         loop = self._loops.get(report.loop)
@@ -296,14 +303,14 @@ def run_loop(session: str, name: str) -> tuple[int | None, OpError | None]:
     raise failure
 
 
-def _loop_ended(client: Client, loop: Loop, found: Any) -> None:
+def _loop_ended(client: Client, loop: Loop, plan: Plan, found: Any) -> None:
     """What the task of a loop gave: its result, or an exception."""
     if isinstance(found, FutureCancelled) and not is_connected(client):
         loop.ended(None, UnavailableError(None, None, f"the scheduler was lost, and the loop {loop.name!r} with it"))
     elif isinstance(found, FutureCancelled):
         loop.ended(None, CancelledError(None, None, f"Dask cancelled the loop {loop.name!r}"))
     elif isinstance(found, OpError):  # the loop's own
-        loop.ended_elsewhere(None, found)
+        loop.ended_elsewhere(None, with_operations(found, plan))
     elif isinstance(found, BaseException):
         loop.ended(None, as_op_error(found))
     elif found[0] is None:  # it did not run

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 
 from dflow import errors
+from dflow.compile import Plan
 from dflow.errors import OpError, OpInfo
 
 _BY_TYPE: tuple[tuple[type[BaseException], type[OpError]], ...] = (
@@ -42,3 +44,18 @@ def lost(address: str, devices: list[str], what: str) -> OpError:
     """A process that was lost, with its devices, and what was going on there."""
     there = f" with {', '.join(devices)}" if devices else ""
     return errors.UnavailableError(None, None, f"the worker {address}{there} was lost, and {what} with it")
+
+
+def with_operations(error: OpError, plan: Plan) -> OpError:
+    """The error of a run; if it names lost devices, with the first operations that the plan has there, and their lines.
+
+    By the names in its text, since it may have crossed processes, which know their own part of the plan only.
+    """
+    if isinstance(error, errors.UnavailableError) and error.node_def is None:
+        devices = set(re.findall(r"/job:\S+/device:\w+:\d+", error.message))
+        there = [i.op for s in plan.segments if s.device in devices for i in s.instructions if i.op.kind != "NoOp"]
+        if there:
+            said = "".join(f"\n    {op.name} ({op.kind}), made at {op.made_at}" for op in there[:2])
+            more = f"\n    and {len(there) - 2} more" if len(there) > 2 else ""
+            error.message += f"\n  of the step there: {said}{more}"
+    return error

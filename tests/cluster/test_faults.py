@@ -48,7 +48,7 @@ def cluster() -> Iterator[EmbeddedCluster]:
 def test_a_run_that_waits_hears_of_the_death_of_a_worker(
     victim: str, hot: bool, session: df.Session, cluster: EmbeddedCluster, look: Look
 ) -> None:
-    """It ends with UnavailableError that names the worker, its device and what was lost, within seconds.
+    """It ends with UnavailableError that names the worker, its device and its operations, within seconds.
 
     Guards `Step.lane_closed`.
     """
@@ -70,6 +70,8 @@ def test_a_run_that_waits_hears_of_the_death_of_a_worker(
     assert address in str(error)
     assert "/job:worker/replica:0/task:0/device:CPU:0" in str(error)
     assert "this step's part" in str(error)
+    operation = rf"{result.op.name} \(Mul\)" if victim == "computes" else rf"{tap.dequeue.op.name} \(QueueDequeueV2\)"
+    assert re.search(rf"{operation}, made at .*\.py:\d+, in ", str(error))
     cluster.wait_for_workers()
 
 
