@@ -22,6 +22,7 @@ class CSVReader(BlockReader):
     block: rows at once; the last block of a file has fewer.
     names: of all columns of the files; None: the first line of each file says them.
     field_delim: one character.  na_value: a field that is missing, besides the empty one.
+    Of columns of one name in a file the first is read.  A number beyond float32 is infinite, as for `decode_csv`.
     Fields may be quoted, and hold newlines then; lines without any character are no rows.  A number may have spaces
     around it; a field of spaces is not missing, other than for `decode_csv`.
     File names are local paths, or URLs of any file system that fsspec knows.  Counts of records are counts of blocks.
@@ -38,6 +39,8 @@ class CSVReader(BlockReader):
     ) -> None:
         if len(field_delim) != 1:
             raise ValueError(f"field_delim should be only 1 char, got {field_delim!r}")
+        if names and len(set(names)) < len(names):
+            raise ValueError(f"names must differ from each other, got {list(names)}")
         options = {"names": names and tuple(names), "field_delim": field_delim, "na_value": na_value}
         super().__init__("CSVReader", columns, block, options, name)
         for column in self._columns:

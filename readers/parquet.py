@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import errno
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from dflow.errors import DataLossError
 from dflow.readers.blocks import BlockReader, Blocks, Columns, skipped
 from dflow.readers.text import open_file
 from dflow.registry import reader
@@ -21,6 +25,7 @@ class ParquetReader(BlockReader):
         `default_value` what a missing value becomes.  Without a default, a missing value is an error.  No others are
         read from the file.
     block: rows at once; the last block of a file has fewer.
+    A number beyond float32, or float16, becomes infinite there; an integer that does not fit is an error.
     File names are local paths, or URLs of any file system that fsspec knows.  Counts of records are counts of blocks.
     """
 
@@ -39,16 +44,34 @@ class ParquetBlocks(Blocks):
     def batches(self, path: str, row: int) -> Iterator[Any]:
         import pyarrow.parquet as pq
 
-        self._file = pq.ParquetFile(open_file(path) if "://" in path else path)
-        names, there = [column.key for column in self._columns], self._file.schema_arrow.names
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with _as_data_loss():
+            self._file = pq.ParquetFile(open_file(path) if "://" in path else path)
+            names, there = [column.key for column in self._columns], self._file.schema_arrow.names
         if missing := [name for name in names if name not in there]:
             raise ValueError(f"there is no column {', '.join(missing)}; the file has {', '.join(there)}")
         groups = range(self._file.num_row_groups)
         while groups and (rows := self._file.metadata.row_group(groups[0]).num_rows) <= row:
             groups, row = groups[1:], row - rows
-        batches = self._file.iter_batches(self._block, row_groups=list(groups), columns=names)
-        return skipped(batches, row)
+        return skipped(self._batches(groups, names), row)
+
+    def _batches(self, groups: Sequence[int], names: list[str]) -> Iterator[Any]:
+        with _as_data_loss():
+            yield from self._file.iter_batches(self._block, row_groups=list(groups), columns=names)
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close(force=True)
+
+
+@contextmanager
+def _as_data_loss() -> Iterator[None]:
+    """Arrow reads here: a ValueError of it means a file that is broken, or no Parquet file.
+
+    Of an OSError without a number too, see `Blocks`.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise DataLossError(None, None, f"the file is broken, or no Parquet file: {error}") from error

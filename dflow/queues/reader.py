@@ -374,6 +374,8 @@ class Reader:
         assert self._path is not None
         path, place = self._path, self._place
         self._path = self._place = None  # a file that cannot be opened is gone
+        if b"\0" in path:
+            raise InvalidArgumentError(None, None, f"a file name has no byte 0, got {path!r}")
         self._format.open(os.fsdecode(path), place)
         self._path, self._is_open, self._at_end = path, True, False
 

@@ -290,6 +290,17 @@ def test_a_file_that_cannot_be_opened_fails_the_read_and_names_the_file(
     assert failed.__cause__ is raised
 
 
+def test_a_file_name_with_a_byte_0_is_an_invalid_argument() -> None:
+    """No file system has such a file, and each library says so in its own way."""
+    reader = reader_of(after=[b"x"])
+    reader.read(1)
+    failed = error(reader.file(b"a\0b"))
+    assert type(failed) is InvalidArgumentError
+    assert r"a\x00b" in failed.message
+    reader.read(2)
+    assert value(reader.file(b"after")) == [b"after:1", b"x"]
+
+
 def test_a_relative_name_that_is_missing_says_in_which_folder_it_was_looked_for() -> None:
     """It is the folder of a worker, where the user may not have looked."""
     for name, said in {

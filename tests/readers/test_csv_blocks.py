@@ -1,6 +1,7 @@
 """CSV files in blocks of columns."""
 
 import csv
+import math
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -145,6 +146,19 @@ def test_a_url_is_read_from_its_file_system() -> None:
     assert found["a"].tolist() == [1, 2]
 
 
+def test_of_columns_of_one_name_the_first_is_read(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("a,b,a\n1,2,3\n")
+    (found,) = blocks(tmp_path / "f", {"a": df.int32, "b": df.int32})
+    assert (found["a"].tolist(), found["b"].tolist()) == ([1], [2])
+
+
+def test_a_number_beyond_float32_becomes_infinite(tmp_path: Path) -> None:
+    """As for `decode_csv`."""
+    (tmp_path / "f").write_text("a\n1.5\n1e300\n-1e300\n")
+    (found,) = blocks(tmp_path / "f", {"a": df.float32})
+    assert found["a"].tolist() == [1.5, math.inf, -math.inf]
+
+
 def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="missing"):
         blocks(tmp_path / "missing", {"a": df.int32})
@@ -155,6 +169,7 @@ def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
     [
         ({"a": FixedLenFeature([2], df.float32)}, {}, r"a field of a CSV file has shape \[\], not \[2\]"),
         ({"a": df.float32}, {"field_delim": ""}, "field_delim should be only 1 char"),
+        ({"a": df.float32}, {"names": ["a", "b", "a"]}, "names must differ from each other"),
     ],
 )
 def test_wrong_arguments_are_found_while_the_graph_is_built(columns: Any, options: Any, fact: str) -> None:

@@ -1,6 +1,7 @@
 """Parquet files in blocks of columns."""
 
 import datetime
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dflow as df
-from dflow.errors import DataLossError, InvalidArgumentError, NotFoundError
+from dflow.errors import DataLossError, FailedPreconditionError, InvalidArgumentError, NotFoundError
 from dflow.readers.blocks import decode_block
 from dflow.readers.features import FixedLenFeature
 from dflow.readers.parquet import ParquetReader
@@ -158,12 +159,35 @@ def test_a_url_is_read_from_its_file_system() -> None:
     assert sum(len(values["number"]) for values in blocks("memory://test_parquet/f", {"number": df.int64})) == ROWS
 
 
-def test_files_that_are_not_there_or_no_parquet(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="missing"):
         blocks(tmp_path / "missing", {"x": df.int64})
-    (tmp_path / "f").write_bytes(b"no parquet file")
-    with pytest.raises((InvalidArgumentError, DataLossError), match="Parquet magic bytes not found"):
-        blocks(tmp_path / "f", {"x": df.int64})
+    with pytest.raises(FailedPreconditionError, match=f"{tmp_path}; Is a directory"):
+        blocks(tmp_path, {"x": df.int64})
+
+
+def test_a_file_that_is_broken_or_no_parquet_is_a_data_loss_that_names_it(path: Path, tmp_path: Path) -> None:
+    whole = path.read_bytes()
+    size = int.from_bytes(whole[-8:-4], "little")
+    broken = {
+        "empty": b"",
+        "another": b"no parquet file",
+        "cut": whole[: len(whole) // 2],
+        "no place for its footer": whole[:-8] + b"\xff\xff\xff\x7fPAR1",
+        "footer": whole[: -8 - size] + bytes(size) + whole[-8:],
+        "pages": whole[:4] + bytes(len(whole) - size - 12) + whole[-8 - size :],
+    }
+    for name, data in broken.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(DataLossError, match=f"{tmp_path / name}:0; "):
+            blocks(tmp_path / name, {"number": df.int64})
+
+
+def test_a_number_beyond_float32_becomes_infinite(tmp_path: Path) -> None:
+    """As for `decode_csv`, and for a cast in TensorFlow."""
+    pq.write_table(pa.table({"x": [1.5, 1e300, -1e300]}), tmp_path / "f")
+    (found,) = blocks(tmp_path / "f", {"x": df.float32})
+    assert found["x"].tolist() == [1.5, math.inf, -math.inf]
 
 
 def test_a_reader_stays_at_a_block_that_does_not_fit(path: Path) -> None:
