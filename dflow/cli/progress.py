@@ -11,10 +11,22 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dflow.cluster.target import is_of
+
 Snapshot = Mapping[str, Any]
 
 NO_SESSION = "no session yet"  # a script may well have none
 SHOWN = 6  # queues or loops on a line; the rest is counted
+
+
+def only_of(submission: str, snapshot: Snapshot) -> Snapshot:
+    """The snapshot without the queues, readers and loops that only other programs on the cluster use."""
+    mine: dict[str, Any] = {
+        part: [row for row in snapshot[part] if any(is_of(session, submission) for session in row["sessions"])]
+        for part in ("queues", "readers")
+    }
+    loops = [row for row in snapshot["loops"] if is_of(row["session"], submission)]
+    return {**snapshot, **mine, "loops": loops}
 
 
 def progress_line(previous: Snapshot | None, current: Snapshot | None) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
 from dflow.cli.watch import Display
 from dflow.cluster.process import GuardedProcess, child_environment
-from dflow.cluster.target import TARGET_VARIABLE
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -97,14 +96,19 @@ class Signals:
 
 
 def run_script(
-    script: str, arguments: Sequence[str], address: str, display: Display, signals: Signals, grace: float
+    script: str,
+    arguments: Sequence[str],
+    variables: Mapping[str, str],
+    display: Display,
+    signals: Signals,
+    grace: float,
 ) -> int:
-    """Run the script on the cluster at `address` and return the exit code of `dflow submit`.
+    """Run the script with these environment variables and return the exit code of `dflow submit`.
 
     Blocks until the script has ended and its output is shown.  The code is the script's, 128 + n if signal n ended
     it, or 128 + n if signal n came to this process.
     """
-    env = child_environment(**{TARGET_VARIABLE: address})
+    env = child_environment(**variables)
     if display.output:
         env["PYTHONUNBUFFERED"] = "1"  # into a pipe Python would write whole blocks only
     stopper = Stopper(grace, display.say)

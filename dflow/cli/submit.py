@@ -13,6 +13,7 @@ from dflow.cli.script import Interrupted, Signals, run_script
 from dflow.cli.watch import display_for
 from dflow.cluster.embedded import EmbeddedCluster
 from dflow.cluster.scheduler import dashboard_link, full_address, reach
+from dflow.cluster.target import SUBMISSION_VARIABLE, TARGET_VARIABLE, new_submission
 from dflow.errors import OpError
 
 CONNECT_SECONDS = 5.0
@@ -67,8 +68,9 @@ def submit(
     try:
         with Signals() as signals, _cluster(scheduler, embedded) as (address, link):
             click.echo(f"dflow: scheduler at {address}{f', dashboard at {link}' if link else ''}", err=True)
-            display = display_for(address, not no_progress)
-            code = run_script(script, arguments, address, display, signals, grace)
+            variables = {TARGET_VARIABLE: address, SUBMISSION_VARIABLE: new_submission()}
+            display = display_for(address, variables[SUBMISSION_VARIABLE], not no_progress)
+            code = run_script(script, arguments, variables, display, signals, grace)
     except Interrupted as stop:
         code = stop.exit_code
     sys.exit(code)

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from dflow.cli.progress import NO_SESSION, Snapshot, progress_line
+from dflow.cli.progress import NO_SESSION, Snapshot, only_of, progress_line
 from dflow.cluster.process import GuardedProcess
 from dflow.cluster.scheduler import call
 
@@ -57,10 +57,10 @@ class Display:
 
 
 class Watcher:
-    """A thread that asks the scheduler for snapshots and shows a line for each."""
+    """A thread that asks the scheduler for snapshots and shows a line for each, with what is of the submission."""
 
-    def __init__(self, address: str, seconds: float, show: Callable[[str], None]) -> None:
-        self._address, self._seconds, self._show = address, seconds, show
+    def __init__(self, address: str, submission: str, seconds: float, show: Callable[[str], None]) -> None:
+        self._address, self._submission, self._seconds, self._show = address, submission, seconds, show
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="dflow-progress", daemon=True)
 
@@ -77,7 +77,8 @@ class Watcher:
         wait = self._seconds
         while not self._stop.wait(wait):
             try:
-                current: Snapshot | None = call(self._address, "dflow_snapshot", ANSWER_SECONDS)
+                answer: Snapshot | None = call(self._address, "dflow_snapshot", ANSWER_SECONDS)
+                current = None if answer is None else only_of(self._submission, answer)
                 line = progress_line(previous, current)
             except Exception as error:  # the program goes on without its progress
                 current, line = None, f"no progress from the scheduler: {error or type(error).__name__}"
@@ -92,10 +93,10 @@ class Watcher:
 class PlainDisplay(Display):
     """A line to stderr every two seconds if it changed."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, submission: str) -> None:
         super().__init__()
         self._last = ""
-        self._watcher = Watcher(address, PLAIN_SECONDS, self._show)
+        self._watcher = Watcher(address, submission, PLAIN_SECONDS, self._show)
 
     def _show(self, line: str) -> None:
         if line != self._last:
@@ -115,7 +116,7 @@ class PlainDisplay(Display):
 class LiveDisplay(Display):
     """A line at the bottom of the terminal; what the script prints comes through pipes and appears above it."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, submission: str) -> None:
         super().__init__()
         self.output["stdout"] = subprocess.PIPE
         if sys.stderr.isatty():
@@ -124,7 +125,7 @@ class LiveDisplay(Display):
         self._spinner = Spinner("dots", text=NO_SESSION)
         # Transient: what the line says is no longer so when the script has ended.
         self._live = Live(self._spinner, console=self._console, refresh_per_second=4, transient=True)
-        self._watcher = Watcher(address, LIVE_SECONDS, self._show)
+        self._watcher = Watcher(address, submission, LIVE_SECONDS, self._show)
         self._pumps: list[threading.Thread] = []
 
     def _show(self, line: str) -> None:
@@ -161,8 +162,8 @@ class LiveDisplay(Display):
         self._console.print(Text(f"dflow: {text}"), soft_wrap=True)
 
 
-def display_for(address: str, wanted: bool) -> Display:
+def display_for(address: str, submission: str, wanted: bool) -> Display:
     """A live line if stdout is a terminal, plain lines if not, nothing if nothing is wanted."""
     if not wanted:
         return Display()
-    return LiveDisplay(address) if sys.stdout.isatty() else PlainDisplay(address)
+    return LiveDisplay(address, submission) if sys.stdout.isatty() else PlainDisplay(address, submission)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import uuid
 
 TARGET_VARIABLE = "DFLOW_TARGET"  # `dflow submit` sets it for the script
+SUBMISSION_VARIABLE = "DFLOW_SUBMISSION"  # likewise: how the names of the script's sessions begin
 
 
 def target() -> str:
@@ -13,3 +15,18 @@ def target() -> str:
     `df.Session(df.cluster.target())` so runs on the cluster of `dflow submit`, and in this process under plain Python.
     """
     return os.environ.get(TARGET_VARIABLE, "")
+
+
+def new_session() -> str:
+    """A name for a session on a cluster; `is_of` tells those of one `dflow submit` from others."""
+    return f"{os.environ.get(SUBMISSION_VARIABLE, 'session')}-{uuid.uuid4().hex[:8]}"
+
+
+def new_submission() -> str:
+    """What `dflow submit` gives its script in `SUBMISSION_VARIABLE`."""
+    return f"session-{uuid.uuid4().hex[:8]}"
+
+
+def is_of(session: str, submission: str) -> bool:
+    """Did the script of that `dflow submit`, or what it started, begin this session?"""
+    return session.startswith(f"{submission}-")

@@ -20,6 +20,7 @@ from distributed import Client
 from distributed.comm import get_address_host_port
 
 from dflow.cluster.scheduler import reach
+from dflow.cluster.target import new_session
 from dflow.compile import DeviceInfo, DevicePlan, DeviceTable, Plan
 from dflow.errors import (
     CancelledError,
@@ -67,7 +68,7 @@ class ClusterBackend:
     """A session's connection to a cluster: a Dask client of its own, and a lane to each worker that it uses."""
 
     def __init__(self, target: str, config: ConfigProto) -> None:
-        self.session = f"session-{uuid.uuid4().hex[:8]}"
+        self.session = new_session()
         self.client = _connect(target, config)
         try:
             self._register()

@@ -41,6 +41,7 @@ class HostSession:
     def __init__(self) -> None:
         self.plans: dict[int, InstalledPlan] = {}
         self.formats: dict[str, Callable[..., ReaderFormat]] = {}  # of readers, as the session's program defines them
+        self.used: set[ResourceKey] = set()  # queues and readers
         self._op_states: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -99,7 +100,7 @@ class DeviceHost:
 
     def _queue(self, spec: QueueSpec, key: ResourceKey, session: str) -> SharedQueue:
         with self._lock:  # or the session might end in between, and leave a queue behind
-            self.session(session)
+            self.session(session).used.add(key)
             found: SharedQueue = self.state.resource(key, lambda: SharedQueue(spec))
         same_queue(found.spec, spec)
         return found
@@ -111,11 +112,21 @@ class DeviceHost:
 
         with self._lock:
             known = self.session(session)
+            known.used.add(key)
             found: SharedReader = self.state.resource(key, make)
         if found.spec.kind != spec.kind:
             fact = f"'{key}' on {self.name} has type {found.spec.kind}, expected {spec.kind}"
             raise InvalidArgumentError(None, None, fact)
         return found
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """What the dashboard shows: queues and readers, with the sessions that use them, and containers."""
+        with self._lock:
+            used = [(session, key) for session, known in self._sessions.items() for key in known.used]
+        users: dict[ResourceKey, list[str]] = {}
+        for session, key in used:
+            users.setdefault(key, []).append(session)
+        return self.state.rows(users)
 
     # -- sessions and their plans
 

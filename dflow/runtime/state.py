@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dflow.devices import DeviceSpec
@@ -11,6 +11,8 @@ from dflow.runtime.container import Container
 from dflow.runtime.shared_queue import SharedQueue
 from dflow.runtime.shared_reader import SharedReader
 from dflow.specs import ResourceKey
+
+_Shared = SharedQueue | SharedReader
 
 
 class DeviceState:
@@ -54,15 +56,17 @@ class DeviceState:
 
     def queue_rows(self) -> list[dict[str, Any]]:
         """The queues; waits for nothing but their locks, which no one holds for long."""
-        return [item.row() | {"device": self.device} for item in self._items() if isinstance(item, SharedQueue)]
+        return self._rows(SharedQueue, {})
 
-    def rows(self) -> dict[str, list[dict[str, Any]]]:
-        """Queues, readers and containers."""
-        readers = [item.row() | {"device": self.device} for item in self._items() if isinstance(item, SharedReader)]
-        return {"queues": self.queue_rows(), "readers": readers, "containers": [c.row() for c in self._all()]}
+    def rows(self, users: Mapping[ResourceKey, list[str]]) -> dict[str, list[dict[str, Any]]]:
+        """Queues and readers, and containers.  users: the sessions that use each queue and reader."""
+        queues, readers = self._rows(SharedQueue, users), self._rows(SharedReader, users)
+        return {"queues": queues, "readers": readers, "containers": [c.row() for c in self._all()]}
 
-    def _items(self) -> list[Any]:
-        return [item for container in self._all() for item in container.items().values()]
+    def _rows(self, kind: type[_Shared], users: Mapping[ResourceKey, list[str]]) -> list[dict[str, Any]]:
+        items = [pair for container in self._all() for pair in container.items().items()]
+        more = {"device": self.device}
+        return [item.row() | more | {"sessions": users.get(key, [])} for key, item in items if isinstance(item, kind)]
 
     def _all(self) -> list[Container]:
         with self._lock:

@@ -129,7 +129,7 @@ class DflowWorker(WorkerPlugin):
         """What goes with each heartbeat."""
         rows: dict[str, Any] = {"time": time.time(), "queues": [], "readers": [], "containers": []}
         for host in self.process.hosts.values():
-            for table, found in host.state.rows().items():
+            for table, found in host.rows().items():
                 rows[table] += found
         rows["devices"] = [{"name": host.name, "virtual": host.virtual} for host in self.process.hosts.values()]
         rows["loops"] = [loop.row(self.process.name) for loop in list(self.process.loops.values())]

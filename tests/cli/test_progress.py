@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dflow.cli.progress import device_label, progress_line
+from dflow.cli.progress import device_label, only_of, progress_line
 
 GPU = "/job:worker/replica:0/task:1/device:GPU:0"
 PS = "/job:ps/replica:0/task:0/device:CPU:0"
@@ -105,3 +105,14 @@ def test_a_virtual_gpu_is_called_virtual() -> None:
     now = snapshot(1.0, devices=devices)
     assert device_label(GPU, now) == "worker:1/gpu:0 (virtual)"
     assert device_label(PS, now) == "ps:0/cpu:0"
+
+
+def test_what_only_other_programs_use_is_left_out() -> None:
+    mine, other = "session-1-a", "session-10-b"
+    rows = [{"records": 1, "sessions": used} for used in ([mine], [other], [other, mine], [])]
+    queues = [queue(f"q{i}", i, 10, sessions=row["sessions"]) for i, row in enumerate(rows)]
+    loops = [loop(session, 5, session=session, values={}) for session in (mine, other, "session-2")]
+    found = only_of("session-1", snapshot(1.0, readers=rows, queues=queues, loops=loops))
+    assert found["readers"] == [rows[0], rows[2]]
+    assert [row["name"] for row in found["queues"]] == ["q0", "q2"]
+    assert [row["id"] for row in found["loops"]] == [mine]

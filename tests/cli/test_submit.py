@@ -44,16 +44,21 @@ REPORTS = """
 import sys
 from dask.distributed import Client, SchedulerPlugin
 from dflow.cluster import target
+from dflow.cluster.target import new_session
+
+mine = new_session()
 
 class Reporter(SchedulerPlugin):
     name = "reporter"
 
     def start(self, scheduler):
         queue = {"name": "shuffle", "device": "d", "size": 3, "capacity": 8, "closed": False}
+        queue |= {"sessions": [mine]}
+        other = {**queue, "name": "other", "sessions": []}
         loop = {"id": "a", "name": "train", "device": "d", "iterations": 120, "state": "running"}
-        loop["values"] = {"loss": 0.5}
-        empty = {"time": 1.0, "containers": [], "devices": [], "readers": [{"records": 77}]}
-        scheduler.handlers["dflow_snapshot"] = lambda: {**empty, "queues": [queue], "loops": [loop]}
+        loop |= {"session": mine, "values": {"loss": 0.5}}
+        empty = {"time": 1.0, "containers": [], "devices": [], "readers": [{"records": 77, "sessions": [mine]}]}
+        scheduler.handlers["dflow_snapshot"] = lambda: {**empty, "queues": [queue, other], "loops": [loop]}
 
 with Client(target()) as client:
     print("reporting", flush=True)

@@ -13,7 +13,7 @@ from dflow.cli import watch
 
 def test_an_answer_that_comes_after_the_end_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
-    watcher = watch.Watcher("tcp://nobody", 0.0, shown.append)
+    watcher = watch.Watcher("tcp://nobody", "session-1", 0.0, shown.append)
 
     def ends_meanwhile(*_: Any) -> None:
         watcher._stop.set()
@@ -29,7 +29,7 @@ def test_the_live_line_goes_with_the_script(monkeypatch: pytest.MonkeyPatch) -> 
     screen = io.StringIO()
     monkeypatch.setattr(watch, "Console", lambda: Console(file=screen, force_terminal=True, width=100))
     monkeypatch.setattr(watch, "LIVE_SECONDS", 1000.0)
-    with watch.LiveDisplay("tcp://nobody") as display:
+    with watch.LiveDisplay("tcp://nobody", "session-1") as display:
         display._show("77 records, 9/s")
         display._live.refresh()
     assert "77 records, 9/s" in screen.getvalue()

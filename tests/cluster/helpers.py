@@ -63,7 +63,7 @@ def _inside(plugin: Any, process: Any, hosts: list[Any]) -> dict[str, Any]:
         "serving": len(process.served),
         "requests": len(process.requests.unanswered),
         "loans": sum(len(lane._loans) for lane in process.lanes()),
-        "queues": {row["name"]: row for host in hosts for row in host.state.rows()["queues"]},
+        "queues": {row["name"]: row for host in hosts for row in host.rows()["queues"]},
     }
 
 

@@ -194,7 +194,7 @@ def test_nothing_begins_or_stays_for_a_session_that_ended(waiting: Any) -> None:
     with pytest.raises(AbortedError):
         host.machine(QUEUE, name)
     assert left(host) == 0
-    assert host.state.rows()["queues"] == []
+    assert host.rows()["queues"] == []
 
 
 def test_a_session_that_ends_while_its_step_begins_leaves_no_part(
@@ -332,7 +332,7 @@ def test_state_of_an_operation_is_not_made_for_a_session_that_ended(waiting: Any
     with pytest.raises(AbortedError):
         host.machine(replace(QUEUE, shared_name="shared"), name)
     assert left(host) == 0
-    assert host.state.rows()["queues"] == []
+    assert host.rows()["queues"] == []
 
 
 def test_operations_find_a_new_queue_and_a_new_reader_after_a_reset(session: df.Session) -> None:
@@ -347,3 +347,21 @@ def test_operations_find_a_new_queue_and_a_new_reader_after_a_reset(session: df.
         assert session.run([size, produced]) == [1, 1]
         (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
         host.state.reset([""])
+
+
+def test_the_row_of_a_queue_or_a_reader_says_which_sessions_use_it(waiting: Any) -> None:
+    host, name, _ = waiting
+    shared = replace(QUEUE, shared_name="shared")
+    host.begin_session("other")
+    host.machine(QUEUE, name)
+    for session in (name, "other"):
+        host.machine(shared, session)
+
+    def users() -> dict[str, list[str]]:
+        return {row["name"]: row["sessions"] for row in host.rows()["queues"]}
+
+    assert users() == {"q": [name], "shared": [name, "other"]}
+    host.drop_session(name, STOP)
+    assert users() == {"shared": ["other"]}
+    host.drop_session("other", STOP)
+    assert users() == {"shared": []}
