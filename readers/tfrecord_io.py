@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, ClassVar, cast
 import fsspec
 
 from dflow.errors import DataLossError, FailedPreconditionError
-from dflow.queues.reader import file_error
+from dflow.queues.file_errors import file_error
 from dflow.readers.text import open_file
 from dflow.readers.tfrecord_framing import FRAMING, BadRecord, framed, payload_at
 from dflow.readers.window import Window

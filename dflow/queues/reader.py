@@ -13,10 +13,7 @@ Source: ReaderBase of TensorFlow 1.15 (core/framework/reader_base.cc).
 
 from __future__ import annotations
 
-import errno
-import json
 import os
-import zlib
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -26,19 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from dflow.errors import (
-    DeadlineExceededError,
-    FailedPreconditionError,
-    InvalidArgumentError,
-    NotFoundError,
-    OpError,
-    OutOfRangeError,
-    PermissionDeniedError,
-    ResourceExhaustedError,
-    UnavailableError,
-    UnknownError,
-)
+from dflow.errors import InvalidArgumentError, OpError, OutOfRangeError
+from dflow.queues.file_errors import read_error
 from dflow.queues.queue import Reply
+from dflow.queues.reader_state import ReaderState
 from dflow.registry import ReaderFormat
 
 
@@ -239,18 +227,11 @@ class Reader:
         self.produced = self.completed = 0
 
     def state(self) -> bytes:
-        """The counts and the place, as text with a checksum.  The format's state must be JSON."""
-        saved = {
-            "kind": self.kind,
-            "produced": self.produced,
-            "completed": self.completed,
-            "path": None if self._path is None else os.fsdecode(self._path),
-            "place": self._format.state() if self._is_open else self._place,
-            "files": [os.fsdecode(path) for path in self._files],
-            "returned": [([_texts(record) for record in run.records], run.ends_file) for run in self._not_read()],
-        }
-        body = json.dumps(saved, separators=(",", ":")).encode()
-        return _checksum(body) + body
+        """The counts and the place, see `ReaderState`.  The format's state must be JSON."""
+        place = self._format.state() if self._is_open else self._place
+        returned = [(list(run.records), run.ends_file) for run in self._not_read()]
+        files = list(self._files)
+        return ReaderState(self.kind, self.produced, self.completed, self._path, place, files, returned).to_bytes()
 
     def restore(self, state: bytes) -> Effects:
         """Go back to what `state()` gave; attempts that wait go on there, so the result may hold replies.
@@ -260,19 +241,16 @@ class Reader:
         """
         self.reset()
         try:
-            saved = _parse(state)
-            if saved["kind"] != self.kind:
-                raise ValueError(f"it is the state of a {saved['kind']}")
+            saved = ReaderState.from_bytes(state)
+            if saved.kind != self.kind:
+                raise ValueError(f"it is the state of a {saved.kind}")
         except ValueError as error:
             fact = f"Could not parse state for {self.kind} '{self.name}': {error}"
             raise InvalidArgumentError(None, None, fact) from None
-        self.produced, self.completed = saved["produced"], saved["completed"]
-        self._path = None if saved["path"] is None else os.fsencode(saved["path"])
-        self._place = saved["place"]
-        started_with = [os.fsencode(path) for path in saved["files"]]
-        self._files = deque(dict.fromkeys([*started_with, *self._files]))
-        for records, ends_file in saved["returned"]:
-            self._returned.append(self._run([_record(texts) for texts in records], ends_file))
+        self.produced, self.completed = saved.produced, saved.completed
+        self._path, self._place = saved.path, saved.place
+        self._files = deque(dict.fromkeys([*saved.files, *self._files]))
+        self._returned += [self._run(records, ends_file) for records, ends_file in saved.returned]
         if self._end is not None:
             self._asked_for = self._end = None
         return self._settle()
@@ -349,7 +327,7 @@ class Reader:
                 ends_file = True
         except Exception as error:
             if not parts:
-                return _as_op_error(error, os.fsdecode(path))
+                return read_error(error, os.fsdecode(path))
         return self._run(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)), ends_file)
 
     def _easily(self, limit: int) -> int:
@@ -396,58 +374,3 @@ def _packed(records: Records, limit: int | None) -> tuple[Any, ...]:
     if records:
         columns[0], columns[1] = zip(*records, strict=True)
     return columns[0], columns[1]
-
-
-def _texts(record: tuple[bytes, bytes]) -> list[str]:
-    """A record for JSON, whatever its bytes are."""
-    return [part.decode("latin-1") for part in record]
-
-
-def _record(texts: list[str]) -> tuple[bytes, bytes]:
-    key, value = texts
-    return key.encode("latin-1"), value.encode("latin-1")
-
-
-def _checksum(body: bytes) -> bytes:
-    return b"%08x " % zlib.crc32(body)
-
-
-def _parse(state: bytes) -> dict[str, Any]:
-    """What `Reader.state` wrote; ValueError for anything else."""
-    body = state[9:]
-    if state[:9] != _checksum(body):
-        raise ValueError("its checksum does not fit")
-    saved: dict[str, Any] = json.loads(body)
-    return saved
-
-
-_CLASSES: tuple[tuple[type[OSError], Callable[[None, None, str], OpError]], ...] = (
-    (FileNotFoundError, NotFoundError),
-    (PermissionError, PermissionDeniedError),
-    (IsADirectoryError, FailedPreconditionError),
-    (NotADirectoryError, FailedPreconditionError),
-    (TimeoutError, DeadlineExceededError),
-    (ConnectionError, UnavailableError),
-)
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-
-
-def _as_op_error(error: Exception, path: str) -> OpError:
-    """What a format raised, as an OpError that names the file; an OpError is left as it is."""
-    if isinstance(error, OpError):
-        return error
-    if not isinstance(error, OSError):
-        found: OpError = UnknownError(None, None, f"{path}; {type(error).__name__}: {error}")
-    else:
-        relative = isinstance(error, FileNotFoundError) and not os.path.isabs(path) and "://" not in path
-        where = f" in the folder {os.getcwd()}" if relative else ""  # a worker's, where the user may not have looked
-        found = file_error(error)(None, None, f"{path}; {error.strerror or error}{where}")
-    found.__cause__ = error
-    return found
-
-
-def file_error(error: OSError) -> Callable[[None, None, str], OpError]:
-    """The class of OpError for what a file system raised."""
-    if error.errno in _EXHAUSTED:
-        return ResourceExhaustedError
-    return next((own for foreign, own in _CLASSES if isinstance(error, foreign)), UnknownError)

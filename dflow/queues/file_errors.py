@@ -1,0 +1,49 @@
+"""What file systems and formats raise, as errors of dflow that name the file."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+from dflow.errors import (
+    DeadlineExceededError,
+    FailedPreconditionError,
+    NotFoundError,
+    OpError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    UnavailableError,
+    UnknownError,
+)
+
+_CLASSES: tuple[tuple[type[OSError], Callable[[None, None, str], OpError]], ...] = (
+    (FileNotFoundError, NotFoundError),
+    (PermissionError, PermissionDeniedError),
+    (IsADirectoryError, FailedPreconditionError),
+    (NotADirectoryError, FailedPreconditionError),
+    (TimeoutError, DeadlineExceededError),
+    (ConnectionError, UnavailableError),
+)
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+def read_error(error: Exception, path: str) -> OpError:
+    """What a format raised, as an OpError that names the file; an OpError is left as it is."""
+    if isinstance(error, OpError):
+        return error
+    if not isinstance(error, OSError):
+        found: OpError = UnknownError(None, None, f"{path}; {type(error).__name__}: {error}")
+    else:
+        relative = isinstance(error, FileNotFoundError) and not os.path.isabs(path) and "://" not in path
+        where = f" in the folder {os.getcwd()}" if relative else ""  # a worker's, where the user may not have looked
+        found = file_error(error)(None, None, f"{path}; {error.strerror or error}{where}")
+    found.__cause__ = error
+    return found
+
+
+def file_error(error: OSError) -> Callable[[None, None, str], OpError]:
+    """The class of OpError for what a file system raised."""
+    if error.errno in _EXHAUSTED:
+        return ResourceExhaustedError
+    return next((own for foreign, own in _CLASSES if isinstance(error, foreign)), UnknownError)
