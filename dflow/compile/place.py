@@ -1,7 +1,7 @@
 """Give every operation a device: the simple placer.
 
 Pinned where the user said; with its resource where it is colocated with one; state where an earlier run put it; a
-constant where it is read first; else on the session's default device.
+constant where it is read first; the shape of a tensor where that is made; else on the session's default device.
 What needs text, files or Python objects and is colocated with something on a GPU goes to a CPU of the same task.
 A partial name is completed from the default device's task, else its job, if that fits, and prefers a GPU to a CPU for
 an operation that has a kernel for it, as TensorFlow 1 does.
@@ -54,7 +54,7 @@ class Placement(Mapping[Operation, str]):
         earlier: dict[Operation, str] | None = None,
     ) -> None:
         self._table, self._default, self._soft = table, default, soft
-        self._readers = _first_readers(ops)
+        self._beside = _companions(ops)
         self._earlier = {} if earlier is None else earlier
         self._placed: dict[Operation, str] = {}
         self._chosen: dict[tuple[str, bool], str] = {}
@@ -70,9 +70,9 @@ class Placement(Mapping[Operation, str]):
         return found
 
     def _root_device(self, root: Operation) -> str:
-        reader = self._readers.get(root)
-        if reader is not None:
-            return self[reader]
+        companion = self._beside.get(root)
+        if companion is not None:
+            return self[companion]
         found = self._earlier.get(root)
         if found is not None:
             return _alive(root, self._table, found)
@@ -95,23 +95,29 @@ def needs_host(op: Operation) -> bool:
     return op.definition.host_only or any(tensor.dtype == string for tensor in (*op.inputs, *op.outputs))
 
 
-def _first_readers(ops: Sequence[Operation]) -> dict[Operation, Operation]:
-    """The first operation that reads each constant that nobody pinned.
+def _companions(ops: Sequence[Operation]) -> dict[Operation, Operation]:
+    """What operations that nobody pinned go with, since they need next to nothing themselves, as in TensorFlow 1.
 
-    So no run needs a device for the sake of a constant.  Readers on other devices have copies: it is a literal of each.
-    A reader that itself goes with a constant does not count: the two could go with each other.
+    A shape goes with the operation that makes the tensor, which need not go anywhere then.  A constant goes with the
+    first operation that reads it, so no run needs a device for its sake; readers on other devices have copies: it is a
+    literal of each.  Those that go with another one are not gone with: they could go with each other.
     """
-    found: dict[Operation, Operation] = {}
+    here, found = set(ops), dict[Operation, Operation]()
     for op in ops:
-        if not _is_free_constant(op.colocation_root()):
+        root = op.colocation_root()
+        if not _goes_along(root):
             for tensor in op.inputs:
-                if _is_free_constant(tensor.op):
+                if tensor.op.type == "Const" and _goes_along(tensor.op):
                     found.setdefault(tensor.op, op)
+        elif root is op and op.inputs:
+            maker = op.inputs[0].op
+            if maker in here and not _goes_along(maker.colocation_root()):
+                found[op] = maker
     return found
 
 
-def _is_free_constant(op: Operation) -> bool:
-    return op.type == "Const" and not op.device and op.colocated_with is None
+def _goes_along(op: Operation) -> bool:
+    return op.type in ("Const", "Shape", "Size", "Rank") and not op.device and op.colocated_with is None
 
 
 def place(

@@ -157,6 +157,25 @@ def test_operations_that_are_colocated_with_each_others_constants_go_to_the_defa
     assert set(found.values()) == {gpu(0, "worker", 0)}
 
 
+@pytest.mark.parametrize("of", [df.shape, df.size, df.rank])
+def test_the_shape_of_a_tensor_is_found_where_the_tensor_is(of: Any) -> None:
+    with df.device("/job:ps/task:1"):
+        x = df.placeholder_with_default([1.0], [None])
+    found = of(x)
+    assert placed(found, CLUSTER) == cpu(job="ps", task=1)
+    assert place([found.op], CLUSTER, default_device(CLUSTER))[found.op] == gpu(0, "worker", 0), "x is fed"
+    with df.device("/job:worker/task:1"):
+        assert placed(of(x), CLUSTER) == gpu(0, "worker", 1), "pinned"
+
+
+def test_the_shape_of_a_shape_and_of_a_constant_go_to_the_default_device() -> None:
+    """They are known while the graph is built, most often; one of them must not go with the other."""
+    with df.device("/job:ps/task:1"):
+        x = df.placeholder_with_default([1.0], [None])
+    assert placed(df.shape(df.shape(x)), CLUSTER) == gpu(0, "worker", 0)
+    assert placed(df.shape(df.constant(1.0)), CLUSTER) == gpu(0, "worker", 0)
+
+
 def test_a_run_whose_operations_are_on_living_devices_needs_no_lost_one_for_its_constants() -> None:
     lost = cpu(job="worker")
     table = table_of(cpu(job="ps"), lost, lost=[lost])
