@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
 
@@ -65,6 +66,14 @@ with Client(target()) as client:
     client.register_plugin(Reporter())
     sys.stdin.readline()
 print("\\x1b[1mended\\x1b[0m")
+"""
+# Has a queue that others may use, until there is a line on stdin.
+USES_A_QUEUE = """
+import dflow as df
+
+with df.Session(df.cluster.target()) as sess:
+    sess.run(df.FIFOQueue(9, df.float32, [], shared_name="mine").enqueue(1.0))
+    input()
 """
 LINE = "77 records | queue shuffle 3/8 | train on d 120 steps, loss 0.5"
 
@@ -300,6 +309,17 @@ def test_without_a_terminal_progress_is_lines_on_stderr(cluster: EmbeddedCluster
         out, _ = process.communicate("\n")
     assert out == "reporting\n\x1b[1mended\x1b[0m\n"
     assert process.returncode == 0
+
+
+def test_progress_shows_the_queues_of_the_scripts_own_sessions(cluster: EmbeddedCluster, script: Path) -> None:
+    script.write_text(USES_A_QUEUE)
+    with df.Session(cluster.scheduler_address) as sess:
+        sess.run(df.FIFOQueue(5, df.float32, [], shared_name="other").enqueue(1.0))
+        with started(*SUBMIT, script, *on(cluster)) as process:
+            lines = read_until(process, "queue mine", stderr=True)
+            process.communicate("\n")
+    assert "queue mine 1/9" in lines
+    assert "queue other" not in lines
 
 
 def test_on_a_terminal_progress_is_a_live_line_below_the_scripts_output(cluster: EmbeddedCluster, script: Path) -> None:
