@@ -14,7 +14,7 @@ from dflow.runtime.loops import LoopSpec
 from dflow.runtime.part import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 9  # raised with every change of these classes; client and workers must agree
+PROTOCOL = 10  # raised with every change of these classes; client and workers must agree
 
 
 class Message:
