@@ -90,6 +90,7 @@ class SentBehind:
         with self._changed:
             took = monotonic() - self._done_at
             self._pace = 1 if took > SLOW_S else max(2, pace(took))
+            self._check_error()
             if not count or not self._find_room(count):
                 self._let_go()
                 self._enqueue(components)
@@ -121,8 +122,7 @@ class SentBehind:
         if not self._room:
             self._ask_room()
             self._wait_while(lambda: not self._room and self._asked is not None)
-        if self._error is not None:
-            raise self._error
+        self._check_error()
         if self._room < count:
             self._alone = MOST  # there is none for so many at once: the queue is small, or full most of the time
         return self._room >= count
@@ -209,6 +209,10 @@ class SentBehind:
             started = monotonic()
             self._changed.wait_for(lambda: self._error is not None or not condition())
             self.waited_s += monotonic() - started
+
+    def _check_error(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     def _fail(self, error: BaseException) -> None:
         if self._error is None:

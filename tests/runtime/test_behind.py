@@ -251,6 +251,15 @@ def test_what_is_wrong_with_an_element_on_its_way_ends_the_loop_at_the_next_one(
     assert caught.value.node_def.name == "put"
 
 
+def test_after_that_a_slow_iteration_enqueues_nothing(loop: ALoop, process: AProcess, clock: Clock) -> None:
+    started(loop, room=MOST)
+    process.answers[1](AbortedError(None, None, "reset"))
+    clock.now += 2 * SLOW_S
+    with pytest.raises(AbortedError):
+        loop.put(1)
+    assert len(process.asks) == 2
+
+
 def test_the_end_says_what_was_wrong_with_the_last_element(loop: ALoop, process: AProcess) -> None:
     started(loop, room=MOST)
     process.answers[1](AbortedError(None, None, "reset"))
