@@ -189,9 +189,13 @@ def _shift_by(size: int) -> Array:
 
 
 def _shifted(crcs: Any, by: Array) -> Any:
-    """One CRC, or an array of them."""
-    found: Any = by[0][crcs & 255] ^ by[1][crcs >> 8 & 255] ^ by[2][crcs >> 16 & 255] ^ by[3][crcs >> 24]
-    return found
+    """One CRC, or an array of them.
+
+    Few calls of NumPy, as each gives Python's lock away, which another thread may take.
+    """
+    parts = np.ascontiguousarray(crcs, "<u4").view(np.uint8).reshape(-1, 4).T.astype(np.intp)
+    found: Any = by[0][parts[0]] ^ by[1][parts[1]] ^ by[2][parts[2]] ^ by[3][parts[3]]
+    return found.reshape(np.shape(crcs))
 
 
 def _good_lengths(data: bytes, heads: Array) -> Array:

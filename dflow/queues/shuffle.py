@@ -21,6 +21,7 @@ from dflow.specs import QueueSpec
 
 _DRAWN = 1 << 12  # random numbers that are made at once
 _STEPS = np.arange(_DRAWN)
+_SMALL = 1 << 12  # bytes of a row that is copied faster than Python's lock comes back
 _BACKWARDS = _STEPS[::-1].copy()
 
 
@@ -113,7 +114,8 @@ class BagStore:
         """Take n rows: free ones, which must be as many, or, if there are none, new ones."""
         if self._num_free:
             self._num_free -= n
-            rows = self._free[self._num_free : self._num_free + n][::-1]  # the last one that became free comes first
+            rows = self._free[self._num_free : self._num_free + n]
+            rows = rows[::-1].copy()  # the last one that became free comes first
         else:
             if self._top + n > len(self._free):
                 self._grow(self._top + n)
@@ -159,7 +161,7 @@ class BagStore:
         rows = _STEPS[:0]
         while most and not len(rows):
             rows = self._try(most)
-        batch = tuple([column.take(rows, axis=0) for column in self._columns])
+        batch = tuple([_read(column, flat, rows) for column, flat in zip(self._columns, self._flat, strict=True)])
         for column in self._objects:
             column[rows] = None
         self._is_taken[rows] = False
@@ -197,9 +199,24 @@ class BagStore:
         self._top, self._num_free = len(rows), 0
 
 
+def _read(column: Array, flat: Array | None, rows: Array) -> Array:
+    """A copy of these rows."""
+    if column.ndim == 1:
+        return column[rows]
+    if flat is None:
+        return column.take(rows, axis=0)
+    found = np.empty((len(rows), *column.shape[1:]), column.dtype)
+    found.reshape(-1).view(flat.dtype)[:] = flat[rows]
+    return found
+
+
 def _flat(column: Array) -> Array | None:
-    """The rows of a column as one item each, which NumPy writes three times as fast; None where that does not go."""
-    if column.dtype == object or column.ndim == 1 or not column[:1].size:
+    """The rows of a column as one item each, if they are small; None where that does not go.
+
+    NumPy writes them three times as fast, and keeps Python's lock if they are few: to get it back from a thread that
+    runs on another core takes longer than to copy them.  Large rows are copied without it.
+    """
+    if column.dtype == object or column.ndim == 1 or not 0 < column[:1].nbytes <= _SMALL:
         return None
     rows = column.reshape(len(column), -1)
     found: Array = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
