@@ -21,7 +21,8 @@ from dflow.specs import QueueSpec
 
 _DRAWN = 1 << 12  # random numbers that are made at once
 _STEPS = np.arange(_DRAWN)
-_SMALL = 1 << 12  # bytes of a row that is copied faster than Python's lock comes back
+_SMALL_ROW = 1 << 12  # bytes of a row that is written with Python's lock held
+_SMALL = 1 << 16  # bytes of a batch that is read faster with it held, though it is copied twice
 _BACKWARDS = _STEPS[::-1].copy()
 
 
@@ -200,10 +201,10 @@ class BagStore:
 
 
 def _read(column: Array, flat: Array | None, rows: Array) -> Array:
-    """A copy of these rows."""
+    """A copy of these rows.  `take` gives Python's lock away; the other ways do not, for few rows."""
     if column.ndim == 1:
         return column[rows]
-    if flat is None:
+    if flat is None or len(rows) * flat.itemsize > _SMALL:
         return column.take(rows, axis=0)
     found = np.empty((len(rows), *column.shape[1:]), column.dtype)
     found.reshape(-1).view(flat.dtype)[:] = flat[rows]
@@ -214,9 +215,9 @@ def _flat(column: Array) -> Array | None:
     """The rows of a column as one item each, if they are small; None where that does not go.
 
     NumPy writes them three times as fast, and keeps Python's lock if they are few: to get it back from a thread that
-    runs on another core takes longer than to copy them.  Large rows are copied without it.
+    runs on another core takes longer than to copy them.  Large rows are written without it.
     """
-    if column.dtype == object or column.ndim == 1 or not 0 < column[:1].nbytes <= _SMALL:
+    if column.dtype == object or column.ndim == 1 or not 0 < column[:1].nbytes <= _SMALL_ROW:
         return None
     rows = column.reshape(len(column), -1)
     found: Array = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
