@@ -20,6 +20,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -41,6 +42,7 @@ logger = logging.getLogger("dflow.loops")
 FIRST = 16  # records of the first block
 AGAIN = 256  # records at most of a block that the queue may be waiting for
 MOST = 1 << 14  # records of any block
+STOPPED_S = 0.5  # seconds that a stopped loop waits until what it sent is in: a queue may stand still
 BLOCK_S = 0.005  # seconds that a block may take: so long a stop waits for it
 
 
@@ -118,6 +120,7 @@ class BatchedBody:
         self._off = False
         self._lock = threading.Lock()  # of what `stop` and answers, in other threads, change
         self._answers: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
+        self._late: SimpleQueue[Any] = SimpleQueue()  # what comes after a stop, and lends nothing
         self._stopped: OpError | None = None
         self._offering: Offering | None = None
         self._finishing = False
@@ -255,7 +258,7 @@ class BatchedBody:
     def _put_alike(self, block: Block, limit: int, kept: int) -> bool:
         """Put in the next elements that are of one shape, into room that is kept."""
         count, components = block.next(limit)
-        outcome, _ = self._ask("put_kept", kept, 0, 1, components)
+        outcome = self._send(kept, components)
         if isinstance(outcome, InvalidArgumentError):
             self._alone, self._failed = block.left, outcome
         if isinstance(outcome, (InvalidArgumentError, AbortedError)):
@@ -267,6 +270,20 @@ class BatchedBody:
         block.on_trial.commit(count)
         block.done += count
         return count > 0
+
+    def _send(self, kept: int, components: tuple[Any, ...]) -> Any:
+        """What the queue says of elements for room that it keeps, which never wait there.
+
+        A stop waits a moment for that: else elements that are in would not count.
+        """
+        _, error = self._begin(self._answer, "put_kept", kept, 0, 1, components)
+        if error is not None:
+            return error
+        outcome, _ = self._next_answer()
+        if outcome is self._stopped:
+            with suppress(Empty):
+                return self._late.get(timeout=STOPPED_S)
+        return outcome
 
     def _ask(self, method: str, *arguments: Any) -> tuple[Any, Callable[[bool], None]]:
         """What the queue answers, and what settles it."""
@@ -308,6 +325,8 @@ class BatchedBody:
                 return
         if settle is not None:
             settle(False)
+        else:
+            self._late.put(outcome)
 
 
 def _nothing(accepted: bool) -> None:

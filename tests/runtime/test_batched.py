@@ -281,6 +281,36 @@ def test_what_a_stop_keeps_from_the_queue_is_read_again(tmp_path: Path, monkeypa
     assert len(same(tmp_path, [LINES], columns).rows) == 200
 
 
+def test_a_stopped_loop_counts_what_is_on_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a queue of another process: the answer comes after the stop."""
+    plain, loops = Process.ask, SimpleQueue[Any]()
+
+    def ask(self: Process, *arguments: Any) -> Any:
+        *before, method, answer, kept, n, unit, components = arguments
+        if method != "put_kept":
+            return plain(self, *arguments)
+        loops.get(timeout=20).stop()
+        outcome: list[Any] = []
+        withdraw = plain(self, *before, method, outcome.append, kept, n, unit, components)
+        threading.Thread(target=answer, args=outcome).start()
+        return withdraw
+
+    monkeypatch.setattr(Process, "ask", ask)
+    monkeypatch.setattr(BatchedBody, "_put_here", lambda self, block, most: self._put_there(block))
+    (tmp_path / "lines").write_text(LINES)
+    names, queue = (df.FIFOQueue(1000, [df.string], shapes=[[]]) for _ in range(2))
+    reader = df.TextLineReader()
+    body = queue.enqueue(df.identity(reader.read(names)[1]))
+    with df.Session() as sess:
+        sess.run(names.enqueue(str(tmp_path / "lines")))
+        loop = sess.repeat(body)
+        loops.put(loop)
+        steps = loop.join(20)
+        assert steps is not None
+        assert steps > 1
+        assert sess.run([queue.size(), reader.num_records_produced()]) == [steps, steps]
+
+
 def test_elements_of_different_shapes_go_many_at_once(tmp_path: Path, blocks: list[int]) -> None:
     lines = "".join("x" * (i // 5 % 4) + "\n" for i in range(60))
     seen = same(tmp_path, [lines], lambda key, value: [df.decode_raw(value, df.uint8), key], queue=_padding)
