@@ -27,6 +27,7 @@ class QueueCounts:
     enqueued: int  # elements ever put in
     dequeued: int  # elements handed out and not come back, lent ones included
     lent: int  # elements handed out, but not acknowledged
+    gathered: int  # elements that the first dequeue in the line has so far, and that are in no size
     waiting_enqueues: int  # attempts; a close that waits is one
     waiting_dequeues: int  # attempts
     closed: bool

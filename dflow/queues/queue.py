@@ -76,6 +76,7 @@ class Queue:
             enqueued=self._enqueued,
             dequeued=self._dequeued,
             lent=self._loans.lent,
+            gathered=self._gathered(),
             waiting_enqueues=len(self._puts),
             waiting_dequeues=len(self._takes),
             closed=self._closed,

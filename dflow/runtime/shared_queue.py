@@ -146,6 +146,7 @@ class SharedQueue:
             "capacity": counts.capacity,
             "enqueued": counts.enqueued,
             "dequeued": counts.dequeued,
+            "gathered": counts.gathered,
             "waiting_enqueues": counts.waiting_enqueues,
             "waiting_dequeues": counts.waiting_dequeues,
             "closed": counts.closed,

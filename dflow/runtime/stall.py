@@ -48,7 +48,9 @@ def _queue(row: Row) -> str:
     of = "" if row["capacity"] < 0 else f" of {row['capacity']}"
     state = "closed" if row["closed"] else "open"
     moved = f"last moved {row['idle_s']:.0f} s ago by {row['moved_by']}" if row["moved_by"] else "nothing moved yet"
-    head = f"{row['kind']} '{row['name']}' on {row['device']} holds {row['size']}{of} elements, {state}; {moved}"
+    gathered = f", and {row['gathered']} for the first that waits for several" if row["gathered"] else ""
+    holds = f"{row['size']}{of} elements{gathered}"
+    head = f"{row['kind']} '{row['name']}' on {row['device']} holds {holds}, {state}; {moved}"
     waiting = [f"  waits since {w['since_s']:.0f} s: {w['who']} ({w['what']})" for w in row["waiting"]]
     return "\n".join([head, *waiting, *_hints(row)])
 

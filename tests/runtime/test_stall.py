@@ -15,7 +15,7 @@ from dflow.runtime.stall import StallWatch, report, stalled
 def row(**changes: Any) -> dict[str, Any]:
     waiting = {"who": "take of loop replica0-1", "what": "dequeue_many", "wants": 3, "since_s": 40.0}
     known = {"name": "examples", "container": "", "kind": "FIFOQueue", "device": "/job:ps", "size": 1, "capacity": 10}
-    counts = {"enqueued": 5, "dequeued": 4, "waiting_enqueues": 0, "closed": False}
+    counts = {"enqueued": 5, "dequeued": 4, "waiting_enqueues": 0, "gathered": 0, "closed": False}
     return known | counts | {"idle_s": 35.0, "moved_by": "put of loop fill-0", "waiting": [waiting]} | changes
 
 
@@ -30,6 +30,11 @@ def test_the_report_says_how_full_it_is_who_waits_and_who_moved_last() -> None:
         "FIFOQueue 'examples' on /job:ps holds 1 of 10 elements, open; last moved 35 s ago by put of loop fill-0\n"
         "  waits since 40 s: take of loop replica0-1 (dequeue_many)"
     )
+
+
+def test_what_a_dequeue_has_gathered_is_in_no_size_and_said_beside_it() -> None:
+    said = report([row(size=0, gathered=2)])
+    assert "holds 0 of 10 elements, and 2 for the first that waits for several, open" in said
 
 
 def test_a_demand_above_the_capacity_that_no_one_serves_is_pointed_out() -> None:
@@ -55,6 +60,7 @@ def test_a_deadline_tells_what_the_run_waited_for() -> None:
         with pytest.raises(df.errors.DeadlineExceededError) as caught:
             sess.run(take, options=df.RunOptions(timeout_in_ms=50))
     assert "Timed out waiting for notification" in caught.value.message
+    assert "holds 0 of 2 elements, and 1 for the first that waits for several" in caught.value.message
     assert "FIFOQueue 'examples'" in caught.value.message
     assert "take of local-" in caught.value.message
     assert "3 elements are wanted at once; the queue holds at most 2" in caught.value.message
