@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dflow.runtime.process import Process
 
 SLOW_S = 0.02  # seconds of an iteration from which on a loop keeps no room: others could not use it for so long
+STOPPED_S = 0.5  # seconds that a stopped loop waits until what it sent is in: a queue may stand still
 
 Batch = tuple[Any, ...]
 
@@ -49,7 +50,7 @@ class SentBehind:
         self._check = ComponentCheck(what.queue)
         self._changed = threading.Condition()  # of all that follows
         self._error: OpError | None = None  # why nothing goes in any more
-        self._stopped = False  # the error is a stop: no answer is waited for
+        self._stopped = False  # the error is, or would be, a stop
         self._kept: int | None = None  # what the queue calls the room that it keeps
         self._free: Settle = _nothing  # lets the room go
         self._room = 0  # elements that it keeps room for, beside those that were sent
@@ -70,6 +71,8 @@ class SentBehind:
             self._wait_while(lambda: bool(self._sending or self._outbox))
             error = self._error
             self._let_go()
+            if self._stopped:
+                self._changed.wait_for(lambda: not self._sending, STOPPED_S)
         if kind is None and error is not None:
             raise error
 
@@ -102,7 +105,7 @@ class SentBehind:
         self._done_at = monotonic()
 
     def stop(self, error: OpError) -> None:
-        """Wait for nothing any more; what was sent goes in.  Called from any thread."""
+        """Wait for no room any more; what was sent goes in.  Called from any thread."""
         with self._changed:
             self._fail(error)
             self._stopped = True
@@ -215,8 +218,8 @@ class SentBehind:
             raise self._error
 
     def _fail(self, error: BaseException) -> None:
-        if self._error is None:
-            self._error = as_op_error(error, self._what.op)
+        if self._error is None:  # a copy, to name this operation: others are stopped with the same error
+            self._error = as_op_error(error).portable().placed(self._what.op)
         self._changed.notify_all()
 
 

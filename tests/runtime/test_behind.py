@@ -211,7 +211,33 @@ def test_room_that_comes_after_the_end_goes_back(loop: ALoop, process: AProcess)
     assert loop.settled == [False]
 
 
-def test_a_stopped_loop_sends_what_has_room_and_waits_for_no_answer(loop: ALoop, process: AProcess) -> None:
+def test_a_stopped_loop_sends_what_has_room_and_waits_until_it_is_in(
+    loop: ALoop, process: AProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So whoever joins the loop finds there what it says that it made."""
+
+    def end() -> None:
+        with loop.sent:
+            pass
+
+    monkeypatch.setattr("dflow.runtime.behind.STOPPED_S", PATIENCE)
+    started(loop, room=MOST)
+    loop.put(1)
+    loop.sent.stop(CancelledError(None, None, "stop"))
+    ended = in_thread(end)
+    process.wait_for(3)
+    assert process.put(2) == [1]
+    answered(process, 1, 1)
+    assert wait_for([ended], 0.05).not_done
+    answered(process, 2, 1)
+    assert isinstance(ended.exception(PATIENCE), CancelledError)
+    assert loop.settled == [True]
+
+
+def test_a_stopped_loop_does_not_wait_long_for_a_queue_that_stands_still(
+    loop: ALoop, process: AProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dflow.runtime.behind.STOPPED_S", 0.01)
     started(loop, room=MOST)
     loop.put(1)
     loop.sent.stop(CancelledError(None, None, "stop"))
@@ -219,6 +245,18 @@ def test_a_stopped_loop_sends_what_has_room_and_waits_for_no_answer(loop: ALoop,
         pass
     assert process.put(2) == [1]
     assert loop.settled == [True]
+
+
+def test_the_error_of_a_stop_names_the_enqueue_of_each_loop_and_stays_as_it_was(process: AProcess) -> None:
+    """A session that ends stops all its loops with one error."""
+    stop = AbortedError(None, None, "reset")
+    loop = ALoop(process)
+    loop.sent.stop(stop)
+    with pytest.raises(AbortedError) as caught:
+        loop.put(0)
+    assert caught.value.node_def is not None
+    assert caught.value.node_def.name == "put"
+    assert stop.node_def is None
 
 
 def test_an_element_that_does_not_fit_is_met_at_its_iteration_and_not_sent(loop: ALoop, process: AProcess) -> None:
