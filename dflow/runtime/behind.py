@@ -104,6 +104,11 @@ class SentBehind:
                     self._send()
         self._done_at = monotonic()
 
+    def let_go(self) -> None:
+        """Keep no room while the loop has something else to wait for; what was computed goes in."""
+        with self._changed:
+            self._let_go()
+
     def stop(self, error: OpError) -> None:
         """Wait for no room any more; what was sent goes in.  Called from any thread."""
         with self._changed:

@@ -117,9 +117,14 @@ class Lane:
         if ours is not None:
             self.received(ours)
 
-    def wait_for_room(self) -> None:
-        """Wait while many messages are queued: for a thread that sends unasked, such as a loop with its reports."""
-        self._room.wait()
+    def wait_for_room(self, first: Callable[[], object] = lambda: None) -> None:
+        """Wait while many messages are queued: for a thread that sends unasked, such as a loop with its reports.
+
+        first: is called before it waits.
+        """
+        if not self._room.is_set():
+            first()
+            self._room.wait()
 
     def lend(self, loan: Callable[[bool], None] | None) -> int | None:
         """The number of a loan that goes with the next message; it is given back at once on a closed lane."""

@@ -86,7 +86,8 @@ class LoopRun:
     """A loop where it runs.
 
     report: is called with iterations and their values, in whichever thread let their elements in: it must not wait.
-    wait_for_room: is called in the loop's own thread after reports: it waits while too many are on their way.
+    wait_for_room: is called in the loop's own thread after reports: it waits while too many are on their way, and
+    calls its argument before it does.
     done: is called at the end, after the last report.
     """
 
@@ -95,7 +96,7 @@ class LoopRun:
         process: Process,
         spec: LoopSpec,
         report: Callable[[int, tuple[Any, ...]], None] = lambda i, v: None,
-        wait_for_room: Callable[[], None] = lambda: None,
+        wait_for_room: Callable[[Callable[[], None]], None] = lambda first: None,
         done: Callable[[], None] = lambda: None,
     ) -> None:
         self.spec = spec
@@ -216,7 +217,7 @@ class LoopRun:
         waited_s = self._body.waited_s
         went = self._body.run(most)
         self.waiting_s += self._body.waited_s - waited_s
-        self._wait_for_room()
+        self._wait_for_room(self._let_go)
         return went > 0
 
     def _advanced(self, iterations: int) -> None:
@@ -242,7 +243,7 @@ class LoopRun:
             values = [None if value is None else to_host(value) for value in values]
             self._note(values)
             self._report(self.iterations, tuple(values))
-            self._wait_for_room()
+            self._wait_for_room(self._let_go)
 
     def _run_step(self) -> list[Any]:
         left = sys.maxsize if self.spec.steps is None else self.spec.steps - self.iterations
@@ -282,6 +283,11 @@ class LoopRun:
         finally:
             self.waiting_s += behind.waited_s - waited_s
         return values[: behind.fetches]
+
+    def _let_go(self) -> None:
+        """It may wait for long: others may have the room that a queue keeps for it."""
+        if self._behind is not None:
+            self._behind.let_go()
 
     def _note(self, values: list[Any]) -> None:
         """Keep the scalars for the dashboard."""

@@ -6,16 +6,20 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import pytest
 
+import dflow as df
 from dflow import dtypes
 from dflow.compile import PipelinedEnqueue
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError, OpInfo, UnavailableError
 from dflow.runtime.ahead import MOST
 from dflow.runtime.behind import SLOW_S, SentBehind
+from dflow.runtime.deadline import NEVER
+from dflow.runtime.loops import LoopRun, LoopSpec
 from dflow.shapes import TensorShape
 from dflow.specs import QueueSpec
 
@@ -257,6 +261,59 @@ def test_the_error_of_a_stop_names_the_enqueue_of_each_loop_and_stays_as_it_was(
     assert caught.value.node_def is not None
     assert caught.value.node_def.name == "put"
     assert stop.node_def is None
+
+
+def test_a_loop_that_waits_for_something_else_keeps_no_room(loop: ALoop, process: AProcess) -> None:
+    started(loop, room=MOST)
+    loop.put(1)
+    loop.sent.let_go()
+    assert process.put(2) == [1], "before it"
+    assert loop.settled == [True]
+    answered(process, 1, 1, more=3)
+    answered(process, 2, 1)
+    second = loop.later(2)
+    process.wait_for(4)
+    assert process.asks[3][0] == "keep_room"
+    loop.found_room(3, 1)
+    second.result(PATIENCE)
+
+
+class Sent(AbstractContextManager["Sent"]):
+    """A loop's queue, which keeps room for it from its first element on."""
+
+    fetches, waited_s = 1, 0.0
+
+    def __init__(self) -> None:
+        self.keeps = False
+
+    def __exit__(self, *raised: object) -> None: ...
+
+    def put(self, values: list[Any]) -> None:
+        self.keeps = True
+
+    def let_go(self) -> None:
+        self.keeps = False
+
+
+def test_a_loop_that_waits_for_its_client_lets_its_room_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a client that stands still would keep others from the queue, and a close waiting."""
+    sent = Sent()
+    kept: list[bool] = []
+
+    def wait_for_room(first: Callable[[], None]) -> None:
+        kept.append(sent.keeps)
+        first()
+        kept.append(sent.keeps)
+
+    monkeypatch.setattr("dflow.runtime.loops.SentBehind", lambda *arguments: sent)
+    what = PipelinedEnqueue(OpInfo("put", "QueueEnqueueV2", "there", ""), "tcp", QUEUE, False, ((0, None),), 1)
+    with df.Session() as sess:
+        backend: Any = sess.backend
+        plan = sess.plans.take((df.constant(1.0),), (), NEVER)
+        (home,) = backend.process.hosts
+        spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", 2, every=1, behind=what)
+        assert LoopRun(backend.process, spec, wait_for_room=wait_for_room).run() == (2, None)
+    assert kept == [True, False, True, False]
 
 
 def test_an_element_that_does_not_fit_is_met_at_its_iteration_and_not_sent(loop: ALoop, process: AProcess) -> None:

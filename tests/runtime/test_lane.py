@@ -336,14 +336,18 @@ def test_who_sends_unasked_waits_while_much_is_queued(wire: str) -> None:
                 link.start_writer,
                 lambda: None,
             )  # when it comes, it takes all that is queued
-            pair.lane.wait_for_room()
+            first = threading.Event()
+            pair.lane.wait_for_room(first.set)
+            assert not first.is_set(), "it need not wait"
             for i in range(40 + CROWDED):
                 pair.lane.send(deliver(i) if i < 40 else READY)
-            waiting = asyncio.create_task(asyncio.to_thread(pair.lane.wait_for_room))
+            waiting = asyncio.create_task(asyncio.to_thread(pair.lane.wait_for_room, first.set))
             assert not pair.lane._room.is_set()
+            await asyncio.to_thread(first.wait, TIMEOUT)
             start_writer()
             cast(Stalled, pair.there).go_on.set()
             await waiting
+            assert first.is_set()
 
     run(test)
 

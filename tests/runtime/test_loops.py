@@ -112,7 +112,7 @@ class CrowdedLane(TestLane):
         self.room = threading.Event()
         self.room.set()
 
-    def wait_for_room(self) -> None:
+    def wait_for_room(self, first: Any = None) -> None:
         self.room.wait()
 
 
