@@ -34,7 +34,7 @@ class Asks:
     def lane_closed(self, lane: Lane) -> None:
         """The queues behind this lane are gone."""
         for answer, device in self.unanswered.pop_all(lane):
-            answer(lost(lane.peer, [device], "a queue that was asked for elements"))
+            answer(lost(lane.peer, [device], "a queue that was in use"))
 
 
 class ServedAsks:
