@@ -245,7 +245,7 @@ class ClusterBackend:
 
     def close(self, wait: bool = True) -> None:
         """Cancel every step and loop, here and on the workers, then disconnect."""
-        if not wait:  # this may be any thread, in the middle of anything, with the lock of a lane
+        if not wait or self.client.asynchronous:  # in any thread, in the middle of anything, or in the client's own
             threading.Thread(target=self.close, name="dflow-close", daemon=True).start()
             return
         error = CancelledError(None, None, "Session::Close: the run was cancelled, its session was closed")

@@ -81,3 +81,15 @@ def test_a_loop_whose_worker_dies_before_its_last_values_came_ends(
     finally:
         cluster.start_worker("/job:worker/task:0")
         cluster.wait_for_workers()
+
+
+def test_a_session_may_be_closed_at_the_end_of_a_loop(cluster: EmbeddedCluster) -> None:
+    """That is told in the thread which hears of the others' ends."""
+    session = df.Session(cluster.scheduler_address)
+    with df.device(W0):
+        one = df.constant(1.0) + 1.0
+    loop, other = session.repeat(one), session.repeat(one)
+    loop.call_at_end(session.close)
+    loop.stop()
+    assert other.join(PATIENCE) is not None
+    eventually(lambda: session.backend.client.status == "closed")  # type: ignore[attr-defined]
