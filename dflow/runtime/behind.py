@@ -196,8 +196,10 @@ class SentBehind:
 
         withdraw = self._ask("enqueue_many" if self._what.many else "enqueue", answer, components)
         self._wait_while(lambda: not found)
-        if not found and self._error is not None:
+        if not found:
             withdraw()
+            self._changed.wait_for(lambda: bool(found), STOPPED_S if self._stopped else 0)  # it may be in all the same
+        if not found and self._error is not None:
             raise self._error
         if isinstance(found[0], BaseException):
             raise as_op_error(found[0], self._what.op)

@@ -399,6 +399,19 @@ def test_a_slow_enqueue_can_be_stopped(loop: ALoop, process: AProcess, clock: Cl
     assert process.withdrawn == [0]
 
 
+def test_a_slow_enqueue_that_was_in_when_it_was_stopped_counts(loop: ALoop, process: AProcess, clock: Clock) -> None:
+    clock.now += 2 * SLOW_S
+    slow = loop.later(2)
+    process.wait_for(1)
+    stop = CancelledError(None, None, "stop")
+    with loop.sent._changed:
+        loop.sent.stop(stop)
+        process.answers[0](None)
+    slow.result(PATIENCE)
+    with pytest.raises(CancelledError):
+        loop.put(3)
+
+
 def test_an_error_of_a_slow_enqueue_names_it(loop: ALoop, process: AProcess, clock: Clock) -> None:
     clock.now += 2 * SLOW_S
     slow = loop.later(2)
