@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dflow.compile.lower import parts_of
+from dflow.compile.lower import without
 from dflow.compile.plan import Ahead, Plan, Segment
 
 METHODS = {"QueueDequeueV2": "dequeue", "QueueDequeueManyV2": "dequeue_many", "QueueDequeueUpToV2": "dequeue_up_to"}
@@ -27,19 +27,11 @@ def with_ahead(plan: Plan, home: str, number: int) -> Plan:
     dequeue = _dequeue(plan, home)
     if dequeue is None:
         return plan
-    others = [segment for segment in plan.segments if segment is not dequeue]
-    segments = tuple(replace(segment, index=i) for i, segment in enumerate(others))
-    rest = replace(plan, number=number, segments=segments, feeds=tuple(dequeue.gives))  # as if they were fed
-    fed = parts_of(rest, plan.addresses)
-    parts = {name: replace(part, feeds=(), threads=plan.parts[name].threads) for name, part in fed.items()}
-    # so that the queue's process hears of the session, and the step ends with it
-    beside = {**parts[home].addresses, dequeue.device: plan.addresses[dequeue.device]}
-    parts[home] = replace(parts[home], addresses=beside)
+    fed = without(plan, dequeue, home, number, feeds=tuple(dequeue.gives), fetches=plan.fetches)  # as if they were fed
     return replace(
-        rest,
+        fed,
         feeds=(),
-        parts=parts,
-        addresses={device: plan.addresses[device] for device in parts},
+        parts={name: replace(part, feeds=()) for name, part in fed.parts.items()},
         ahead=Ahead(
             op=dequeue.instructions[0].op,
             address=plan.addresses[dequeue.device],
@@ -47,7 +39,7 @@ def with_ahead(plan: Plan, home: str, number: int) -> Plan:
             method=METHODS[dequeue.instructions[0].op.kind],
             arguments=_arguments(dequeue),
             outputs=_outputs(dequeue),
-            arrivals={device: part.feeds for device, part in fed.items() if part.feeds},
+            arrivals={device: part.feeds for device, part in fed.parts.items() if part.feeds},
             fetched=tuple(edge for edge in dequeue.gives if edge in plan.fetches),
         ),
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dflow.compile.lower import parts_of
+from dflow.compile.lower import without
 from dflow.compile.plan import PipelinedEnqueue, Plan, Segment
 
 ENQUEUE, ENQUEUE_MANY = "QueueEnqueueV2", "QueueEnqueueManyV2"
@@ -25,22 +25,14 @@ def with_behind(plan: Plan, home: str, number: int) -> Plan:
     enqueue = next((segment for segment in plan.segments if segment.blocks), None)
     if enqueue is None or not _may_be_behind(enqueue, plan, home):
         return plan
-    segments = tuple(replace(s, index=i) for i, s in enumerate(s for s in plan.segments if s is not enqueue))
     edges = dict(enqueue.arguments)
     literals = dict(enqueue.literals)
     (instruction,) = enqueue.instructions
     slots = [slot for slot in dict.fromkeys(instruction.inputs) if slot in edges]
     places = {slot: len(plan.fetches) + i for i, slot in enumerate(slots)}
-    rest = replace(plan, number=number, segments=segments, fetches=(*plan.fetches, *(edges[slot] for slot in slots)))
-    found = parts_of(rest, plan.addresses)
-    parts = {name: replace(part, threads=plan.parts[name].threads) for name, part in found.items()}
-    # so that the queue's process hears of the session
-    beside = {**parts[home].addresses, enqueue.device: plan.addresses[enqueue.device]}
-    parts[home] = replace(parts[home], addresses=beside)
+    fetches = (*plan.fetches, *(edges[slot] for slot in slots))
     return replace(
-        rest,
-        parts=parts,
-        addresses={device: plan.addresses[device] for device in parts},
+        without(plan, enqueue, home, number, plan.feeds, fetches),
         behind=PipelinedEnqueue(
             op=instruction.op,
             address=plan.addresses[enqueue.device],

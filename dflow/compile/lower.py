@@ -221,6 +221,23 @@ def parts_of(plan: Plan, addresses: Mapping[str, str]) -> dict[str, DevicePlan]:
     return parts
 
 
+def without(
+    plan: Plan, segment: Segment, home: str, number: int, feeds: tuple[int, ...], fetches: tuple[int | None, ...]
+) -> Plan:
+    """The plan, renumbered, without a segment of another process whose operation a loop on `home` makes itself.
+
+    feeds, fetches: what the loop brings to each step, and wants of it.
+    """
+    segments = tuple(replace(s, index=i) for i, s in enumerate(s for s in plan.segments if s is not segment))
+    rest = replace(plan, number=number, segments=segments, feeds=feeds, fetches=fetches)
+    found = parts_of(rest, plan.addresses)
+    parts = {name: replace(part, threads=plan.parts[name].threads) for name, part in found.items()}
+    # so that the other process hears of the session, and the step ends with it
+    beside = {**parts[home].addresses, segment.device: plan.addresses[segment.device]}
+    parts[home] = replace(parts[home], addresses=beside)
+    return replace(rest, parts=parts, addresses={device: plan.addresses[device] for device in parts})
+
+
 def _devices_named(segments: Sequence[Segment], addresses: Mapping[str, str]) -> set[str]:
     """The devices that attributes name: of a queue that a reader takes its files from."""
     return {

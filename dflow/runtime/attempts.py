@@ -24,6 +24,8 @@ Answer = Callable[..., None]  # answer(outcome, settle=None); an outcome is a tu
 Settle = Callable[[bool], None]
 Withdraw = Callable[[], None]
 
+STOPPED_S = 0.5  # seconds that a stopped loop waits until what it sent is in: a queue may stand still
+
 WAITING: Any = object()  # instead of an outcome: there is none yet
 GOES_ON: Any = object()  # what an answer is called with before the end: elements of an offer are in
 
@@ -172,7 +174,7 @@ class Attempts:
         with self._lock:
             self.check()
             self._waiting[index] = pending
-        withdraw = program.attempt(values, pending) or _nothing
+        withdraw = program.attempt(values, pending) or no_withdraw
         with self._lock:
             if index in self._waiting:
                 pending.withdraw = withdraw
@@ -257,5 +259,9 @@ def call_all(calls: list[Callable[[], None]]) -> None:
         call()
 
 
-def _nothing() -> None:
+def no_withdraw() -> None:
     """Withdraws an attempt that cannot be withdrawn."""
+
+
+def no_loan(accepted: bool) -> None:
+    """Settles what lends nothing."""

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.ops.batching import Rows
 from dflow.queues.attempts import Offer
-from dflow.runtime.attempts import GOES_ON, Answering, Withdraw
+from dflow.runtime.attempts import GOES_ON, STOPPED_S, Answering, Withdraw, no_loan, no_withdraw
 from dflow.runtime.batch_program import BatchProgram
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ logger = logging.getLogger("dflow.loops")
 FIRST = 16  # records of the first block
 AGAIN = 256  # records at most of a block that the queue may be waiting for
 MOST = 1 << 14  # records of any block
-STOPPED_S = 0.5  # seconds that a stopped loop waits until what it sent is in: a queue may stand still
 BLOCK_S = 0.005  # seconds that a block may take: so long a stop waits for it
 
 
@@ -289,16 +288,16 @@ class BatchedBody:
         """What the queue answers, and what settles it."""
         withdraw, error = self._begin(self._answer, method, *arguments)
         if error is not None:
-            return error, _nothing
+            return error, no_loan
         outcome, settle = self._next_answer()
         if outcome is self._stopped:
             withdraw()
-        return outcome, settle or _nothing
+        return outcome, settle or no_loan
 
     def _begin(self, reply: Callable[..., None], method: str, *arguments: Any) -> tuple[Withdraw, OpError | None]:
         """Start an attempt on the queue; gives what withdraws it, or why it did not start."""
         if self._stopped is not None:
-            return _no_withdraw, AbortedError(None, None, "the loop is stopped: nothing was asked")
+            return no_withdraw, AbortedError(None, None, "the loop is stopped: nothing was asked")
         instruction = self._program.body.enqueue
         device, queue = instruction.op.device, instruction.attrs["queue"]
         answer = Answering(reply, self._spec.owner, instruction.op.name)
@@ -306,7 +305,7 @@ class BatchedBody:
         try:
             return self._process.ask(self._spec.session, device, address, queue, method, answer, *arguments), None
         except OpError as error:
-            return _no_withdraw, error
+            return no_withdraw, error
 
     def _next_answer(self) -> tuple[Any, Any]:
         try:
@@ -327,11 +326,3 @@ class BatchedBody:
             settle(False)
         else:
             self._late.put(outcome)
-
-
-def _nothing(accepted: bool) -> None:
-    pass
-
-
-def _no_withdraw() -> None:
-    pass

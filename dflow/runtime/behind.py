@@ -20,7 +20,7 @@ from dflow.compile import PipelinedEnqueue
 from dflow.errors import AbortedError, OpError
 from dflow.queues.checks import ComponentCheck
 from dflow.runtime.ahead import MOST, pace
-from dflow.runtime.attempts import Answering, Settle, Withdraw
+from dflow.runtime.attempts import STOPPED_S, Answering, Settle, Withdraw, no_loan, no_withdraw
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.transfers import to_host
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from dflow.runtime.process import Process
 
 SLOW_S = 0.02  # seconds of an iteration from which on a loop keeps no room: others could not use it for so long
-STOPPED_S = 0.5  # seconds that a stopped loop waits until what it sent is in: a queue may stand still
 
 Batch = tuple[Any, ...]
 
@@ -52,7 +51,7 @@ class SentBehind:
         self._error: OpError | None = None  # why nothing goes in any more
         self._stopped = False  # the error is, or would be, a stop
         self._kept: int | None = None  # what the queue calls the room that it keeps
-        self._free: Settle = _nothing  # lets the room go
+        self._free: Settle = no_loan  # lets the room go
         self._room = 0  # elements that it keeps room for, beside those that were sent
         self._unit = 1  # elements that come together
         self._wanted = 1  # elements that are to have room
@@ -146,7 +145,7 @@ class SentBehind:
             if isinstance(outcome, BaseException):
                 self._fail(outcome)
             elif self._asked is None:  # it is not wanted any more
-                (settle or _nothing)(False)
+                (settle or no_loan)(False)
             else:
                 self._room, self._kept = self._room + int(outcome[0]), int(outcome[1])
                 self._free = settle or self._free
@@ -183,7 +182,7 @@ class SentBehind:
             self._asked()
             self._asked = None
         self._free(True)
-        self._kept, self._room, self._free = None, 0, _nothing
+        self._kept, self._room, self._free = None, 0, no_loan
 
     def _enqueue(self, components: Batch) -> None:
         """Put it in as any enqueue does, and wait for that."""
@@ -211,7 +210,7 @@ class SentBehind:
             return self._process.ask(self._session, what.op.device, what.address, what.queue, method, reply, *arguments)
         except OpError as error:
             self._fail(error)
-            return _no_withdraw
+            return no_withdraw
 
     def _wait_while(self, condition: Callable[[], bool]) -> None:
         """Wait while it holds, and nothing has failed."""
@@ -228,11 +227,3 @@ class SentBehind:
         if self._error is None:  # a copy, to name this operation: others are stopped with the same error
             self._error = as_op_error(error).portable().placed(self._what.op)
         self._changed.notify_all()
-
-
-def _nothing(accepted: bool) -> None:
-    pass
-
-
-def _no_withdraw() -> None:
-    pass

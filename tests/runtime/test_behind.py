@@ -22,6 +22,7 @@ from dflow.runtime.deadline import NEVER
 from dflow.runtime.loops import LoopRun, LoopSpec
 from dflow.shapes import TensorShape
 from dflow.specs import QueueSpec
+from tests.conformance.programs import in_thread
 
 QUEUE = QueueSpec(kind="FIFOQueue", node="q", capacity=9, dtypes=(dtypes.float32,), shapes=(TensorShape([]),))
 PATIENCE = 20
@@ -84,19 +85,6 @@ class ALoop:
         """The queue keeps room for so many (more)."""
         first = self.process.asks[number][0] == "keep_room"
         self.process.answers[number]((np.asarray(count), np.asarray(KEPT)), *([self.settled.append] if first else []))
-
-
-def in_thread(call: Callable[..., Any], *arguments: Any) -> Future[Any]:
-    future: Future[Any] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call(*arguments))
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future
 
 
 class Clock:
