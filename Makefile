@@ -1,6 +1,9 @@
 PYTHON ?= python3
 
-.PHONY: help venv check test test-plain test-modes test-old-dask fuzz oracle browser test-browser test-torch demo bench bench-all bench-slow bench-peers clean
+# Where this is set, each of the hundreds of processes of the tests would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help venv check test test-plain test-modes test-old-dask fuzz fuzz-graphs test-growth test-benchmarks soak oracle browser test-browser test-torch demo bench bench-all bench-slow bench-peers clean
 
 help:
 	@echo "make demo           run the example on a small cluster of this machine"
@@ -10,6 +13,10 @@ help:
 	@echo "make test-modes     the same, and without each of these things alone"
 	@echo "make test-old-dask  run the cluster tests with the oldest Dask that dflow supports"
 	@echo "make fuzz           give each decoder 100,000 broken inputs"
+	@echo "make fuzz-graphs    run random programs with queues on TensorFlow, on dflow and on a cluster, for ten minutes"
+	@echo "make test-growth    count what many sessions, queues, runs and loops leave in each process"
+	@echo "make test-benchmarks  run dflow's side of each benchmark in miniature"
+	@echo "make soak           run a pipeline again and again, with a random fault in each run, for ten minutes"
 	@echo "make oracle         run the same programs on TensorFlow and on dflow"
 	@echo "make test-browser   look at the dashboard page in headless Chromium while the example runs"
 	@echo "make test-torch     run the tests of df.data.TorchDataset, with PyTorch"
@@ -41,15 +48,31 @@ test-modes: $(FAST:%=test-without-%) test-plain
 test-without-%: .venv/dev.stamp
 	DASK_DFLOW__$*=false .venv/bin/pytest tests/conformance
 
+OLD_DASK = tests/cluster
+
 test-old-dask: .venv-old/test.stamp
-	.venv-old/bin/pytest tests/cluster
+	.venv-old/bin/pytest $(OLD_DASK)
 
 # A hundred thousand broken inputs for each decoder; `make test` tries a few hundred.
 fuzz: .venv/dev.stamp
 	DFLOW_FUZZ=100000 .venv/bin/pytest tests/readers -k "mutated or damage" --timeout=1800
 
+# Ten minutes of random programs: FUZZ="--seconds 3600", FUZZ="--seed 7 --runs 1".
+fuzz-graphs: .venv/dev.stamp .venv-oracle/oracle.stamp
+	DFLOW_ORACLE=.venv-oracle/bin/python .venv/bin/python -m tests.fuzz_graphs $(FUZZ)
+
+test-growth: .venv/dev.stamp
+	DFLOW_GROWTH=1 .venv/bin/pytest tests/cluster/test_growth.py
+
+test-benchmarks: .venv/dev.stamp
+	DFLOW_BENCHMARKS=1 .venv/bin/pytest tests/test_benchmarks.py
+
+# Ten minutes of a pipeline with random faults: SOAK="--runs 500", SOAK="--seed 7 --runs 1".
+soak: .venv/dev.stamp
+	.venv/bin/python -m tests.soak $(SOAK)
+
 oracle: .venv/dev.stamp .venv-oracle/oracle.stamp
-	DFLOW_ORACLE=.venv-oracle/bin/python .venv/bin/pytest tests/oracle
+	DFLOW_ORACLE=.venv-oracle/bin/python .venv/bin/pytest tests/oracle tests/fuzz_graphs
 
 .venv-oracle/oracle.stamp:
 	$(PYTHON) -m venv .venv-oracle
@@ -84,6 +107,7 @@ bench-all: .venv/dev.stamp
 	.venv/bin/python benchmarks/run.py --set all
 
 # A file of 5 GB; for another one: .venv/bin/python benchmarks/run.py --only memory --megabytes 1000
+# 5,000 sessions, 5,000 queues, 1,000,000 runs, 1,000 loops; fewer: benchmarks/run.py --only growth --runs 10000
 bench-slow: .venv/dev.stamp
 	.venv/bin/python benchmarks/run.py --set slow
 

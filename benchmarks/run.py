@@ -22,9 +22,9 @@ LONG = (
     "queue_length.py",
     "workers.py",
 )
-SLOW = ("memory.py",)
+SLOW = ("memory.py", "growth.py")
 SCRIPTS = SHORT + LONG + SLOW
-FEW = {"memory.py": 1}  # rounds, of those whose samples are long and alike
+FEW = {"memory.py": 1, "growth.py": 1}  # rounds, of those whose samples are long and alike
 SETS = {"short": SHORT, "all": SHORT + LONG, "slow": SLOW}
 
 

@@ -8,7 +8,7 @@ workers of a Dask cluster.  Names, argument order and behaviour are those of Ten
 
 import sys as _sys
 
-from dflow import cluster, data, errors, nn, python_io, train
+from dflow import cluster, contrib, data, errors, io, nn, python_io, train
 from dflow.absent import refer_to_the_page as _refer_to_the_page
 from dflow.blocks import (
     add_to_collection,
@@ -54,9 +54,10 @@ from dflow.graph import (
     get_default_graph,
     reset_default_graph,
 )
+from dflow.node_proto import AttrValue, NameAttrList, NodeDef
 from dflow.ops import operators as _operators  # gives tensors and variables Python's operators  # noqa: F401
 from dflow.ops.activations import sigmoid
-from dflow.ops.arg_reduction import argmax, argmin
+from dflow.ops.arg_reduction import arg_max, arg_min, argmax, argmin
 from dflow.ops.arithmetic import (
     abs,
     add,
@@ -130,14 +131,19 @@ from dflow.ops.script import py_func
 from dflow.ops.sequence import range
 from dflow.ops.shape import expand_dims, rank, reshape, shape, size, squeeze
 from dflow.ops.slice import slice
+from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
 from dflow.ops.stack import parallel_stack, stack, unstack
 from dflow.ops.strided_slice import strided_slice
 from dflow.ops.tile import tile
 from dflow.ops.transpose import invert_permutation, transpose
 from dflow.ops.trigonometry import cos, sin, tanh
 from dflow.ops.variable_lists import (
+    all_variables,
     global_variables,
     global_variables_initializer,
+    initialize_all_variables,
+    initialize_local_variables,
+    initialize_variables,
     is_variable_initialized,
     local_variables,
     local_variables_initializer,
@@ -159,11 +165,17 @@ from dflow.readers import (
     TFRecordReader,
     VarLenFeature,
     WholeFileReader,
+    decode_base64,
+    decode_compressed,
     decode_csv,
+    decode_json_example,
     decode_raw,
+    encode_base64,
     parse_example,
     parse_single_example,
     parse_single_sequence_example,
+    parse_tensor,
+    serialize_tensor,
 )
 from dflow.registry import define, no_gradient, reader
 from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
@@ -173,6 +185,7 @@ from dflow.scopes import get_default_session
 from dflow.shapes import TensorShape
 from dflow.sparse import SparseTensor, SparseTensorValue
 from dflow.specs import TensorSpec
+from dflow.tensor_proto import make_ndarray, make_tensor_proto
 from dflow.version import __version__
 from dflow.visualize import visualize
 
@@ -180,6 +193,7 @@ __all__ = [
     "AUTO_REUSE",
     "AggregationMethod",
     "Assert",
+    "AttrValue",
     "CSVReader",
     "ConfigProto",
     "DType",
@@ -192,6 +206,8 @@ __all__ = [
     "GraphKeys",
     "IdentityReader",
     "InteractiveSession",
+    "NameAttrList",
+    "NodeDef",
     "Operation",
     "PaddingFIFOQueue",
     "ParquetReader",
@@ -220,6 +236,9 @@ __all__ = [
     "add_n",
     "add_op",
     "add_to_collection",
+    "all_variables",
+    "arg_max",
+    "arg_min",
     "argmax",
     "argmin",
     "as_dtype",
@@ -244,6 +263,7 @@ __all__ = [
     "constant",
     "constant_initializer",
     "container",
+    "contrib",
     "control_dependencies",
     "convert_to_tensor",
     "cos",
@@ -251,13 +271,18 @@ __all__ = [
     "count_up_to",
     "cumsum",
     "data",
+    "decode_base64",
+    "decode_compressed",
     "decode_csv",
+    "decode_json_example",
     "decode_raw",
     "define",
+    "deserialize_many_sparse",
     "device",
     "div",
     "divide",
     "double",
+    "encode_base64",
     "equal",
     "errors",
     "exp",
@@ -288,11 +313,15 @@ __all__ = [
     "group",
     "half",
     "identity",
+    "initialize_all_variables",
+    "initialize_local_variables",
+    "initialize_variables",
     "int16",
     "int32",
     "int64",
     "int8",
     "invert_permutation",
+    "io",
     "is_finite",
     "is_inf",
     "is_nan",
@@ -307,6 +336,8 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "make_ndarray",
+    "make_tensor_proto",
     "matmul",
     "maximum",
     "minimum",
@@ -327,6 +358,7 @@ __all__ = [
     "parse_example",
     "parse_single_example",
     "parse_single_sequence_example",
+    "parse_tensor",
     "placeholder",
     "placeholder_with_default",
     "pow",
@@ -355,6 +387,9 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "serialize_many_sparse",
+    "serialize_sparse",
+    "serialize_tensor",
     "set_random_seed",
     "shape",
     "sigmoid",
@@ -399,4 +434,4 @@ __all__ = [
     "zeros_like",
 ]
 
-_refer_to_the_page(_sys.modules[__name__], nn, train)
+_refer_to_the_page(_sys.modules[__name__], contrib, contrib.training, io, nn, train)

@@ -153,6 +153,14 @@ def device_name(job: str, task: int, device_type: str, index: int) -> str:
     return f"/job:{job}/replica:0/task:{task}/device:{device_type}:{index}"
 
 
+def containers_of(device: str, named: Iterable[str]) -> set[str]:
+    """The containers of a device that `named` means: its default one is called "", and as the device's job."""
+    names = set(named)
+    if DeviceSpec.from_string(device).job in names:
+        names.add("")
+    return names
+
+
 def matching(request: str, available: Iterable[str]) -> list[str]:
     """The full names that agree with every part of a partial one, in their order."""
     spec = DeviceSpec.from_string(request)

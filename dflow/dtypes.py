@@ -6,12 +6,14 @@ name and to its NumPy dtype, so that `tensor.dtype == "float32"` and `tensor.dty
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from numbers import Number
 from typing import Any
 
 import ml_dtypes
 import numpy as np
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,18 +21,19 @@ class DType:
     """A dtype of tensors."""
 
     name: str
+    numpy_dtype: np.dtype[Any] = field(init=False, repr=False)  # which holds it (`object` for `string`)
+    zero: Any = field(init=False, repr=False)  # what pads and fills: 0, False or the empty string
+
+    def __post_init__(self) -> None:
+        """Computed at once, for a process may fork: one that did it later would need a lock that a thread may hold."""
+        special: dict[str, Any] = {"string": object, "bfloat16": ml_dtypes.bfloat16}
+        object.__setattr__(self, "numpy_dtype", np.dtype(special.get(self.name, self.name)))
+        object.__setattr__(self, "zero", b"" if self.name == "string" else self.numpy_dtype.type(0))
 
     @property
     def as_numpy_dtype(self) -> type[Any]:
         """The NumPy type of its values, which can be called: `float32.as_numpy_dtype(1)`."""
         return self.numpy_dtype.type
-
-    @cached_property
-    def numpy_dtype(self) -> np.dtype[Any]:
-        """The NumPy dtype that holds it (`object` for `string`)."""
-        special: dict[str, Any] = {"string": object, "bfloat16": ml_dtypes.bfloat16}
-        found: np.dtype[Any] = np.dtype(special.get(self.name, self.name))
-        return found
 
     @property
     def is_floating(self) -> bool:
@@ -62,11 +65,6 @@ class DType:
         """The dtype itself: dflow has no reference dtypes.  Kept for TensorFlow 1 programs."""
         return self
 
-    @cached_property
-    def zero(self) -> Any:
-        """What pads and fills: 0, False or the empty string."""
-        return b"" if self.name == "string" else self.numpy_dtype.type(0)
-
     @property
     def min(self) -> Any:
         """The smallest finite value."""
@@ -76,6 +74,9 @@ class DType:
     def max(self) -> Any:
         """The largest finite value."""
         return _limits(self).max
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_dtype, (self.name,)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, DType):
@@ -127,6 +128,7 @@ ALL = (
     bool_, complex64, complex128, string,
 )  # fmt: skip
 _BY_NAME = {dtype.name: dtype for dtype in ALL} | {"half": float16, "double": float64, "float": float32}
+_BY_NUMPY_DTYPE = {dtype.numpy_dtype: dtype for dtype in ALL}  # most look-ups are those of arrays
 
 
 def as_dtype(value: Any) -> DType:
@@ -136,6 +138,8 @@ def as_dtype(value: Any) -> DType:
     """
     if isinstance(value, DType):
         return value
+    if isinstance(value, np.dtype) and value in _BY_NUMPY_DTYPE:
+        return _BY_NUMPY_DTYPE[value]
     if isinstance(value, str) and value in _BY_NAME:
         return _BY_NAME[value]
     if value is float:
@@ -159,34 +163,90 @@ def as_dtype(value: Any) -> DType:
     raise TypeError(f"{value!r} is no dtype of tensors; the dtypes are {', '.join(d.name for d in ALL)}")
 
 
-def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
+def to_array(value: Any, dtype: DType | None = None) -> Array:
     """`value` as a NumPy array of `dtype`, or of the dtype that TensorFlow would infer (1.0: float32, 1: int32).
 
-    Text becomes an object array of bytes.  A value that would lose something (1.5 to int32, 300 to uint8), text for a
-    number or a number for text is a TypeError, None a ValueError.
+    An array is cast as NumPy casts it: 1.5 becomes an int32 of 1, 300 a uint8 of 44.  Text becomes an object array of
+    bytes.  TypeError for Python numbers that would lose something (1.5 to int32, 300 to uint8, 1 to bool), for text in
+    place of a number and a number in place of text; ValueError for None.
     """
     if value is None:
         raise ValueError("None values not supported.")
     if dtype is not None and dtype.name == "string":
         return _to_bytes(value)
+    array = _plain_array(value)
+    if dtype is None:
+        if array.dtype.kind == "O":
+            _check_text(array)
+        return _to_bytes(value) if array.dtype.kind in "SUO" else _infer(value, array)
+    if array.size == 0:
+        return array.astype(dtype.numpy_dtype)
+    if hasattr(value, "dtype"):
+        return _cast(value, array, dtype)
+    return _convert(value, array, dtype)
+
+
+def to_array_without_loss(value: Any, dtype: DType) -> Array:
+    """`value` as a NumPy array of `dtype`: for values that a program computed, such as those that it feeds.
+
+    Numbers and bool pass if they keep their value: 2.0 or True for an integer, 1 for a bool, also as objects.  Floating
+    numbers may be rounded.  TypeError for all else.
+    """
+    if dtype.name == "string":
+        return _to_bytes(value)
+    array = _plain_array(value)
+    if array.dtype.kind in "SUO":
+        return _from_objects(value, array, dtype, exact=dtype.is_integer or dtype.is_bool)
+    if array.dtype == dtype.numpy_dtype:
+        return array
+    if _may_be_rounded(value, array, dtype):
+        return _from_objects(value, np.asarray(value, dtype=object), dtype, exact=True)
+    source = as_dtype(array.dtype)
+    if source.is_complex and not dtype.is_complex and not array.imag.any():
+        array, source = array.real, as_dtype(array.real.dtype)
+    converted = _astype(array, dtype)
+    exact = dtype.is_integer or dtype.is_bool or (source.is_complex and not dtype.is_complex)
+    if exact and not np.array_equal(converted, array):
+        raise TypeError(f"expected {dtype.name}, got {_short(value)} of type {source.name}")
+    return converted
+
+
+def _plain_array(value: Any) -> Array:
+    """`value` as NumPy takes it, in the byte order of this machine."""
     try:
         array = np.asarray(value)
     except UnicodeDecodeError:  # bytes beside str
         array = np.asarray(value, dtype=object)
     except ValueError as error:
         raise ValueError(f"Argument must be a dense tensor: {_short(value)}: {error}") from None
-    if array.size == 0 and dtype is not None and not hasattr(value, "__array__"):
-        array = array.astype(dtype.numpy_dtype)
-    if array.dtype.kind in "SUO":
-        if dtype is not None:
-            raise TypeError(f"expected {dtype.name}, got {_short(value)}")
-        return _to_bytes(value)
-    if dtype is None:
-        return _infer(value, array)
-    return _convert(value, array, dtype)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
-def _infer(value: Any, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _may_be_rounded(value: Any, array: Array, dtype: DType) -> bool:
+    """Did NumPy make float64 of Python numbers, such as integers of which one needs 64 bits, on the way to integers?"""
+    return dtype.is_integer and array.dtype.kind == "f" and not hasattr(value, "dtype")
+
+
+def _from_objects(value: Any, array: Array, dtype: DType, exact: bool) -> Array:
+    """An array of objects that are numbers, each converted by itself: none passes through the dtype of another one.
+
+    TypeError for other objects, for text, for what the dtype cannot hold, and if `exact` for what it would change.
+    """
+    items = array.reshape(-1).tolist()
+    if not all(isinstance(item, (Number, np.bool_)) for item in items):
+        raise TypeError(f"expected numbers, got {_short(value)}")
+    through = np.float64 if dtype.name == "bfloat16" else dtype.numpy_dtype  # bfloat16 takes no decimals
+    try:
+        with np.errstate(over="ignore"):
+            found = array.astype(through).astype(dtype.numpy_dtype, copy=False)
+    except (OverflowError, ValueError, TypeError) as error:
+        raise TypeError(f"expected {dtype.name}, got {_short(value)}: {error}") from None
+    if exact and found.reshape(-1).tolist() != items:
+        raise TypeError(f"expected {dtype.name}, got {_short(value)}, which would be changed")
+    return found
+
+
+def _infer(value: Any, array: Array) -> Array:
     if hasattr(value, "dtype"):
         as_dtype(array.dtype)
         return array
@@ -197,27 +257,61 @@ def _infer(value: Any, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array
 
 
-def _convert(value: Any, array: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any]:
-    target = dtype.numpy_dtype
-    if array.dtype == target:
-        return array
+def _cast(value: Any, array: Array, dtype: DType) -> Array:
+    """An array in another dtype, whatever it loses; objects have to be numbers."""
+    if array.dtype.kind in "SUO":
+        return _from_objects(value, array, dtype, exact=False)
+    as_dtype(array.dtype)
+    return array if array.dtype == dtype.numpy_dtype else _astype(array, dtype)
+
+
+def _astype(array: Array, dtype: DType) -> Array:
+    """What NumPy would warn of, the caller allows or finds."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        loses_a_part = array.dtype.kind == "c" and not (dtype.is_complex or dtype.is_bool)
+        return (array.real if loses_a_part else array).astype(dtype.numpy_dtype)
+
+
+def _convert(value: Any, array: Array, dtype: DType) -> Array:
+    """Python numbers in a dtype that can hold them."""
+    if array.dtype.kind in "SUO":
+        raise TypeError(f"expected {dtype.name}, got {_short(value)}")
+    if _may_be_rounded(value, array, dtype) and all(isinstance(item, (int, np.integer)) for item in _items(value)):
+        return _from_objects(value, np.asarray(value, dtype=object), dtype, exact=True)
     source = as_dtype(array.dtype)
-    if source.is_bool != dtype.is_bool:
-        raise TypeError(f"expected {dtype.name}, got {_short(value)} of type bool" if source.is_bool else
-                        f"expected {dtype.name}, got {_short(value)}")  # fmt: skip
-    if dtype.is_integer:
-        if not source.is_integer:
-            raise TypeError(f"expected {dtype.name}, got {_short(value)} of type {source.name}")
-        converted = array.astype(target)
-        if not np.array_equal(converted, array):
-            raise TypeError(f"{_short(value)} does not fit into {dtype.name} ({dtype.min} to {dtype.max})")
-        return converted
-    if source.is_complex and not dtype.is_complex:
+    fits = (
+        source == dtype
+        or source.is_bool
+        or (source.is_integer and dtype.is_numeric)
+        or (source.is_floating and (dtype.is_floating or dtype.is_complex))
+        or (source.is_complex and dtype.is_complex)
+    )
+    if not fits:
         raise TypeError(f"expected {dtype.name}, got {_short(value)} of type {source.name}")
-    return array.astype(target)
+    converted = array.astype(dtype.numpy_dtype, copy=False)
+    if dtype.is_integer and not np.array_equal(converted, array):
+        raise TypeError(f"{_short(value)} does not fit into {dtype.name} ({dtype.min} to {dtype.max})")
+    return converted
 
 
-def _to_bytes(value: Any) -> np.ndarray[Any, Any]:
+def _items(value: Any) -> list[Any]:
+    items: list[Any] = np.asarray(value, dtype=object).reshape(-1).tolist()
+    return items
+
+
+def _check_text(array: Array) -> None:
+    """TypeError, which names the first one, for objects of which none is text."""
+    items = array.reshape(-1).tolist()
+    if items and not any(isinstance(item, (str, bytes)) for item in items):
+        odd = [item for item in items if not isinstance(item, (int, float))]
+        if odd:
+            raise TypeError(
+                f"a tensor holds numbers, bool or text, got {_short(odd[0])} of type {type(odd[0]).__name__}"
+            )
+        raise TypeError(f"{_short(max(items, key=abs))} does not fit into any dtype of integers, of 64 bits at most")
+
+
+def _to_bytes(value: Any) -> Array:
     array = np.asarray(value, dtype=object)
     flat = [_encode(item) for item in array.reshape(-1)]
     result = np.empty(len(flat), dtype=object)

@@ -18,13 +18,18 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from dflow import scopes
 from dflow.dtypes import DType
 from dflow.errors import DTypeError, ShapeError
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor
-from dflow.ops.arithmetic import add_n
+from dflow.ops.arithmetic import add_n, multiply
 from dflow.ops.control import tuple_
 from dflow.ops.fill import ones, ones_like, zeros, zeros_like
+from dflow.ops.like import reshape_like
+from dflow.ops.shape import reshape
+from dflow.ops.static import is_symbolic
 from dflow.ops.variables import Variable
 from dflow.registry import NoGradient
 from dflow.specs import VariableSpec
@@ -64,7 +69,8 @@ def gradients(
 
     ys, xs: one tensor or variable, or a sequence of them.  The gradient with respect to a variable is the sum over
     all its reads.
-    grad_ys: the initial gradient of each y, of its shape and dtype; None (as a whole or for one y): ones.
+    grad_ys: the initial gradient of each y, of its shape and dtype; None (as a whole or for one y): ones.  One value,
+    of any shape, is that of each value of y.
     colocate_gradients_with_ops: put each gradient operation on its forward operation's device.
     gate_gradients: use no gradient that comes from an operation before all of them are there.
     aggregation_method: one of `AggregationMethod`.
@@ -139,12 +145,19 @@ def _seed(y: Tensor, grad_y: Any, name: str) -> Tensor | None:
             raise TypeError(f"Gradients of complex tensors ({y!r}) must set grad_ys (y.dtype = {y.dtype.name})")
         return _ones_for(y, name) if _differentiable(y.dtype) else None
     symbolic = isinstance(grad_y, (Tensor, Variable))
+    if not is_symbolic(grad_y) and np.asarray(grad_y).dtype.kind in ("bOSU" if y.dtype.is_complex else "bcOSU"):
+        raise DTypeError(f"Gradient {grad_y!r} given for {y.name} of type {y.dtype.name}: these are not its numbers")
     seed = convert_to_tensor(grad_y, None if symbolic else y.dtype, name=name)
     if seed.dtype != y.dtype:
         raise DTypeError(f"Gradient type {seed.dtype.name} ({seed.name}) given for {y.name} of type {y.dtype.name}")
-    if not seed.shape.is_compatible_with(y.shape):
+    if seed.shape.num_elements() == 1 and y.shape.num_elements() != 1 and _differentiable(y.dtype):
+        return multiply(_ones_for(y, name), reshape(seed, ()))
+    one_for_one = seed.shape.num_elements() == y.shape.num_elements() == 1
+    if not one_for_one and not seed.shape.is_compatible_with(y.shape):
         raise ShapeError(f"Incompatible shapes: the gradient {seed.name} is {seed.shape}, but {y.name} is {y.shape}")
-    return seed if _differentiable(y.dtype) else None
+    if not _differentiable(y.dtype):
+        return None
+    return seed if seed.shape.ndims is not None and seed.shape == y.shape else reshape_like(seed, y)
 
 
 def _ones_for(x: Tensor, name: str) -> Tensor:
@@ -192,7 +205,7 @@ def _find_path(ys: Sequence[Tensor], xs: Sequence[Tensor | Variable], blocked: s
     reached = {tensor for tensor in sources if _differentiable(tensor.dtype)}
     ops = []
     for op in needed:
-        if not reached.isdisjoint(op.inputs):
+        if not reached.isdisjoint(op.operands):
             ops.append(op)
             reached.update(out for out in op.outputs if _differentiable(out.dtype) and out not in blocked)
     return _Path(ops, reached, reads, blocked)
@@ -211,7 +224,7 @@ def _ancestors(ys: Iterable[Tensor], blocked: set[Tensor], oldest: int) -> list[
         if op in found or op.index < oldest or tensor in blocked or not _differentiable(tensor.dtype):
             continue
         found.add(op)
-        pending.extend(op.inputs)
+        pending.extend(op.operands)
     return sorted(found, key=lambda op: op.index)
 
 
@@ -255,7 +268,7 @@ class _Backward:
 
     def _pass_through(self, op: Operation, received: Sequence[Tensor | None]) -> None:
         found = _input_gradients(op, received)
-        kept = [(x, dx) for x, dx in zip(op.inputs, found, strict=True) if dx is not None and x in self.path.tensors]
+        kept = [(x, dx) for x, dx in zip(op.operands, found, strict=True) if dx is not None and x in self.path.tensors]
         for x, dx in kept:
             _check_gradient(op, x, dx)
         if self.gate and len(kept) > 1:
@@ -279,11 +292,11 @@ def _input_gradients(op: Operation, output_gradients: Sequence[Tensor | None]) -
         )
     found = rule(op, *output_gradients)
     if found is None:
-        return [None] * len(op.inputs)
+        return [None] * len(op.operands)
     found = [found] if isinstance(found, Tensor) else list(found)
-    if len(found) != len(op.inputs):
+    if len(found) != len(op.operands):
         raise ValueError(
-            f"{op.name} ({op.type}): its gradient rule gave {len(found)} gradients for {len(op.inputs)} inputs"
+            f"{op.name} ({op.type}): its gradient rule gave {len(found)} gradients for {len(op.operands)} inputs"
         )
     return found
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from dflow import scopes
+from dflow import forks, scopes
 from dflow.devices import canonical_name
 from dflow.dtypes import DType, as_dtype, to_array
 from dflow.registry import OpDef, op_def
 from dflow.shapes import TensorShape
-from dflow.specs import TensorSpec
+from dflow.specs import STATE, TensorSpec
 from dflow.tensor import Operation, Tensor
 
 __all__ = [
@@ -76,6 +76,12 @@ class Graph:
         self._scopes = threading.local()
         self._seed: int | None = None
         self.finalized = False
+        forks.in_child(self, Graph._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: whatever another thread was adding at the fork is there, or is not."""
+        self._lock = threading.RLock()
+        self._in_order = list(self._operations.values())
 
     # -- building
 
@@ -132,6 +138,12 @@ class Graph:
             self._in_order.append(op)
             self.scope.created(op)
         return op
+
+    def handles_of(self, attrs: dict[str, Any]) -> Iterator[Tensor]:
+        """The handles of the state that attributes name, if its operations are in this graph."""
+        for value in attrs.values():
+            if isinstance(value, STATE) and (op := self._operations.get(value.node)) is not None:
+                yield op.outputs[0]
 
     def _op_name(self, name: str) -> str:
         if name.endswith("/"):  # the value of `as scope`: exactly this name
@@ -344,8 +356,9 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) ->
             )
         return value
     if isinstance(value, (list, tuple)) and any(_is_symbolic(item) for item in _leaves(value)):
-        items = [convert_to_tensor(item, _common_dtype(value, wanted)) for item in value]
-        return create_op("Pack", *items, name=name or "packed", axis=0).outputs[0]
+        with scopes.building_in(_graph_of(list(_leaves(value)))):
+            items = [_packed_item(item, wanted, value) for item in value]
+            return create_op("Pack", *items, name=name or "packed", axis=0).outputs[0]
     if isinstance(value, TensorShape):
         value = value.as_list()
     return create_op("Const", name=name or "Const", value=_frozen(to_array(value, wanted))).outputs[0]
@@ -363,12 +376,14 @@ def _is_symbolic(item: Any) -> bool:
     return isinstance(item, Tensor) or hasattr(item, "_as_tensor")
 
 
-def _common_dtype(values: Any, wanted: DType | None) -> DType:
-    """The dtype of the first symbolic item: plain numbers beside it take it over."""
-    if wanted is not None:
-        return wanted
-    dtype: DType = next(item for item in _leaves(values) if _is_symbolic(item)).dtype
-    return dtype
+def _packed_item(item: Any, wanted: DType | None, values: Any) -> Tensor:
+    """An item of a list that becomes a tensor, cast to what is wanted; a plain number takes the dtype of a tensor."""
+    if isinstance(item, (list, tuple)) and any(_is_symbolic(leaf) for leaf in _leaves(item)):
+        return convert_to_tensor(item, wanted)
+    if not _is_symbolic(item):
+        return convert_to_tensor(item, wanted or next(leaf for leaf in _leaves(values) if _is_symbolic(leaf)).dtype)
+    tensor = convert_to_tensor(item)
+    return tensor if wanted is None or tensor.dtype == wanted else create_op("Cast", tensor, dtype=wanted).outputs[0]
 
 
 def _frozen(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -408,6 +423,7 @@ def _graph_of(inputs: Sequence[Any]) -> Graph:
 
 _global_graph_lock = threading.Lock()
 _global_graph: list[Graph] = []
+forks.new_lock_in_child(sys.modules[__name__], "_global_graph_lock")
 
 
 def get_default_graph() -> Graph:

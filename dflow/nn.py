@@ -1,6 +1,6 @@
 """Neural networks: activations and losses.  Source: tf.nn of TensorFlow 1.15."""
 
-from dflow.ops.activations import log_softmax, relu, sigmoid, softmax
+from dflow.ops.activations import log_softmax, relu, sigmoid, softmax, softplus
 from dflow.ops.bias import bias_add
 from dflow.ops.dropout import dropout
 from dflow.ops.losses import (
@@ -25,6 +25,7 @@ __all__ = [
     "softmax",
     "softmax_cross_entropy_with_logits",
     "softmax_cross_entropy_with_logits_v2",
+    "softplus",
     "sparse_softmax_cross_entropy_with_logits",
     "tanh",
 ]

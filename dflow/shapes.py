@@ -73,11 +73,15 @@ class TensorShape:
 
     def is_compatible_with(self, other: Any) -> bool:
         """Could one tensor have both shapes?"""
-        other = as_shape(other)
-        if self._dims is None or other._dims is None:
+        dims = as_shape(other)._dims
+        return dims is None or self.admits(dims)
+
+    def admits(self, dims: tuple[int | None, ...]) -> bool:
+        """Could a tensor of this shape have these sizes, such as those of an array?"""
+        if self._dims is None:
             return True
-        return len(self._dims) == len(other._dims) and all(
-            a is None or b is None or a == b for a, b in zip(self._dims, other._dims, strict=True)
+        return len(self._dims) == len(dims) and all(
+            a is None or b is None or a == b for a, b in zip(self._dims, dims, strict=True)
         )
 
     def merge_with(self, other: Any) -> TensorShape:
@@ -112,6 +116,12 @@ class TensorShape:
         if self._dims is None or other._dims is None:
             return TensorShape(None)
         return TensorShape(self._dims + other._dims)
+
+    def __add__(self, other: Any) -> TensorShape:
+        return self.concatenate(other)
+
+    def __radd__(self, other: Any) -> TensorShape:
+        return TensorShape(other).concatenate(self)
 
     def __len__(self) -> int:
         return len(self.known)

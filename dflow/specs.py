@@ -47,6 +47,11 @@ class VariableSpec:
     trainable: bool = True
     local: bool = False  # its value belongs to a session, and ends with it
 
+    @property
+    def node(self) -> str:
+        """The name of the operation that made it."""
+        return self.name
+
     def key(self, session: str) -> ResourceKey:
         """Its identity, as this session sees it."""
         return ResourceKey("variable", self.container, self.name, session if self.local else "")
@@ -99,16 +104,17 @@ class QueueSpec:
 
     def node_attrs(self) -> dict[str, object]:
         """The attributes of the queue's node in TensorFlow 1; text attributes are bytes, as there."""
-        return {
+        start = 1 if self.kind == "PriorityQueue" else 0  # its node does not say that there is a priority, too
+        attrs: dict[str, object] = {
             "capacity": self.capacity,
-            "component_types": list(self.dtypes),
-            "shapes": list(self.shapes or ()),
+            "component_types": list(self.dtypes[start:]),
+            "shapes": list((self.shapes or ())[start:]),
             "container": self.container.encode(),
             "shared_name": self.shared_name.encode(),
-            "min_after_dequeue": self.min_after_dequeue,
-            "seed": self.seed[0],
-            "seed2": self.seed[1],
         }
+        if self.kind == "RandomShuffleQueue":
+            attrs |= {"min_after_dequeue": self.min_after_dequeue, "seed": self.seed[0], "seed2": self.seed[1]}
+        return attrs
 
     @property
     def component_shapes(self) -> tuple[TensorShape, ...]:
@@ -134,5 +140,9 @@ class ReaderSpec:
         return self.shared_name or self.node
 
     def node_attrs(self) -> dict[str, object]:
-        """The attributes that the nodes of all readers have in TensorFlow 1; text attributes are bytes, as there."""
-        return {"container": self.container.encode(), "shared_name": self.shared_name.encode()}
+        """The attributes of the reader's node in TensorFlow 1; text attributes are bytes, as there."""
+        attrs = {"container": self.container, "shared_name": self.shared_name, **dict(self.options)}
+        return {name: value.encode() if isinstance(value, str) else value for name, value in attrs.items()}
+
+
+STATE = (VariableSpec, QueueSpec, ReaderSpec)  # as an attribute of an operation: the state that it works on

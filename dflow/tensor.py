@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dflow import scopes
 from dflow.dtypes import DType
+from dflow.nodes import node_attrs, node_def, node_type
 from dflow.registry import OpDef
 from dflow.shapes import TensorShape, as_shape
 from dflow.specs import TensorSpec
@@ -107,9 +108,12 @@ class Tensor:
 class Operation:
     """A node of the graph.
 
-    name: unique in the graph; type: its kind in the table of ops; inputs: tensors; outputs: tensors;
-    control_inputs: operations that must have ended before it runs; attrs: its static arguments;
+    name: unique in the graph; type: what TensorFlow calls its kind; operands: the tensors that its kernel gets;
+    handles: those of the queues, readers and variables that it works on; inputs: handles and operands;
+    outputs: tensors; control_inputs: operations that must have ended before it runs; attrs: its static arguments;
     device: what was asked for, "" for nothing; made_at: the user's line.
+
+    Why handles are no operands: an attribute says which state a kernel works on, so no run has to evaluate a handle.
     """
 
     def __init__(
@@ -117,7 +121,7 @@ class Operation:
         graph: Graph,
         definition: OpDef,
         name: str,
-        inputs: Sequence[Tensor],
+        operands: Sequence[Tensor],
         control_inputs: Sequence[Operation],
         attrs: dict[str, Any],
         made_at: str,
@@ -125,9 +129,12 @@ class Operation:
         self.graph = graph
         self.definition = definition
         self.name = name
-        self.inputs = tuple(inputs)
+        self.type: str = node_type(definition.kind, attrs)
+        self.operands = tuple(operands)
+        self.handles = tuple(graph.handles_of(attrs))
+        self.inputs = (*self.handles, *self.operands)
         self.control_inputs = list(control_inputs)
-        self.attrs = attrs
+        self.attrs: dict[str, Any] = attrs
         self.made_at = made_at
         self.device = ""
         self.colocated_with: Operation | None = None
@@ -135,14 +142,16 @@ class Operation:
         self.outputs: tuple[Tensor, ...] = ()
 
     @property
-    def type(self) -> str:
-        return self.definition.kind
+    def node_def(self) -> Any:
+        """The operation as TensorFlow's message NodeDef: its name, kind, inputs, device and attributes.
+
+        A new message each time.  Inputs are named as in TensorFlow: `x`, `x:1`, and `^x` for a control input.
+        """
+        return node_def(self)
 
     def get_attr(self, name: str) -> Any:
-        """A static argument; ValueError if there is none of this name."""
-        attrs = dict(self.attrs)
-        for value in self.attrs.values():  # the spec of a queue or a reader holds what TensorFlow lists one by one
-            attrs |= getattr(value, "node_attrs", dict)()
+        """A static argument, by its name here or in TensorFlow; ValueError if there is none of this name."""
+        attrs = node_attrs(self) | self.attrs
         if name not in attrs:
             raise ValueError(f"Operation {self.name!r} has no attr named {name!r}; it has {sorted(attrs)}")
         return attrs[name]
@@ -152,8 +161,17 @@ class Operation:
 
     def colocation_groups(self) -> list[bytes]:
         """The group that it shares its device with: `loc:@<op name>`."""
-        root = self.colocation_root()
+        root = self
+        while root.group is not None:
+            root = root.group
         return [f"loc:@{root.name}".encode()]
+
+    @property
+    def group(self) -> Operation | None:
+        """The operation whose group it is in.  What is placed with its queue or reader for that reason is in none."""
+        beside = self.colocated_with
+        by_handle = beside is not None and beside.type != "VariableV2" and beside in [h.op for h in self.handles]
+        return None if by_handle else beside
 
     def colocation_root(self) -> Operation:
         root = self

@@ -8,12 +8,16 @@ if __name__ != "dflow.readers":
 
 from dflow.readers.csv import decode_csv
 from dflow.readers.csv_blocks import CSVReader
-from dflow.readers.example import parse_example, parse_single_example, parse_single_sequence_example
+from dflow.readers.encodings import decode_base64, decode_compressed, encode_base64
+from dflow.readers.example import parse_example, parse_single_example
 from dflow.readers.features import FixedLenFeature, FixedLenSequenceFeature, SparseFeature, VarLenFeature
 from dflow.readers.fixed_length import FixedLengthRecordReader
 from dflow.readers.identity import IdentityReader
+from dflow.readers.json_example import decode_json_example
 from dflow.readers.parquet import ParquetReader
 from dflow.readers.raw import decode_raw
+from dflow.readers.sequence_example import parse_sequence_example, parse_single_sequence_example
+from dflow.readers.tensors import parse_tensor, serialize_tensor
 from dflow.readers.text import TextLineReader
 from dflow.readers.tfrecord import TFRecordReader
 from dflow.readers.whole_file import WholeFileReader
@@ -30,9 +34,16 @@ __all__ = [
     "TextLineReader",
     "VarLenFeature",
     "WholeFileReader",
+    "decode_base64",
+    "decode_compressed",
     "decode_csv",
+    "decode_json_example",
     "decode_raw",
+    "encode_base64",
     "parse_example",
+    "parse_sequence_example",
     "parse_single_example",
     "parse_single_sequence_example",
+    "parse_tensor",
+    "serialize_tensor",
 ]

@@ -20,6 +20,7 @@ from dflow.dtypes import ALL, as_dtype, string
 from dflow.errors import DataLossError, InvalidArgumentError, OpError
 from dflow.graph import Tensor, convert_to_tensor, create_op
 from dflow.ops.readers import ReaderBase
+from dflow.readers.defaults import Computed
 from dflow.readers.features import Fixed, FixedLenFeature, fixed
 from dflow.registry import define, no_gradient
 from dflow.shapes import TensorShape
@@ -65,7 +66,10 @@ def _columns_of(columns: Mapping[str, Any]) -> Columns:
         dtype = as_dtype(feature.dtype)
         if dtype not in DTYPES:
             raise ValueError(f"column {key}: a column cannot be {dtype.name}")
-        planned.append(fixed(key, feature, dtype))
+        column = fixed(key, feature, dtype)
+        if isinstance(column.default, Computed):
+            raise ValueError(f"column {key}: its default_value must be known while the graph is built")
+        planned.append(column)
     return tuple(planned)
 
 

@@ -67,15 +67,27 @@ def layout_of(
     key = (id(out_types), id(defaults), field_delim, use_quote_delim, na_value, select_cols)
     if (found := _layouts.get(key)) is not None:
         return found[0]
-    delim = field_delim.encode()
-    if len(delim) != 1:
-        raise InvalidArgumentError(None, None, f"field_delim should be only 1 char, got {field_delim!r}")
-    columns = tuple(_column(dtype, default) for dtype, default in zip(out_types, defaults, strict=True))
-    layout = Layout(delim, use_quote_delim, na_value.encode(), select_cols, columns)
+    layout = new_layout(out_types, defaults, field_delim, use_quote_delim, na_value, select_cols)
     if len(_layouts) >= _LAYOUTS:
         _layouts.clear()
     _layouts[key] = layout, out_types, defaults  # kept, so that their ids stay theirs
     return layout
+
+
+def new_layout(
+    out_types: Sequence[DType],
+    defaults: Sequence[Default],
+    field_delim: str = ",",
+    use_quote_delim: bool = True,
+    na_value: str = "",
+    select_cols: tuple[int, ...] | None = None,
+) -> Layout:
+    """A layout that is used once."""
+    delim = field_delim.encode()
+    if len(delim) != 1:
+        raise InvalidArgumentError(None, None, f"field_delim should be only 1 char, got {field_delim!r}")
+    columns = tuple(_column(dtype, default) for dtype, default in zip(out_types, defaults, strict=True))
+    return Layout(delim, use_quote_delim, na_value.encode(), select_cols, columns)
 
 
 _layouts: dict[Any, tuple[Layout, Sequence[DType], Sequence[Default]]] = {}

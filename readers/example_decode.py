@@ -13,15 +13,16 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from dflow.dtypes import DType, float32, int64, string
-from dflow.readers.example_proto import Example, SequenceExample
+from dflow.readers.example_proto import Example
 from dflow.readers.features import Fixed, Indexed, Plan, Ragged, Steps
 
 Array = np.ndarray[Any, Any]
 Row = Mapping[str, Any]  # key -> Feature message
 
-_KIND = {float32: "float_list", int64: "int64_list", string: "bytes_list"}
+KIND = {float32: "float_list", int64: "int64_list", string: "bytes_list"}
 NAMES = {float32: "float", int64: "int64", string: "string"}  # as messages say them
-_TYPE_OF = {kind: NAMES[dtype] for dtype, kind in _KIND.items()}
+COUNTED = NAMES | {string: "bytes"}  # where they tell of numbers of values
+_TYPE_OF = {kind: NAMES[dtype] for dtype, kind in KIND.items()}
 
 
 class Fault(ValueError):
@@ -33,18 +34,16 @@ class Fault(ValueError):
         self.key = key
 
 
+class Missing(Fault):
+    """A feature without a default is not there."""
+
+
 def parse(serialized: Sequence[bytes]) -> list[Row]:
     """The features of each Example.  Raises Fault for bytes that are no Example."""
-    return [_parsed(Example, data, i).features.feature for i, data in enumerate(serialized)]
+    return [parsed(Example, data, i).features.feature for i, data in enumerate(serialized)]
 
 
-def parse_sequence(serialized: bytes) -> tuple[Row, Mapping[str, Any]]:
-    """The context's features and the feature lists of a SequenceExample.  Raises Fault for bytes that are none."""
-    message = _parsed(SequenceExample, serialized, 0)
-    return message.context.feature, message.feature_lists.feature_list
-
-
-def _parsed(kind: Any, data: bytes, index: int) -> Any:
+def parsed(kind: Any, data: bytes, index: int) -> Any:
     try:
         return kind.FromString(data)
     except DecodeError:
@@ -62,7 +61,7 @@ def decode(rows: Sequence[Row], plan: Sequence[Plan]) -> list[Array]:
 
 def decode_single(row: Row, plan: Sequence[Plan]) -> list[Array]:
     """All features of one Example: as in a batch of one, without the batch dimension."""
-    return [array for feature in plan for array in _without_batch(_decode([row], feature))]
+    return [array for feature in plan for array in without_batch(_decode([row], feature))]
 
 
 def decode_each(rows: Sequence[Row], feature: Plan) -> Sequence[Array | Sequence[Array]]:
@@ -76,18 +75,8 @@ def decode_each(rows: Sequence[Row], feature: Plan) -> Sequence[Array | Sequence
     return list(zip(*(decode_single(row, [feature]) for row in rows), strict=True))
 
 
-def decode_list(name: str, lists: Mapping[str, Any], feature: Plan) -> list[Array]:
-    """A feature list of a SequenceExample: [steps, *shape], or sparse [steps, longest].  Raises Fault."""
-    found = lists.get(name)
-    if found is None and isinstance(feature, Steps) and not feature.may_miss:
-        raise Fault(f"Feature list '{name}' is required but could not be found.", 0)
-    steps = [{name: step} for step in found.feature] if found is not None else []
-    if isinstance(feature, Steps):
-        feature = Fixed(feature.key, feature.dtype, feature.shape)
-    return _decode(steps, feature)
-
-
-def _without_batch(arrays: list[Array]) -> list[Array]:
+def without_batch(arrays: list[Array]) -> list[Array]:
+    """A feature of a batch of one as that of a single one."""
     if len(arrays) == 1:
         return [arrays[0][0, ...]]
     indices, values, dense_shape = arrays
@@ -100,7 +89,7 @@ def _decode(rows: Sequence[Row], feature: Plan) -> list[Array]:
     if isinstance(feature, Steps):
         return [_steps(rows, feature)]
     if isinstance(feature, Ragged):
-        return _ragged(_all_values(rows, feature.key, feature.dtype), feature.dtype)
+        return ragged(_all_values(rows, feature.key, feature.dtype), feature.dtype)
     return _indexed(rows, feature)
 
 
@@ -111,10 +100,10 @@ def _fixed(rows: Sequence[Row], feature: Fixed) -> Array:
         if values is None:
             if feature.default is None:
                 fact = f"(data type: {NAMES[feature.dtype]}) is required but could not be found."
-                raise Fault(f"Feature: {feature.key} {fact}", i)
+                raise Missing(f"Feature: {feature.key} {fact}", i, feature.key)
             values = feature.default
         elif len(values) != size:
-            name, shape = NAMES[feature.dtype], list(feature.shape)
+            name, shape = COUNTED[feature.dtype], list(feature.shape)
             fact = f"Number of {name} values != expected.  Values size: {len(values)} but output shape: {shape}"
             raise Fault(fact, i, feature.key)
         flat += values
@@ -126,7 +115,7 @@ def _steps(rows: Sequence[Row], feature: Steps) -> Array:
     found = _all_values(rows, feature.key, feature.dtype)
     for i, values in enumerate(found):
         if len(values) % size if size else len(values):
-            fact = f"Number of {NAMES[feature.dtype]} values is not a multiple of stride length."
+            fact = f"Number of {COUNTED[feature.dtype]} values is not a multiple of stride length."
             shape = list(feature.shape)
             raise Fault(f"{fact} Saw {len(values)} values but output shape is: {shape}", i, feature.key)
     longest = max(map(len, found), default=0)
@@ -136,12 +125,13 @@ def _steps(rows: Sequence[Row], feature: Steps) -> Array:
     return result.reshape(len(rows), longest // size if size else 0, *feature.shape)
 
 
-def _ragged(found: Sequence[Array], dtype: DType) -> list[Array]:
+def ragged(found: Sequence[Array], dtype: DType) -> list[Array]:
+    """Rows of different lengths as a sparse tensor: indices, values, dense shape."""
     lengths = np.array([len(values) for values in found], np.int64)
     positions = [np.arange(length) for length in lengths]
-    indices = np.stack([np.repeat(np.arange(len(found)), lengths), _joined(positions, np.int64)], axis=1)
+    indices = np.stack([np.repeat(np.arange(len(found)), lengths), joined(positions, np.int64)], axis=1)
     dense_shape = np.array([len(found), lengths.max(initial=0)], np.int64)
-    return [indices.astype(np.int64), _joined(found, dtype.numpy_dtype), dense_shape]
+    return [indices.astype(np.int64), joined(found, dtype.numpy_dtype), dense_shape]
 
 
 def _indexed(rows: Sequence[Row], feature: Indexed) -> list[Array]:
@@ -149,15 +139,7 @@ def _indexed(rows: Sequence[Row], feature: Indexed) -> list[Array]:
     axes = [_all_values(rows, key, int64) for key in feature.index_keys]
     indices, values = [], []
     for i, own in enumerate(found):
-        for key, axis, size in zip(feature.index_keys, axes, feature.size, strict=True):
-            if len(axis[i]) != len(own):
-                fact = f"it has {len(own)} values in '{feature.value_key}' but {len(axis[i])} indices in '{key}'"
-                raise Fault(fact, i, feature.key)
-            outside = (axis[i] < 0) | (axis[i] >= size)
-            if outside.any():
-                fact = f"index {axis[i][outside][0]} in '{key}' is out of bounds: it must be >= 0 and < {size}"
-                raise Fault(fact, i, feature.key)
-        place = np.stack([axis[i] for axis in axes], axis=1)
+        place = _places(feature, [axis[i] for axis in axes], len(own), i)
         if not feature.is_sorted:
             order = np.lexsort(place.T[::-1])
             place, own = place[order], own[order]
@@ -165,7 +147,20 @@ def _indexed(rows: Sequence[Row], feature: Indexed) -> list[Array]:
         values.append(own)
     width = 1 + len(axes)
     all_indices = np.concatenate([np.empty((0, width), np.int64), *indices])
-    return [all_indices, _joined(values, feature.dtype.numpy_dtype), np.array([len(rows), *feature.size], np.int64)]
+    return [all_indices, joined(values, feature.dtype.numpy_dtype), np.array([len(rows), *feature.size], np.int64)]
+
+
+def _places(feature: Indexed, axes: Sequence[Array], count: int, index: int) -> Array:
+    """Where the values of one row are.  Raises Fault for other numbers of indices, and those outside."""
+    for key, axis, size in zip(feature.index_keys, axes, feature.size, strict=True):
+        if len(axis) != count:
+            fact = f"it has {count} values in '{feature.value_key}' but {len(axis)} indices in '{key}'"
+            raise Fault(fact, index, feature.key)
+        outside = axis[(axis < 0) | (axis >= size)]
+        if len(outside) and not feature.is_sorted:
+            fact = f"index {outside[0]} in '{key}' is out of bounds: it must be >= 0 and < {size}"
+            raise Fault(fact, index, feature.key)
+    return np.stack(axes, axis=1)
 
 
 # -- values
@@ -178,7 +173,7 @@ def _all_values(rows: Sequence[Row], key: str, dtype: DType) -> list[Array]:
 
 def _each(rows: Sequence[Row], key: str, dtype: DType) -> Iterator[Any]:
     """The values of a feature in each row, None where it misses.  Raises Fault if they are of another type."""
-    expected = _KIND[dtype]
+    expected = KIND[dtype]
     for index, row in enumerate(rows):
         feature = row.get(key)
         kind = None if feature is None else feature.WhichOneof("kind")
@@ -187,9 +182,10 @@ def _each(rows: Sequence[Row], key: str, dtype: DType) -> Iterator[Any]:
         elif kind == expected:
             yield getattr(feature, kind).value
         else:
-            fact = f"Data types don't match. Expected type: {NAMES[dtype]} but the values are of type: {_TYPE_OF[kind]}"
+            fact = f"Data types don't match. Expected type: {NAMES[dtype]}, Actual type: {_TYPE_OF[kind]}"
             raise Fault(fact, index, key)
 
 
-def _joined(arrays: Sequence[Array], dtype: Any) -> Array:
+def joined(arrays: Sequence[Array], dtype: Any) -> Array:
+    """The arrays one behind the other, none at all included."""
     return np.concatenate([np.empty(0, dtype), *arrays])

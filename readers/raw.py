@@ -20,29 +20,64 @@ from dflow.specs import TensorSpec
 Array = np.ndarray[Any, Any]
 
 
-def decode_raw(input_bytes: Any, out_type: Any, little_endian: bool = True, name: str | None = None) -> Tensor:
+def decode_raw(
+    input_bytes: Any = None,
+    out_type: Any = None,
+    little_endian: bool = True,
+    name: str | None = None,
+    bytes: Any = None,
+    fixed_length: int | None = None,
+) -> Tensor:
     """The bytes of strings as numbers: a tensor of shape `input_bytes.shape + [count]`.
 
-    input_bytes: strings, of any shape, all of one length.  out_type: the numbers' dtype (no string: TypeError).
+    input_bytes: strings, of any shape, all of one length.  bytes: its older name.
+    out_type: the numbers' dtype (no string: TypeError).
     little_endian: is the lowest byte of each number the first one?
-    A run raises InvalidArgumentError if the lengths differ or are no multiple of the dtype's size.
-    Source: tf.decode_raw of TensorFlow 1.15.
+    fixed_length: so many bytes of each string, a multiple of the dtype's size: longer ones are cut off, shorter ones
+        filled up with zeros.  None: a run raises InvalidArgumentError if the lengths differ or are no such multiple.
+    Source: tf.decode_raw of TensorFlow 1.15; fixed_length: tf.io.decode_raw of its version 2.
     """
+    if input_bytes is not None and bytes is not None:
+        raise ValueError("Cannot specify both 'bytes' and 'input_bytes'.")
+    if out_type is None:
+        raise ValueError("decode_raw() needs 'out_type': the dtype of the numbers")
     dtype = as_dtype(out_type)
     if dtype == string:
         raise TypeError("decode_raw: out_type must be numeric or bool, got string")
-    inputs = convert_to_tensor(input_bytes, string, name="input_bytes")
-    tensor: Tensor = add_op("DecodeRaw", inputs, name=name, out_type=dtype, little_endian=bool(little_endian))
+    if fixed_length is not None and (fixed_length <= 0 or fixed_length % dtype.size):
+        fact = f"a positive multiple of {dtype.size}, the size of {dtype.name}"
+        raise ValueError(f"decode_raw: fixed_length must be {fact}, got {fixed_length}")
+    inputs = convert_to_tensor(bytes if input_bytes is None else input_bytes, string, name="input_bytes")
+    attrs = {"out_type": dtype, "little_endian": bool(little_endian), "fixed_length": fixed_length}
+    tensor: Tensor = add_op("DecodeRaw", inputs, name=name, **attrs)
     return tensor
 
 
-def _spec(inputs: TensorSpec, *, out_type: DType, little_endian: bool) -> TensorSpec:
+def _spec(inputs: TensorSpec, *, out_type: DType, little_endian: bool, fixed_length: int | None) -> TensorSpec:
     if inputs.dtype != string:
         raise DTypeError(f"input_bytes must be string, got {inputs.dtype.name}")
-    return TensorSpec(inputs.shape.concatenate(TensorShape([None])), out_type)
+    count = None if fixed_length is None else fixed_length // out_type.size
+    return TensorSpec(inputs.shape.concatenate(TensorShape([count])), out_type)
 
 
-def _kernel(inputs: Any, *, out_type: DType, little_endian: bool) -> Array:
+def _kernel(inputs: Any, *, out_type: DType, little_endian: bool, fixed_length: int | None = None) -> Array:
+    length, data = _padded(inputs, fixed_length) if fixed_length else _alike(inputs, out_type)
+    # bool: any byte but 0 is true, and must not stay in the array as it is
+    wanted = np.dtype(np.uint8) if out_type.is_bool else out_type.numpy_dtype
+    numbers = data.view(wanted).reshape(*inputs.shape, length // out_type.size)
+    if little_endian != (sys.byteorder == "little"):
+        numbers = numbers.byteswap()
+    return numbers.astype(out_type.numpy_dtype, copy=False)
+
+
+def _padded(inputs: Any, length: int) -> tuple[int, Array]:
+    """The first bytes of each string, [n, length]."""
+    texts = [text[:length].ljust(length, b"\0") for text in inputs.reshape(-1).tolist()]
+    return length, np.frombuffer(b"".join(texts), np.uint8).reshape(len(texts), length)
+
+
+def _alike(inputs: Any, out_type: DType) -> tuple[int, Array]:
+    """The bytes of strings of one length, [n, length]."""
     lengths = _lengths(inputs)
     length = int(lengths[0]) if len(lengths) else 0
     others = np.flatnonzero(lengths != length)
@@ -52,12 +87,7 @@ def _kernel(inputs: Any, *, out_type: DType, little_endian: bool) -> Array:
     if length % out_type.size:
         fact = f"Input to DecodeRaw has length {length} that is not a multiple of {out_type.size}, the size of "
         raise InvalidArgumentError(None, None, fact + out_type.name)
-    # bool: any byte but 0 is true, and must not stay in the array as it is
-    wanted = np.dtype(np.uint8) if out_type.is_bool else out_type.numpy_dtype
-    numbers = _bytes(inputs, length).view(wanted).reshape(*inputs.shape, length // out_type.size)
-    if little_endian != (sys.byteorder == "little"):
-        numbers = numbers.byteswap()
-    return numbers.astype(out_type.numpy_dtype, copy=False)
+    return length, _bytes(inputs, length)
 
 
 def _lengths(inputs: Any) -> Array:
@@ -76,6 +106,8 @@ def _bytes(inputs: Any, length: int) -> Array:
 
 def _batch(kernel: Kernel, arrays: Sequence[Any], batched: Sequence[bool], attrs: Attrs) -> Any:
     """The lengths are equal in each step; usually in all of them."""
+    if attrs.get("fixed_length"):
+        return kernel(*arrays, **attrs)
     lengths = _lengths(arrays[0])
     alike = bool((lengths == lengths[:1]).all())
     return kernel(*arrays, **attrs) if alike else each(kernel, arrays, batched, attrs)

@@ -33,7 +33,7 @@ class TextLineReader(ReaderBase):
     """
 
     def __init__(self, skip_header_lines: int | None = None, name: str | None = None) -> None:
-        super().__init__("TextLineReader", {"skip_header_lines": skip_header_lines}, name)
+        super().__init__("TextLineReader", {"skip_header_lines": int(skip_header_lines or 0)}, name)
 
 
 @reader("TextLineReader")

@@ -67,7 +67,8 @@ class TFRecordReader(ReaderBase):
             raise ValueError(
                 f'on_corrupt must be "error", "skip" or the path of a file, got {path!r}; "./{path}" would be a path'
             )
-        super().__init__("TFRecordReader", {"compression": compression, "on_corrupt": path}, name)
+        extension = {} if path == "error" else {"on_corrupt": path}
+        super().__init__("TFRecordReader", {"compression_type": compression, **extension}, name)
 
     def num_left_out(self, name: str | None = None) -> Tensor:
         """How often something was left out since the reader was made: a scalar int64; 0 if on_corrupt is "error"."""
@@ -99,9 +100,9 @@ class TFRecords:
     left_out: how many stretches of bytes were no whole records and were left out.
     """
 
-    def __init__(self, compression: str = "", on_corrupt: str = "error") -> None:
+    def __init__(self, compression_type: str = "", on_corrupt: str = "error") -> None:
         self.left_out = 0
-        self._compression = compression
+        self._compression = compression_type
         self._on_corrupt = on_corrupt
         self._path = ""
         self._offset = 0

@@ -48,8 +48,13 @@ def masked_crc(data: bytes) -> int:
 
 def framed(payload: bytes) -> bytes:
     """A payload as a record."""
+    return b"".join(frame(payload))
+
+
+def frame(payload: bytes) -> tuple[bytes, bytes, bytes]:
+    """A payload with what is before and behind it in a file."""
     length = _LENGTH.pack(len(payload))
-    return b"".join((length, _SUM.pack(masked_crc(length)), payload, _SUM.pack(masked_crc(payload))))
+    return length + _SUM.pack(masked_crc(length)), payload, _SUM.pack(masked_crc(payload))
 
 
 def payload_at(window: Window, offset: int) -> bytes | None:

@@ -6,7 +6,6 @@ Source: tf.python_io of TensorFlow 1.15.
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, ClassVar, cast
@@ -16,7 +15,8 @@ import fsspec
 from dflow.errors import DataLossError, FailedPreconditionError
 from dflow.queues.file_errors import file_error
 from dflow.readers.text import open_file
-from dflow.readers.tfrecord_framing import FRAMING, BadRecord, framed, payload_at
+from dflow.readers.tfrecord_deflate import Deflater
+from dflow.readers.tfrecord_framing import FRAMING, BadRecord, frame, payload_at
 from dflow.readers.window import Window
 
 _CANNOT_OPEN = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
@@ -35,10 +35,11 @@ class TFRecordOptions:
 
     compression_type: one of `TFRecordCompressionType`, or "", "ZLIB", "GZIP", None, or other options, whose type is
         taken; anything else is a ValueError.
-    window_bits, compression_level, compression_method, mem_level, compression_strategy: zlib's, for writing; None:
-        zlib's default.  window_bits: 9 to 15.
-    flush_mode: zlib's way to flush, for `TFRecordWriter.flush`; None: Z_SYNC_FLUSH.
-    The buffer sizes have no effect.
+    compression_level, compression_method, mem_level, compression_strategy: zlib's, for writing; None: zlib's default,
+        but 9 for mem_level.  window_bits: 8 to 15; a GZIP file stays one.
+    flush_mode: zlib's way to flush each `input_buffer_size` bytes (default 256 KB) of a file that is written; None:
+        not at all, nor with Z_FINISH, which ends the file.
+    output_buffer_size: has no effect.
     """
 
     compression_type_map: ClassVar[dict[int, str]] = {
@@ -99,8 +100,7 @@ class TFRecordWriter:
 
     def __init__(self, path: str | os.PathLike[str], options: Any = None) -> None:
         compression = TFRecordOptions.get_compression_type_string(options)
-        self._deflate = _deflate(options, compression) if compression else None
-        self._flush_mode = getattr(options, "flush_mode", None) or zlib.Z_SYNC_FLUSH
+        self._deflater = Deflater(options, compression == "GZIP") if compression else None
         self._file: BinaryIO | None = _create(os.fspath(path))
 
     def write(self, record: bytes | bytearray | memoryview) -> None:
@@ -108,14 +108,14 @@ class TFRecordWriter:
         if not isinstance(record, (bytes, bytearray, memoryview)):
             raise TypeError(f"a record must be bytes, got {type(record).__name__}")
         file = self._opened()
-        data = framed(bytes(record))
-        file.write(self._deflate.compress(data) if self._deflate else data)
+        parts = frame(bytes(record))
+        file.write(b"".join(map(self._deflater.add, parts) if self._deflater else parts))
 
     def flush(self) -> None:
         """All records so far can be read from the file now."""
         file = self._opened()
-        if self._deflate:
-            file.write(self._deflate.flush(self._flush_mode))
+        if self._deflater:
+            file.write(self._deflater.flush())
         file.flush()
 
     def close(self) -> None:
@@ -124,8 +124,8 @@ class TFRecordWriter:
         if file is None:
             return
         with file:
-            if self._deflate:
-                file.write(self._deflate.flush())
+            if self._deflater:
+                file.write(self._deflater.close())
 
     def __enter__(self) -> TFRecordWriter:
         return self
@@ -176,22 +176,3 @@ def _opening(path: str) -> Iterator[None]:
         yield
     except _CANNOT_OPEN as error:
         raise file_error(error)(None, None, f"{path}; {error.strerror or error}") from error
-
-
-def _deflate(options: Any, compression: str) -> Any:
-    """zlib's compressor with the given options."""
-
-    def option(name: str, default: int) -> int:
-        value = getattr(options, name, None)
-        return default if value is None else int(value)
-
-    bits = option("window_bits", zlib.MAX_WBITS)
-    if not 9 <= bits <= 15:
-        raise ValueError(f"window_bits must be 9 to 15, got {bits}")
-    return zlib.compressobj(
-        option("compression_level", zlib.Z_DEFAULT_COMPRESSION),
-        option("compression_method", zlib.DEFLATED),
-        bits + 16 if compression == "GZIP" else bits,
-        option("mem_level", zlib.DEF_MEM_LEVEL),
-        option("compression_strategy", zlib.Z_DEFAULT_STRATEGY),
-    )

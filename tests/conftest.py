@@ -1,6 +1,7 @@
 """What all tests share: compilers check their passes, graphs start empty."""
 
 import os
+import signal
 
 os.environ["DFLOW_CHECK"] = "1"
 
@@ -14,6 +15,9 @@ import dflow as df
 # A busy machine may take long over any example.
 settings.register_profile("dflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dflow")
+
+# A shell's "&" ignores Ctrl-C, and the programs that the tests start would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -26,3 +26,14 @@ def test_a_name_that_dflow_lacks_refers_to_the_page_of_names(module: ModuleType,
     with pytest.raises(AttributeError, match=f"'{module.__name__}' has no attribute '{name}'; docs/tensorflow1.md"):
         getattr(module, name)
     assert not hasattr(module, name)
+
+
+def test_io_has_other_names_for_what_is_there() -> None:
+    elsewhere = (dflow, dflow.train, dflow.python_io)
+    assert list(dflow.io.__all__) == sorted(dflow.io.__all__)
+    found = {
+        name: [getattr(module, name) for module in elsewhere if name in module.__all__] for name in dflow.io.__all__
+    }
+    assert [name for name, others in found.items() if any(it is not getattr(dflow.io, name) for it in others)] == []
+    assert [name for name, others in found.items() if not others] == ["parse_sequence_example"]
+    assert not hasattr(dflow.io, "read_file")

@@ -1,6 +1,8 @@
 """gradients(ys, xs): Z33.1 to Z33.5."""
 
 from collections.abc import Iterator
+from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,11 +10,13 @@ import pytest
 from dflow import scopes
 from dflow.gradients import AggregationMethod, UnconnectedGradients, gradients
 from dflow.graph import Graph, Tensor, add_op, convert_to_tensor
+from dflow.ops.activations import relu
 from dflow.ops.arithmetic import add, multiply
 from dflow.ops.cast import cast
 from dflow.ops.constants import constant, placeholder
 from dflow.ops.control import stop_gradient
 from dflow.ops.powers import square
+from dflow.ops.reduction import reduce_prod
 from dflow.ops.variables import Variable
 from dflow.registry import OPS, define, no_gradient
 from dflow.shapes import TensorShape
@@ -369,3 +373,43 @@ def test_a_chain_of_20000_operations_needs_no_recursion(graph: Graph) -> None:
     for _ in range(20_000):
         y = graph.create_op("Identity", (y,), {}).outputs[0]
     assert value(gradients(y, x)[0]) == 1.0
+
+
+def test_one_initial_gradient_is_that_of_each_value_of_y() -> None:
+    x, unknown = constant([1.0, 2.0]), placeholder("float32")
+    for seed in (2.0, [2.0], [[2.0]], [constant(2.0)], [constant([2.0])]):
+        assert value(gradients(x * x, x, grad_ys=seed)[0]).tolist() == [4.0, 8.0]
+        late = gradients(unknown * unknown, unknown, grad_ys=seed)[0]
+        assert Evaluator().run(late, {unknown: np.array([1.0, 2.0], np.float32)}).tolist() == [4.0, 8.0]
+
+
+@pytest.mark.parametrize("seed", [[True, False], [1j, 2j], np.array([1, 2], object), "a"])
+def test_initial_gradients_that_are_no_real_numbers_are_refused(seed: Any) -> None:
+    x = constant([1.0, 2.0])
+    with pytest.raises(TypeError, match="float32"):
+        gradients(x * x, x, grad_ys=[seed])
+
+
+def test_the_second_gradient_of_a_relu_is_zero() -> None:
+    x = constant([-1.0, 0.0, 2.0])
+    first = gradients(relu(x), x)[0]
+    assert value(gradients(first, x)[0]).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("numbers", [[2.0, 0.0, 3.0, 5.0, 7.0], [2.0, 0.0, 0.0, 5.0, 7.0], [1.5, 2.0, 4.0, 0.5, 3.0]])
+def test_the_third_gradient_of_a_product_holds_for_zeros_too(numbers: list[float]) -> None:
+    x, v, w = constant(numbers, "float64"), constant(np.arange(1.0, 6.0)), constant(np.arange(3.0, 8.0))
+    first = gradients(reduce_prod(x), x)[0]
+    assert first is not None
+    second = gradients(first * v, x)[0]
+    assert second is not None
+    found = value(gradients(second * w, x)[0])
+    wanted = [
+        sum(
+            (1.0 + i) * (3.0 + j) * np.prod([number for m, number in enumerate(numbers) if m not in (i, j, k)])
+            for i, j in permutations(range(5), 2)
+            if k not in (i, j)
+        )
+        for k in range(5)
+    ]
+    np.testing.assert_allclose(found, wanted)

@@ -113,7 +113,7 @@ def run_script(
         env["PYTHONUNBUFFERED"] = "1"  # into a pipe Python would write whole blocks only
     stopper = Stopper(grace, display.say)
     with signals.given_to(stopper), display:
-        child = GuardedProcess([sys.executable, script, *arguments], env=env, **display.output)
+        child = GuardedProcess([sys.executable, script, *arguments], folder=None, env=env, **display.output)
         try:
             display.attach(child)
             stopper.attach(child)

@@ -32,6 +32,7 @@ SCHEDULER = "scheduler"  # the scheduler's name among the processes
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05
 TAIL_LINES = 20  # of a log, in an error
+EVENTS_KEPT = "1 minute"  # how long the scheduler keeps what it noted of a client that is gone; Dask: an hour
 DEATH_TIMEOUT = 60  # seconds that a worker waits for a scheduler before it gives up
 
 
@@ -48,7 +49,7 @@ class EmbeddedCluster:
 
     The constructor blocks until all workers are there.  It raises UnavailableError, with the end of its log, if a
     process ends early, and DeadlineExceededError at the time-out; nothing is left then.
-    All processes end with this one, also if that gets SIGKILL; then only its temporary files stay.
+    All processes end with this one, also if that gets SIGKILL, and leave no files.
 
     processes: by name, "scheduler" and the workers' names.
     scheduler_address: such as "tcp://127.0.0.1:8786".
@@ -133,13 +134,17 @@ class EmbeddedCluster:
         env = child_environment(PYTHONUNBUFFERED="1")
         for library in ("OMP", "OPENBLAS", "MKL"):
             env.setdefault(f"{library}_NUM_THREADS", "1")  # the workers share the processors
+        env.setdefault("DASK_DISTRIBUTED__SCHEDULER__EVENTS_CLEANUP_DELAY", EVENTS_KEPT)
         env.pop("DASK_DFLOW__VIRTUAL_GPUS", None)
         if virtual_gpus:
             env["DASK_DFLOW__VIRTUAL_GPUS"] = str(virtual_gpus)
+        if name == SCHEDULER:
+            env["DASK_TEMPORARY_DIRECTORY"] = str(self._folder)  # for want of an option like --local-directory
         with self.log_file(name).open("ab") as log:
             # -P: what lies in the current folder is not importable, as for the command `dask` itself.
             self.processes[name] = GuardedProcess(
                 [sys.executable, "-P", "-m", "dask", *command],
+                folder=self._folder,
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -1,11 +1,17 @@
 """A guard runs one command, and sees to it that nothing of the command outlives its starter.
 
-    python -I -S guard.py FD COMMAND...
+    python -I -S guard.py FD FOLDER COMMAND...
 
-FD is the reading end of a pipe whose writing end only the starter holds.  The kernel closes it when the starter ends,
-however that happens; the guard then kills the command and everything that it started (its process group).  It does
-the same when the command ends, so that a Nanny that dies takes its worker along.  SIGINT and SIGTERM go on to the
-command.  The exit code is the command's, or 128 + n if signal n ended it.
+FD is the reading end of a pipe whose writing end only the starter holds.  The starter writes a byte to have the command
+killed.  The kernel closes the pipe when the starter ends, however that happens; the command is killed then, and FOLDER,
+which the starter would have removed, goes too ("" if there is none).
+
+With the command goes everything that it started, which is all that is in the session that the guard leads.  So it does
+when the command ends, so that a Nanny that dies takes its worker along.  SIGINT and SIGTERM go on to the command.  The
+exit code is the command's, or 128 + n if signal n ended it.
+
+The trackers of resources of Python's `multiprocessing` are not killed: when all processes that use one are gone, it
+removes the semaphores and the shared memory that they left in /dev/shm, and ends by itself.
 
 Why a process of its own: a thread beside the command's code hangs with it, be it stopped or inside C code that never
 gives up the interpreter's lock.  PR_SET_PDEATHSIG alone would not do: it fires when the *thread* that started the
@@ -23,26 +29,56 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+TRACKER = b"resource_tracker import main"  # in the command line of a tracker of resources, also of loky's
+TRACKER_SECONDS = 8.0  # that trackers have to end; it takes them some 10 ms, and seconds on a machine with much to do
+LOOK_SECONDS = 0.005  # between two looks at what lives
 
 
-def run(life: int, command: list[str]) -> int:
+def run(life: int, folder: str, command: list[str]) -> int:
     """Run `command` until it ends or `life` is closed; return its exit code."""
     signals = open_signals()
     child = subprocess.Popen(command, process_group=0, preexec_fn=death_signal())
-    while not has_ended(child.pid):
+    try:
+        watch(child.pid, life, signals)
+    finally:
+        end_session(os.getpid())
+        kill_group(child.pid)  # for systems without /proc
+    code = child.wait()
+    if folder and has_lost_its_starter(life):
+        remove(folder)
+    return code if code >= 0 else 128 - code
+
+
+def watch(child: int, life: int, signals: int) -> None:
+    """Send signals on to the child, until it has ended or `life` is closed.
+
+    Nothing here reaps it, as `Popen.send_signal` would: its number is its own until `run` has ended the others.
+    """
+    while not has_ended(child):
         ready, _, _ = select.select([life, signals], [], [])
         if life in ready:
             break
         for number in os.read(signals, 64):
             if number != signal.SIGCHLD:
-                child.send_signal(number)
-    kill_group(child.pid)
-    code = child.wait()
-    return code if code >= 0 else 128 - code
+                kill(child, number)
+
+
+def has_lost_its_starter(life: int) -> bool:
+    """Did the starter end, without a word?"""
+    ready, _, _ = select.select([life], [], [], 0)
+    return bool(ready) and os.read(life, 1) == b""
+
+
+def remove(folder: str) -> None:
+    """Several guards may do this for the same folder; the last one finds nobody who still writes there."""
+    import shutil  # takes some milliseconds, which no start is to wait for
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def open_signals() -> int:
@@ -79,11 +115,55 @@ def has_ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
+def end_session(leader: int) -> None:
+    """End every process of a session but its leader; trackers of resources end by themselves, after the others."""
+    deadline = time.monotonic() + TRACKER_SECONDS
+    while (living := session_of(leader)) and time.monotonic() < deadline:
+        for pid in living:
+            kill(pid, signal.SIGCONT if is_tracker(pid) else signal.SIGKILL)
+        time.sleep(LOOK_SECONDS)
+    for pid in living:
+        kill(pid, signal.SIGKILL)
+
+
 def kill_group(group: int) -> None:
     """End every process of the group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says "all ended" with the second
         os.killpg(group, signal.SIGKILL)
 
 
+def kill(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def session_of(leader: int) -> list[int]:
+    """The living processes of a session but its leader; none where the system has no /proc."""
+    try:
+        found = [int(name) for name in os.listdir("/proc") if name.isdecimal() and name != str(leader)]
+    except OSError:
+        return []
+    return [pid for pid in found if lives_in(pid, leader)]
+
+
+def lives_in(pid: int, session: int) -> bool:
+    """Is it a process of that session which has not ended?  One that nobody reaped yet has ended."""
+    text = read_proc(pid, "stat")
+    state, *numbers = text.rpartition(b")")[2].split()[:4] or [b""]  # state, parent, group, session
+    return len(numbers) == 3 and int(numbers[2]) == session and state not in (b"Z", b"X")
+
+
+def is_tracker(pid: int) -> bool:
+    return TRACKER in read_proc(pid, "cmdline")
+
+
+def read_proc(pid: int, name: str) -> bytes:
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:  # it is gone
+        return b""
+
+
 if __name__ == "__main__":
-    sys.exit(run(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(run(int(sys.argv[1]), sys.argv[2], sys.argv[3:]))

@@ -7,14 +7,19 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import time
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from dflow.cluster.guard import end_session
+
 GUARD = Path(__file__).with_name("guard.py")
 ROOT = Path(__file__).parents[2]  # the folder that holds the package `dflow`
-GUARD_SECONDS = 5.0  # what a guard may take to end; it needs milliseconds
+GUARD_SECONDS = 10.0  # what a guard may take to end; it needs milliseconds, if trackers need no more
+LOOK_SECONDS = 0.01  # between two looks whether a guard has ended
 
 
 class GuardedProcess:
@@ -22,24 +27,27 @@ class GuardedProcess:
 
     The terminal's Ctrl-C does not reach it.  It ends, with all that it started, when this process ends in any way
     (SIGKILL too), when `kill` is called, and when this object is lost.  The arguments are those of `Popen`.
+
+    folder: goes, too, if this process ends without having killed the command, as by SIGKILL.
     """
 
     def __init__(
         self,
         command: Sequence[str],
         *,
+        folder: Path | None = None,
         env: Mapping[str, str] | None = None,
         stdin: int | IO[Any] | None = None,
         stdout: int | IO[Any] | None = None,
         stderr: int | IO[Any] | None = None,
     ) -> None:
-        life, held = os.pipe()
-        self._end = weakref.finalize(self, os.close, held)
+        life, self._held = os.pipe()
+        self._end = weakref.finalize(self, _kill, self._held)
         # Blocked, so that no signal hits the guard before it listens.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
         try:
             self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARD), str(life), *command],
+                [sys.executable, "-I", "-S", str(GUARD), str(life), str(folder or ""), *command],
                 env=env,
                 stdin=stdin,
                 stdout=stdout,
@@ -70,6 +78,7 @@ class GuardedProcess:
 
     def poll(self) -> int | None:
         """The command's exit code, 128 + n if signal n ended it; None while it runs."""
+        self._end_what_a_killed_guard_left(os.WNOHANG)
         return _as_exit_code(self._guard.poll())
 
     def wait(self, timeout: float | None = None) -> int:
@@ -77,9 +86,23 @@ class GuardedProcess:
 
         `timeout` is in seconds, None waits for ever.  Raises `subprocess.TimeoutExpired`.
         """
-        code = _as_exit_code(self._guard.wait(timeout))
-        assert code is not None
+        if timeout is None:
+            self._end_what_a_killed_guard_left(0)
+            self._guard.wait()
+        deadline = time.monotonic() + (timeout or 0.0)
+        while (code := self.poll()) is None:
+            if timeout is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(self._guard.args, timeout)
+            time.sleep(LOOK_SECONDS)
         return code
+
+    def _end_what_a_killed_guard_left(self, options: int) -> None:
+        """See how the guard ended, before its number may be another process's."""
+        with suppress(ChildProcessError):  # another thread saw its end
+            if self._guard.returncode is None:
+                end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | options)
+                if end is not None and end.si_code != os.CLD_EXITED:
+                    end_session(self.pid)
 
     def signal(self, number: int) -> None:
         """Send SIGINT or SIGTERM to the command; nothing if it has ended.  Does not block."""
@@ -97,7 +120,7 @@ class GuardedProcess:
         """Give the command `grace` seconds to end, then kill what is left.  Blocks until it ended."""
         try:
             if grace > 0:
-                self._guard.wait(grace)
+                self.wait(grace)
         except subprocess.TimeoutExpired:
             pass
         finally:
@@ -106,19 +129,30 @@ class GuardedProcess:
 
     def _reap(self) -> None:
         try:
-            self._guard.wait(GUARD_SECONDS)
+            self.wait(GUARD_SECONDS)
         except subprocess.TimeoutExpired:  # somebody stopped the guard
             self._guard.kill()
-            self._guard.wait()
+            self.wait()
+
+    def forget(self) -> None:
+        """Give up this process's end of the pipe, which is a copy of its parent's."""
+        if self._end.detach():
+            os.close(self._held)
+
+
+def _kill(held: int) -> None:
+    with suppress(OSError):  # the guard has ended
+        os.write(held, b"k")
+    os.close(held)
 
 
 _ALIVE: weakref.WeakSet[GuardedProcess] = weakref.WeakSet()
 
 
 def _forget_all() -> None:
-    """In a process that `os.fork` made: give up the copies of the pipes, else it would keep the commands alive."""
+    """In a process that `os.fork` made: else it would keep the commands alive."""
     for process in list(_ALIVE):
-        process.kill()
+        process.forget()
 
 
 os.register_at_fork(after_in_child=_forget_all)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
-from distributed.comm import CommClosedError, get_address_host_port, normalize_address
+from distributed.comm import CommClosedError, connect, get_address_host_port, normalize_address
 from distributed.core import rpc
 from distributed.security import Security
 from distributed.utils import format_dashboard_link
@@ -41,16 +41,21 @@ async def _call(address: str, operation: str, timeout: float) -> Any:
 def is_refused(address: str, patience: float) -> bool:
     """Does nobody listen at the address?  Tries for `patience` seconds: a scheduler may be about to start.
 
-    False for any other trouble, which whoever connects next will meet, and for addresses that are no TCP ports.
+    False for any other trouble, which the next connection will meet too, and for other addresses than tcp, tls, inproc.
     ValueError for an address that is none.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="dflow-call") as pool:
-        return pool.submit(asyncio.run, _is_refused(address, patience)).result()
+        return pool.submit(asyncio.run, refuses(address, patience)).result()
 
 
-async def _is_refused(address: str, patience: float) -> bool:
-    """By a bare connection: Dask's `connect` raises what its last attempt met, perhaps the end of its time."""
+async def refuses(address: str, patience: float = 0.0) -> bool:
+    """What `is_refused` says, in an event loop.
+
+    By a bare connection: Dask's `connect` raises what its last attempt met, perhaps the end of its time.
+    """
     scheme, _, _ = full_address(address).partition("://")
+    if scheme == "inproc":
+        return await _is_no_endpoint(address)
     if scheme not in ("tcp", "tls"):
         return False
     host, port = get_address_host_port(address)
@@ -68,6 +73,24 @@ async def _is_refused(address: str, patience: float) -> bool:
         else:
             writer.close()
             return False
+
+
+async def _is_no_endpoint(address: str) -> bool:
+    try:
+        comm = await connect(address, timeout=HANDSHAKE_SECONDS)
+    except OSError as error:
+        return nobody_listens(error, address)
+    comm.abort()
+    return False
+
+
+def nobody_listens(error: BaseException | None, address: str) -> bool:
+    """Is that the reason of an error of Dask's `connect`, rather than that nothing was heard in time?"""
+    while error is not None and not isinstance(error, ConnectionRefusedError):
+        if error.__cause__ is None and address.startswith("inproc://"):
+            return type(error) is OSError  # this process has no such endpoint (any more); an end of time is a subclass
+        error = error.__cause__
+    return error is not None
 
 
 def _connection_args(address: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ Why nothing here talks to a cluster: a plan can be made, drawn, checked and test
 
 from dflow.compile.ahead import with_ahead
 from dflow.compile.behind import with_behind
-from dflow.compile.compiler import compile_plan
+from dflow.compile.compiler import compile_plan, operations_by_device
 from dflow.compile.home import choose_home
 from dflow.compile.plan import (
     Ahead,
@@ -37,6 +37,7 @@ __all__ = [
     "Threads",
     "choose_home",
     "compile_plan",
+    "operations_by_device",
     "with_ahead",
     "with_behind",
 ]

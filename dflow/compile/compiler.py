@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dflow.compile.batch import with_batch
@@ -12,7 +12,8 @@ from dflow.compile.place import check_placed, place
 from dflow.compile.plan import NO_LIMIT, DeviceTable, Plan, Threads
 from dflow.compile.prune import check_pruned, prune
 from dflow.compile.segments import check_segments, segments
-from dflow.graph import Operation, Tensor
+from dflow.errors import OpInfo
+from dflow.graph import DeviceOf, Operation, Tensor
 
 
 def checking() -> bool:
@@ -50,3 +51,28 @@ def compile_plan(
         check_segments(groups, needed, placed)
         check_plan(plan)
     return plan
+
+
+def operations_by_device(
+    fetches: Sequence[Tensor | Operation],
+    feeds: Sequence[Tensor],
+    table: DeviceTable,
+    default: str,
+    *,
+    soft_placement: bool = False,
+    earlier: Mapping[Operation, str] | None = None,
+) -> dict[str, list[OpInfo]]:
+    """The devices that a plan of these fetches has to do with, and its operations there, as if all devices were there.
+
+    Raises InvalidArgumentError as `place` does; nothing is added to `earlier`.
+    """
+    there = replace(table, devices=tuple(replace(device, lost=False) for device in table.devices))
+    ops = prune(fetches, feeds).ops
+    placed = place(ops, there, default, soft_placement, earlier=dict(earlier or {}))
+    found: dict[str, list[OpInfo]] = {}
+    for op in ops:
+        found.setdefault(placed[op], []).append(OpInfo(op.name, op.type, placed[op], op.made_at))
+        for value in op.attrs.values():
+            if isinstance(value, DeviceOf):  # of a queue that a reader takes its files from
+                found.setdefault(placed[value.op], [])
+    return found

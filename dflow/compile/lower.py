@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dflow.compile.plan import DevicePlan, DeviceTable, Instruction, Plan, Segment, describe_segments
-from dflow.compile.prune import Needed
+from dflow.compile.prune import Needed, waited_for
 from dflow.compile.segments import Group, is_literal
 from dflow.errors import OpInfo
 from dflow.graph import DeviceOf, Operation, Tensor
@@ -41,8 +41,9 @@ def lower(
 class _Edges:
     """The numbers of the edges of a plan."""
 
-    def __init__(self, fed: set[Tensor]) -> None:
-        self.fed = fed
+    def __init__(self, needed: Needed) -> None:
+        self.fed = set(needed.feeds)
+        self.read = {tensor for op in needed.ops for tensor in op.operands}.union(needed.fetches) - self.fed  # computed
         self.values: dict[Tensor, int] = {}  # tensors that cross segments, are fed or are fetched
         self.done: dict[Operation, int] = {}  # the first operation of a group that others wait for
         self.group: dict[Operation, Group] = {}
@@ -54,13 +55,13 @@ class _Edges:
 
 
 def _number_edges(needed: Needed, groups: Sequence[Group]) -> _Edges:
-    edges = _Edges(set(needed.feeds))
+    edges = _Edges(needed)
     edges.group = {op: group for group in groups for op in group.ops}
     crossing = list(needed.feeds) + [f for f in needed.fetches if isinstance(f, Tensor)]
     for group in groups:
         for op in group.ops:
-            crossing += [t for t in op.inputs if t in edges.fed or _crosses(t.op, group, edges)]
-            for control in op.control_inputs:
+            crossing += [t for t in op.operands if t in edges.fed or _crosses(t.op, group, edges)]
+            for control in waited_for(op, edges.fed):
                 if _crosses(control, group, edges):
                     first = edges.group[control].ops[0]
                     if first not in edges.done:
@@ -116,10 +117,13 @@ def _lower_group(index: int, group: Group, edges: _Edges, placed: Mapping[Operat
     instructions: list[Instruction] = []
     large: set[int] = set()
     for op in group.ops:
-        inputs, outputs = tuple(map(draft.input, op.inputs)), tuple(map(draft.output, op.outputs))
-        instructions.append(_instruction(op, placed, inputs, outputs))
+        inputs, outputs = tuple(map(draft.input, op.operands)), tuple(map(draft.output, op.outputs))
+        if op.type == "VariableV2" and op.outputs[0] not in edges.read:
+            instructions.append(_nothing(op, placed))
+        else:
+            instructions.append(_instruction(op, placed, inputs, outputs))
         large.update(slot for slot, tensor in zip(outputs, op.outputs, strict=True) if _may_be_large(tensor))
-        for control in op.control_inputs:
+        for control in waited_for(op, edges.fed):
             if _crosses(control, group, edges):
                 controls[edges.done[edges.group[control].ops[0]]] = None
     results = {slot for _, slot in draft.results}
@@ -144,7 +148,12 @@ def _instruction(
 ) -> Instruction:
     """One kernel call, its attributes with the device names that they ask for."""
     attrs = {key: placed[value.op] if isinstance(value, DeviceOf) else value for key, value in op.attrs.items()}
-    return Instruction(OpInfo(op.name, op.type, placed[op], op.made_at), attrs, inputs, outputs)
+    return Instruction(OpInfo(op.name, op.definition.kind, placed[op], op.made_at), attrs, inputs, outputs)
+
+
+def _nothing(op: Operation, placed: Mapping[Operation, str]) -> Instruction:
+    """A variable that others wait for, and nobody reads: it needs no value, since TensorFlow's gives a reference."""
+    return Instruction(OpInfo(op.name, "NoOp", placed[op], op.made_at), {}, (), ())
 
 
 def with_frees(instructions: Sequence[Instruction], slots: set[int]) -> tuple[Instruction, ...]:
@@ -166,7 +175,7 @@ def _with_overs(ops: Sequence[Operation], instructions: Sequence[Instruction], r
     found, lone = [], set[int]()
     for op, instruction in zip(ops, instructions, strict=True):
         fits = [
-            i for i in op.definition.over if instruction.inputs[i] in lone and _may_fit(op.inputs[i], op.outputs[0])
+            i for i in op.definition.over if instruction.inputs[i] in lone and _may_fit(op.operands[i], op.outputs[0])
         ]
         found.append(replace(instruction, over=fits[0]) if fits else instruction)
         if op.definition.fresh:

@@ -92,7 +92,7 @@ class Placement(Mapping[Operation, str]):
 
 def needs_host(op: Operation) -> bool:
     """Does it need text, files or Python objects, which no GPU holds?"""
-    return op.definition.host_only or any(tensor.dtype == string for tensor in (*op.inputs, *op.outputs))
+    return op.definition.host_only or any(tensor.dtype == string for tensor in (*op.operands, *op.outputs))
 
 
 def _companions(ops: Sequence[Operation]) -> dict[Operation, Operation]:
@@ -106,11 +106,11 @@ def _companions(ops: Sequence[Operation]) -> dict[Operation, Operation]:
     for op in ops:
         root = op.colocation_root()
         if not _goes_along(root):
-            for tensor in op.inputs:
+            for tensor in op.operands:
                 if tensor.op.type == "Const" and _goes_along(tensor.op):
                     found.setdefault(tensor.op, op)
-        elif root is op and op.inputs:
-            maker = op.inputs[0].op
+        elif root is op and op.operands:
+            maker = op.operands[0].op
             if maker in here and not _goes_along(maker.colocation_root()):
                 found[op] = maker
     return found

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dflow.devices import matching
+from dflow.devices import DeviceSpec, matching
 from dflow.errors import OpInfo
 from dflow.specs import QueueSpec
 
@@ -24,6 +24,11 @@ class DeviceInfo:
     address: str = ""  # where its host is reached; "" in this process
     virtual: bool = False  # a CPU that plays a GPU, for tests
     lost: bool = False  # its worker is gone, and may come back
+    starting: bool = False  # its worker has not declared its devices yet: it will have this one, and perhaps others
+    # Of its worker's process: another one has the same name and no state.
+    incarnation: str = field(default="", repr=False)
+    # Of this session to that process: what is private to the session ends with each.
+    connection: int = field(default=0, repr=False)
 
     @property
     def is_gpu(self) -> bool:
@@ -41,23 +46,43 @@ class DeviceTable:
 
     devices: tuple[DeviceInfo, ...]
     version: int = 0
+    refused: tuple[str, ...] = ()  # workers without devices, each with the reason
+
+    @property
+    def complete(self) -> bool:
+        """Are all the workers there, with their devices?"""
+        return not any(device.lost or device.starting for device in self.devices)
+
+    @property
+    def starting(self) -> list[DeviceInfo]:
+        return [device for device in self.devices if device.starting]
 
     @property
     def names(self) -> list[str]:
         return [device.name for device in self.devices]
 
+    def by_name(self) -> dict[str, DeviceInfo]:
+        return {device.name: device for device in self.devices}
+
     def matching(self, request: str) -> list[DeviceInfo]:
-        """The devices that a partial name may mean."""
+        """The devices that a partial name may mean; if there is none, those of workers that may turn out to have it."""
         found = set(matching(request, self.names))
+        if not found and self.starting:
+            task = DeviceSpec.from_string(request).replace(device_type=None, device_index=None).to_string()
+            found = set(matching(task, [device.name for device in self.starting]))
         return [device for device in self.devices if device.name in found]
 
     def describe(self) -> str:
         """All devices in words, for errors and logs."""
         notes = [
-            device.name + (" (virtual)" if device.virtual else "") + (" (lost)" if device.lost else "")
+            device.name
+            + (" (virtual)" if device.virtual else "")
+            + (" (lost)" if device.lost else "")
+            + (" (starting)" if device.starting else "")
             for device in self.devices
         ]
-        return ", ".join(notes) if notes else "none"
+        refused = "".join(f"; {worker}" for worker in self.refused)
+        return (", ".join(notes) if notes else "none") + refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from dflow.compile.prune import Needed
+from dflow.compile.prune import Needed, waited_for
 from dflow.graph import Operation, Tensor
 
 _SMALL = 1 << 1024  # a wait set of fewer blocking operations is its own key
@@ -90,7 +90,7 @@ def is_literal(op: Operation) -> bool:
 
 def dependencies(op: Operation, fed: set[Tensor]) -> list[Operation]:
     """The operations that must have ended before `op` starts."""
-    return [tensor.op for tensor in op.inputs if tensor not in fed] + op.control_inputs
+    return [tensor.op for tensor in op.operands if tensor not in fed] + waited_for(op, fed)
 
 
 def in_order(groups: Sequence[Group], fed: set[Tensor]) -> list[Group]:

@@ -96,7 +96,7 @@ def _place(row: Row) -> tuple[tuple[Any, ...], ...]:
     return tuple(_natural(str(text)) for text in texts)
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=250)
 def _natural(text: str) -> tuple[Any, ...]:
     return tuple(int(bit) if bit.isdecimal() else bit for bit in re.split(r"(\d+)", text))
 

@@ -16,7 +16,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from dflow.data.push import Attempt, Push, push_partition
 from dflow.errors import OpError, UnavailableError
-from dflow.runtime.dask_client import FutureCancelled, Watch, task_of
+from dflow.runtime.dask_client import FutureCancelled, Watch, in_our_span, task_of
 from dflow.runtime.failures import as_op_error
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ class ClusterFeeder:
         task = task_of(key, push_partition, self._push, number, after=[part.key for part in parts])
         culled = HighLevelGraph.merge(*[part.dask for part in parts]).cull([part.key for part in parts])
         graph = HighLevelGraph({**culled.layers, key: {key: task}}, {**culled.dependencies, key: set(culled.layers)})
-        future: Future[Any] = self._client.compute(Delayed(key, graph), optimize_graph=False, workers=self._workers)
+        with in_our_span():
+            future: Future[Any] = self._client.compute(Delayed(key, graph), optimize_graph=False, workers=self._workers)
         self._watch.when_done(future, lambda found: self._ended.put((number, found)))
         return future
 

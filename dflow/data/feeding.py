@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dflow import scopes
+from dflow import forks, scopes
+from dflow.compile import DeviceTable
 from dflow.data.feeders import ClusterFeeder, Feeder, LocalFeeder
 from dflow.data.intake import build_intake
 from dflow.data.push import Push
@@ -51,8 +52,8 @@ def enqueue_from(
     for room cancelled, so that nobody waits for what does not come.
     workers: the addresses or names of the cluster's workers that may compute and push partitions; by default, all.
 
-    At most about two partitions per worker are in flight, and they come in any order.  Each row comes in once or, when
-    something fails, not at all.
+    At most about two partitions for each worker that is there at the start are in flight, and they come in any order.
+    Each row comes in once or, when something fails, not at all.
     Raises TypeError or ValueError for what cannot be fed into this queue, as far as the collection knows it now.
     """
     session = _session_for(queue, session)
@@ -68,10 +69,8 @@ def enqueue_from(
     push = Push(backend.session, intake.label, plan.call, source.rows, components, queue.name, len(source.parts))
     feeder: Feeder
     if session.target:
-        count = len(workers or {device.address for device in backend.devices().devices if not device.lost})
-        feeder = ClusterFeeder(
-            backend.client, backend.watch, push, source.parts, collection, IN_FLIGHT * count, workers
-        )
+        most = IN_FLIGHT * len(workers or _workers_of(backend.table()))
+        feeder = ClusterFeeder(backend.client, backend.watch, push, source.parts, collection, most, workers)
     else:
         feeder = LocalFeeder(backend.process, push, source.parts)
 
@@ -118,15 +117,30 @@ class Feeding(threading.Thread):
         self._coord = coord
         self._at_end = at_end
         self._was_stopped = False
+        self._ended = False
+        self._home = forks.Home("this feeding", "feed in a session of the child")
+        forks.in_child(self, Feeding._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: a feeding that had not ended is the parent's."""
+        if not self._ended:
+            self._home.leave()
 
     def done(self) -> bool:
         """Has it ended?"""
+        self._home.check()
         return not self.is_alive()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the end, `timeout` seconds at most."""
+        self._home.check()
+        super().join(timeout)
 
     def result(self, timeout: float | None = None) -> int:
         """Wait for the end, `timeout` seconds at most; gives `rows`.
 
         Raises what ended it, unless that was a stop; TimeoutError.
+        FailedPreconditionError, as from all other methods, in a forked child for a feeding of its parent.
         """
         self.join(timeout)
         if self.is_alive():
@@ -137,6 +151,7 @@ class Feeding(threading.Thread):
 
     def stop(self, reason: str = "the feeding was stopped") -> None:
         """End it; returns at once.  Rows that are in the queue stay there, those that wait for room are withdrawn."""
+        self._home.check()
         self._was_stopped = True
         self._feeder.stop(CancelledError(None, None, reason))
 
@@ -151,6 +166,7 @@ class Feeding(threading.Thread):
                 self.error = self._closed(error) if self._session.closed else error
                 self._tell(self.error)  # before the queue closes, which alone would look like the end of the data
         self._at_end(complete)
+        self._ended = True
 
     def _finished(self, rows: int) -> None:
         self.partitions_done += 1
@@ -217,8 +233,14 @@ def _check_workers(workers: Sequence[str], session: BaseSession) -> None:
         raise ValueError(f"there are no workers {unknown}; the cluster has {', '.join(sorted(known))}")
 
 
+def _workers_of(table: DeviceTable) -> set[str]:
+    """Those that are there; if there is none, those that were or will be, as Dask waits for them too."""
+    there = {device.address for device in table.devices if not device.lost and not device.starting}
+    return there or {device.address for device in table.devices}
+
+
 def _close(session: BaseSession, operation: Any) -> None:
     try:
-        session.run(operation)
+        session.run_aside(operation)
     except Exception as error:  # someone else closed it, or its device is gone
         logger.debug("ignored an exception of %s: %s", operation.name, error)

@@ -139,7 +139,7 @@ class ArrayRows:
         array = np.asarray(part)
         component.check_dtype(array.dtype, f"array {index}")
         component.check_shape(as_shape(array.shape[1:]), f"array {index}")
-        return to_array(array, component.dtype)
+        return to_array(array.tolist() if holds_objects(array.dtype) else array, component.dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 
 from dflow import scopes
 from dflow.data.draining import batches
-from dflow.errors import FailedPreconditionError
 from dflow.graph import Graph, create_op
 from dflow.ops.data_flow import QueueBase
 from dflow.runtime.session import Session
@@ -26,17 +24,13 @@ except ImportError as error:
     ) from error
 
 
-_IMPORTED_IN = os.getpid()
-
-
 class TorchDataset(IterableDataset):  # type: ignore[misc]  # a class of Any where PyTorch is not installed
     """The batches of a shared queue, as tensors; each iterator takes its share of them.
 
-        loader = DataLoader(df.data.TorchDataset(queue, 128), batch_size=None, num_workers=2,
-                            multiprocessing_context="spawn")
+        loader = DataLoader(df.data.TorchDataset(queue, 128), batch_size=None, num_workers=2)
 
-    queue: with a shared_name (ValueError otherwise) on a cluster, since each process that iterates opens a session of
-    its own; a forked one cannot (FailedPreconditionError).
+    queue: with a shared_name (ValueError otherwise) on a cluster, since each process that iterates, forked or spawned,
+    opens a session of its own.
     target: the cluster's address, by default that of the default session (ValueError for none).
     The queue is looked for on the device of its `df.device` block, else on the session's default device.
     An item is what `batches` gives, with tensors for arrays; text stays a NumPy array of bytes objects.
@@ -66,13 +60,6 @@ class TorchDataset(IterableDataset):  # type: ignore[misc]  # a class of Any whe
         self._drop_remainder = drop_remainder
 
     def __iter__(self) -> Iterator[Any]:
-        if os.getpid() != _IMPORTED_IN:  # a forked child has the event loops of its parent, but not their threads
-            raise FailedPreconditionError(
-                None, None, "a forked process cannot open a session: DataLoader(..., multiprocessing_context='spawn')"
-            )
-        return self._batches()
-
-    def _batches(self) -> Iterator[Any]:
         graph = Graph()
         with graph.as_default(), graph.device(self._device or None):
             op = create_op(f"{self._spec.kind}V2", queue=self._spec)

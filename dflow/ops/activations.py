@@ -1,4 +1,4 @@
-"""Activations: relu, sigmoid, softmax.
+"""Activations: relu, sigmoid, softplus, softmax.
 
 Source: nn_ops and math_ops.sigmoid of TensorFlow 1.15.
 """
@@ -10,17 +10,20 @@ from typing import Any
 import numpy as np
 
 from dflow.graph import Operation, Tensor, add_op
-from dflow.ops.arithmetic import multiply, subtract
-from dflow.ops.arrays import namespace, pairwise
+from dflow.ops.arithmetic import chain, multiply, subtract
+from dflow.ops.arrays import axis_of, is_complex, namespace, pairwise
 from dflow.ops.batching import along_axis, elementwise
-from dflow.ops.elementwise import floating, real, unary
+from dflow.ops.elementwise import floating, inexact, real, unary
+from dflow.ops.fill import zeros_like
+from dflow.ops.late import late, late_rules
+from dflow.ops.like import only_first
 from dflow.ops.powers import exp
 from dflow.ops.reduction import reduce_sum
-from dflow.ops.static import normal_axis, only
+from dflow.ops.static import is_symbolic, normal_axis, only, static_axis
 from dflow.registry import define
 from dflow.specs import TensorSpec
 
-__all__ = ["log_softmax", "relu", "sigmoid", "softmax"]
+__all__ = ["log_softmax", "relu", "sigmoid", "softmax", "softplus"]
 
 
 def relu(features: Any, name: str | None = None) -> Tensor:
@@ -52,7 +55,7 @@ define(
     "ReluGrad",
     spec=real,
     kernel=_relu_grad_kernel,
-    gradient=lambda op, dx: (add_op("ReluGrad", dx, op.inputs[1]), None),
+    gradient=lambda op, dx: (add_op("ReluGrad", dx, op.inputs[1]), zeros_like(op.inputs[1])),
     batch=elementwise,
     fresh=True,
     over=(0,),
@@ -60,39 +63,69 @@ define(
 
 
 def sigmoid(x: Any, name: str | None = None) -> Tensor:
-    """1 / (1 + exp(-x)), without overflow.  Floating."""
+    """1 / (1 + exp(-x)), without overflow.  Floating or complex."""
     return unary("Sigmoid", x, name)
 
 
 def _sigmoid_kernel(x: Any) -> Any:
     xp = namespace(x)
+    if is_complex(x):
+        return 1 / (1 + xp.exp(-x))
     small = xp.exp(-xp.abs(x))
     return xp.where(x >= 0, 1 / (1 + small), small / (1 + small))
 
 
 def _sigmoid_gradient(op: Operation, dy: Tensor) -> Tensor:
     y = op.outputs[0]
-    return multiply(dy, multiply(y, subtract(1, y)))
+    return chain(dy, multiply(y, 1 - y))
 
 
-define("Sigmoid", spec=floating, kernel=_sigmoid_kernel, gradient=_sigmoid_gradient, batch=elementwise)
+define("Sigmoid", spec=inexact, kernel=_sigmoid_kernel, gradient=_sigmoid_gradient, batch=elementwise)
 
 
-def softmax(logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None) -> Tensor:
-    """exp(x) / sum(exp(x)) along one axis, the last one if none is named.  Floating."""
-    result: Tensor = add_op("Softmax", logits, name=name, axis=one_axis(axis, dim))
+def softplus(features: Any, name: str | None = None) -> Tensor:
+    """log(1 + exp(x)), without overflow, elementwise.  Floating."""
+    return unary("Softplus", features, name)
+
+
+def _softplus_kernel(x: Any) -> Any:
+    xp = namespace(x)
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+define(
+    "Softplus",
+    spec=floating,
+    kernel=_softplus_kernel,
+    gradient=lambda op, dy: multiply(dy, sigmoid(op.inputs[0])),
+    batch=elementwise,
+)
+
+
+def softmax(logits: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Tensor:
+    """exp(x) / sum(exp(x)) along one axis, the last one if none is named: a number or a tensor.  Floating."""
+    place, inputs = _softmax_axis(axis, dim)
+    result: Tensor = add_op("Softmax", logits, *inputs, name=name, axis=place)
     return result
 
 
-def log_softmax(logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None) -> Tensor:
-    """log(softmax(x)) along one axis, the last one if none is named, without underflow.  Floating."""
-    result: Tensor = add_op("LogSoftmax", logits, name=name, axis=one_axis(axis, dim))
+def log_softmax(logits: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Tensor:
+    """log(softmax(x)) along one axis, the last one if none is named: a number or a tensor.  No underflow; floating."""
+    place, inputs = _softmax_axis(axis, dim)
+    result: Tensor = add_op("LogSoftmax", logits, *inputs, name=name, axis=place)
     return result
 
 
-def one_axis(axis: int | None, dim: int | None) -> int:
+def _softmax_axis(axis: Any, dim: Any) -> tuple[int | None, tuple[Tensor, ...]]:
+    """The axis as an attribute, or as an input where it is a tensor that only a run knows."""
+    place = dim if axis is None else axis
+    return late(place) if is_symbolic(place) else (one_axis(axis, dim), ())
+
+
+def one_axis(axis: Any, dim: Any) -> int:
     """The axis that is named, by its older name `dim` too, else the last one."""
-    return int(axis) if axis is not None else -1 if dim is None else int(dim)
+    place = dim if axis is None else axis
+    return -1 if place is None else static_axis(place)
 
 
 def _softmax_spec(x: TensorSpec, axis: int) -> TensorSpec:
@@ -104,6 +137,7 @@ def _softmax_spec(x: TensorSpec, axis: int) -> TensorSpec:
 
 def _shifted(x: Any, axis: int) -> Any:
     """x minus its largest value along the axis: its exponential does not overflow."""
+    axis_of(x, axis)
     return x - namespace(x).max(x, axis=axis, keepdims=True) if x.size else x
 
 
@@ -119,16 +153,28 @@ def log_softmax_kernel(x: Any, axis: int) -> Any:
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True, dtype=x.dtype))
 
 
-def _softmax_gradient(op: Operation, dy: Tensor) -> Tensor:
+def _softmax_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
     y = op.outputs[0]
-    inner = reduce_sum(multiply(dy, y), op.attrs["axis"], keepdims=True)
-    return multiply(subtract(dy, inner), y)
+    inner = reduce_sum(multiply(dy, y), _axis_of_run(op), keepdims=True)
+    return only_first(op, multiply(subtract(dy, inner), y))
 
 
-def _log_softmax_gradient(op: Operation, dy: Tensor) -> Tensor:
-    total = reduce_sum(dy, op.attrs["axis"], keepdims=True)
-    return subtract(dy, multiply(total, exp(op.outputs[0])))
+def _log_softmax_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
+    total = reduce_sum(dy, _axis_of_run(op), keepdims=True)
+    return only_first(op, subtract(dy, multiply(total, exp(op.outputs[0]))))
 
 
-define("Softmax", spec=_softmax_spec, kernel=_softmax_kernel, gradient=_softmax_gradient, batch=along_axis)
-define("LogSoftmax", spec=_softmax_spec, kernel=log_softmax_kernel, gradient=_log_softmax_gradient, batch=along_axis)
+def _axis_of_run(op: Operation) -> Any:
+    return op.inputs[1] if op.attrs["axis"] is None else op.attrs["axis"]
+
+
+define(
+    "Softmax",
+    **late_rules("axis", spec=_softmax_spec, unknown=floating, kernel=_softmax_kernel, batch=along_axis),
+    gradient=_softmax_gradient,
+)
+define(
+    "LogSoftmax",
+    **late_rules("axis", spec=_softmax_spec, unknown=floating, kernel=log_softmax_kernel, batch=along_axis),
+    gradient=_log_softmax_gradient,
+)

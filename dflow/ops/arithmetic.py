@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dflow import scopes
+from dflow.dtypes import complex64, complex128, float32, float64
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
-from dflow.ops.arrays import as_text, is_text, namespace, pairwise
+from dflow.ops.arrays import as_text, is_complex, is_text, namespace, pairwise
 from dflow.ops.batching import Attrs, Kernel, each, elementwise, step_shapes
+from dflow.ops.cast import cast
 from dflow.ops.compare import greater_equal, less_equal, where
 from dflow.ops.elementwise import back_to_operands, binary, numbers, real, unary
 from dflow.ops.fill import zeros_like
-from dflow.ops.static import only, operands, same_dtype
+from dflow.ops.static import graph_of, only, same_dtype
 from dflow.registry import define
 from dflow.shapes import broadcast
 from dflow.specs import TensorSpec
@@ -105,23 +108,23 @@ define(
 
 
 def squared_difference(x: Any, y: Any, name: str | None = None) -> Tensor:
-    """(x - y) * (x - y).  Real numbers."""
+    """(x - y) * conj(x - y).  Numbers."""
     return binary("SquaredDifference", x, y, name)
 
 
 def _squared_difference_kernel(x: Any, y: Any) -> Any:
     difference = pairwise("subtract", x, y)
-    return difference * difference
+    return difference * (namespace(x).conj(difference) if is_complex(difference) else difference)
 
 
 def _squared_difference_gradient(op: Operation, dz: Tensor) -> tuple[Tensor | None, ...]:
-    dx = multiply(dz, multiply(2, subtract(op.inputs[0], op.inputs[1])))
+    dx = multiply(multiply(dz, 2), subtract(op.inputs[0], op.inputs[1]))
     return back_to_operands(op, dx, negative(dx))
 
 
 define(
     "SquaredDifference",
-    spec=real,
+    spec=numbers,
     kernel=_squared_difference_kernel,
     gradient=_squared_difference_gradient,
     batch=elementwise,
@@ -180,8 +183,9 @@ define(
 
 
 def conj(x: Any, name: str | None = None) -> Tensor:
-    """The complex conjugate of x; a real tensor as it is."""
+    """The complex conjugate of x; a real tensor as it is.  Numbers."""
     tensor = convert_to_tensor(x)
+    only(tensor.spec, tensor.dtype.is_numeric, "numbers")
     return unary("Conj", tensor, name) if tensor.dtype.is_complex else tensor
 
 
@@ -195,29 +199,49 @@ define(
 
 
 def abs(x: Any, name: str | None = None) -> Tensor:
-    """The absolute value of x.  Real numbers."""
+    """The absolute value of x.  Numbers; that of a complex number is real."""
     return unary("Abs", x, name)
 
 
+def _abs_spec(x: TensorSpec) -> TensorSpec:
+    return TensorSpec(numbers(x).shape, _PARTS.get(x.dtype, x.dtype))
+
+
+_PARTS = {complex64: float32, complex128: float64}
+
 define(
     "Abs",
-    spec=real,
+    spec=_abs_spec,
     kernel=lambda x: namespace(x).abs(x),
-    gradient=lambda op, dy: multiply(dy, sign(op.inputs[0])),
+    gradient=lambda op, dy: multiply(cast(dy, op.inputs[0].dtype), sign(op.inputs[0])),
     batch=elementwise,
 )
 
 
 def sign(x: Any, name: str | None = None) -> Tensor:
-    """-1, 0 or 1 as x is negative, zero or positive.  Real numbers; its gradient is 0."""
+    """-1, 0 or 1 as x is negative, zero or positive; of a complex x, x / abs(x).  Numbers.
+
+    The gradient is 0, but for complex numbers.
+    """
     return unary("Sign", x, name)
+
+
+def _sign_gradient(op: Operation, dy: Tensor) -> Tensor:
+    """Of a complex number, what turns it: (dy - conj(dy) * sign(x)**2) / (2 * abs(x)); at 0 it is 0."""
+    if not dy.dtype.is_complex:
+        return zeros_like(dy)
+    x, y = op.inputs[0], op.outputs[0]
+    unit = abs(y)  # 0 at 0, and 1 elsewhere
+    size = add(abs(x), 1 - unit)
+    turned = subtract(dy, multiply(conj(dy), multiply(y, y)))
+    return multiply(turned, cast(multiply(unit, add_op("Reciprocal", multiply(size, 2))), dy.dtype))
 
 
 define(
     "Sign",
-    spec=real,
+    spec=numbers,
     kernel=lambda x: namespace(x).sign(x),
-    gradient=lambda op, dy: zeros_like(dy),
+    gradient=_sign_gradient,
     batch=elementwise,
 )
 
@@ -229,7 +253,8 @@ def add_n(inputs: Any, name: str | None = None) -> Tensor:
     """The sum of tensors of one dtype and one shape, which do not broadcast.  ValueError for an empty list."""
     if not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError("inputs must be a list of at least one Tensor with the same dtype and shape")
-    tensors = operands(inputs, kind="AddN")
+    with scopes.building_in(graph_of(inputs)):
+        tensors = [convert_to_tensor(item) for item in inputs]
     if len(tensors) == 1 and name is None:
         return tensors[0]
     result: Tensor = add_op("AddN", *tensors, name=name)

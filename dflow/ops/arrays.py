@@ -57,11 +57,37 @@ def as_text(value: Any) -> Any:
 
 
 def ints(array: Any) -> tuple[int, ...]:
-    """An integer scalar or vector as Python integers; waits for a device."""
+    """An integer scalar or vector as Python integers; waits for a device.  InvalidArgumentError for other shapes."""
+    if array.ndim > 1:
+        raise InvalidArgumentError(None, None, f"expected a vector of integers, got a shape of {list(array.shape)}")
     if hasattr(array, "tolist"):
         values = array.tolist()
         return tuple(values) if isinstance(values, list) else (values,)
     return (int(array),) if array.ndim == 0 else tuple(int(array[i]) for i in range(array.shape[0]))
+
+
+def axis_of(array: Any, axis: int) -> int:
+    """An axis in [0, rank); InvalidArgumentError for one that the array does not have."""
+    if not -array.ndim <= axis < array.ndim:
+        raise InvalidArgumentError(
+            None, None, f"axis {axis} is not in [{-array.ndim}, {array.ndim}), the axes of shape {list(array.shape)}"
+        )
+    return axis + array.ndim if axis < 0 else axis
+
+
+def sizes_of(array: Any) -> tuple[int, ...]:
+    """Sizes that came as an input: a vector; InvalidArgumentError for another shape."""
+    if array.ndim != 1:
+        raise InvalidArgumentError(None, None, f"sizes are a vector of integers, got a shape of {list(array.shape)}")
+    return ints(array)
+
+
+def single(array: Any) -> Any:
+    """A scalar that may be given as a vector of one value, as some operations of TensorFlow take it.
+
+    Any other array stays as it is.
+    """
+    return array[0, ...] if tuple(array.shape) == (1,) else array
 
 
 def vector(like: Any, values: Any, dtype: DType) -> Any:

@@ -13,7 +13,7 @@ from dflow.ops.arrays import namespace, pairwise
 from dflow.ops.batching import Attrs, Kernel, each
 from dflow.ops.like import sum_like
 from dflow.ops.reduction import reduce_sum
-from dflow.ops.static import only, operands, same_dtype
+from dflow.ops.static import graph_of, only, operands, same_dtype
 from dflow.registry import define
 from dflow.specs import TensorSpec
 
@@ -22,10 +22,12 @@ __all__ = ["bias_add"]
 
 def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | None = None) -> Tensor:
     """value + bias, one number a channel.  value: [..., c], bias: [c]; with "NCHW" value is [n, c, ...]."""
-    value, bias = operands((value, bias), ("value", "bias"), "BiasAdd")
     if data_format not in (None, "NHWC", "NCHW"):
         raise ValueError(f"data_format must be of the form `N...C` or `NC...`, got {data_format!r}")
-    result: Tensor = add_op("BiasAdd", value, bias, name=name, channels_first=data_format == "NCHW")
+    graph = graph_of((value, bias))
+    with graph.as_default(), graph.name_scope(name or "BiasAdd") as scope:
+        value, bias = operands((value, bias), ("input", "bias"), "BiasAdd")
+        result: Tensor = add_op("BiasAdd", value, bias, name=scope, channels_first=data_format == "NCHW")
     return result
 
 
@@ -44,6 +46,13 @@ def _bias_add_spec(value: TensorSpec, bias: TensorSpec, channels_first: bool) ->
 
 
 def _bias_add_kernel(value: Any, bias: Any, channels_first: bool, out: Any = None) -> Any:
+    if value.ndim < 2 or bias.ndim != 1:
+        raise InvalidArgumentError(
+            None,
+            None,
+            "the value has two axes or more, and the biases are a vector: got shapes "
+            f"{list(value.shape)} and {list(bias.shape)}",
+        )
     channels = value.shape[1 if channels_first else -1]
     if bias.shape[0] != channels:
         raise InvalidArgumentError(

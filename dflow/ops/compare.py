@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from array_api_compat import device
+import numpy as np
 
-from dflow.dtypes import bool_
+from dflow.dtypes import bool_, to_array
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.arrays import is_text, namespace, pairwise
@@ -19,7 +19,7 @@ from dflow.ops.elementwise import binary, floating, unary
 from dflow.ops.fill import zeros_like
 from dflow.ops.static import is_symbolic, only, operands, same_dtype, spec_of
 from dflow.registry import define, no_gradient
-from dflow.shapes import UNKNOWN_SHAPE, broadcast
+from dflow.shapes import broadcast
 from dflow.specs import TensorSpec
 
 __all__ = [
@@ -101,26 +101,33 @@ _compare("GreaterEqual", "greater_equal", _order_spec)
 # -- logic
 
 
+def truths(value: Any) -> Any:
+    """An argument that is bool: an empty list has no dtype of its own, and an array is cast."""
+    if is_symbolic(value) or (not hasattr(value, "dtype") and np.size(value)):
+        return value
+    return to_array(value, bool_)
+
+
 def logical_and(x: Any, y: Any, name: str | None = None) -> Tensor:
     """x and y, elementwise.  bool; shapes broadcast."""
-    return binary("LogicalAnd", x, y, name)
+    return binary("LogicalAnd", truths(x), truths(y), name)
 
 
 def logical_or(x: Any, y: Any, name: str | None = None) -> Tensor:
     """x or y, elementwise.  bool; shapes broadcast."""
-    return binary("LogicalOr", x, y, name)
+    return binary("LogicalOr", truths(x), truths(y), name)
 
 
 def logical_xor(x: Any, y: Any, name: str = "LogicalXor") -> Tensor:
     """Either x or y, elementwise.  bool; shapes broadcast."""
-    x, y = operands((x, y), kind="LogicalXor")
+    x, y = operands((truths(x), truths(y)), kind="LogicalXor")
     only(x.spec, x.dtype.is_bool, "bool")
     return not_equal(x, y, name=name)
 
 
 def logical_not(x: Any, name: str | None = None) -> Tensor:
     """not x, elementwise.  bool."""
-    return unary("LogicalNot", x, name)
+    return unary("LogicalNot", truths(x), name)
 
 
 def _logical_spec(x: TensorSpec, *others: TensorSpec) -> TensorSpec:
@@ -189,7 +196,8 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
 
     condition: bool.  x, y: any dtype, the same, and one shape.  The condition has that shape, or it is a scalar, or a
     vector that chooses among the rows of x and y.
-    `where(condition)` -> int64 [n, rank], one row of indices for each true value, in row-major order.
+    `where(condition)`, of bool or of numbers, which hold if they are not 0 -> int64 [n, rank], one row of indices for
+    each value that holds, in row-major order.
     Source: tf.where of TensorFlow 1, which does not broadcast.
     """
     result: Tensor
@@ -203,7 +211,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
             pair = operands((x, y), ("t", "e"), "Select")
     else:
         pair = operands((x, y), ("t", "e"), "Select")
-    result = add_op("Select", condition, *pair, name=name)
+    result = add_op("Select", truths(condition), *pair, name=name)
     return result
 
 
@@ -259,14 +267,16 @@ define("Select", spec=_select_spec, kernel=_select_kernel, gradient=_select_grad
 
 
 def _where_spec(condition: TensorSpec) -> TensorSpec:
-    only(condition, condition.dtype.is_bool, "bool")
-    return spec_of(UNKNOWN_SHAPE if condition.shape.ndims is None else [None, condition.shape.ndims], "int64")
+    only(condition, condition.dtype.name != "string", "bool and numbers")
+    if condition.shape.ndims == 0:
+        raise ShapeError("a scalar has no places; use reshape() or expand_dims()")
+    return spec_of([None, condition.shape.ndims], "int64")
 
 
 def _where_kernel(condition: Any) -> Any:
     xp = namespace(condition)
     if condition.ndim == 0:
-        return xp.zeros((int(bool(condition)), 0), dtype=xp.int64, device=device(condition))
+        raise InvalidArgumentError(None, None, "a scalar has no places; use reshape() or expand_dims()")
     return xp.astype(xp.stack(xp.nonzero(condition), axis=1), xp.int64)
 
 

@@ -10,13 +10,15 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from dflow import scopes
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op, create_op
-from dflow.ops.arrays import ints, namespace, one_or_all
+from dflow.ops.arrays import axis_of, ints, namespace, one_or_all
 from dflow.ops.batching import Attrs, Kernel, along_axis, each
 from dflow.ops.control import identity
+from dflow.ops.late import late, late_rules
 from dflow.ops.like import only_first
-from dflow.ops.static import known_value, normal_axis, number_or_tensor, operands, same_dtype, spec_of, static_axis
+from dflow.ops.static import graph_of, items_of, known_value, normal_axis, number_or_tensor, same_dtype, spec_of
 from dflow.registry import define
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape
 from dflow.specs import TensorSpec
@@ -28,24 +30,22 @@ __all__ = ["concat", "split"]
 
 
 def concat(values: Any, axis: Any, name: str | None = None) -> Tensor:
-    """Tensors of one dtype put one behind the other along an axis; their other sizes agree."""
+    """Tensors of one dtype put one behind the other along an axis, a number or a tensor; their other sizes agree."""
     if not isinstance(values, (list, tuple)):
         values = [values]
-    tensors = operands(values, kind="ConcatV2")
-    place = static_axis(axis)
+    with scopes.building_in(graph_of((values, axis))):
+        tensors = items_of(values, kind="ConcatV2")
+    place, inputs = late(axis)
     if len(tensors) == 1:
         return identity(tensors[0], name=name)
-    result: Tensor = add_op("ConcatV2", *tensors, name=name or "concat", axis=place)
+    result: Tensor = add_op("ConcatV2", *tensors, *inputs, name=name or "concat", axis=place)
     return result
 
 
 def _concat_spec(*inputs: TensorSpec, axis: int) -> TensorSpec:
-    same_dtype(*inputs)
-    rank = next((spec.shape.ndims for spec in inputs if spec.shape.ndims is not None), None)
+    rank = _concat_rank(*inputs)
     if rank is None:
         return TensorSpec(UNKNOWN_SHAPE, inputs[0].dtype)
-    if rank == 0:
-        raise ShapeError("scalars cannot be concatenated; use stack()")
     place = normal_axis(axis, rank)
     others, total = TensorShape([None] * rank), 0
     known = True
@@ -58,7 +58,21 @@ def _concat_spec(*inputs: TensorSpec, axis: int) -> TensorSpec:
     )
 
 
+def _concat_rank(*inputs: TensorSpec) -> int | None:
+    same_dtype(*inputs)
+    rank = next((spec.shape.ndims for spec in inputs if spec.shape.ndims is not None), None)
+    if rank == 0:
+        raise ShapeError("scalars cannot be concatenated; use stack()")
+    return rank
+
+
+def _concat_unknown(*inputs: TensorSpec) -> TensorSpec:
+    rank = _concat_rank(*inputs)
+    return spec_of(UNKNOWN_SHAPE if rank is None else [None] * rank, inputs[0].dtype)
+
+
 def _concat_kernel(*arrays: Any, axis: int) -> Any:
+    axis_of(arrays[0], axis)
     try:
         return namespace(*arrays).concat(list(arrays), axis=axis)
     except ValueError:
@@ -68,23 +82,44 @@ def _concat_kernel(*arrays: Any, axis: int) -> Any:
         ) from None
 
 
-def _concat_gradient(op: Operation, dy: Tensor) -> list[Tensor]:
-    return list(create_op("SplitLike", dy, *op.inputs, axis=op.attrs["axis"]).outputs)
+def _concat_gradient(op: Operation, dy: Tensor) -> list[Tensor | None]:
+    axis, sizes = op.attrs["axis"], [None]
+    if axis is not None and all(x.shape.ndims is not None for x in op.inputs):
+        sizes = [x.shape[axis] for x in op.inputs]
+    if None not in sizes:  # then nobody has to compute what was concatenated
+        return list(create_op("SplitV", dy, axis=axis, sizes=tuple(sizes), num=len(sizes)).outputs)
+    pieces = create_op("SplitLike", dy, *op.inputs, axis=axis).outputs
+    return [*pieces, *[None] * (len(op.inputs) - len(pieces))]
 
 
-define("ConcatV2", spec=_concat_spec, kernel=_concat_kernel, gradient=_concat_gradient, batch=along_axis)
+define(
+    "ConcatV2",
+    **late_rules(
+        "axis", spec=_concat_spec, unknown=_concat_unknown, kernel=_concat_kernel, batch=along_axis, vector=True
+    ),
+    gradient=_concat_gradient,
+)
 
 
 def _split_like_kernel(y: Any, *like: Any, axis: int) -> Any:
     return _pieces(y, [array.shape[axis] for array in like], axis)
 
 
+def _split_like_spec(y: TensorSpec, *like: TensorSpec, **attrs: Any) -> list[TensorSpec]:
+    return [TensorSpec(spec.shape, y.dtype) for spec in like]
+
+
 define(
     "SplitLike",
-    spec=lambda y, *like, axis: [TensorSpec(spec.shape, y.dtype) for spec in like],
-    kernel=_split_like_kernel,
-    gradient=lambda op, *pieces: only_first(op, concat(list(pieces), op.attrs["axis"])),
+    **late_rules("axis", spec=_split_like_spec, unknown=_split_like_spec, kernel=_split_like_kernel, vector=True),
+    gradient=lambda op, *pieces: only_first(op, _concat_along(op, pieces)),
 )
+
+
+def _concat_along(op: Operation, pieces: Sequence[Tensor]) -> Tensor:
+    """Pieces put together along the axis of an operation, which may be its last input."""
+    axis = op.attrs["axis"]
+    return concat(list(pieces), op.inputs[-1] if axis is None else axis)
 
 
 # -- split
@@ -96,22 +131,36 @@ def split(
     """A tensor cut along an axis: into so many equal pieces, or into pieces of the given sizes.
 
     num_or_size_splits: a number, sizes (one may be -1: what is left), or a vector of sizes, whose length `num` says if
-    its static shape does not.  ShapeError, or InvalidArgumentError at run time, for sizes that do not add up.
+    its static shape does not.  axis: a number or a tensor.  ShapeError, or InvalidArgumentError at run time, for sizes
+    that do not add up; ValueError for a `num` that is not their number, and for a scalar tensor.
     """
-    place = static_axis(axis)
+    place, last = late(axis)
     sizes, inputs = number_or_tensor(num_or_size_splits)
-    if inputs and known_value(inputs[0]) is not None and inputs[0].shape.ndims == 0:
-        sizes, inputs = int(known_value(inputs[0])), ()  # type: ignore[arg-type]
-    if inputs:
-        pieces = num if inputs[0].shape.ndims != 1 or inputs[0].shape[0] is None else inputs[0].shape[0]
-        if pieces is None:
-            raise ValueError("Cannot infer num from shape of the sizes")
-        op = create_op("SplitV", value, inputs[0], name=name, axis=place, sizes=None, num=int(pieces))
-    elif isinstance(sizes, int):
-        op = create_op("Split", value, name=name, axis=place, num=sizes)
-    else:
-        op = create_op("SplitV", value, name=name, axis=place, sizes=sizes, num=len(sizes))
+    if isinstance(sizes, int):
+        return list(create_op("Split", value, *last, name=name, axis=place, num=sizes).outputs)
+    pieces = _number_of_pieces(sizes, inputs, num)
+    op = create_op("SplitV", value, *inputs, *last, name=name, axis=place, sizes=sizes, num=pieces)
+    known = known_value(inputs[0]) if inputs else None
+    if known is not None and place is not None:
+        specs = _split_v_spec(op.inputs[0].spec, axis=place, sizes=ints(known), num=pieces)
+        for piece, spec in zip(op.outputs, specs, strict=True):
+            piece.set_shape(spec.shape)
     return list(op.outputs)
+
+
+def _number_of_pieces(sizes: tuple[int, ...] | None, inputs: Sequence[Tensor], num: int | None) -> int:
+    if inputs and inputs[0].shape.ndims == 0:
+        raise ValueError("a scalar tensor is not supported as the number of pieces; give a number, or a vector")
+    length: int | None = inputs[0].shape.with_rank(1)[0] if inputs else len(sizes or ())
+    if length is None and num is None:
+        raise ValueError(f"Cannot infer num from shape of the sizes, {inputs[0]!r}")
+    if num is not None and length not in (None, num):
+        raise ValueError(f"num is {num}, but there are {length} sizes")
+    return int(num if length is None else length)  # type: ignore[arg-type]
+
+
+def _split_unknown(x: TensorSpec, *sizes: TensorSpec, num: int, **attrs: Any) -> list[TensorSpec]:
+    return [spec_of(UNKNOWN_SHAPE if x.shape.ndims is None else [None] * x.shape.ndims, x.dtype)] * num
 
 
 def _split_spec(x: TensorSpec, axis: int, num: int) -> list[TensorSpec]:
@@ -129,7 +178,7 @@ def _split_spec(x: TensorSpec, axis: int, num: int) -> list[TensorSpec]:
 
 
 def _split_kernel(x: Any, axis: int, num: int) -> Any:
-    size = x.shape[axis]
+    size = x.shape[axis_of(x, axis)]
     if size % num:
         raise InvalidArgumentError(
             None, None, f"axis {axis} of shape {list(x.shape)} cannot be split into {num} equal pieces"
@@ -171,12 +220,15 @@ def _split_v_kernel(
     x: Any, given: Any = None, *, axis: int, sizes: tuple[int, ...] | None, num: int
 ) -> tuple[Any, ...]:
     wanted = ints(given) if sizes is None else sizes
-    pieces: tuple[Any, ...] = _pieces(x, _checked_sizes(wanted, x.shape[axis], InvalidArgumentError), axis)
+    if len(wanted) != num or (given is not None and given.ndim != 1):
+        raise InvalidArgumentError(None, None, f"{num} sizes were expected, got {list(wanted)}")
+    total = x.shape[axis_of(x, axis)]
+    pieces: tuple[Any, ...] = _pieces(x, _checked_sizes(wanted, total, InvalidArgumentError), axis)
     return pieces
 
 
 def _split_gradient(op: Operation, *pieces: Tensor) -> tuple[Tensor | None, ...]:
-    return only_first(op, concat(list(pieces), op.attrs["axis"]))
+    return only_first(op, _concat_along(op, pieces))
 
 
 def _split_v_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
@@ -184,5 +236,15 @@ def _split_v_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> A
     return rule(kernel, arrays, batched, attrs)
 
 
-define("Split", spec=_split_spec, kernel=_split_kernel, gradient=_split_gradient, batch=along_axis)
-define("SplitV", spec=_split_v_spec, kernel=_split_v_kernel, gradient=_split_gradient, batch=_split_v_batch)
+define(
+    "Split",
+    **late_rules("axis", spec=_split_spec, unknown=_split_unknown, kernel=_split_kernel, batch=along_axis),
+    gradient=_split_gradient,
+)
+define(
+    "SplitV",
+    **late_rules(
+        "axis", spec=_split_v_spec, unknown=_split_unknown, kernel=_split_v_kernel, batch=_split_v_batch, vector=True
+    ),
+    gradient=_split_gradient,
+)

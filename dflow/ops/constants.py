@@ -11,7 +11,7 @@ import numpy as np
 
 from dflow.dtypes import DType, as_dtype, to_array
 from dflow.errors import InvalidArgumentError
-from dflow.graph import Tensor, add_op, convert_to_tensor
+from dflow.graph import Tensor, add_op, convert_to_tensor, get_default_graph
 from dflow.ops.batching import elementwise
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape, as_shape
@@ -27,11 +27,13 @@ def constant(
     filled up with its last element, unless verify_shape=True (then TypeError for another shape).
     """
     array = to_array(value, None if dtype is None else as_dtype(dtype))
+    given = array.size
     if shape is not None:
         array = _with_shape(
             array, tuple(int(size) for size in as_shape(shape).as_list() if size is not None), verify_shape
         )
-    tensor: Tensor = add_op("Const", name=name or "Const", value=_read_only(array))
+    filled_up = {"given": given} if given < array.size else {}
+    tensor: Tensor = add_op("Const", name=name or "Const", value=_read_only(array), **filled_up)
     return tensor
 
 
@@ -53,11 +55,12 @@ def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array
 
 
-def _const_spec(value: np.ndarray[Any, Any]) -> TensorSpec:
+def _const_spec(value: np.ndarray[Any, Any], given: int | None = None) -> TensorSpec:
+    """given: how many values the program gave, if the others repeat the last one: the node has no more."""
     return TensorSpec(TensorShape(value.shape), as_dtype(value.dtype))
 
 
-def _const_kernel(context: KernelContext, value: np.ndarray[Any, Any]) -> Any:
+def _const_kernel(context: KernelContext, value: np.ndarray[Any, Any], given: int | None = None) -> Any:
     return context.asarray(value)
 
 
@@ -110,7 +113,10 @@ define(
 
 def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Tensor:
     """`input`, unless the run feeds this tensor; shape: what fed values must be compatible with."""
-    tensor: Tensor = add_op("PlaceholderWithDefault", convert_to_tensor(input), name=name, shape=as_shape(shape))
+    graph = getattr(input, "graph", None) or get_default_graph()
+    with graph.as_default(), graph.name_scope(name or "PlaceholderWithDefault") as scope:
+        default = convert_to_tensor(input, name="input")
+        tensor: Tensor = add_op("PlaceholderWithDefault", default, name=scope, shape=as_shape(shape))
     return tensor
 
 

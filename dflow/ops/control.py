@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from dflow import scopes
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, create_op, get_default_graph
 from dflow.ops.batching import each
+from dflow.ops.static import graph_of, only
 from dflow.registry import define, no_gradient
 from dflow.specs import TensorSpec
 
@@ -131,12 +133,13 @@ def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequ
 
     ValueError if there is no tensor.  None entries stay None.  Exported as `dflow.tuple`.
     """
-    graph = get_default_graph()
-    converted = [None if t is None else t if isinstance(t, Operation) else convert_to_tensor(t) for t in tensors]
+    graph = graph_of(tensors)
+    with scopes.building_in(graph):
+        converted = [None if t is None else t if isinstance(t, Operation) else convert_to_tensor(t) for t in tensors]
     gates = [t for t in converted if t is not None]
     if not gates:
         raise ValueError(f"Must have at least one Tensor: {tensors!r}")
-    with graph.name_scope(name or "tuple"):
+    with scopes.building_in(graph), graph.name_scope(name or "tuple"):
         gate = group(*gates, *(control_inputs or ()), name="group_deps")
         return [
             None if t is None else gate if isinstance(t, Operation) else with_dependencies([gate], t) for t in converted
@@ -146,13 +149,18 @@ def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequ
 def Assert(condition: Any, data: Sequence[Any], summarize: int = 3, name: str | None = None) -> Operation:
     """An operation that fails with InvalidArgumentError, which shows `data`, unless `condition` is true.
 
-    condition: a scalar bool; data: tensors; summarize: how many values of each are shown, all if negative.  It only
-    runs where another operation depends on it.
+    condition: a scalar bool; data: one tensor or more; summarize: how many values of each are shown, all if negative.
+    It only runs where another operation depends on it.
     """
+    if not isinstance(data, (list, tuple)):
+        raise TypeError(f"data must be a list of what is shown, got {data!r}")
+    if not data:
+        raise ValueError("data must hold at least one value that is shown")
     return create_op("Assert", condition, *data, name=name, summarize=summarize)
 
 
 def _assert_spec(condition: TensorSpec, *data: TensorSpec, summarize: int) -> tuple[TensorSpec, ...]:
+    only(condition, condition.dtype.is_bool, "a bool as its condition")
     condition.shape.with_rank(0)
     return ()
 
@@ -164,6 +172,8 @@ def _shown(values: np.ndarray[Any, Any], summarize: int) -> str:
 
 
 def _assert_kernel(condition: Any, *data: Any, summarize: int) -> tuple[Any, ...]:
+    if condition.ndim:
+        raise InvalidArgumentError(None, None, f"the condition is a scalar, its shape is {list(condition.shape)}")
     if not bool(condition):
         shown = "] [".join(_shown(np.asarray(d).reshape(-1), summarize) for d in data)
         raise InvalidArgumentError(None, None, f"assertion failed: [{shown}]")

@@ -190,11 +190,13 @@ def _is_flat(shapes: list[Any] | tuple[Any, ...], how_many: Callable[..., bool])
 
 
 def _seeds(seed: int | None, shared_name: str | None) -> tuple[int, int]:
-    """The seeds of a shuffle queue.
+    """The seeds of a shuffle queue, the same numbers as in TensorFlow 1.
 
     With the graph's seed alone the second one depends on the shared name, so that all who share a queue say the same.
+    A program may give this number itself, as the seed of another queue of that name.
     """
     first, second = get_seed(seed)
-    if seed is None and shared_name and get_default_graph().seed is not None:
-        second = int(hashlib.sha256(f"{first}{shared_name}".encode()).hexdigest()[:8], 16) & 0x7FFFFFFF
+    if seed is None and shared_name is not None and get_default_graph().seed is not None:
+        digest = hashlib.md5(f"{first}{shared_name}".encode(), usedforsecurity=False).hexdigest()
+        second = int(digest[:8], 16) & 0x7FFFFFFF
     return first, second

@@ -66,7 +66,7 @@ def _integer_divisor(y: Any) -> None:
 
 def _floordiv_kernel(x: Any, y: Any) -> Any:
     _integer_divisor(y)
-    return pairwise("floor_divide", x, y)
+    return pairwise("floor_divide", x, y) if is_integral(x) else namespace(x).floor(pairwise("divide", x, y))
 
 
 def _floormod_kernel(x: Any, y: Any) -> Any:

@@ -6,6 +6,7 @@ Source: array_ops of TensorFlow 1.15.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,16 @@ from dflow import scopes
 from dflow.dtypes import DType, as_dtype
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op, convert_to_tensor
-from dflow.ops.arrays import dtype_in, ints, is_text, namespace
+from dflow.ops.arrays import dtype_in, ints, is_text, namespace, single, sizes_of
 from dflow.ops.arrays import zeros as zeros_array
 from dflow.ops.batching import Attrs, Kernel, each, elementwise
 from dflow.ops.constants import constant
 from dflow.ops.like import only_first, sum_like
+from dflow.ops.shape import reshape
 from dflow.ops.static import Axes, graph_of, is_symbolic, known_shape, known_sizes, only, shape_argument, target_spec
 from dflow.registry import define
+from dflow.shapes import UNKNOWN_SHAPE
+from dflow.sparse import SparseTensor
 from dflow.specs import TensorSpec
 
 __all__ = ["broadcast_to", "fill", "ones", "ones_like", "zeros", "zeros_like"]
@@ -33,8 +37,9 @@ def _repeated_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> 
     x, wanted = arrays[0], attrs["shape"]
     if x.ndim - 1 > len(wanted):  # it does not fit
         return each(kernel, arrays, batched, attrs)
-    x = namespace(x).reshape(x, (x.shape[0], *(1,) * (len(wanted) - x.ndim + 1), *x.shape[1:]))
-    return kernel(x, shape=(x.shape[0], *wanted))
+    xp = namespace(x)
+    x = xp.reshape(x, (x.shape[0], *(1,) * (len(wanted) - x.ndim + 1), *x.shape[1:]))
+    return xp.asarray(xp.broadcast_to(x, (x.shape[0], *wanted)), copy=True)
 
 
 def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
@@ -57,7 +62,7 @@ def _broadcast_to_spec(x: TensorSpec, sizes: TensorSpec | None = None, *, shape:
 
 
 def _broadcast_to_kernel(x: Any, sizes: Any = None, *, shape: Axes | None) -> Any:
-    wanted = ints(sizes) if shape is None else shape
+    wanted = sizes_of(sizes) if shape is None else shape
     xp = namespace(x)
     try:
         return xp.asarray(xp.broadcast_to(x, wanted), copy=True)  # a value of its own, which may become a variable's
@@ -85,6 +90,11 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
     return result
 
 
+def _fill_sizes(sizes: Any) -> tuple[int, ...]:
+    """Sizes that came as an input: a vector, or a scalar whose rank was not known, which TensorFlow takes for one."""
+    return ints(sizes) if sizes.ndim == 0 else sizes_of(sizes)
+
+
 def _fill_spec(value: TensorSpec, sizes: TensorSpec | None = None, *, shape: Axes | None) -> TensorSpec:
     if value.shape.ndims not in (0, None):
         raise ShapeError(f"the value must be a scalar, its shape is {value.shape}")
@@ -92,7 +102,10 @@ def _fill_spec(value: TensorSpec, sizes: TensorSpec | None = None, *, shape: Axe
 
 
 def _fill_kernel(value: Any, sizes: Any = None, *, shape: Axes | None) -> Any:
-    wanted = ints(sizes) if shape is None else shape
+    value = single(value)
+    if value.ndim:
+        raise InvalidArgumentError(None, None, f"value must be a scalar, its shape is {list(value.shape)}")
+    wanted = _fill_sizes(sizes) if shape is None else shape
     if min(wanted, default=0) < 0:
         raise InvalidArgumentError(None, None, f"Dimensions must be >= 0, got {list(wanted)}")
     xp = namespace(value)
@@ -115,7 +128,13 @@ def zeros(shape: Any, dtype: Any = "float32", name: str | None = None) -> Tensor
 
 def ones(shape: Any, dtype: Any = "float32", name: str | None = None) -> Tensor:
     """A tensor of ones (True); shape: sizes as numbers or as a tensor."""
-    return _repeated(shape, as_dtype(dtype).numpy_dtype.type(1), as_dtype(dtype), name or "ones")
+    found = as_dtype(dtype)
+    _of_numbers(found)
+    return _repeated(shape, found.numpy_dtype.type(1), found, name or "ones")
+
+
+def _of_numbers(dtype: DType) -> None:
+    only(TensorSpec(UNKNOWN_SHAPE, dtype), dtype.name != "string", "numbers and bool")
 
 
 _SMALL = 1000  # values: up to here a constant, which gradients and shapes can look into
@@ -126,24 +145,34 @@ def _repeated(shape: Any, value: Any, dtype: DType, name: str) -> Tensor:
         known = known_sizes(shape)
         count = known.num_elements()
         if count is not None and count < _SMALL:
-            return constant(np.full(known.as_list(), value, dtype.numpy_dtype), dtype, name=name)
+            return constant(value if count else np.empty(known.as_list(), dtype.numpy_dtype), dtype, known, name)
+    elif convert_to_tensor(shape).shape.ndims != 1:
+        shape = reshape(shape, [-1])
     graph = graph_of([shape])
     with scopes.building_in(graph), graph.name_scope(name) as scope:
         return fill(shape, constant(value, dtype), name=scope)
 
 
 def zeros_like(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Tensor:
-    """Zeros (False, empty strings) in the shape of a tensor, of its dtype or of `dtype`."""
-    return _repeated_like("ZerosLike", tensor, dtype, name or "zeros_like")
+    """Zeros (False, empty strings) in the shape of a tensor, of its dtype or of `dtype`; dense for a SparseTensor.
+
+    optimize: where the static shape says all sizes, nobody computes the tensor for that, or has to feed it.
+    """
+    if isinstance(tensor, SparseTensor):
+        return zeros(tensor.dense_shape, tensor.dtype if dtype is None else dtype, name or "zeros_like")
+    return _repeated_like("ZerosLike", tensor, dtype, name or "zeros_like", zeros if optimize else None)
 
 
 def ones_like(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Tensor:
-    """Ones (True) in the shape of a tensor, of its dtype or of `dtype`."""
-    return _repeated_like("OnesLike", tensor, dtype, name or "ones_like")
+    """Ones (True) in the shape of a tensor, of its dtype or of `dtype`.  optimize: as for `zeros_like`."""
+    return _repeated_like("OnesLike", tensor, dtype, name or "ones_like", ones if optimize else None)
 
 
-def _repeated_like(kind: str, value: Any, dtype: Any, name: str) -> Tensor:
+def _repeated_like(kind: str, value: Any, dtype: Any, name: str, make: Callable[..., Tensor] | None) -> Tensor:
     x = convert_to_tensor(value)
+    if make is not None and x.shape.is_fully_defined():
+        with scopes.building_in(x.graph):
+            return make(x.shape, x.dtype if dtype is None else dtype, name)
     result: Tensor = add_op(kind, x, name=name, dtype=x.dtype if dtype is None else as_dtype(dtype))
     return result
 
@@ -158,7 +187,7 @@ def _like_kernel(x: Any, value: Any, dtype: DType) -> Any:
 
 
 def _ones_like_spec(x: TensorSpec, dtype: DType) -> TensorSpec:
-    only(TensorSpec(x.shape, dtype), dtype.name != "string", "numbers and bool")
+    _of_numbers(dtype)
     return TensorSpec(x.shape, dtype)
 
 

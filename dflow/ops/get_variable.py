@@ -23,7 +23,8 @@ import numpy as np
 from dflow.dtypes import DType, as_dtype
 from dflow.graph import GraphKeys, Tensor, get_default_graph
 from dflow.ops.initializers import glorot_uniform_initializer, zeros_initializer
-from dflow.ops.variable_scope import VariableScope, get_variable_scope, join_names, refuse, variable_store
+from dflow.ops.static import refuse
+from dflow.ops.variable_scope import VariableScope, get_variable_scope, join_names, variable_store
 from dflow.ops.variables import Variable
 from dflow.shapes import TensorShape, as_shape
 
@@ -52,9 +53,10 @@ def get_variable(
     shape: fully defined; None for an initializer that is a value or a function without arguments.
     dtype: None: that of an initial value, else the scope's, float32 at first.
     initializer: an initializer, such as `zeros_initializer()`; a value or a tensor; or a function of (shape, dtype) or
-    of nothing.  None: the scope's, else `glorot_uniform_initializer` for floats and zeros for integers and bool.
+    of nothing.  None: the scope's, else `glorot_uniform_initializer` for floats and zeros for integers, bool and
+    strings, which are empty then.
     regularizer: a function of the variable; what it gives for a new one goes to the collection REGULARIZATION_LOSSES.
-    trainable, collections, validate_shape: as in `Variable`.
+    trainable, collections, validate_shape, use_resource: as in `Variable`.
 
     ValueError if the variable already exists and reuse is not on, if it does not exist and reuse is True, if it was
     made with another shape or dtype, or if the shape is not known; NotImplementedError for a partitioner, a custom
@@ -131,7 +133,7 @@ def _initial(
 def _default_initializer(name: str, dtype: DType) -> Any:
     if dtype.is_floating:
         return glorot_uniform_initializer()
-    if dtype.is_integer or dtype.is_bool:
+    if dtype.is_integer or dtype.is_bool or dtype.name == "string":
         return zeros_initializer()
     raise ValueError(f"An initializer for variable {name} of {dtype.name} is required")
 

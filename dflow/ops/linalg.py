@@ -86,6 +86,10 @@ def _outer(spec: TensorSpec) -> TensorShape:
 
 def _matmul_kernel(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
     xp = namespace(a, b)
+    if a.ndim < 2 or b.ndim < 2:
+        raise InvalidArgumentError(
+            None, None, f"In[0] and In[1] are matrices, of 2 axes or more, got {list(a.shape)} and {list(b.shape)}"
+        )
     left = xp.matrix_transpose(a) if transpose_a else a
     right = xp.matrix_transpose(b) if transpose_b else b
     try:

@@ -11,20 +11,23 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
+from dflow import scopes
 from dflow.errors import InvalidArgumentError, ShapeError
-from dflow.graph import Operation, Tensor, add_op
+from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
 from dflow.ops.activations import log_softmax, log_softmax_kernel, one_axis, softmax
 from dflow.ops.arithmetic import add, multiply, negative, subtract
 from dflow.ops.arrays import check_indices, namespace
-from dflow.ops.batching import along_axis, each
+from dflow.ops.batching import along_axis, each, step_shapes
+from dflow.ops.cast import cast
 from dflow.ops.compare import greater_equal, where
 from dflow.ops.control import stop_gradient
 from dflow.ops.fill import zeros_like
+from dflow.ops.like import sum_like
 from dflow.ops.powers import exp, log1p
 from dflow.ops.shape import expand_dims
-from dflow.ops.static import normal_axis, only, operands, same_dtype, spec_of
+from dflow.ops.static import graph_of, normal_axis, only, operands, same_dtype, spec_of
 from dflow.registry import define
-from dflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape
+from dflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape, broadcast
 from dflow.specs import TensorSpec
 
 __all__ = [
@@ -43,16 +46,22 @@ def _by_name(function: str, sentinel: Any, labels: Any, logits: Any) -> None:
         raise ValueError("Both labels and logits must be provided.")
 
 
+def _of_one_dtype(logits: Any, labels: Any) -> tuple[Tensor, Tensor]:
+    """Both as tensors, the labels cast to the dtype of the logits."""
+    logits, labels = operands((logits, labels), ("logits", "labels"), "SoftmaxCrossEntropyWithLogits")
+    return logits, cast(labels, logits.dtype)
+
+
 def softmax_cross_entropy_with_logits_v2(
     labels: Any = None, logits: Any = None, axis: int | None = None, name: str | None = None, dim: int | None = None
 ) -> Tensor:
     """-sum(labels * log_softmax(logits)) along one axis, the last one if none is named.
 
-    labels, logits: floating, [..., n, ...]; labels are probabilities, which add up to 1 -> [..., ...].  Gradients flow
-    into both.
+    logits: floating, [..., n, ...] -> [..., ...].  labels: probabilities, which add up to 1;
+    they are cast to the dtype of the logits and broadcast to their shape.  Gradients flow into both.
     """
     _by_name("softmax_cross_entropy_with_logits_v2", None, labels, logits)
-    logits, labels = operands((logits, labels), ("logits", "labels"), "SoftmaxCrossEntropyWithLogits")
+    logits, labels = _of_one_dtype(logits, labels)
     result: Tensor = add_op(
         "SoftmaxCrossEntropyWithLogits",
         logits,
@@ -73,14 +82,14 @@ def softmax_cross_entropy_with_logits(
 ) -> Tensor:
     """As `softmax_cross_entropy_with_logits_v2`; gradients flow into logits only.  By named arguments only."""
     _by_name("softmax_cross_entropy_with_logits", _sentinel, labels, logits)
-    logits, labels = operands((logits, labels), ("logits", "labels"), "SoftmaxCrossEntropyWithLogits")
+    logits, labels = _of_one_dtype(logits, labels)
     return softmax_cross_entropy_with_logits_v2(stop_gradient(labels), logits, axis, name, dim)
 
 
 def _cross_entropy_spec(logits: TensorSpec, labels: TensorSpec, axis: int) -> TensorSpec:
     same_dtype(logits, labels)
     only(logits, logits.dtype.is_floating, "floating numbers")
-    both = logits.shape.merge_with(labels.shape)
+    both = broadcast(logits.shape, labels.shape).merge_with(logits.shape)
     if both.ndims is None:
         return TensorSpec(UNKNOWN_SHAPE, logits.dtype)
     place = normal_axis(axis, both.ndims)
@@ -90,12 +99,17 @@ def _cross_entropy_spec(logits: TensorSpec, labels: TensorSpec, axis: int) -> Te
 def _cross_entropy_kernel(logits: Any, labels: Any, axis: int) -> Any:
     xp = namespace(logits, labels)
     if tuple(logits.shape) != tuple(labels.shape):
-        raise InvalidArgumentError(
-            None,
-            None,
-            f"logits and labels must have one shape: logits_size={list(logits.shape)} labels_size={list(labels.shape)}",
-        )
+        try:
+            labels = xp.broadcast_to(labels, logits.shape)
+        except ValueError:
+            sizes = f"logits_size={list(logits.shape)} labels_size={list(labels.shape)}"
+            raise InvalidArgumentError(None, None, f"logits and labels must be broadcastable: {sizes}") from None
     return xp.sum(labels * -log_softmax_kernel(logits, axis), axis=axis, dtype=logits.dtype)
+
+
+def _cross_entropy_batch(kernel: Any, arrays: Any, batched: Any, attrs: Any) -> Any:
+    equal = len(set(step_shapes(arrays, batched))) == 1
+    return (along_axis if equal else each)(kernel, arrays, batched, attrs)
 
 
 def _cross_entropy_gradient(op: Operation, dy: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,7 +117,7 @@ def _cross_entropy_gradient(op: Operation, dy: Tensor) -> tuple[Tensor, Tensor]:
     axis = op.attrs["axis"]
     each_class = expand_dims(dy, axis)
     into_logits = multiply(each_class, subtract(softmax(logits, axis), labels))
-    return into_logits, negative(multiply(each_class, log_softmax(logits, axis)))
+    return into_logits, sum_like(negative(multiply(each_class, log_softmax(logits, axis))), labels)
 
 
 define(
@@ -111,7 +125,7 @@ define(
     spec=_cross_entropy_spec,
     kernel=_cross_entropy_kernel,
     gradient=_cross_entropy_gradient,
-    batch=along_axis,
+    batch=_cross_entropy_batch,
 )
 
 
@@ -202,7 +216,9 @@ def sigmoid_cross_entropy_with_logits(
     labels, logits: floating, of one shape.  By named arguments only.
     """
     _by_name("sigmoid_cross_entropy_with_logits", _sentinel, labels, logits)
-    logits, labels = operands((logits, labels), ("logits", "labels"), "sigmoid_cross_entropy_with_logits")
+    with scopes.building_in(graph_of((logits, labels))):
+        logits, labels = convert_to_tensor(logits, name="logits"), convert_to_tensor(labels, name="labels")
+    same_dtype(logits.spec, labels.spec)
     try:
         labels.shape.merge_with(logits.shape)
     except ShapeError:

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dflow.dtypes import DType, to_array
+from dflow.errors import DTypeError
 from dflow.graph import Tensor
 from dflow.ops.arithmetic import abs as abs_
 from dflow.ops.arithmetic import add, multiply, negative, subtract
+from dflow.ops.bitwise import bitwise_and, bitwise_or, bitwise_xor, invert
 from dflow.ops.compare import (
     greater,
     greater_equal,
@@ -27,14 +30,30 @@ from dflow.ops.division import floordiv, floormod, truediv
 from dflow.ops.gather import boolean_mask
 from dflow.ops.linalg import matmul
 from dflow.ops.powers import pow as pow_
+from dflow.ops.static import is_symbolic
 from dflow.ops.strided_slice import get_item
 from dflow.ops.variables import Variable
+from dflow.shapes import TensorShape
 
 Function = Callable[..., Tensor]
 
 
 def _matmul(a: Any, b: Any, name: str) -> Tensor:
     return matmul(a, b, name=name)
+
+
+def _on_bits(of_integers: Function, of_bools: Function) -> Function:
+    """An operator of bool, or of integers if the tensor beside it holds them."""
+
+    def function(x: Any, y: Any, name: str) -> Tensor:
+        dtype = getattr(x, "dtype", None) if is_symbolic(x) else y.dtype
+        return (of_integers if getattr(dtype, "is_integer", False) else of_bools)(x, y, name=name)
+
+    return function
+
+
+def _inverted(x: Any, name: str) -> Tensor:
+    return invert(x, name="Invert") if x.dtype.is_integer else logical_not(x, name=name)
 
 
 _BINARY: dict[str, tuple[Function, str]] = {
@@ -46,15 +65,15 @@ _BINARY: dict[str, tuple[Function, str]] = {
     "mod": (floormod, "mod"),
     "pow": (pow_, "pow"),
     "matmul": (_matmul, "matmul"),
-    "and": (logical_and, "and"),
-    "or": (logical_or, "or"),
-    "xor": (logical_xor, "xor"),
+    "and": (_on_bits(bitwise_and, logical_and), "and"),
+    "or": (_on_bits(bitwise_or, logical_or), "or"),
+    "xor": (_on_bits(bitwise_xor, logical_xor), "xor"),
 }
 _COMPARISONS: dict[str, Function] = {"lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}
 _UNARY: dict[str, tuple[Function, str]] = {
     "neg": (negative, "Neg"),
     "abs": (abs_, "Abs"),
-    "invert": (logical_not, "LogicalNot"),
+    "invert": (_inverted, "LogicalNot"),
 }
 
 
@@ -81,9 +100,19 @@ def _method(function: Function, name: str | None) -> Callable[[Any, Any], Tensor
 
 def _reflected(function: Function, name: str) -> Callable[[Any, Any], Tensor]:
     def operator(self: Any, other: Any) -> Tensor:
-        return function(other, self, name=name)
+        return function(_cast(other, self.dtype), self, name=name)
 
     return operator
+
+
+def _cast(other: Any, dtype: DType) -> Any:
+    """A Python or NumPy value left of a tensor in the dtype of that tensor; a tensor is what it is."""
+    if is_symbolic(other):
+        return other
+    try:
+        return to_array(other.as_list() if isinstance(other, TensorShape) else other, dtype)
+    except TypeError as error:
+        raise DTypeError(f"{error}; the other operand is of dtype {dtype.name}") from error
 
 
 def _single(function: Function, name: str) -> Callable[[Any], Tensor]:

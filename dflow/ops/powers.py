@@ -12,7 +12,7 @@ from dflow.graph import Operation, Tensor
 from dflow.ops.arithmetic import add, chain, conj, multiply, negative, subtract
 from dflow.ops.arrays import is_integral, namespace, pairwise
 from dflow.ops.batching import elementwise
-from dflow.ops.compare import greater, where
+from dflow.ops.compare import greater, not_equal, where
 from dflow.ops.division import realdiv
 from dflow.ops.elementwise import back_to_operands, binary, inexact, numbers, unary
 from dflow.ops.fill import zeros_like
@@ -38,17 +38,20 @@ def _pow_kernel(x: Any, y: Any) -> Any:
 def _pow_gradient(op: Operation, dz: Tensor) -> tuple[Tensor | None, ...]:
     x, y = op.inputs
     z = op.outputs[0]
-    dx = chain(dz, multiply(y, pow(x, subtract(y, 1))))
-    if x.dtype.is_complex:
-        return back_to_operands(op, dx, chain(dz, multiply(z, log(x))))
+    dx = chain(chain(dz, y), pow(x, subtract(y, 1)))
     zeros = zeros_like(z)
     base = add(x, zeros)  # of the result's shape: `where` does not broadcast
-    positive = greater(base, 0)
-    logarithm = where(positive, log(where(positive, base, add(zeros, 1))), zeros)
-    return back_to_operands(op, dx, multiply(dz, multiply(z, logarithm)))
+    has_logarithm = not_equal(base, zeros) if x.dtype.is_complex else greater(base, 0)
+    logarithm = where(has_logarithm, log(where(has_logarithm, base, add(zeros, 1))), zeros)
+    return back_to_operands(op, dx, chain(chain(dz, z), logarithm))  # dz first: it may be 0 where z is infinite
 
 
 define("Pow", spec=numbers, kernel=_pow_kernel, gradient=_pow_gradient, batch=elementwise)
+
+
+def _zero_for_zero(dy: Tensor, dx: Tensor) -> Tensor:
+    """dx, but 0 where dy is: what has no part in the result has no gradient, also where the derivative is infinite."""
+    return where(not_equal(dy, zeros_like(dy)), dx, zeros_like(dx))
 
 
 def sqrt(x: Any, name: str | None = None) -> Tensor:
@@ -60,7 +63,7 @@ define(
     "Sqrt",
     spec=inexact,
     kernel=lambda x: namespace(x).sqrt(x),
-    gradient=lambda op, dy: realdiv(multiply(dy, 0.5), conj(op.outputs[0])),
+    gradient=lambda op, dy: _zero_for_zero(dy, realdiv(multiply(dy, 0.5), conj(op.outputs[0]))),
     batch=elementwise,
 )
 
@@ -72,7 +75,7 @@ def rsqrt(x: Any, name: str | None = None) -> Tensor:
 
 def _rsqrt_gradient(op: Operation, dy: Tensor) -> Tensor:
     y = op.outputs[0]
-    return chain(dy, multiply(-0.5, multiply(y, multiply(y, y))))
+    return _zero_for_zero(dy, chain(dy, multiply(multiply(y, multiply(y, y)), -0.5)))
 
 
 define("Rsqrt", spec=inexact, kernel=lambda x: 1 / namespace(x).sqrt(x), gradient=_rsqrt_gradient, batch=elementwise)
@@ -87,7 +90,7 @@ define(
     "Square",
     spec=numbers,
     kernel=lambda x: x * x,
-    gradient=lambda op, dy: chain(dy, multiply(2, op.inputs[0])),
+    gradient=lambda op, dy: chain(dy, multiply(op.inputs[0], 2)),
     batch=elementwise,
 )
 
@@ -101,7 +104,7 @@ define(
     "Reciprocal",
     spec=inexact,
     kernel=lambda x: 1 / x,
-    gradient=lambda op, dy: negative(chain(dy, square(op.outputs[0]))),
+    gradient=lambda op, dy: _zero_for_zero(dy, negative(chain(dy, square(op.outputs[0])))),
     batch=elementwise,
 )
 

@@ -75,9 +75,6 @@ class QueueBase:
     def op(self) -> Operation:
         return self._op
 
-    def _as_graph_element(self) -> Tensor:
-        return self.queue_ref
-
     def enqueue(self, vals: Any, name: str | None = None) -> Operation:
         """Put in one element.
 

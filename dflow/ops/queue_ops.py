@@ -14,6 +14,7 @@ import numpy as np
 
 from dflow.dtypes import bool_, int32, string
 from dflow.errors import InvalidArgumentError, ShapeError
+from dflow.ops.arrays import single
 from dflow.registry import KernelContext, define, no_gradient, op_def
 from dflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape
 from dflow.specs import QueueSpec, TensorSpec
@@ -77,7 +78,8 @@ def _dequeue_attempt(context: KernelContext, reply: Reply, queue: QueueSpec) -> 
 def _dequeue_batch_spec(n: TensorSpec, queue: QueueSpec, size: int | None) -> tuple[TensorSpec, ...]:
     if not n.dtype.is_integer:
         raise TypeError(f"the number of elements is {n.dtype.name}, expected an integer")
-    n.shape.with_rank(0)
+    if not n.shape.is_compatible_with([1]):
+        n.shape.with_rank(0)
     if queue.shapes is None:
         return tuple(TensorSpec(UNKNOWN_SHAPE, dtype) for dtype in queue.dtypes)
     leading = TensorShape([size])
@@ -86,6 +88,7 @@ def _dequeue_batch_spec(n: TensorSpec, queue: QueueSpec, size: int | None) -> tu
 
 def _dequeue_batch(method: str) -> Callable[..., Withdraw]:
     def attempt(context: KernelContext, reply: Reply, n: Any, queue: QueueSpec, size: int | None) -> Withdraw:
+        n = single(n)
         if n.ndim:
             raise InvalidArgumentError(None, None, f"the number of elements is a scalar, got shape {np.shape(n)}")
         number = int(n)

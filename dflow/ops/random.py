@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from dflow import scopes
-from dflow.dtypes import DType, as_dtype
+from dflow.dtypes import DType, as_dtype, int32, int64
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op, convert_to_tensor, get_default_graph
 from dflow.ops.arithmetic import add, multiply, subtract
-from dflow.ops.arrays import ints, take
+from dflow.ops.arrays import sizes_of, take
 from dflow.ops.static import graph_of, known_shape, only, same_dtype, shape_argument, target_spec
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.shapes import SCALAR
@@ -114,9 +114,12 @@ def random_uniform(
 ) -> Tensor:
     """Values equally likely everywhere in [minval, maxval).  shape: sizes as numbers or as a tensor.
 
-    dtype: floating (maxval is 1 if it is not given), int32 or int64 (maxval must be given, both are scalars).
+    dtype: floating (maxval is 1 if it is not given), int32 or int64 (maxval must be given, both are scalars);
+    ValueError for another one.
     """
     target = as_dtype(dtype)
+    if not target.is_floating and target not in (int32, int64):
+        raise ValueError(f"Invalid dtype {target.name}: random_uniform gives floating numbers, int32 and int64")
     if not target.is_integer:
         scale = 1.0 if maxval is None else maxval
         if not _is_number(minval, 0):
@@ -169,7 +172,7 @@ def _floating_spec(sizes: TensorSpec | None = None, *, shape: Any, dtype: DType,
 
 
 def _draw(context: KernelContext, sizes: Any, shape: Any, dtype: DType, seeds: Seeds, draw: Callable[..., Any]) -> Any:
-    wanted = ints(sizes) if shape is None else shape
+    wanted = sizes_of(sizes) if shape is None else shape
     if min(wanted, default=0) < 0:
         raise InvalidArgumentError(None, None, f"Dimensions must be >= 0, got {list(wanted)}")
     native = np.float64 if dtype.name == "float64" else np.float32
@@ -239,7 +242,7 @@ def _int_kernel(
     context: KernelContext, minval: Any, maxval: Any, sizes: Any = None, *, shape: Any, seeds: Seeds
 ) -> Any:
     low, high = int(minval), int(maxval)
-    wanted = ints(sizes) if shape is None else shape
+    wanted = sizes_of(sizes) if shape is None else shape
     if low >= high:
         raise InvalidArgumentError(None, None, f"Need minval < maxval, got {low} >= {high}")
     itemsize = 4 if "32" in str(minval.dtype) else 8

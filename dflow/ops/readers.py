@@ -7,7 +7,8 @@ Source: io_ops.ReaderBase of TensorFlow 1.15.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -197,10 +198,10 @@ class ReaderBase:
 
     def read_up_to(self, queue: Any, num_records: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
         """Up to `num_records` records of one file, at least one: (keys, values), string vectors."""
-        limit = (
-            convert_to_tensor(num_records) if isinstance(num_records, Tensor) else convert_to_tensor(num_records, int64)
-        )
-        op = self._add("ReaderReadUpToV2", name, limit, **_queue_attrs(queue))
+        with self._scope(name or "ReaderReadUpToV2") as scope:
+            dtype = None if isinstance(num_records, Tensor) else int64
+            limit = convert_to_tensor(num_records, dtype, name="num_records")
+            op = self._add("ReaderReadUpToV2", scope, limit, **_queue_attrs(queue))
         return op.outputs[0], op.outputs[1]
 
     def num_records_produced(self, name: str | None = None) -> Tensor:
@@ -217,11 +218,19 @@ class ReaderBase:
 
     def restore_state(self, state: Any, name: str | None = None) -> Operation:
         """Go back to a serialized state; waits for a read in progress.  InvalidArgumentError for other bytes."""
-        return self._add("ReaderRestoreStateV2", name, convert_to_tensor(state, string))
+        with self._scope(name or "ReaderRestoreStateV2") as scope:
+            return self._add("ReaderRestoreStateV2", scope, convert_to_tensor(state, string, name="state"))
 
     def reset(self, name: str | None = None) -> Operation:
         """Counts to 0; the current file is dropped.  Waits for a read in progress."""
         return self._add("ReaderResetV2", name)
+
+    @contextmanager
+    def _scope(self, name: str) -> Iterator[str]:
+        """The name scope of one operation, which is called as the scope is."""
+        graph = self._op.graph
+        with graph.as_default(), graph.name_scope(name) as scope:
+            yield scope
 
     def _add(self, kind: str, name: str | None, *inputs: Tensor, **attrs: Any) -> Operation:
         graph = self._op.graph

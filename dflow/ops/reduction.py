@@ -7,7 +7,6 @@ Source: math_ops of TensorFlow 1.15.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
@@ -15,12 +14,13 @@ from dflow.ops.arithmetic import add, multiply, subtract
 from dflow.ops.arrays import is_integral, namespace
 from dflow.ops.batching import along_axes
 from dflow.ops.cast import cast
-from dflow.ops.compare import equal, is_finite, not_equal, where
+from dflow.ops.compare import equal, is_finite, not_equal, truths, where
 from dflow.ops.control import stop_gradient
 from dflow.ops.division import realdiv
 from dflow.ops.fill import zeros_like
 from dflow.ops.like import only_first, reshape_like
 from dflow.ops.powers import exp, log
+from dflow.ops.products import prod_gradient
 from dflow.ops.reduction_rules import Axis, bool_spec, number_spec, real_spec, reduce, reduced_axes, spread_back
 from dflow.registry import define, no_gradient
 
@@ -109,7 +109,7 @@ def reduce_prod(
     reduction_indices: Any = None,
     keep_dims: bool | None = None,
 ) -> Tensor:
-    """The product along axes.  Numbers.  Its gradient holds for zeros too; a second one is not offered."""
+    """The product along axes.  Numbers.  Its gradients of all orders hold for zeros too."""
     return reduce("Prod", input_tensor, axis, keepdims, name, reduction_indices, keep_dims)
 
 
@@ -117,37 +117,7 @@ def _prod_kernel(x: Any, axes: Any = None, *, axis: Axis, keepdims: bool) -> Any
     return namespace(x).prod(x, axis=reduced_axes(x, axes, axis), dtype=x.dtype, keepdims=keepdims)
 
 
-def _prod_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
-    return only_first(op, multiply(spread_back(op, dy), add_op("ProdOfOthers", *op.inputs, axis=op.attrs["axis"])))
-
-
-def _prod_of_others_kernel(x: Any, axes: Any = None, *, axis: Axis) -> Any:
-    """For each value the product of the others that are reduced with it: of those before times of those after."""
-    xp = namespace(x)
-    gone = reduced_axes(x, axes, axis)
-    order = (*(place for place in range(x.ndim) if place not in gone), *gone)
-    moved = xp.permute_dims(x, order)
-    kept = moved.shape[: x.ndim - len(gone)]
-    rows = xp.reshape(moved, (*kept, x.size // max(1, math.prod(kept))))
-    before = _exclusive_product(rows)
-    after = xp.flip(_exclusive_product(xp.flip(rows, axis=-1)), axis=-1)
-    back = tuple(order.index(place) for place in range(x.ndim))
-    return xp.permute_dims(xp.reshape(before * after, moved.shape), back)
-
-
-def _exclusive_product(rows: Any) -> Any:
-    xp = namespace(rows)
-    shifted = xp.concat([xp.ones_like(rows[..., :1]), rows[..., :-1]], axis=-1) if rows.shape[-1] else rows
-    return xp.cumulative_prod(shifted, axis=-1, dtype=rows.dtype)
-
-
-define("Prod", spec=number_spec, kernel=_prod_kernel, gradient=_prod_gradient, batch=along_axes)
-define(
-    "ProdOfOthers",
-    spec=lambda x, axes=None, *, axis: x,
-    kernel=_prod_of_others_kernel,
-    gradient=no_gradient("the second derivative of a product along axes is not offered"),
-)
+define("Prod", spec=number_spec, kernel=_prod_kernel, gradient=prod_gradient, batch=along_axes)
 
 # -- extremes
 
@@ -226,8 +196,8 @@ def reduce_all(
     reduction_indices: Any = None,
     keep_dims: bool | None = None,
 ) -> Tensor:
-    """Are all values along axes true?  bool."""
-    return reduce("All", input_tensor, axis, keepdims, name, reduction_indices, keep_dims)
+    """Are all values along axes true?  bool; of no values, True."""
+    return reduce("All", truths(input_tensor), axis, keepdims, name, reduction_indices, keep_dims)
 
 
 def reduce_any(
@@ -238,8 +208,8 @@ def reduce_any(
     reduction_indices: Any = None,
     keep_dims: bool | None = None,
 ) -> Tensor:
-    """Is any value along axes true?  bool."""
-    return reduce("Any", input_tensor, axis, keepdims, name, reduction_indices, keep_dims)
+    """Is any value along axes true?  bool; of no values, False."""
+    return reduce("Any", truths(input_tensor), axis, keepdims, name, reduction_indices, keep_dims)
 
 
 define(

@@ -54,10 +54,18 @@ def _reduced(x: TensorSpec, axes: TensorSpec | None, axis: Axis, keepdims: bool)
         return TensorSpec(UNKNOWN_SHAPE, x.dtype)
     if axes is not None:
         return spec_of([None] * rank if keepdims else None, x.dtype)
-    gone = normal_axes(axis, rank)
+    gone = _distinct_axes(axis, rank)
     if keepdims:
         return spec_of([1 if place in gone else size for place, size in enumerate(x.shape)], x.dtype)
     return spec_of([size for place, size in enumerate(x.shape) if place not in gone], x.dtype)
+
+
+def _distinct_axes(axis: Axis, rank: int) -> tuple[int, ...]:
+    """Axes in [0, rank), ascending; ShapeError if one is named twice."""
+    axes = normal_axes(axis, rank)
+    if isinstance(axis, tuple) and len(axes) < len(axis):
+        raise ShapeError(f"axes contain duplicates: {list(axis)}, of rank {rank}")
+    return axes
 
 
 def number_spec(x: TensorSpec, axes: TensorSpec | None = None, *, axis: Axis, keepdims: bool) -> TensorSpec:
@@ -78,7 +86,7 @@ def bool_spec(x: TensorSpec, axes: TensorSpec | None = None, *, axis: Axis, keep
 def reduced_axes(x: Any, axes: Any, axis: Axis) -> tuple[int, ...]:
     """The axes to reduce, in [0, rank)."""
     try:
-        return normal_axes(axis if axes is None else ints(axes), x.ndim)
+        return _distinct_axes(axis if axes is None else ints(namespace(axes).reshape(axes, (-1,))), x.ndim)
     except ShapeError as error:
         raise InvalidArgumentError(None, None, f"Invalid reduction dimension: {error}") from None
 

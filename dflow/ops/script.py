@@ -38,7 +38,8 @@ def py_func(
     func: gets one NumPy array an input, of its own; a scalar as a NumPy scalar; strings as bytes.  It gives a value, or
     a sequence of values, of exactly the dtypes that `Tout` says: a Python float is float64, an integer int64.
     Tout: a dtype, for one tensor; a list of dtypes, for a list of tensors; an empty list, for an operation.
-    stateful: may it give another value for the same inputs?
+    stateful: may it give another value for the same inputs, or have an effect?  Without, and without outputs, there is
+    nothing to run: the result is an empty list.
     The static shapes are unknown.  It may block.  InvalidArgumentError at run time for another number of values or
     another dtype.  What the function raises is an OpError with the text of its traceback: OutOfRangeError, the end of
     the input, for StopIteration; InvalidArgumentError for TypeError and ValueError, ResourceExhaustedError for
@@ -49,7 +50,9 @@ def py_func(
     single = not isinstance(Tout, (list, tuple))
     dtypes = tuple(as_dtype(item) for item in ([Tout] if single else Tout))
     op = create_op("PyFunc", *inp, name=name, func=func, Tout=dtypes, pure=not stateful)
-    return op.outputs[0] if single else list(op.outputs) if op.outputs else op
+    if single:
+        return op.outputs[0]
+    return op if stateful and not op.outputs else list(op.outputs)
 
 
 def _py_func_spec(*inputs: TensorSpec, func: Any, Tout: Sequence[DType], pure: bool) -> list[TensorSpec]:
@@ -123,9 +126,8 @@ def _output(place: int, value: Any, dtype: DType) -> Any:
 def _as_array(place: int, value: Any) -> tuple[np.ndarray[Any, Any], DType]:
     try:
         array = np.array(value)  # a copy: the function may keep what it gives, and change it
-        if array.dtype.kind in "SUO":
-            array = to_array(value, as_dtype("string"))
-        return array, as_dtype(array.dtype)
+        dtype = as_dtype(array.dtype)
+        return to_array(value if dtype.name == "string" else array, dtype), dtype
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(
             None, None, f"{place}-th value returned by the function is no array of numbers or text: {error}"

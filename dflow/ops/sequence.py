@@ -6,6 +6,7 @@ Source: math_ops.range of TensorFlow 1.15.
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,12 +14,13 @@ import numpy as np
 from array_api_compat import device
 
 from dflow import scopes
-from dflow.dtypes import as_dtype
-from dflow.errors import InvalidArgumentError, ShapeError
-from dflow.graph import Tensor, add_op
-from dflow.ops.arrays import is_integral, namespace
+from dflow.dtypes import DType, as_dtype, float32, float64, int32, int64
+from dflow.errors import DTypeError, InvalidArgumentError, ShapeError
+from dflow.graph import Tensor, add_op, convert_to_tensor
+from dflow.ops.arrays import is_integral, namespace, single
 from dflow.ops.batching import each
-from dflow.ops.static import graph_of, is_symbolic, known_value, only, operands, same_dtype, spec_of
+from dflow.ops.cast import cast
+from dflow.ops.static import graph_of, is_symbolic, known_value, only, same_dtype, spec_of
 from dflow.registry import define, no_gradient
 from dflow.specs import TensorSpec
 
@@ -28,34 +30,55 @@ __all__ = ["range"]
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = None) -> Tensor:
     """The numbers start, start + delta, ... up to `limit`, which is left out; `range(limit)` starts at 0.
 
-    Each may be a scalar tensor.  dtype: as given, else that of the arguments.  InvalidArgumentError at run time for a
-    delta of 0 or of the wrong sign.
+    Each may be a scalar tensor.  dtype: as given, else the widest that an argument has: of int32, int64, float32 and
+    float64, or another one, beside int32.  InvalidArgumentError at run time for a delta of 0 or of the wrong sign.
     """
     if limit is None:
         start, limit = 0, start
     values = [start, limit, delta]
-    if dtype is not None:
-        values = [item if is_symbolic(item) else np.asarray(item, as_dtype(dtype).numpy_dtype) for item in values]
-    elif not any(is_symbolic(item) for item in values) and any(isinstance(item, float) for item in values):
-        values = [np.asarray(item, np.float32) for item in values]
+    wanted = None if dtype is None else as_dtype(dtype)
     graph = graph_of(values)
     with scopes.building_in(graph), graph.name_scope(name or "range") as scope:
-        result: Tensor = add_op("Range", *operands(values, ("start", "limit", "delta"), "Range"), name=scope)
+        tensors = [
+            convert_to_tensor(item, None if is_symbolic(item) else wanted, word)
+            for item, word in zip(values, ("start", "limit", "delta"), strict=True)
+        ]
+        common = wanted or _widest([tensor.dtype for tensor in tensors])
+        result: Tensor = add_op("Range", *(cast(tensor, common) for tensor in tensors), name=scope)
     count = _known_count([known_value(item) for item in result.op.inputs])
     if count is not None:
         result.set_shape([count])
     return result
 
 
+def _widest(dtypes: Sequence[DType]) -> DType:
+    others = [dtype for dtype in dtypes if dtype not in _WIDER]
+    if not others:
+        return max(dtypes, key=_WIDER.index)
+    if any(dtype not in (others[0], int32) for dtype in dtypes):
+        names = ", ".join(dtype.name for dtype in dtypes)
+        raise DTypeError(f"start, limit and delta are {names}, none is promoted; cast() them, or give dtype=")
+    return others[0]
+
+
+_WIDER = (int32, int64, float32, float64)
+
+
 def _known_count(values: Sequence[Any]) -> int | None:
     if any(value is None for value in values):
         return None
     start, limit, delta = (value.reshape(()).item() for value in values)
-    if delta == 0 or (limit - start) * delta < 0:
+    if not _has_an_end(start, limit, delta):
         raise ShapeError(
-            f"range({start}, {limit}, {delta}): Requires start <= limit when delta > 0, start >= limit when delta < 0"
+            f"range({start}, {limit}, {delta}): Requires start <= limit when delta > 0, start >= limit when delta < 0, "
+            "and an end"
         )
     return _count(start, limit, delta)
+
+
+def _has_an_end(start: Any, limit: Any, delta: Any) -> bool:
+    """Do steps of `delta` lead from `start` to `limit`, and not for ever?"""
+    return delta != 0 and (limit - start) * delta >= 0 and math.isfinite((limit - start) / delta)
 
 
 def _count(start: Any, limit: Any, delta: Any) -> int:
@@ -77,9 +100,13 @@ def _range_spec(start: TensorSpec, limit: TensorSpec, delta: TensorSpec) -> Tens
 
 def _range_kernel(start: Any, limit: Any, delta: Any) -> Any:
     xp = namespace(start)
+    start, limit, delta = single(start), single(limit), single(delta)
+    if start.ndim or limit.ndim or delta.ndim:
+        shapes = ", ".join(str(list(array.shape)) for array in (start, limit, delta))
+        raise InvalidArgumentError(None, None, f"start, limit and delta are scalars, got shapes of {shapes}")
     number = int if is_integral(start) else float
     first, last, step = number(start), number(limit), number(delta)
-    if step == 0 or (last - first) * step < 0:
+    if not _has_an_end(first, last, step):
         raise InvalidArgumentError(
             None, None, f"Requires start <= limit when delta > 0, got start {first}, limit {last}, delta {step}"
         )

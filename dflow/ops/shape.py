@@ -11,24 +11,29 @@ from typing import Any
 
 import numpy as np
 
+from dflow import scopes
 from dflow.dtypes import DType, as_dtype, int32
 from dflow.errors import InvalidArgumentError, ShapeError
-from dflow.graph import Tensor, add_op
+from dflow.graph import Tensor, add_op, convert_to_tensor
 from dflow.ops.arrays import ints, is_text, namespace, vector
 from dflow.ops.batching import along_axes, behind, each, steps
+from dflow.ops.cast import cast
+from dflow.ops.constants import constant
+from dflow.ops.late import late, late_rules
 from dflow.ops.like import only_first, reshape_like
 from dflow.ops.static import (
     Axes,
+    is_symbolic,
     known_shape,
     normal_axes,
     normal_axis,
     shape_argument,
     spec_of,
-    static_axis,
     target_spec,
 )
 from dflow.registry import define, no_gradient
 from dflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape
+from dflow.sparse import SparseTensor
 from dflow.specs import TensorSpec
 
 __all__ = ["expand_dims", "rank", "reshape", "shape", "size", "squeeze"]
@@ -38,21 +43,50 @@ __all__ = ["expand_dims", "rank", "reshape", "shape", "size", "squeeze"]
 
 
 def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
-    """The sizes of a tensor at run time: a vector of int32, or of `out_type`."""
-    tensor: Tensor = add_op("Shape", input, name=name, out_type=as_dtype(out_type))
+    """The sizes of a tensor at run time: a vector of int32, or of `out_type`.
+
+    A constant if the static shape says them all: then nobody computes the tensor for that, or has to feed it.
+    Of a SparseTensor, its dense shape.
+    """
+    if isinstance(input, SparseTensor):
+        return cast(input.dense_shape, out_type, name)
+    x = convert_to_tensor(input)
+    if x.shape.is_fully_defined():
+        return _known(x, x.shape.as_list(), out_type, name or "Shape")
+    tensor: Tensor = add_op("Shape", x, name=name, out_type=as_dtype(out_type))
     return tensor
 
 
 def size(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
-    """The number of values of a tensor at run time: a scalar of int32, or of `out_type`."""
-    tensor: Tensor = add_op("Size", input, name=name, out_type=as_dtype(out_type))
+    """The number of values of a tensor at run time: a scalar of int32, or of `out_type`.  A constant, as `shape`.
+
+    Of a SparseTensor, that of the dense tensor.
+    """
+    if isinstance(input, SparseTensor):
+        product: Tensor = add_op("Prod", cast(input.dense_shape, out_type), name=name, axis=None, keepdims=False)
+        return product
+    x = convert_to_tensor(input)
+    if x.shape.is_fully_defined():
+        return _known(x, x.shape.num_elements(), out_type, name or "Size")
+    tensor: Tensor = add_op("Size", x, name=name, out_type=as_dtype(out_type))
     return tensor
 
 
 def rank(input: Any, name: str | None = None) -> Tensor:
-    """The number of axes of a tensor at run time: an int32 scalar."""
-    tensor: Tensor = add_op("Rank", input, name=name)
+    """The number of axes of a tensor at run time: an int32 scalar.  A constant if the static shape says it."""
+    if isinstance(input, SparseTensor):
+        return size(input.dense_shape, name)
+    x = convert_to_tensor(input)
+    if x.shape.ndims is not None:
+        return _known(x, x.shape.ndims, int32, name or "Rank")
+    tensor: Tensor = add_op("Rank", x, name=name)
     return tensor
+
+
+def _known(x: Tensor, value: Any, dtype: Any, name: str) -> Tensor:
+    """A constant in the graph of `x`, which need not be the default graph."""
+    with scopes.building_in(x.graph):
+        return constant(value, dtype, name=name)
 
 
 def _sizes(x: Any, values: Any, dtype: DType) -> Any:
@@ -127,6 +161,9 @@ def _reshape_spec(x: TensorSpec, sizes: TensorSpec | None = None, *, shape: Axes
     given, wanted = x.shape.num_elements(), result.num_elements()
     if given is not None and (given != wanted if wanted is not None else -1 in shape and given > 0):
         raise ShapeError(f"cannot reshape a tensor with {given} elements, of shape {x.shape}, to shape {list(shape)}")
+    known = int(np.prod([dim for dim in x.shape.dims or () if dim is not None], dtype=np.int64))
+    if given is None and wanted and (known == 0 or wanted % known):
+        raise ShapeError(f"cannot reshape a tensor of shape {x.shape} to shape {list(shape)}: {wanted} elements")
     return TensorSpec(result, x.dtype)
 
 
@@ -159,12 +196,18 @@ define(
 # -- axes of size 1
 
 
-def expand_dims(input: Any, axis: int | None = None, name: str | None = None, dim: int | None = None) -> Tensor:
-    """The tensor with a new axis of size 1 at `axis`, counted in the result; a negative one from its end."""
+def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Tensor:
+    """The tensor with a new axis of size 1 at `axis`, counted in the result; a negative one from its end.
+
+    axis: a number or a tensor.
+    """
     place = dim if axis is None else axis
     if place is None:
         raise ValueError("expand_dims needs an axis")
-    result: Tensor = add_op("ExpandDims", input, name=name, axis=static_axis(place))
+    if is_symbolic(place) and convert_to_tensor(place).shape.ndims != 0:
+        place = reshape(place, ())  # a vector of one number is accepted
+    number, inputs = late(np.reshape(place, ()) if isinstance(place, (list, tuple, np.ndarray)) else place)
+    result: Tensor = add_op("ExpandDims", input, *inputs, name=name, axis=number)
     return result
 
 
@@ -180,12 +223,24 @@ def _expand_dims_batch(kernel: Any, arrays: Sequence[Any], batched: Sequence[boo
     return kernel(arrays[0], axis=behind(attrs["axis"]))
 
 
+def _expand_dims_kernel(x: Any, axis: int) -> Any:
+    if not -x.ndim - 1 <= axis <= x.ndim:
+        raise InvalidArgumentError(
+            None, None, f"Tried to expand dim index {axis} for tensor with {x.ndim} dimensions, shape {list(x.shape)}"
+        )
+    return namespace(x).expand_dims(x, axis=axis)
+
+
 define(
     "ExpandDims",
-    spec=_expand_dims_spec,
-    kernel=lambda x, axis: namespace(x).expand_dims(x, axis=axis),
-    gradient=lambda op, dy: reshape_like(dy, op.inputs[0]),
-    batch=_expand_dims_batch,
+    **late_rules(
+        "axis",
+        spec=_expand_dims_spec,
+        unknown=lambda x: spec_of(None if x.shape.ndims is None else [None] * (x.shape.ndims + 1), x.dtype),
+        kernel=_expand_dims_kernel,
+        batch=_expand_dims_batch,
+    ),
+    gradient=lambda op, dy: only_first(op, reshape_like(dy, op.inputs[0])),
 )
 
 
@@ -216,12 +271,12 @@ def _squeeze_spec(x: TensorSpec, axis: Axes | None) -> TensorSpec:
 def _squeeze_kernel(x: Any, axis: Axes | None) -> Any:
     if axis is None:
         axis = tuple(place for place, size in enumerate(x.shape) if size == 1)
-    for place in axis:
+    for place in axis:  # negative ones and those named twice, too
         if not -x.ndim <= place < x.ndim or x.shape[place] != 1:
             raise InvalidArgumentError(
                 None, None, f"Can not squeeze dim[{place}], expected a dimension of 1, the shape is {list(x.shape)}"
             )
-    return namespace(x).squeeze(x, axis=axis)
+    return namespace(x).squeeze(x, axis=normal_axes(axis, x.ndim))
 
 
 def _squeeze_batch(kernel: Any, arrays: Sequence[Any], batched: Sequence[bool], attrs: dict[str, Any]) -> Any:

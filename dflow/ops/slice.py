@@ -9,13 +9,14 @@ import builtins
 from typing import Any
 
 from dflow.errors import InvalidArgumentError, ShapeError
-from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
+from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.arrays import ints, zeros
 from dflow.ops.batching import Attrs, Kernel, each
-from dflow.ops.like import only_first
+from dflow.ops.like import Sizes, like_spec, only_first, shape_input, take_shape
 from dflow.ops.shape import shape
-from dflow.ops.static import known_shape, number_or_tensor, of_rank, spec_of
+from dflow.ops.static import known_numbers, known_shape, number_or_tensor, of_rank, spec_of
 from dflow.registry import define
+from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec
 
 __all__ = ["slice"]
@@ -33,8 +34,26 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor
         result: Tensor = add_op("Slice", input_, name=name, begin=starts, size=sizes)
         return result
     result = add_op("Slice", input_, begin, size, name=name, begin=None, size=None)
-    result.set_shape(known_shape(convert_to_tensor(size)))
+    result.set_shape(_known_part(*result.op.inputs))
     return result
+
+
+def _known_part(x: Tensor, begin: Tensor, size: Tensor) -> TensorShape:
+    starts, counts = known_numbers(begin), known_numbers(size)
+    if counts is None:
+        return known_shape(size)
+    rank = len(counts)
+    totals = [None] * rank if x.shape.ndims is None else x.shape.with_rank(rank).known
+    return TensorShape(
+        _part_size(total, start, count)
+        for total, start, count in zip(totals, starts or [None] * rank, counts, strict=True)
+    )
+
+
+def _part_size(total: int | None, start: int | None, count: int | None) -> int | None:
+    if count != -1:
+        return count
+    return None if total is None or start is None else total - start
 
 
 def _slice_spec(
@@ -53,11 +72,7 @@ def _slice_spec(
     for total, start, count in zip(shape, begin, size, strict=True):
         if start < 0 or count < -1 or (total is not None and start + max(count, 0) > total):
             raise ShapeError(f"the slice at {list(begin)} of size {list(size)} is not inside of shape {x.shape}")
-    dims = [
-        (None if total is None else total - start) if count == -1 else count
-        for total, start, count in zip(shape, begin, size, strict=True)
-    ]
-    return spec_of(dims, x.dtype)
+    return spec_of([_part_size(*numbers) for numbers in zip(shape, begin, size, strict=True)], x.dtype)
 
 
 def _slice_kernel(x: Any, starts: Any = None, sizes: Any = None, *, begin: Any, size: Any) -> Any:
@@ -85,12 +100,14 @@ def _slice_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any
 
 
 def _slice_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
-    return only_first(op, add_op("SliceGrad", dy, *op.inputs, begin=op.attrs["begin"]))
+    shape, inputs = shape_input(op.inputs[0])
+    return only_first(op, add_op("SliceGrad", dy, *inputs, *op.inputs[1:], begin=op.attrs["begin"], shape=shape))
 
 
-def _slice_grad_kernel(y: Any, x: Any, starts: Any = None, sizes: Any = None, *, begin: Any) -> Any:
-    result = zeros(y, tuple(x.shape))
-    first = ints(starts) if begin is None else begin
+def _slice_grad_kernel(y: Any, *arrays: Any, begin: Any, shape: Sizes | None) -> Any:
+    wanted, numbers = take_shape(shape, arrays)
+    result = zeros(y, wanted)
+    first = ints(numbers[0]) if begin is None else begin
     key = tuple(builtins.slice(start, start + count) for start, count in zip(first, y.shape, strict=True))
     result[(*key, ...)] = y
     return result
@@ -98,14 +115,14 @@ def _slice_grad_kernel(y: Any, x: Any, starts: Any = None, sizes: Any = None, *,
 
 def _slice_grad_gradient(op: Operation, dx: Tensor) -> tuple[Tensor | None, ...]:
     begin = op.attrs["begin"]
-    start = op.inputs[2] if begin is None else begin
+    start = op.inputs[-2] if begin is None else begin
     return only_first(op, slice(dx, start, shape(op.inputs[0])))
 
 
 define("Slice", spec=_slice_spec, kernel=_slice_kernel, gradient=_slice_gradient, batch=_slice_batch)
 define(
     "SliceGrad",
-    spec=lambda y, x, *numbers, begin: TensorSpec(x.shape, y.dtype),
+    spec=like_spec,
     kernel=_slice_grad_kernel,
     gradient=_slice_grad_gradient,
 )

@@ -1,8 +1,7 @@
 """Sparse tensors as strings: how they travel through queues.
 
-A serialized sparse tensor is three strings: its indices, its values and its dense shape, as little-endian bytes; values
-that are strings are preceded by their lengths.
-Source: serialize_sparse, deserialize_many_sparse of TensorFlow 1.15 (whose bytes are others).
+A serialized sparse tensor is three strings: its indices, its values and its dense shape, each a TensorProto.
+Source: serialize_sparse, deserialize_many_sparse of TensorFlow 1.15, whose bytes these are.
 """
 
 from __future__ import annotations
@@ -19,22 +18,25 @@ from dflow.registry import define, no_gradient
 from dflow.shapes import TensorShape
 from dflow.sparse import SparseTensor
 from dflow.specs import TensorSpec
+from dflow.tensor_content import from_bytes, to_bytes
 
 __all__ = ["deserialize_many_sparse", "serialize_many_sparse", "serialize_sparse"]
 
-_INT64 = np.dtype("<i8")
-_FLAT = "Rank of input SparseTensor should be > 1"
 
-
-def serialize_sparse(sp_input: Any, name: str | None = None) -> Tensor:
+def serialize_sparse(sp_input: Any, name: str | None = None, out_type: Any = string) -> Tensor:
     """A SparseTensor as a string vector of three."""
+    _check_text(out_type)
     sparse = SparseTensor.from_value(sp_input)
     tensor: Tensor = add_op("SerializeSparse", sparse.indices, sparse.values, sparse.dense_shape, name=name)
     return tensor
 
 
-def serialize_many_sparse(sp_input: Any, name: str | None = None) -> Tensor:
-    """A SparseTensor [n, ...], of rank 2 or more, as n sparse tensors [...]: strings [n, 3]."""
+def serialize_many_sparse(sp_input: Any, name: str | None = None, out_type: Any = string) -> Tensor:
+    """A SparseTensor [n, ...], of rank 2 or more, as n sparse tensors [...]: strings [n, 3].
+
+    InvalidArgumentError at run time for rank 1, ShapeError for rank 0.
+    """
+    _check_text(out_type)
     sparse = SparseTensor.from_value(sp_input)
     tensor: Tensor = add_op("SerializeManySparse", sparse.indices, sparse.values, sparse.dense_shape, name=name)
     return tensor
@@ -53,6 +55,11 @@ def deserialize_many_sparse(
     return SparseTensor(*parts)
 
 
+def _check_text(out_type: Any) -> None:
+    if as_dtype(out_type) != string:
+        raise NotImplementedError(f"a serialized sparse tensor is of dtype string, got out_type={out_type!r}")
+
+
 def _serialize_spec(indices: TensorSpec, values: TensorSpec, dense_shape: TensorSpec) -> TensorSpec:
     _check(indices, values, dense_shape)
     return TensorSpec(TensorShape([3]), string)
@@ -64,15 +71,16 @@ def _serialize_kernel(indices: Any, values: Any, dense_shape: Any) -> Any:
 
 def _serialize_many_spec(indices: TensorSpec, values: TensorSpec, dense_shape: TensorSpec) -> TensorSpec:
     _check(indices, values, dense_shape)
-    if dense_shape.shape[0] in (0, 1):
-        raise ShapeError(_FLAT)
+    if dense_shape.shape[0] == 0:
+        raise ShapeError("a sparse tensor of rank 0 has no first axis to be divided along")
     return TensorSpec(TensorShape([None, 3]), string)
 
 
 def _serialize_many_kernel(indices: Any, values: Any, dense_shape: Any) -> Any:
     indices, values, dense_shape = np.asarray(indices), np.asarray(values), np.asarray(dense_shape)
     if len(dense_shape) < 2:
-        raise InvalidArgumentError(None, None, _FLAT)
+        fact = f"Rank of input SparseTensor should be > 1, but saw rank: {len(dense_shape)}"
+        raise InvalidArgumentError(None, None, fact)
     rows = np.empty((int(dense_shape[0]), 3), dtype=object)
     for i in range(len(rows)):
         mine = indices[:, 0] == i
@@ -90,24 +98,8 @@ def _check(indices: TensorSpec, values: TensorSpec, dense_shape: TensorSpec) -> 
 
 def _row(indices: Any, values: Any, dense_shape: Any) -> Any:
     row = np.empty(3, dtype=object)
-    row[:] = [indices.astype(_INT64).tobytes(), _pack(values), dense_shape.astype(_INT64).tobytes()]
+    row[:] = [to_bytes(indices), to_bytes(values), to_bytes(dense_shape)]
     return row
-
-
-def _pack(values: Any) -> bytes:
-    if values.dtype != object:
-        return bytes(values.astype(values.dtype.newbyteorder("<")).tobytes())
-    return np.array([len(value) for value in values], dtype=_INT64).tobytes() + b"".join(values)
-
-
-def _unpack(data: bytes, count: int, dtype: DType) -> Any:
-    if dtype != string:
-        return np.frombuffer(data, dtype.numpy_dtype.newbyteorder("<")).astype(dtype.numpy_dtype)
-    ends = np.cumsum(np.frombuffer(data, _INT64, count)) + count * _INT64.itemsize
-    starts = [count * _INT64.itemsize, *ends[:-1]]
-    values = np.empty(count, dtype=object)
-    values[:] = [data[start:end] for start, end in zip(starts, ends, strict=False)]
-    return values
 
 
 def _deserialize_spec(strings: TensorSpec, dtype: DType, rank: int | None) -> list[TensorSpec]:
@@ -137,11 +129,10 @@ def _deserialize_kernel(strings: Any, dtype: DType, rank: int | None) -> tuple[A
 
 def _parts(indices: bytes, values: bytes, dense_shape: bytes, dtype: DType) -> tuple[Any, Any, Any]:
     """Indices, values and shape of one row; ValueError if they do not fit together."""
-    shape = np.frombuffer(dense_shape, _INT64)
-    places = np.frombuffer(indices, _INT64).reshape(-1, len(shape)) if len(shape) else np.empty((0, 0), np.int64)
-    found = _unpack(values, len(places), dtype)
-    if len(found) != len(places):
-        raise ValueError(f"{len(places)} places for {len(found)} values")
+    places, found, shape = from_bytes(indices, int64), from_bytes(values, dtype), from_bytes(dense_shape, int64)
+    if shape.ndim != 1 or found.ndim != 1 or places.shape != (len(found), len(shape)):
+        shapes = [list(part.shape) for part in (places, found, shape)]
+        raise ValueError(f"indices, values and dense shape have the shapes {shapes}")
     return places, found, shape
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op, convert_to_tensor, create_op
-from dflow.ops.arrays import namespace, one_or_all
+from dflow.ops.arrays import axis_of, namespace, one_or_all
 from dflow.ops.batching import along_axis
-from dflow.ops.static import normal_axis, operands, same_dtype, spec_of
+from dflow.ops.static import is_symbolic, items_of, normal_axis, same_dtype, spec_of
 from dflow.registry import define
 from dflow.shapes import UNKNOWN_SHAPE
 from dflow.specs import TensorSpec
@@ -25,7 +27,9 @@ def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
     items = list(values) if isinstance(values, (list, tuple)) else unstack(values)
     if not items:
         raise ValueError("stack needs at least one tensor")
-    result: Tensor = add_op("Pack", *operands(items, kind="Pack"), name=name, axis=int(axis))
+    if int(axis) == 0 and not is_symbolic(items) and not any(isinstance(item, np.ndarray) for item in items):
+        return convert_to_tensor(items, name=name)  # Python numbers have one dtype together: [1, 2.0] is floating
+    result: Tensor = add_op("Pack", *items_of(items, kind="Pack"), name=name, axis=int(axis))
     return result
 
 
@@ -86,7 +90,7 @@ def _unpack_spec(x: TensorSpec, num: int, axis: int) -> list[TensorSpec]:
 
 
 def _unpack_kernel(x: Any, num: int, axis: int) -> Any:
-    place = axis % x.ndim
+    place = axis_of(x, axis)
     if x.shape[place] != num:
         raise InvalidArgumentError(None, None, f"axis {axis} of shape {list(x.shape)} does not have size {num}")
     before = (slice(None),) * place

@@ -13,7 +13,7 @@ import numpy as np
 
 from dflow import scopes
 from dflow.dtypes import as_dtype
-from dflow.errors import DTypeError, ShapeError
+from dflow.errors import DTypeError, InvalidArgumentError, ShapeError
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, get_default_graph
 from dflow.ops.constants import constant_value
 from dflow.registry import OPS
@@ -50,22 +50,33 @@ def _leaves(values: Iterable[Any]) -> Iterator[Any]:
 
 
 def operands(values: Sequence[Any], names: Sequence[str] = (), kind: str = "") -> list[Tensor]:
-    """The values as tensors; a Python or NumPy value takes the dtype of the first tensor among them.
+    """The values as tensors; a Python or NumPy value takes the dtype of the first operand, as TensorFlow casts it.
 
-    DTypeError, which names the op's kind, for a value that this dtype cannot hold.
+    What stands first keeps its own dtype, which has to be that of a tensor behind it: see `same_dtype`.
+    DTypeError, which names the op's kind, for a value that the dtype cannot hold.
     """
     with scopes.building_in(graph_of(values)):
-        first = next((i for i, value in enumerate(values) if is_symbolic(value)), 0)
-        leader = convert_to_tensor(values[first], name=_at(names, first))
-        found = []
-        for i, value in enumerate(values):
-            if i == first:
-                found.append(leader)
-            elif isinstance(value, Tensor) or hasattr(value, "_as_tensor"):
-                found.append(convert_to_tensor(value))
-            else:
-                found.append(_convert(value, leader, _at(names, i), kind))
-        return found
+        leader = convert_to_tensor(values[0], name=_at(names, 0))
+        return [leader, *(_beside(leader, value, _at(names, i + 1), kind) for i, value in enumerate(values[1:]))]
+
+
+def items_of(values: Sequence[Any], kind: str) -> list[Tensor]:
+    """The values of a list as tensors; a Python or NumPy value takes the dtype of the first tensor, wherever it stands.
+
+    Without a tensor each value has its own dtype.  Errors: as `operands`.
+    """
+    with scopes.building_in(graph_of(values)):
+        first = next((i for i, value in enumerate(values) if is_symbolic(value)), None)
+        if first is None:
+            return [convert_to_tensor(value) for value in values]
+        leader = convert_to_tensor(values[first])
+        return [leader if i == first else _beside(leader, value, None, kind) for i, value in enumerate(values)]
+
+
+def _beside(leader: Tensor, value: Any, name: str | None, kind: str) -> Tensor:
+    if isinstance(value, Tensor) or hasattr(value, "_as_tensor"):
+        return convert_to_tensor(value)
+    return _convert(value, leader, name, kind)
 
 
 def _at(names: Sequence[str], place: int) -> str | None:
@@ -106,6 +117,13 @@ def only(spec: TensorSpec, accepted: bool, what: str) -> None:
         raise DTypeError(f"dtype {spec.dtype.name} does not do here: it takes {what}")
 
 
+def refuse(**given: Any) -> None:
+    """NotImplementedError for an argument of TensorFlow 1 that is given but not offered."""
+    for name, value in given.items():
+        if value is not None:
+            raise NotImplementedError(f"{name} is not supported, got {value!r}")
+
+
 # -- arguments that may be tensors
 
 
@@ -124,7 +142,9 @@ def number_or_tensor(value: Any) -> tuple[Any, tuple[Any, ...]]:
     array = np.asarray(value)
     if array.size == 0:
         array = array.astype(np.int32)
-    if array.dtype.kind not in "iu" or array.ndim > 1:
+    if array.ndim > 1:
+        raise ShapeError(f"expected an integer or several integers, got {value!r}, of rank {array.ndim}")
+    if array.dtype.kind not in "iu":
         raise TypeError(f"expected an integer, several integers or a tensor of integers, got {value!r}")
     found = array.tolist()
     return (tuple(found) if isinstance(found, list) else found), ()
@@ -150,9 +170,12 @@ def static_value(value: Any) -> np.ndarray[Any, Any] | None:
 
 
 def static_axis(axis: Any) -> int:
-    """An axis as a number: from a number or a tensor that is known while the graph is built."""
+    """An axis as a number: from a number or a tensor that is known while the graph is built.
+
+    TensorFlow takes what `int()` makes an integer of: True and 1.0 are 1.
+    """
     value = static_value(axis)
-    if value is None or value.size != 1 or value.dtype.kind not in "iu":
+    if value is None or value.size != 1 or value.dtype.kind not in "iubf" or not np.isfinite(value).all():
         raise ValueError(f"the axis must be one integer that is known while the graph is built, got {axis!r}")
     return int(value.reshape(()))
 
@@ -169,7 +192,7 @@ def target_spec(x: TensorSpec, shape: Axes | None, sizes: TensorSpec | None) -> 
     """The dtype of `x` in the shape that a `shape_argument` says, as (attribute, input)."""
     if shape is not None:
         return TensorSpec(TensorShape(shape), x.dtype)
-    length = sizes.shape[0] if sizes is not None and sizes.shape.ndims == 1 else None
+    length = None if sizes is None else sizes.shape.with_rank(1)[0]
     return spec_of(UNKNOWN_SHAPE if length is None else [None] * length, x.dtype)
 
 
@@ -192,33 +215,44 @@ def known_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
         found = shape.num_elements() if op.type == "Size" else shape.ndims
         return None if found is None else np.asarray(found, dtype=tensor.dtype.numpy_dtype)
     if op.type == "StridedSlice":  # of a shape that may be known in part
-        part = _known_sizes(tensor)
+        part = known_numbers(tensor)
         if part is not None and None not in part:
             return np.asarray(part if tensor.shape.ndims else part[0], tensor.dtype.numpy_dtype)
     if op.type in _FOLDED:
         inputs = [known_value(item) for item in op.inputs]
-        if all(item is not None and item.size <= 64 for item in inputs):
-            return np.asarray(OPS[op.type].kernel(*inputs, **op.attrs))
+        size = tensor.shape.num_elements() or 0
+        if size <= _SMALL and all(item is not None and item.size <= _SMALL for item in inputs):
+            return _folded(op, inputs)
     return None
+
+
+def _folded(op: Operation, inputs: Sequence[Any]) -> np.ndarray[Any, Any] | None:
+    """The value of an operation on known values; None if it fails, which a run that needs it will say."""
+    try:
+        return np.asarray(OPS[op.type].kernel(*inputs, **op.attrs))
+    except (InvalidArgumentError, ValueError):
+        return None
 
 
 # What arithmetic on shapes is made of.
 _ARITHMETIC = frozenset(
     ["Cast", "Neg", "Add", "Sub", "Mul", "FloorDiv", "FloorMod", "Maximum", "Minimum", "Prod", "Sum"]
 )
-_FOLDED = _ARITHMETIC | {"Pack", "ConcatV2", "StridedSlice", "Slice", "Reshape", "ExpandDims", "Squeeze"}
+_FOLDED = _ARITHMETIC | {"Pack", "ConcatV2", "StridedSlice", "Slice", "Reshape", "ExpandDims", "Squeeze", "Range"}
+_SMALL = 64  # values, of a tensor that is computed while the graph is built
 
 
 def known_shape(tensor: Tensor) -> TensorShape:
     """What is known of the shape that a vector of sizes says; a size of -1 or an unknown one is None."""
-    sizes = _known_sizes(tensor)
+    sizes = known_numbers(tensor)
     if sizes is None:
         length = tensor.shape[0] if tensor.shape.ndims == 1 else None
         return UNKNOWN_SHAPE if length is None else TensorShape([None] * length)
     return TensorShape(None if size is None or size < 0 else size for size in sizes)
 
 
-def _known_sizes(tensor: Tensor) -> list[int | None] | None:
+def known_numbers(tensor: Tensor) -> list[int | None] | None:
+    """The numbers of a vector, each as far as it is known; None if not even their count is."""
     op = tensor.op
     if op.type == "Shape":
         return None if op.inputs[0].shape.dims is None else op.inputs[0].shape.as_list()
@@ -226,21 +260,21 @@ def _known_sizes(tensor: Tensor) -> list[int | None] | None:
         values = [known_value(item) for item in op.inputs]
         return [None if value is None else int(value) for value in values]
     if op.type == "ConcatV2":
-        parts = [_known_sizes(item) for item in op.inputs]
+        parts = [known_numbers(item) for item in op.inputs]
         if any(part is None for part in parts):
             return None
         return [size for part in parts if part is not None for size in part]
     if op.type == "StridedSlice":
         return _known_slice(op)
     if op.type in ("Identity", "Cast", "StopGradient"):
-        return _known_sizes(op.inputs[0])
+        return known_numbers(op.inputs[0])
     value = known_value(tensor)
     return None if value is None or value.ndim != 1 else [int(size) for size in value]
 
 
 def _known_slice(op: Operation) -> list[int | None] | None:
     """A slice of a vector of sizes, or one of them."""
-    sizes, key = _known_sizes(op.inputs[0]), op.attrs["key"]
+    sizes, key = known_numbers(op.inputs[0]), op.attrs["key"]
     if sizes is None or len(op.inputs) > 1 or len(key) != 1:
         return None
     if isinstance(key[0], int):

@@ -11,10 +11,10 @@ from typing import Any
 
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op
-from dflow.ops.arrays import ints, namespace, zeros
+from dflow.ops.arrays import namespace, sizes_of, zeros
 from dflow.ops.batching import Attrs, Kernel, each
-from dflow.ops.like import only_first
-from dflow.ops.static import known_value, number_or_tensor, of_rank
+from dflow.ops.like import Sizes, like_spec, only_first, shape_input, take_shape
+from dflow.ops.static import known_numbers, number_or_tensor, of_rank
 from dflow.registry import define
 from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec
@@ -27,27 +27,30 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
     counts, inputs = number_or_tensor(multiples)
     result: Tensor = add_op("Tile", input, *inputs, name=name, multiples=counts)
     if inputs:
-        value = known_value(inputs[0])
-        if value is not None:
-            result.set_shape(_tiled(result.op.inputs[0].shape, value.tolist()))
+        numbers = known_numbers(inputs[0])
+        if numbers is not None:
+            result.set_shape(_tiled(result.op.inputs[0].shape, numbers))
     return result
 
 
-def _tiled(shape: TensorShape, multiples: Sequence[int]) -> TensorShape:
+def _tiled(shape: TensorShape, multiples: Sequence[int | None]) -> TensorShape:
     dims = shape.with_rank(len(multiples))
-    return TensorShape(None if dim is None else dim * n for dim, n in zip(dims, multiples, strict=True))
+    known = zip(dims, multiples, strict=True)
+    return TensorShape(None if dim is None or n is None else dim * n for dim, n in known)
 
 
 def _tile_spec(x: TensorSpec, counts: TensorSpec | None = None, *, multiples: tuple[int, ...] | None) -> TensorSpec:
-    if multiples is None:
-        return of_rank(x)
+    if counts is not None:
+        axes = counts.shape.with_rank(1)[0]
+        return of_rank(x if axes is None else TensorSpec(x.shape.with_rank(axes), x.dtype))
+    assert multiples is not None
     if min(multiples, default=0) < 0:
         raise ShapeError(f"multiples are not negative, got {list(multiples)}")
     return TensorSpec(_tiled(x.shape, multiples), x.dtype)
 
 
 def _tile_kernel(x: Any, counts: Any = None, *, multiples: tuple[int, ...] | None) -> Any:
-    wanted = ints(counts) if multiples is None else multiples
+    wanted = sizes_of(counts) if multiples is None else multiples
     if len(wanted) != x.ndim or min(wanted, default=0) < 0:
         raise InvalidArgumentError(
             None, None, f"Expected multiples argument to be a vector of length {x.ndim}, got {list(wanted)}"
@@ -61,30 +64,37 @@ def _tile_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
     return kernel(arrays[0], multiples=(1, *attrs["multiples"]))
 
 
-def _sum_of_tiles_kernel(y: Any, x: Any) -> Any:
-    xp = namespace(y, x)
+def _sum_of_tiles(dy: Tensor, x: Tensor) -> Tensor:
+    shape, inputs = shape_input(x)
+    result: Tensor = add_op("SumOfTiles", dy, *inputs, shape=shape)
+    return result
+
+
+def _sum_of_tiles_kernel(y: Any, *like: Any, shape: Sizes | None) -> Any:
+    xp = namespace(y)
+    sizes, _ = take_shape(shape, like)
     if not y.size:
-        return zeros(y, tuple(x.shape))
-    parts = [part for total, size in zip(y.shape, x.shape, strict=True) for part in (total // size, size)]
-    return xp.sum(xp.reshape(y, tuple(parts)), axis=tuple(range(0, 2 * x.ndim, 2)), dtype=y.dtype)
+        return zeros(y, sizes)
+    parts = [part for total, size in zip(y.shape, sizes, strict=True) for part in (total // size, size)]
+    return xp.sum(xp.reshape(y, tuple(parts)), axis=tuple(range(0, 2 * len(sizes), 2)), dtype=y.dtype)
 
 
 define(
     "Tile",
     spec=_tile_spec,
     kernel=_tile_kernel,
-    gradient=lambda op, dy: only_first(op, add_op("SumOfTiles", dy, op.inputs[0])),
+    gradient=lambda op, dy: only_first(op, _sum_of_tiles(dy, op.inputs[0])),
     batch=_tile_batch,
 )
 define(
     "SumOfTiles",
-    spec=lambda y, x: TensorSpec(x.shape, y.dtype),
+    spec=like_spec,
     kernel=_sum_of_tiles_kernel,
-    gradient=lambda op, dx: (add_op("TileLike", dx, op.inputs[0]), None),
+    gradient=lambda op, dx: only_first(op, add_op("TileLike", dx, op.inputs[0])),
 )
 define(
     "TileLike",
     spec=lambda x, y: TensorSpec(y.shape, x.dtype),
     kernel=lambda x, y: namespace(x).tile(x, tuple(b // a for a, b in zip(x.shape, y.shape, strict=True))),
-    gradient=lambda op, dy: (add_op("SumOfTiles", dy, op.inputs[0]), None),
+    gradient=lambda op, dy: (_sum_of_tiles(dy, op.inputs[0]), None),
 )

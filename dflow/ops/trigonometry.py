@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from dflow.graph import Tensor
-from dflow.ops.arithmetic import chain, negative, subtract
+from dflow.ops.arithmetic import chain, negative
 from dflow.ops.arrays import namespace
 from dflow.ops.batching import elementwise
 from dflow.ops.elementwise import inexact, unary
@@ -55,6 +55,6 @@ define(
     "Tanh",
     spec=inexact,
     kernel=lambda x: namespace(x).tanh(x),
-    gradient=lambda op, dy: chain(dy, subtract(1, square(op.outputs[0]))),
+    gradient=lambda op, dy: chain(dy, 1 - square(op.outputs[0])),
     batch=elementwise,
 )

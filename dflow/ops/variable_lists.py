@@ -5,7 +5,9 @@ Source: variables of TensorFlow 1.15.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import warnings
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,12 @@ from dflow.shapes import SCALAR, TensorShape
 from dflow.specs import TensorSpec, VariableSpec
 
 __all__ = [
+    "all_variables",
     "global_variables",
     "global_variables_initializer",
+    "initialize_all_variables",
+    "initialize_local_variables",
+    "initialize_variables",
     "is_variable_initialized",
     "local_variables",
     "local_variables_initializer",
@@ -59,7 +65,28 @@ def global_variables_initializer() -> Operation:
 
 def local_variables_initializer() -> Operation:
     """One operation that initializes all local variables of the default graph that exist now."""
-    return variables_initializer(local_variables(), "init_local")
+    return variables_initializer(local_variables())
+
+
+# -- older names
+
+
+def _older(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """`function` under the name that it had before, which warns of that."""
+
+    @functools.wraps(function, assigned=("__doc__",))
+    def older(*args: Any, **kwargs: Any) -> Any:
+        warnings.warn(f"{name} is deprecated, use {function.__name__} instead", DeprecationWarning, stacklevel=2)
+        return function(*args, **kwargs)
+
+    older.__name__ = older.__qualname__ = name
+    return older
+
+
+all_variables = _older(global_variables, "all_variables")
+initialize_all_variables = _older(global_variables_initializer, "initialize_all_variables")
+initialize_local_variables = _older(local_variables_initializer, "initialize_local_variables")
+initialize_variables = _older(variables_initializer, "initialize_variables")
 
 
 def is_variable_initialized(variable: Variable) -> Tensor:

@@ -7,15 +7,16 @@ Source: tf.variable_scope, tf.get_variable_scope, tf.AUTO_REUSE of TensorFlow 1.
 from __future__ import annotations
 
 import enum
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from dflow import scopes
+from dflow import forks, scopes
 from dflow.dtypes import as_dtype, float32
 from dflow.graph import Graph, GraphKeys, get_default_graph
-from dflow.ops.static import graph_of
+from dflow.ops.static import graph_of, refuse
 from dflow.ops.variables import Variable
 
 __all__ = ["AUTO_REUSE", "VariableScope", "get_variable_scope", "variable_scope"]
@@ -33,6 +34,7 @@ class VariableScope:
 
     name: the prefix of names, without a slash at its end; reuse: True, False or AUTO_REUSE; initializer, regularizer,
     dtype: what `get_variable` uses if it is given none; original_name_scope: the name scope of the block.
+    use_resource: kept for TensorFlow 1 programs, without effect.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class VariableScope:
         regularizer: Any = None,
         dtype: Any = float32,
         original_name_scope: str = "",
+        use_resource: bool | None = None,
     ) -> None:
         self.name = name
         self.reuse = reuse
@@ -50,6 +53,7 @@ class VariableScope:
         self.regularizer = regularizer
         self.dtype = as_dtype(dtype)
         self.original_name_scope = original_name_scope
+        self.use_resource = use_resource
 
     def reuse_variables(self) -> None:
         """From here on, find variables instead of making them."""
@@ -60,6 +64,9 @@ class VariableScope:
 
     def set_regularizer(self, regularizer: Any) -> None:
         self.regularizer = regularizer
+
+    def set_use_resource(self, use_resource: bool) -> None:
+        self.use_resource = use_resource
 
     def global_variables(self) -> list[Variable]:
         """The global variables under this scope."""
@@ -106,10 +113,12 @@ class VariableStore:
         self.variables: dict[str, Variable] = {}
         self.lock = threading.RLock()
         self.blocks = _Blocks()
+        forks.new_lock_in_child(self, "lock", threading.RLock)
 
 
 _KEY = ("__variable_store",)
 _making_stores = threading.Lock()
+forks.new_lock_in_child(sys.modules[__name__], "_making_stores")
 
 
 def variable_store(graph: Graph) -> VariableStore:
@@ -181,6 +190,7 @@ def variable_scope(
                 base.regularizer if regularizer is None else regularizer,
                 base.dtype if dtype is None else dtype,
                 base.original_name_scope if again else scope_name,
+                base.use_resource if use_resource is None else use_resource,
             )
             blocks.opened[name] = blocks.opened.get(name, 0) + 1
             try:
@@ -203,10 +213,3 @@ def join_names(outer: str, name: str) -> str:
 
 def _current(graph: Graph) -> str:
     return f"{graph.scope.name_scope}/" if graph.scope.name_scope else ""
-
-
-def refuse(**given: Any) -> None:
-    """NotImplementedError for an argument of TensorFlow 1 that is given but not offered."""
-    for name, value in given.items():
-        if value is not None:
-            raise NotImplementedError(f"{name} is not supported, got {value!r}")

@@ -14,9 +14,10 @@ from typing import Any
 
 from dflow import scopes
 from dflow.dtypes import DType
-from dflow.errors import OutOfRangeError, ShapeError
-from dflow.graph import Graph, GraphKeys, Tensor, add_op, convert_to_tensor, create_op, get_default_graph
+from dflow.errors import InvalidArgumentError, OutOfRangeError, ShapeError
+from dflow.graph import Graph, GraphKeys, Tensor, add_op, convert_to_tensor, get_default_graph
 from dflow.ops.arrays import pairwise
+from dflow.ops.static import only, refuse
 from dflow.ops.variable_state import state_of
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.shapes import TensorShape
@@ -36,7 +37,9 @@ def _read_kernel(context: KernelContext, variable: VariableSpec) -> Any:
     return state_of(context, variable).read()
 
 
-def _assign_spec(value: TensorSpec, variable: VariableSpec, validate_shape: bool = True) -> TensorSpec:
+def _assign_spec(
+    value: TensorSpec, variable: VariableSpec, validate_shape: bool = True, use_locking: bool = True
+) -> TensorSpec:
     if validate_shape and not value.shape.is_compatible_with(variable.shape):
         raise ShapeError(
             f"Assign requires shapes of both tensors to match: variable {variable.name!r} is {variable.shape}, "
@@ -45,22 +48,37 @@ def _assign_spec(value: TensorSpec, variable: VariableSpec, validate_shape: bool
     return TensorSpec(variable.shape if validate_shape else value.shape, variable.dtype)
 
 
-def _assign_kernel(context: KernelContext, value: Any, variable: VariableSpec, validate_shape: bool = True) -> Any:
+def _assign_kernel(
+    context: KernelContext, value: Any, variable: VariableSpec, validate_shape: bool = True, use_locking: bool = True
+) -> Any:
     return state_of(context, variable).assign(value, validate_shape)
 
 
-def _delta_spec(delta: TensorSpec, variable: VariableSpec) -> TensorSpec:
+def _delta_spec(delta: TensorSpec, variable: VariableSpec, use_locking: bool) -> TensorSpec:
+    only(delta, not delta.dtype.is_bool, "numbers and strings")
     if not delta.shape.is_compatible_with(variable.shape):
         raise ShapeError(f"variable {variable.name!r} is {variable.shape}, the value is {delta.shape}")
     return TensorSpec(variable.shape, variable.dtype)
 
 
-def _assign_add_kernel(context: KernelContext, delta: Any, variable: VariableSpec) -> Any:
-    return state_of(context, variable).update(lambda value: pairwise("add", value, delta))
+def _assign_add_kernel(context: KernelContext, delta: Any, variable: VariableSpec, use_locking: bool) -> Any:
+    return state_of(context, variable).update(lambda value: pairwise("add", value, _like(value, delta, variable)))
 
 
-def _assign_sub_kernel(context: KernelContext, delta: Any, variable: VariableSpec) -> Any:
-    return state_of(context, variable).update(lambda value: pairwise("subtract", value, delta))
+def _assign_sub_kernel(context: KernelContext, delta: Any, variable: VariableSpec, use_locking: bool) -> Any:
+    return state_of(context, variable).update(lambda value: pairwise("subtract", value, _like(value, delta, variable)))
+
+
+def _like(value: Any, delta: Any, variable: VariableSpec) -> Any:
+    """The delta, which has the shape of the value: NumPy would repeat a smaller one."""
+    if value.shape != delta.shape:
+        raise InvalidArgumentError(
+            None,
+            None,
+            f"variable {variable.name!r} and what changes it do not have the same shape: "
+            f"{list(value.shape)} {list(delta.shape)}",
+        )
+    return delta
 
 
 def _count_up_to_kernel(context: KernelContext, variable: VariableSpec, limit: int) -> Any:
@@ -114,6 +132,7 @@ class Variable:
     (GLOBAL_VARIABLES by default).  validate_shape=False: its shape may change.  container, shared by name: on a
     cluster, sessions that build a variable of the same name on the same device share it.  A variable of the collection
     LOCAL_VARIABLES, such as a count of epochs, has a value for each session: each runs its initializer.
+    use_resource: accepted for TensorFlow 1 programs: all variables are of one kind here.
     """
 
     def __init__(
@@ -127,7 +146,11 @@ class Variable:
         variable_def: Any = None,
         dtype: Any = None,
         expected_shape: Any = None,
+        import_scope: str | None = None,
+        constraint: None = None,
+        use_resource: bool | None = None,
     ) -> None:
+        refuse(constraint=constraint)
         if initial_value is None:
             raise ValueError("initial_value must be specified.")
         graph = getattr(initial_value, "graph", None) or get_default_graph()
@@ -235,22 +258,25 @@ class Variable:
     # -- writing
 
     def _update(self, kind: str, value: Any, name: str | None, **attrs: Any) -> Tensor:
-        tensor = convert_to_tensor(value, self.dtype)
-        with self.graph.colocate_with(self.op):
-            op = create_op(kind, tensor, name=name, variable=self.spec, **attrs)
+        """use_locking is for the operation's node alone: updates are always ordered by a lock."""
+        graph = self.graph
+        with graph.as_default(), graph.name_scope(name or kind) as scope:
+            tensor = convert_to_tensor(value, self.dtype, name="value")
+            with graph.colocate_with(self.op):
+                op = graph.create_op(kind, (tensor,), {"variable": self.spec, **attrs}, name=scope)
         return op.outputs[0]
 
     def assign(self, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
         """Replace the value; gives the new one."""
-        return assign(self, value, name=name)
+        return assign(self, value, use_locking=use_locking, name=name)
 
     def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
         """Add to the value; gives the new one.  Concurrent additions are never lost."""
-        return self._update("AssignAdd", delta, name)
+        return self._update("AssignAdd", delta, name, use_locking=use_locking)
 
     def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
         """Subtract from the value; gives the new one.  Concurrent subtractions are never lost."""
-        return self._update("AssignSub", delta, name)
+        return self._update("AssignSub", delta, name, use_locking=use_locking)
 
     def count_up_to(self, limit: int) -> Tensor:
         """Add one and give the value before; OutOfRangeError at the limit, which leaves the value."""
@@ -290,17 +316,17 @@ def assign(
     validate_shape=False.
     """
     validate = ref.validate_shape if validate_shape is None else validate_shape
-    return ref._update("Assign", value, name, validate_shape=validate)
+    return ref._update("Assign", value, name, validate_shape=validate, use_locking=use_locking)
 
 
 def assign_add(ref: Variable, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
     """Add to a variable; gives the new value."""
-    return ref.assign_add(value, name=name)
+    return ref.assign_add(value, use_locking, name)
 
 
 def assign_sub(ref: Variable, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
     """Subtract from a variable; gives the new value."""
-    return ref.assign_sub(value, name=name)
+    return ref.assign_sub(value, use_locking, name)
 
 
 def count_up_to(ref: Variable, limit: int) -> Tensor:

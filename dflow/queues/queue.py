@@ -244,7 +244,8 @@ class Queue:
         if take.n < 0:
             return [Reply(take.ticket, error=self._invalid(f"requested {take.n} < 0 elements"))]
         if self.spec.shapes is None:
-            return [Reply(take.ticket, error=self._invalid("taking several needs components with specified shapes"))]
+            message = "DequeueMany and DequeueUpTo require the components to have specified shapes"
+            return [Reply(take.ticket, error=self._invalid(message))]
         if take.n == 0 and self._aborted is None:
             return [Reply(take.ticket, self._store.value_of(self._store.take_many(0)))]
         self._takes.append(take)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -15,9 +16,11 @@ from distributed import Client, Future
 
 from dflow.compile import Plan
 from dflow.errors import NotFoundError, UnavailableError
-from dflow.runtime.dask_client import ask_scheduler
+from dflow.runtime.dask_client import ask_scheduler, in_our_span
+from dflow.runtime.extension import Place
+from dflow.runtime.used_state import state_of
 from dflow.runtime.worker import SHARE, current_plugin
-from dflow.specs import QueueSpec, ReaderSpec, VariableSpec
+from dflow.specs import VariableSpec
 
 Identity = tuple[str, ...]  # device, kind, container, name, and the session of what is private
 
@@ -33,9 +36,10 @@ def host_object(device: str, spec: Any, session: str) -> Any:
 class ActorKeeper:
     """Makes the actors of the state that a session's plans touch."""
 
-    def __init__(self, client: Client, session: str) -> None:
+    def __init__(self, client: Client, session: str, process_at: Callable[[str], str]) -> None:
         self._client = client
         self._session = session
+        self._process_at = process_at  # which incarnation of a worker is at an address
         self._lock = threading.Lock()
         self._all_held = threading.Condition(self._lock)
         self._unheld: set[str] = set()  # keys of shared state that the scheduler does not keep yet
@@ -44,49 +48,42 @@ class ActorKeeper:
 
     def keep(self, plan: Plan) -> None:
         """Make what is missing, without waiting for it."""
-        for device, part in plan.parts.items():
-            for segment in part.segments:
-                for instruction in segment.instructions:
-                    self._keep_specs(device, plan.addresses[device], instruction.op.kind, instruction.attrs)
-        for away in (plan.ahead, plan.behind):
-            if away is not None:
-                self._keep_specs(away.op.device, away.address, away.op.kind, {"queue": away.queue})
-
-    def _keep_specs(self, device: str, address: str, kind: str, attrs: dict[str, Any]) -> None:
-        variable = attrs.get("variable")
-        if isinstance(variable, VariableSpec):
-            container = variable.container
-            self._keep(variable, device, address, container, "container", container or "default", shared=True)
-        machine = attrs.get("reader") or (None if kind.startswith("Reader") else attrs.get("queue"))
-        if isinstance(machine, (QueueSpec, ReaderSpec)):
-            shared = bool(machine.shared_name)
-            self._keep(machine, device, address, machine, machine.kind, machine.name, shared)
+        for use in state_of(plan):
+            spec = use.spec
+            if isinstance(spec, VariableSpec):
+                container = spec.container
+                self._keep(spec, use.device, use.address, container, "container", container or "default", shared=True)
+            elif use.device == use.op_device:  # a reader does not make the queue of its file names
+                self._keep(spec, use.device, use.address, spec, spec.kind, spec.name, bool(spec.shared_name))
 
     def _keep(self, user: Any, device: str, address: str, spec: Any, kind: str, name: str, shared: bool) -> None:
         owner = "" if shared else self._session
-        container = "" if isinstance(spec, str) else spec.container
+        container = spec if isinstance(spec, str) else spec.container
         what = (device, kind, container, name, owner)
-        # The address is part of the key: a key that is reused after a worker's death stays lost in Dask.
-        digest = hashlib.sha1(f"{address} {device} {container} {name} {owner}".encode()).hexdigest()
-        key = f"{kind}:{name}-{digest}"
+        # The process is part of the key: a key that is reused after a worker's death stays lost in Dask.
+        process = f"{address} {self._process_at(address)}"
+        digest = hashlib.sha1(f"{process} {device} {container} {name} {owner}".encode()).hexdigest()
+        # The name is in quotes, so that Dask takes `kind` for the kind of the task: its scheduler keeps each for ever.
+        key = f"{kind}-'{name}'-{digest}"
         with self._lock:
             self._known[user] = what
             if what in self._futures and self._futures[what].key == key:
                 return
-            future = self._futures[what] = self._client.submit(
-                host_object, device, spec, self._session, key=key, actor=True, resources={device: SHARE}, pure=False
-            )
+            with in_our_span():
+                future = self._futures[what] = self._client.submit(
+                    host_object, device, spec, self._session, key=key, actor=True, resources={device: SHARE}, pure=False
+                )
             if shared:
                 self._unheld.add(key)
         if shared:
-            future.add_done_callback(lambda done: self._hold(address, done))
+            future.add_done_callback(lambda done: self._hold(address, (device, container), done))
 
-    def _hold(self, address: str, future: Future[Any]) -> None:
+    def _hold(self, address: str, place: Place, future: Future[Any]) -> None:
         """Let the scheduler extension keep the actor alive beyond this session."""
         try:
             if future.status == "finished":
                 with suppress(OSError):  # the session has closed: the next one that uses it makes the actor anew
-                    ask_scheduler(self._client, "dflow_hold", worker=address, keys=[future.key])
+                    ask_scheduler(self._client, "dflow_hold", worker=address, key=future.key, place=place)
         finally:
             with self._all_held:
                 self._unheld.discard(future.key)

@@ -163,16 +163,12 @@ class TakenAhead:
         """To the parts of the step."""
         what, values = self.what, self.what.values(outcome)
         step.values.update({edge: values[edge] for edge in what.fetched})
-        loan = Loan(partial(_settle, settle), len(what.arrivals))
+        loan = None if settle is None else Loan(settle, len(what.arrivals))
         for device, edges in what.arrivals.items():
             self._process.deliver(step.id, device, [(edge, values[edge]) for edge in edges], loan)
 
 
-def _settle(settle: Settle | None, accepted: bool) -> None:
-    if settle is not None:
-        settle(accepted)
-
-
 def _give_back(found: Iterable[tuple[Any, Settle | None]]) -> None:
     for _, settle in found:
-        _settle(settle, False)
+        if settle is not None:
+            settle(False)

@@ -19,6 +19,7 @@ from dflow.runtime.step import Step, StepNumbers, late
 if TYPE_CHECKING:
     from dflow.runtime.process import Process
     from dflow.runtime.program import Program
+    from dflow.runtime.turns import Turns
 
 
 def run_step(
@@ -26,16 +27,24 @@ def run_step(
     session: str,
     call: CallPlan,
     numbers: StepNumbers,
+    turns: Turns,
     feeds: Sequence[Any],
     deadline: Deadline = NEVER,
 ) -> list[Any]:
-    """Run a step to its end, as `Step.run` says."""
+    """Run a step to its end, as `Step.run` says, then let other threads have their turn."""
     program = only_program(process, session, call)
     if program is None:
-        return Step(process, session, call, numbers).run(feeds, deadline)
-    if program.blocks:
-        return attempt_alone(process, session, call, program, feeds, deadline)
-    return run_alone(process, call, program, feeds)
+        step = Step(process, session, call, numbers)
+        values = step.run(feeds, deadline)
+        turns.ended(step.waited_s > 0)
+    elif program.blocks:
+        attempt = LoneAttempt(session, program.info.name)
+        values = attempt_alone(process, attempt, call, program, feeds, deadline)
+        turns.ended(attempt.waited)
+    else:
+        values = run_alone(process, call, program, feeds)
+        turns.ended(waited=False)
+    return values
 
 
 def only_program(process: Process, session: str, call: CallPlan) -> Program | None:
@@ -57,11 +66,11 @@ def run_alone(process: Process, call: CallPlan, program: Program, feeds: Sequenc
 
 
 def attempt_alone(
-    process: Process, session: str, call: CallPlan, program: Program, feeds: Sequence[Any], deadline: Deadline
+    process: Process, attempt: LoneAttempt, call: CallPlan, program: Program, feeds: Sequence[Any], deadline: Deadline
 ) -> list[Any]:
     """Run such a step whose segment is an operation that may wait.  It can be cancelled, see `Process.attempts`."""
     fed = dict(zip(call.feeds, feeds, strict=True))
-    attempt = LoneAttempt(session, program.info.name)
+    session = attempt.owner
     process.attempts.add(attempt)
     try:
         process.hosts[program.segment.device].session(session)  # still: whoever ends it looks for attempts afterwards

@@ -2,6 +2,9 @@
 
 An answer comes once, in any thread, perhaps before its attempt has begun to wait, perhaps when nobody wants it any
 more.  What it lends is settled once: by the part, or, when the part ends, by giving it back.
+
+Lent elements are acknowledged before they are used: nobody sees a value, or what was computed with it, before the
+acknowledgement has left this process.  So an element that was seen never comes again, whatever ends next.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Protocol
 
-from dflow.errors import OpError, OpInfo
+from dflow.errors import OpError, OpInfo, UnavailableError
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.program import Program
 
@@ -21,13 +25,22 @@ if TYPE_CHECKING:
     from dflow.runtime.part import InstalledPlan, Outlet, StepId
 
 Answer = Callable[..., None]  # answer(outcome, settle=None); an outcome is a tuple of arrays, None or an OpError
-Settle = Callable[[bool], None]
+Then = Callable[[bool], None]
 Withdraw = Callable[[], None]
 
-STOPPED_S = 0.5  # seconds that a stopped loop waits until what it sent is in: a queue may stand still
+STOPPED_S = 0.5  # seconds that a stopped loop waits until what it sent is in, and a cancelled step until it has
+# acknowledged what it took: the process of the queue may stand still
 
 WAITING: Any = object()  # instead of an outcome: there is none yet
 GOES_ON: Any = object()  # what an answer is called with before the end: elements of an offer are in
+
+
+class Settle(Protocol):
+    """Settles what was lent: True to take it, False to give it back."""
+
+    def __call__(self, accepted: bool, then: Then | None = None) -> None:
+        """then: called once, in any thread, when the acknowledgement has left this process; the elements may be used
+        from then on.  With False if it could not, because the connection ended: they are back in their queue."""
 
 
 class Pending:
@@ -76,15 +89,30 @@ class LoneAttempt:
     What comes first is its end: an answer, `cancel`, or the deadline.  An answer that comes later goes back.
     """
 
-    __slots__ = ("_ended", "_error", "_lock", "_outcome", "_settle", "_woken", "op", "owner")
+    __slots__ = (
+        "_cancelled",
+        "_ended",
+        "_error",
+        "_lock",
+        "_outcome",
+        "_sent",
+        "_settle",
+        "_woken",
+        "op",
+        "owner",
+        "waited",
+    )
 
     def __init__(self, owner: str, op: str) -> None:
         self.owner = owner
         self.op = op
+        self.waited = False  # did its thread wait, while others could go on?
         self._ended = False
         self._error: OpError | None = None  # why nobody waits for the answer
         self._outcome: Any = None
         self._settle: Settle | None = None
+        self._sent: SimpleQueue[bool] | None = None  # has the acknowledgement left this process?
+        self._cancelled: OpError | None = None
         self._lock = threading.Lock()
         self._woken = threading.Lock()  # held until the end
         self._woken.acquire()
@@ -95,7 +123,9 @@ class LoneAttempt:
 
     def cancel(self, error: OpError) -> None:
         """End it with `error`, unless it has its answer."""
-        self._end(error)
+        self._cancelled = error
+        if not self._end(error) and self._sent is not None:
+            self._sent.put(False)  # it waits for the connection to take its acknowledgement
 
     def _end(self, error: OpError | None, outcome: Any = None, settle: Settle | None = None) -> bool:
         with self._lock:
@@ -121,8 +151,10 @@ class LoneAttempt:
         withdraw: Withdraw | None = None
         try:
             withdraw = begin()
-            if not self._ended and not self._woken.acquire(timeout=-1 if left is None else left) and late is not None:
-                self._end(late())
+            if not self._ended:
+                self.waited = True
+                if not self._woken.acquire(timeout=-1 if left is None else left) and late is not None:
+                    self._end(late())
             if self._error is not None:
                 raise self._error
         except BaseException as error:
@@ -134,8 +166,17 @@ class LoneAttempt:
         if isinstance(self._outcome, BaseException):
             raise as_op_error(self._outcome, op)
         if self._settle is not None:
-            self._settle(True)
+            self._acknowledge(self._settle, op)
         return self._outcome
+
+    def _acknowledge(self, settle: Settle, op: OpInfo) -> None:
+        """Take what was lent; returns when the acknowledgement has left this process."""
+        sent = self._sent = SimpleQueue()
+        settle(True, sent.put)
+        if self._cancelled is not None:  # before `cancel` could see that it waits here
+            sent.put(False)
+        if not sent.get():
+            raise self._cancelled or unacknowledged().placed(op)
 
 
 NAMED = (Pending, LoneAttempt, Answering)  # answers that say whose they are
@@ -263,5 +304,19 @@ def no_withdraw() -> None:
     """Withdraws an attempt that cannot be withdrawn."""
 
 
-def no_loan(accepted: bool) -> None:
+def no_loan(accepted: bool, then: Then | None = None) -> None:
     """Settles what lends nothing."""
+    settled(then)
+
+
+def settled(then: Then | None, sent: bool = True) -> None:
+    """Say that an acknowledgement has left this process, or that there is none; or that it was lost."""
+    if then is not None:
+        then(sent)
+
+
+def unacknowledged() -> OpError:
+    """What ends a step that may not use what was lent to it."""
+    return UnavailableError(
+        None, None, "the connection to the process that lent the elements ended before they were acknowledged"
+    )

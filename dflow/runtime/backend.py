@@ -15,8 +15,11 @@ class Backend(Protocol):
 
     session: str  # the session's name there
 
+    def table(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
+        """The devices that exist, also of workers that have not declared them yet; fresh: ask again."""
+
     def devices(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
-        """The devices that exist; fresh: ask again."""
+        """The same, for people: workers that have just come are waited for, but not for ever."""
 
     def install(self, plan: Plan, deadline: Deadline) -> None:
         """Make a plan known wherever it will run; if that fails, nowhere."""

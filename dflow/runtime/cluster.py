@@ -6,8 +6,8 @@ the hosts, which send tensors straight to each other.  Loops are long-running Da
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import os
 import threading
 import time
 import uuid
@@ -17,8 +17,9 @@ from functools import partial
 from typing import Any
 
 from distributed import Client
-from distributed.comm import get_address_host_port
+from distributed.comm import get_address_host, get_address_host_port
 
+from dflow import forks
 from dflow.cluster.scheduler import reach
 from dflow.cluster.target import new_session
 from dflow.compile import DeviceInfo, DevicePlan, DeviceTable, Plan
@@ -37,12 +38,16 @@ from dflow.runtime.code import dump_part
 from dflow.runtime.cold import ColdStep
 from dflow.runtime.config import ConfigProto
 from dflow.runtime.dask_client import (
+    CLIENT,
     FutureCancelled,
     Watch,
+    abandon,
     ask_scheduler,
     connection_args,
-    event_loop,
+    in_our_span,
     is_connected,
+    on_loop,
+    scheduler_call,
 )
 from dflow.runtime.deadline import NEVER, Deadline, answered
 from dflow.runtime.extension import DflowExtension
@@ -52,12 +57,15 @@ from dflow.runtime.lane import Lane
 from dflow.runtime.loops import Loop, LoopRun
 from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
+from dflow.runtime.unbegun import tell_of_unbegun
 from dflow.runtime.versions import compare_versions
-from dflow.runtime.worker import LANE_TIMEOUT, SHARE, DflowWorker, current_plugin
+from dflow.runtime.worker import LANE_TIMEOUT, SHARE, current_plugin
 
 logger = logging.getLogger("dflow.cluster")
 
-DEVICES_TIMEOUT = 30.0  # seconds to wait for the first worker, and for workers to declare their devices
+WORKER_TIMEOUT = 30.0  # seconds to wait for the first worker
+STARTING_TIMEOUT = 15.0  # seconds in which workers declare their devices, for who wants to see them all
+LOOK_S = 0.02  # seconds between looks whether they have
 ANSWER_TIMEOUT = 30.0  # seconds in which a scheduler answers, if the session has no limit; Dask's to connect
 GONE_TIMEOUT = 3.0  # seconds in which the scheduler hears of a worker's death, if the end of a lane was that
 LOOPS_TIMEOUT = 1.0  # seconds that a session which closes waits for the ends of its loops
@@ -83,8 +91,13 @@ class ClusterBackend:
         self._known = KnownDevices()
         self._warm: set[int] = set()  # the numbers of the plans that have run, and are not forgotten
         self._loops: dict[str, Loop] = {}  # those that have not ended
-        self._actors = ActorKeeper(self.client, self.session)
+        self._actors = ActorKeeper(self.client, self.session, self._known.process_at)
         self._closed = False
+        forks.in_child(self, ClusterBackend._forked)
+
+    def _forked(self) -> None:
+        self._closed = True
+        abandon(self.client)
 
     def _register(self) -> None:
         try:
@@ -93,16 +106,21 @@ class ClusterBackend:
             raise FailedPreconditionError(
                 None, None, f"the scheduler has no module {error.name!r}; install dflow there, in the same version"
             ) from error
-        for worker, answer in (self.client.register_plugin(DflowWorker()) or {}).items():
-            if isinstance(answer, dict) and answer.get("status") == "error":
-                logger.error("worker %s could not be set up: %s", worker, answer.get("exception"))
 
     # -- devices
 
-    def devices(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
-        """The devices that the scheduler knows; waits for workers that have just come."""
+    def table(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
+        """The devices of the workers that the scheduler knows; waits for the first worker."""
         table = None if fresh else self._known.table
         return table or self._ask_devices(deadline)
+
+    def devices(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
+        until = time.monotonic() + STARTING_TIMEOUT
+        table = self.table(fresh, deadline)
+        while table.starting and time.monotonic() < until and deadline.left() != 0.0:
+            time.sleep(LOOK_S)
+            table = self.table(True, deadline)
+        return table
 
     def _ask_devices(self, deadline: Deadline) -> DeviceTable:
         started = time.monotonic()
@@ -110,20 +128,19 @@ class ClusterBackend:
             generation = self._known.generation
             answer = self._ask_scheduler("dflow_devices", deadline)
             waited = time.monotonic() - started
-            living = {member["address"] for member in answer["members"] if not member["lost"]}
-            ready = answer["members"] and not answer["waiting"]
-            if (ready and (waited > GONE_TIMEOUT or not self._known.doubts(living))) or waited > DEVICES_TIMEOUT:
+            devices, refused = _infos(answer), [f"{worker}: {why}" for worker, why in answer["refused"].items()]
+            if (devices and (waited > GONE_TIMEOUT or not self._known.doubts(devices))) or waited > WORKER_TIMEOUT:
                 compare_versions(answer)
-                table = self._known.keep(_infos(answer), answer["version"], living, generation)
+                table = self._known.keep(devices, answer["version"], generation, refused)
                 if table is not None:
                     return table
             if deadline.left() == 0.0:
                 raise deadline.error("the workers did not declare their devices")
-            time.sleep(0.02)
+            time.sleep(LOOK_S)
 
-    def _ask_scheduler(self, handler: str, deadline: Deadline = NEVER) -> Any:
+    def _ask_scheduler(self, handler: str, deadline: Deadline = NEVER, **arguments: Any) -> Any:
         try:
-            return ask_scheduler(self.client, handler, timeout=deadline.left())
+            return ask_scheduler(self.client, handler, timeout=deadline.left(), **arguments)
         except OSError as error:
             if isinstance(error, TimeoutError) and deadline.left() is not None:
                 raise deadline.error("the scheduler did not answer") from error
@@ -132,10 +149,10 @@ class ClusterBackend:
     # -- lanes
 
     def _open_lane(self, process: Process, address: str) -> Lane:
-        loop = event_loop(self.client)
         lane = Lane(process, address)
         arguments = connection_args(self.client, "client")
-        asyncio.run_coroutine_threadsafe(lane.open(arguments, self.session, LANE_TIMEOUT), loop)
+        heard = partial(scheduler_call(self.client, "dflow_heard"), worker=address)
+        on_loop(self.client, partial(lane.open, arguments, self.session, LANE_TIMEOUT, heard))
         return lane
 
     def _lane_closed(self, lane: Lane) -> None:
@@ -145,6 +162,7 @@ class ClusterBackend:
         for loop in list(self._loops.values()):
             addresses = loop.spec.call.addresses
             if addresses[loop.spec.home] != lane.peer:
+                loop.process_lost(lane.peer)
                 continue
             loop.all_reported()
             if not loop.done():
@@ -206,6 +224,10 @@ class ClusterBackend:
         """The Dask actor of a queue, a reader, or of the container of a variable."""
         return self._actors.find(spec)
 
+    def forget_actors(self, containers: list[str], deadline: Deadline) -> None:
+        """The workers have dropped these containers: the scheduler lets go of their actors."""
+        self._ask_scheduler("dflow_reset", deadline, containers=containers)
+
     # -- loops
 
     def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
@@ -214,19 +236,27 @@ class ClusterBackend:
         self._actors.keep(plan)
         lane = self.process.lane_to(plan.addresses[spec.home])
         loop.stopper = lambda error: lane.send(m.StopLoop(self.session, spec.name, error))
+        for part in plan.parts.values():
+            loop.uses |= plan.addresses | part.addresses
         self._loops[spec.name] = loop
         loop.call_at_end(lambda: self._loops.pop(spec.name, None))
         try:
+            if self.process.closing is not None:  # `close` may have ended the loops already
+                raise self.process.closing
             reply = self.process.request(lane, partial(m.InstallLoop, spec))
             answered(lane, reply, f"take the loop {loop.name!r} on {spec.home}", deadline)
             key = f"{loop.name}-{uuid.uuid4().hex}"
             resources = {spec.home: SHARE}
-            future = self.client.submit(run_loop, self.session, spec.name, key=key, resources=resources, pure=False)
+            with in_our_span():
+                future = self.client.submit(run_loop, self.session, spec.name, key=key, resources=resources, pure=False)
         except BaseException as error:
             loop.stop()
             loop.ended(None, error)
             raise
         self.watch.when_done(future, partial(_loop_ended, self.client, loop, plan))
+        with suppress(OSError):  # the session is being closed
+            what = f"the loop {loop.name!r} on {spec.home}"
+            loop.call_at_end(on_loop(self.client, partial(tell_of_unbegun, self.client, key, what)).cancel)
 
     def _report(self, report: m.LoopReport | m.LoopDone) -> None:
         loop = self._loops.get(report.loop)
@@ -322,11 +352,25 @@ def _loop_ended(client: Client, loop: Loop, plan: Plan, found: Any) -> None:
 
 def _infos(answer: dict[str, Any]) -> list[DeviceInfo]:
     """The devices in the scheduler's answer."""
-    return [
-        DeviceInfo(name, member["address"], member["virtual"] and "GPU" in name, member["lost"])
+    starting = [
+        DeviceInfo(name, worker["address"], starting=True)
+        for worker in answer["starting"]
+        for name in worker["devices"]
+    ]
+    coming = {device.name for device in starting}
+    there = [
+        DeviceInfo(
+            name,
+            member["address"],
+            member["virtual"] and "GPU" in name,
+            member["lost"],
+            incarnation=member["incarnation"],
+        )
         for member in answer["members"]
         for name in member["devices"]
+        if name not in coming  # those of a worker that has come back
     ]
+    return there + starting
 
 
 def _in_words(part: DevicePlan) -> str:
@@ -340,10 +384,10 @@ def _connect(target: str, config: ConfigProto) -> Client:
     milliseconds = config.operation_timeout_in_ms
     seconds = milliseconds / 1000 or ANSWER_TIMEOUT
     try:
-        if not target.startswith(("inproc://", "ucx://")):  # the others have a host and a port
-            get_address_host_port(target)  # a Client that cannot even try leaves half of itself behind
+        if not target.startswith("ucx://"):
+            _check_address(target)  # a Client that cannot even try leaves half of itself behind
             reach(target, seconds)  # a Client waits for ever for who listens and answers nothing, or not as expected
-        return Client(target, set_as_default=False, name="dflow", **({"timeout": seconds} if milliseconds else {}))
+        return Client(target, set_as_default=False, name=CLIENT, **({"timeout": seconds} if milliseconds else {}))
     except ValueError as error:
         fact = "No session factory registered for the given session options: "
         raise NotFoundError(None, None, f"{fact}{target!r} is no address of a Dask scheduler: {error}") from error
@@ -357,15 +401,34 @@ def _connect(target: str, config: ConfigProto) -> Client:
         raise UnavailableError(None, None, f"no Dask scheduler answers at {target}: {reason}") from error
 
 
+def _check_address(target: str) -> None:
+    """ValueError for what is no address; UnavailableError for a scheduler inside another process."""
+    if not target.startswith("inproc://"):
+        get_address_host_port(target)
+        return
+    _, pid, _ = target.removeprefix("inproc://").split("/")
+    if int(pid) != os.getpid():
+        fact = (
+            f"the Dask scheduler at {target} is inside the process {pid}, and only that process reaches it; a cluster "
+        )
+        raise UnavailableError(
+            None, None, f"{fact}that other processes use has a port: LocalCluster(), or LocalCluster(protocol='tcp')"
+        )
+    get_address_host(target)
+
+
 def reset_cluster(target: str, containers: list[str], config: ConfigProto) -> None:
     """Drop the state in containers on every worker; sessions of the cluster get AbortedError."""
+    names = containers or [""]
     backend = ClusterBackend(target, config)
     deadline = Deadline(config.operation_timeout_in_ms / 1000 or None)
     try:
-        addresses = {info.address for info in backend.devices(deadline=deadline).devices if not info.lost}
-        make = partial(m.Reset, tuple(containers))
+        devices = backend.table(deadline=deadline).devices
+        addresses = {info.address for info in devices if not info.lost and not info.starting}
+        make = partial(m.Reset, tuple(names))
         lanes = [backend.process.lane_to(address) for address in sorted(addresses)]
         for lane, reply in [(lane, backend.process.request(lane, make)) for lane in lanes]:
             answered(lane, reply, "drop its containers", deadline)
+        backend.forget_actors(names, deadline)
     finally:
         backend.close()

@@ -22,6 +22,7 @@ import cloudpickle
 from dflow.compile import DevicePlan, Instruction
 from dflow.errors import InvalidArgumentError, NotFoundError, OpInfo
 from dflow.registry import OPS, READERS, OpDef, ReaderFormat
+from dflow.runtime.unpicklable import way_to_unpicklable
 from dflow.specs import ReaderSpec
 
 
@@ -106,9 +107,9 @@ def _dump(value: object, user: OpInfo | None) -> bytes:
         return dumped
     except Exception as error:
         device = user.device if user is not None else "a worker"
-        raise InvalidArgumentError(
-            user, None, f"its kernel or attributes cannot be sent to {device}: {error}"
-        ) from error
+        way = way_to_unpicklable(value, cloudpickle.dumps)
+        fact = f"its kernel or attributes cannot be sent to {device}: {error}"
+        raise InvalidArgumentError(user, None, f"{fact}, held by: {way}" if way else fact) from error
 
 
 @dataclass(frozen=True, slots=True)

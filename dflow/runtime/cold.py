@@ -14,13 +14,15 @@ what failed.  To ask its scheduler for a result would take as long as the task.
 
 **No element is lost on the way, and none comes twice.**  What a queue hands to a cold segment stays lent until the
 owner has it, or the host of a device that uses it says that it is there, or the owner says that the step ended well; if
-the step ends otherwise before, it goes back.
+the step ends otherwise before, it goes back.  The run returns when the devices know that it ended well: nobody has seen
+its values before.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future as ConcurrentFuture
 from functools import partial
 from typing import Any
 
@@ -31,12 +33,13 @@ from dflow.compile import CallPlan, Plan, Segment
 from dflow.errors import CancelledError, DeadlineExceededError, OpError, OutOfRangeError, UnavailableError
 from dflow.runtime import messages as m
 from dflow.runtime.cold_part import ColdPart, SegmentResult
-from dflow.runtime.dask_client import FutureCancelled, Watch, is_connected, task_of
+from dflow.runtime.dask_client import FutureCancelled, Watch, in_our_span, is_connected, task_of
 from dflow.runtime.deadline import answered
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.part import StepId
 from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
+from dflow.runtime.unbegun import Unbegun, unbegun
 from dflow.runtime.worker import SHARE, current_plugin
 
 # What a step may end with by intent.  Such an end is a result of its task, and passed on by the tasks after it: an
@@ -92,13 +95,17 @@ class ColdStep(Step):
         self._futures: list[Future[Any]] = []  # held: Dask lets go of a task that nobody holds the future of
         self._last: list[Future[Any]] = []  # those that no other task needs
         self._forget: list[Callable[[], None]] = []  # not to hear of their ends
+        self._keys: list[str] = []  # of all tasks
 
     def _start(self, fed: dict[int, Any]) -> None:
         self.values.update(fed)
         self._announce(self.call, fed)
         graph, keys = task_graph(self._plan, self.id)
+        self._keys = keys
+        self._silence = Unbegun(self.process.ask_queue_rows, self._lanes, self._unbegun)
         wanted = self._plan.sinks
-        futures = self._client.get(graph, [keys[i] for i in wanted], sync=False)
+        with in_our_span():
+            futures = self._client.get(graph, [keys[i] for i in wanted], sync=False)
         self._futures = futures
         ends = self._plan.ends
         self._last = [future for index, future in zip(wanted, futures, strict=True) if index in ends]
@@ -131,9 +138,31 @@ class ColdStep(Step):
         super()._wait()
         for forget in self._forget:  # all is there: Dask's own news would only be another request for each result
             forget()
-        for lane, devices in self._lanes.items():
-            for device in devices:
-                lane.send(m.EndStep(self.id, device))
+        asked = [
+            self.process.request(lane, partial(m.EndStep, self.id, device))
+            for lane, devices in self._lanes.items()
+            for device in devices
+        ]
+        self._open = len(asked)
+        for reply in asked:
+            reply.add_done_callback(self._confirmed)
+        super()._wait()
+
+    def _late(self) -> OpError:
+        error = super()._late()
+        error.message = "\n".join([error.message, *self._unbegun()])
+        return error
+
+    def _unbegun(self) -> list[str]:
+        return unbegun(self._client, [str(future.key) for future in self._futures], self._keys)
+
+    def _confirmed(self, reply: ConcurrentFuture[Any]) -> None:
+        """A device knows that the step ended well."""
+        error = reply.exception()
+        if error is None:
+            self._inbox.put(self._one_less)
+        else:
+            self.cancel(error)
 
     def _cancel_parts(self, error: BaseException) -> None:
         super()._cancel_parts(error)

@@ -120,10 +120,13 @@ class ColdPart(Attempts):
             loan(True)
         self.cancel(CancelledError(None, None, "the step has ended"))
 
-    def deliver(self, edges: Edges) -> bool:
-        """Will tensors that are lent, and come with Dask, be the step's own here?"""
+    def wants(self) -> bool:
+        """Whether tensors that are lent, and come with Dask, will be the step's own here."""
         with self._lock:
             return self.ended is None or self.host.ended_well(self.step)
+
+    def deliver(self, edges: Edges) -> None:
+        """Nothing: the tensors come with Dask."""
 
 
 def announce(process: Process, message: m.Announce, owner: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,11 @@ from dflow.errors import DeadlineExceededError, UnavailableError
 
 if TYPE_CHECKING:
     from dflow.runtime.lane import Lane
+
+
+logger = logging.getLogger("dflow.cluster")
+
+TELL_AFTER = 5.0  # seconds after which the log says whom a run waits for
 
 
 class Deadline:
@@ -32,6 +38,32 @@ class Deadline:
 
 
 NEVER = Deadline(None)
+
+
+class Patience:
+    """Of whoever waits for another process, which may stand still: it ends at the deadline, and a log line tells of it.
+
+    Why a line: without a deadline it waits until the other one answers or ends, and that may be never.
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._tell_at: float | None = time.monotonic() + TELL_AFTER  # None: it was told
+
+    def pause(self) -> float | None:
+        """So many seconds to wait until the next `check`; None: there is nothing more to check."""
+        left = [] if self._tell_at is None else [max(0.0, self._tell_at - time.monotonic())]
+        until_end = self._deadline.left()
+        return min(left if until_end is None else [*left, until_end], default=None)
+
+    def check(self, who: str, task: str) -> None:
+        """DeadlineExceededError at the deadline; says in the log, once, who did not do what."""
+        if self._deadline.left() == 0.0:
+            raise self._deadline.error(f"{who} did not {task}")
+        if self._tell_at is not None and time.monotonic() >= self._tell_at:
+            self._tell_at = None
+            logger.warning("%s did not %s within %g s; a run waits until it does or ends", who, task, TELL_AFTER)
+
 
 _in_a_hurry = threading.local()
 
@@ -57,11 +89,13 @@ def answered(lane: Lane, reply: Future[Any], task: str, deadline: Deadline) -> A
 
     Raises the error of the reply, DeadlineExceededError, and UnavailableError if the worker was lost before.
     """
-    try:
-        return reply.result(deadline.left())
-    except TimeoutError:
-        raise deadline.error(f"worker {lane.peer} did not {task}") from None
-    except UnavailableError as error:
-        if not lane.closed:
-            raise
-        raise UnavailableError(None, None, f"worker {lane.peer} was lost and did not {task}") from error
+    patience = Patience(deadline)
+    while True:
+        try:
+            return reply.result(patience.pause())
+        except TimeoutError:
+            patience.check(f"worker {lane.peer}", task)
+        except UnavailableError as error:
+            if not lane.closed:
+                raise
+            raise UnavailableError(None, None, f"worker {lane.peer} was lost and did not {task}") from error

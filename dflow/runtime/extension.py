@@ -5,16 +5,23 @@ A session registers it.  It holds no queue and no value, and takes part in no st
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from distributed import metrics
+from distributed.comm import get_address_host
 from distributed.diagnostics.plugin import SchedulerPlugin
 
-from dflow.runtime.naming import Applicant, DeviceNames
+from dflow.devices import containers_of
+from dflow.runtime.dask_client import add_plugin
+from dflow.runtime.leftovers import Leftovers
+from dflow.runtime.naming import Applicant, DeviceNames, worker_name
 from dflow.runtime.versions import versions
+from dflow.runtime.worker import DflowWorker
 
 if TYPE_CHECKING:
     from distributed import Scheduler
@@ -24,7 +31,9 @@ logger = logging.getLogger("dflow.extension")
 AT_START: list[Callable[[Scheduler], None]] = []  # what else the extension adds to the scheduler, such as its page
 HOLDER = "dflow"  # the client, for the scheduler, that wants the keys of shared state
 NAME = "dflow"
-JOIN_TIMEOUT = 15.0  # seconds in which a worker asks for its devices; one that does not keeps nobody waiting
+RETRY_S = 0.5  # seconds until a worker that did not answer is asked again
+
+Place = tuple[str, str]  # device, container
 
 
 @dataclass
@@ -33,11 +42,18 @@ class Member:
 
     name: str
     address: str
+    incarnation: str  # of its process
     devices: list[str]
     virtual: bool
     versions: dict[str, str]
+    before: bool = False  # were its devices declared in an earlier life?
     ready: bool = False  # the scheduler knows its devices as resources
     lost: bool = False
+
+    @property
+    def exists(self) -> bool:
+        """Has it devices, for sessions?  One that is gone before it declared them has those that it had before."""
+        return self.ready or (self.lost and self.before)
 
 
 class DflowExtension(SchedulerPlugin):
@@ -50,29 +66,53 @@ class DflowExtension(SchedulerPlugin):
         self.names = DeviceNames()
         self.members: dict[str, Member] = {}  # by the worker's name
         self.version = 0
-        self.newcomers: dict[str, float] = {}  # workers without a device yet -> since when; refused ones are not here
-        self.held: dict[str, set[str]] = {}  # worker address -> keys of actors there
+        self.newcomers: dict[str, asyncio.Task[None]] = {}  # workers without a device yet -> what sets them up
+        self.refused: dict[str, str] = {}  # workers that get no device -> why
+        self._leftovers = Leftovers()
+        self.held: dict[str, dict[str, Place]] = {}  # worker address -> keys of actors there, and what they are in
 
     async def start(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
-        self.newcomers = dict.fromkeys(scheduler.workers, time.monotonic())
-        for handler in (self.dflow_join, self.dflow_ready, self.dflow_devices, self.dflow_hold, self.dflow_snapshot):
+        handlers = (self.dflow_join, self.dflow_ready, self.dflow_devices, self.dflow_heard, self.dflow_snapshot)
+        for handler in (*handlers, self.dflow_hold, self.dflow_reset):
             scheduler.handlers[handler.__name__] = handler
+        for worker in list(scheduler.workers):
+            self.add_worker(scheduler, worker)
         for add in AT_START:
             try:
                 add(scheduler)
             except Exception:
                 logger.exception("%s could not be added to the scheduler", add.__name__)
 
+    async def close(self) -> None:
+        for setting_up in self.newcomers.values():
+            setting_up.cancel()
+
     # -- workers
 
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:
-        self.newcomers[worker] = time.monotonic()
+        self.newcomers[worker] = asyncio.create_task(self._set_up(worker))
+
+    async def _set_up(self, worker: str) -> None:
+        """Have a worker ask for its devices.
+
+        Why not by a plugin that Dask gives to all workers: nobody would hear of one worker's answer before all have
+        answered, and one that stands still for long is not asked again.  One whose answer alone was lost is not asked
+        again either: Dask would take down the plugin that works there.
+        """
+        while isinstance(error := await add_plugin(self.scheduler, worker, NAME, DflowWorker()), OSError):
+            logger.info("%s does not answer yet: %s", worker, error)  # as long as the scheduler knows it
+            await asyncio.sleep(RETRY_S)
+            if worker not in self.newcomers:
+                return
+        if error is not None:
+            self._refuse(worker, f"it could not be set up: {type(error).__name__}: {error}")
 
     def dflow_join(
         self,
         worker: str,
         name: str,
+        incarnation: str,
         host: str,
         gpu: int | None,
         virtual_gpus: int,
@@ -86,11 +126,13 @@ class DflowExtension(SchedulerPlugin):
             devices = self.names.join(Applicant(name, host, gpu, virtual_gpus))
         except ValueError as error:
             return self._refuse(worker, str(error))
-        self.members[name] = Member(name, worker, devices, gpu is None and virtual_gpus > 0, versions)
+        virtual, before = gpu is None and virtual_gpus > 0, known is not None and (known.ready or known.before)
+        self.members[name] = Member(name, worker, incarnation, devices, virtual, versions, before)
         return {"devices": devices}
 
     def _refuse(self, worker: str, why: str) -> dict[str, Any]:
         self.newcomers.pop(worker, None)
+        self.refused[worker] = why
         logger.error("%s was given no device: %s", worker, why)
         self.scheduler.log_event("dflow", {"refused": worker, "why": why})
         return {"refused": why}
@@ -102,44 +144,76 @@ class DflowExtension(SchedulerPlugin):
         self.version += 1
 
     def remove_worker(self, scheduler: Scheduler, worker: str, *, stimulus_id: str, **kwargs: Any) -> None:
-        self.newcomers.pop(worker, None)
+        setting_up = self.newcomers.pop(worker, None)
+        if setting_up is not None:
+            setting_up.cancel()
+        self.refused.pop(worker, None)
         for member in self.members.values():
             if member.address == worker and not member.lost:
                 member.lost = True
                 self.version += 1
                 scheduler.log_event("dflow", {"lost": member.devices, "worker": worker})
-        keys = self.held.pop(worker, set())
-        if keys:
-            scheduler.client_releases_keys(keys=list(keys), client=HOLDER, stimulus_id=stimulus_id)
+        self._let_go(list(self.held.pop(worker, {})), stimulus_id)
 
     # -- sessions
 
+    def update_graph(self, scheduler: Scheduler, **kwargs: Any) -> None:
+        self._leftovers.one_more(scheduler)
+
+    def remove_client(self, scheduler: Scheduler, client: str) -> None:
+        self._leftovers.one_more(scheduler)
+
     def dflow_devices(self) -> dict[str, Any]:
-        """The table of devices, with the versions of the workers' software."""
-        now = time.monotonic()
-        waiting = [address for address, since in self.newcomers.items() if now - since < JOIN_TIMEOUT]
+        """The table of devices, with the versions of the workers' software.
+
+        A worker that the scheduler knows, and that has not asked for its devices, has those that it is likely to get.
+        """
+        workers = [self.scheduler.workers[address] for address in self.newcomers if address in self.scheduler.workers]
+        applicants = [(worker_name(w.name, w.address, w.nanny), get_address_host(w.address)) for w in workers]
         return {
             "scheduler": versions(),
             "version": self.version,
-            "waiting": waiting,
+            "starting": [
+                {"address": worker.address, "devices": devices}
+                for worker, devices in zip(workers, self.names.expected(applicants), strict=True)
+            ],
+            "refused": self.refused,
             "members": [
                 {
                     "address": member.address,
+                    "incarnation": member.incarnation,
                     "devices": member.devices,
                     "virtual": member.virtual,
                     "lost": member.lost,
                     "versions": member.versions,
                 }
                 for member in self.members.values()
-                if member.ready
+                if member.exists
             ],
         }
 
-    def dflow_hold(self, worker: str, keys: list[str]) -> None:
-        """Keep actors alive beyond their sessions."""
-        known = [key for key in keys if key in self.scheduler.tasks]
-        self.held.setdefault(worker, set()).update(known)
-        self.scheduler.client_desires_keys(keys=known, client=HOLDER)
+    def dflow_heard(self, worker: str) -> float | None:
+        """How many seconds ago a worker has given a sign of life; None if the scheduler does not know it."""
+        known = self.scheduler.workers.get(worker)
+        return None if known is None else max(0.0, metrics.time() - known.last_seen)
+
+    def dflow_hold(self, worker: str, key: str, place: Place) -> None:
+        """Keep an actor alive beyond its session."""
+        if key in self.scheduler.tasks:
+            self.held.setdefault(worker, {})[key] = place
+            self.scheduler.client_desires_keys(keys=[key], client=HOLDER)
+
+    def dflow_reset(self, containers: list[str]) -> None:
+        """These containers were dropped: so are their actors."""
+        for held in self.held.values():
+            gone = [key for key, (device, its) in held.items() if its in containers_of(device, containers)]
+            for key in gone:
+                del held[key]
+            self._let_go(gone, "dflow-reset")
+
+    def _let_go(self, keys: list[str], stimulus_id: str) -> None:
+        if keys:
+            self.scheduler.client_releases_keys(keys=keys, client=HOLDER, stimulus_id=stimulus_id)
 
     # -- the dashboard
 

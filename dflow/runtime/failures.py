@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from collections.abc import Iterable
 
 from dflow import errors
 from dflow.compile import Plan
@@ -53,9 +54,15 @@ def with_operations(error: OpError, plan: Plan) -> OpError:
     """
     if isinstance(error, errors.UnavailableError) and error.node_def is None:
         devices = set(re.findall(r"/job:\S+/device:\w+:\d+", error.message))
-        there = [i.op for s in plan.segments if s.device in devices for i in s.instructions if i.op.kind != "NoOp"]
-        if there:
-            said = "".join(f"\n    {op.name} ({op.kind}), made at {op.made_at}" for op in there[:2])
-            more = f"\n    and {len(there) - 2} more" if len(there) > 2 else ""
-            error.message += f"\n  of the step there: {said}{more}"
+        error.message += of_the_step([i.op for s in plan.segments if s.device in devices for i in s.instructions])
     return error
+
+
+def of_the_step(ops: Iterable[OpInfo]) -> str:
+    """Lines about the operations that a step has on lost devices."""
+    there = [op for op in ops if op.kind != "NoOp"]
+    if not there:
+        return ""
+    said = "".join(f"\n    {op.name} ({op.kind}), made at {op.made_at}" for op in there[:2])
+    more = f"\n    and {len(there) - 2} more" if len(there) > 2 else ""
+    return f"\n  of the step there: {said}{more}"

@@ -5,14 +5,14 @@ Source: Session.run of TensorFlow 1.15 (client/session.py).
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dflow.dtypes import DType, to_array
+from dflow.dtypes import to_array_without_loss
 from dflow.graph import Graph, Operation, Tensor
 
 Element = Tensor | Operation
@@ -31,7 +31,11 @@ class FetchMap:
         self._keys: dict[Element, str] = {}
         self.rebuild = self._map(fetches)
         self.elements: tuple[Element, ...] = tuple(self._index)
-        self.names = tuple(self._keys.get(element, element.name) for element in self.elements)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The elements' names: their keys in a mapping, or their own."""
+        return tuple(self._keys.get(element, element.name) for element in self.elements)
 
     def _map(self, fetch: Any) -> Rebuild:
         if isinstance(fetch, (Tensor, Operation)):
@@ -95,44 +99,74 @@ def feed_tensor(graph: Graph, key: Any) -> Tensor:
     return tensor
 
 
+def flat_feeds(feed_dict: Any) -> list[tuple[Any, Any]]:
+    """What a feed_dict says, as pairs of one tensor and its value.
+
+    A key may be a SparseTensor, or nested tuples of keys, whose values are as many in lists or tuples.
+    TypeError if it is no dict; ValueError for another number of values, and for a key that comes twice.
+    """
+    if feed_dict is None:
+        return []
+    if not hasattr(feed_dict, "items"):
+        raise TypeError(f"feed_dict must be a dict, got {type(feed_dict).__name__}")
+    pairs = list[tuple[Any, Any]]()
+    for key, value in feed_dict.items():
+        pairs += flat_feed(key, value)
+    if len(dict(pairs)) != len(pairs):
+        key = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"Cannot flatten dict because this key is not unique: {key!r}")
+    return pairs
+
+
+def flat_feed(key: Any, value: Any) -> list[tuple[Any, Any]]:
+    """The pairs of one key of a feed_dict and its value."""
+    if hasattr(key, "_fetch_parts"):  # a SparseTensor is fed by its parts
+        return list(zip(key._fetch_parts()[0], value, strict=True))
+    if not isinstance(key, tuple):
+        return [(key, value)]
+    keys, values = flat(key), flat(value)
+    if len(keys) != len(values):
+        raise ValueError(
+            f"Could not flatten dictionary. Key had {len(keys)} elements, but value had {len(values)} elements: "
+            f"{_short(value)} for {key!r}; give the value of a tensor that is no scalar as an array"
+        )
+    return list(zip(keys, values, strict=True))
+
+
+def flat(items: Any) -> list[Any]:
+    """The items of nested sequences and mappings, the latter in the order of their keys."""
+    if isinstance(items, Mapping):
+        return [leaf for key in sorted(items) for leaf in flat(items[key])]
+    if isinstance(items, Sequence) and not isinstance(items, (str, bytes)):
+        return [leaf for item in items for leaf in flat(item)]
+    return [items]
+
+
 def feed_value(tensor: Tensor, value: Any) -> np.ndarray[Any, Any]:
     """A fed value as an array of the tensor's dtype, of the step's own.
 
-    A value of another dtype is converted if that loses nothing: 2.0 or True for an integer.
-    TypeError for a tensor or a value that would lose something; ValueError for another shape than the static one.
+    A value of another dtype is converted if that loses nothing: 2.0 or True for an integer, also as objects.
+    TypeError for a tensor, for a variable, and for a value that would lose something; ValueError for another shape than
+    the static one.
     """
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor) or hasattr(value, "_as_tensor"):
         raise TypeError(
             "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, "
             f"strings, lists and numpy ndarrays. For reference, the tensor object was {value!r}, fed to {tensor.name}"
         )
     try:
-        array = _without_loss(value, tensor.dtype)
+        array = to_array_without_loss(value, tensor.dtype)
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"Type of feed value {_short(value)} with type {type(value)} is not compatible with Tensor type "
             f"{tensor.dtype.name} of {tensor.name}: {error}"
         ) from None
-    if not tensor.shape.is_compatible_with(array.shape):
+    if not tensor.shape.admits(array.shape):
         raise ValueError(
             f"Cannot feed value of shape {array.shape} for Tensor {tensor.name!r}, which has shape {tensor.shape}"
         )
     shared = isinstance(value, np.ndarray) and np.shares_memory(array, value)
     return array.copy() if shared else array
-
-
-def _without_loss(value: Any, dtype: DType) -> np.ndarray[Any, Any]:
-    try:
-        return to_array(value, dtype)
-    except TypeError:
-        given = np.asarray(value)
-        if given.dtype.kind not in "biuf" or not dtype.is_integer:
-            raise
-        with np.errstate(invalid="ignore"):
-            converted = given.astype(dtype.numpy_dtype)
-        if not np.array_equal(converted, given):
-            raise
-        return converted
 
 
 def _short(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dflow.errors import AbortedError, CancelledError, InternalError, UnavailableError
 from dflow.runtime import messages as m
-from dflow.runtime.attempts import Answering
+from dflow.runtime.attempts import Answering, Settle, Then
 from dflow.runtime.code import load_part
 from dflow.runtime.cold_part import announce
 from dflow.runtime.failures import as_op_error
@@ -53,9 +53,14 @@ def _reply(lane: Lane, number: int, work: Callable[[], Any]) -> None:
         lane.send(m.Reply(number, None, as_op_error(error)))
 
 
-def _settler(lane: Lane, loan: int | None) -> Callable[[bool], None] | None:
+def _settler(lane: Lane, loan: int | None) -> Settle | None:
     """What settles a loan that came over a lane."""
-    return None if loan is None else lambda accepted: lane.send(m.Settled(loan, accepted))
+
+    def settle(accepted: bool, then: Then | None = None) -> None:
+        assert loan is not None
+        lane.send(m.Settled(loan, accepted), then)
+
+    return None if loan is None else settle
 
 
 # -- steps: for a part here
@@ -112,7 +117,7 @@ def _announce(message: m.Announce, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.EndStep)
 def _end_step(message: m.EndStep, process: Process, lane: Lane) -> None:
-    process.hosts[message.device].end_cold(message.step)
+    _reply(lane, message.reply, partial(process.hosts[message.device].end_cold, message.step))
 
 
 # -- steps: for an owner here
@@ -120,10 +125,11 @@ def _end_step(message: m.EndStep, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.Fetched)
 def _fetched(message: m.Fetched, process: Process, lane: Lane) -> None:
-    step = process.steps.get(message.step)
-    accepted = step is not None and step.fetched(message.edges, None, message.finished)
-    if message.loan is not None:
-        lane.send(m.Settled(message.loan, accepted))
+    step, settle = process.steps.get(message.step), _settler(lane, message.loan)
+    if step is not None:
+        step.fetched(message.edges, settle, message.finished)
+    elif settle is not None:
+        settle(False)
 
 
 @_handle.register(m.Finished)
@@ -260,7 +266,7 @@ def _reset_all(message: m.Reset, process: Process) -> None:
     for session in process.sessions():  # first: a step that misses its state would say that, not that it was aborted
         process.end_session(session, AbortedError(None, None, "the session's target was reset"))
     for host in process.hosts.values():
-        host.state.reset(message.containers or ("",))
+        host.state.reset(message.containers)
 
 
 @_handle.register(m.QueueRows)

@@ -12,8 +12,9 @@ copies in and out, takes 0.11 and 2.4 ms.
 Where the comm is encrypted, so is the connection to the port, with the cluster's own certificates, which both sides
 show.  A Unix socket is not: nothing leaves the system's memory, and the secret came encrypted.
 
-The comm does if it is no TCP connection, if the port cannot be reached (a firewall), or if the Dask setting
-`dflow.blocking-lanes` of either process is false.
+The comm does if it is neither TCP nor between two objects of one process (`inproc://`), if the Dask setting
+`dflow.blocking-lanes` of either process is false, or if the port cannot be reached, as with a firewall.  The last is a
+warning in the log, since the lane is slow then for as long as it lasts.
 """
 
 from __future__ import annotations
@@ -33,13 +34,16 @@ import dask
 from dask.utils import parse_timedelta
 from distributed.comm import Comm, get_address_host
 
+from dflow import forks
 from dflow.runtime import settings
 from dflow.runtime.tls import Tls
 
 logger = logging.getLogger("dflow.lane")
 
 HALF = 32  # bytes of the secret that each side says
-PATIENCE = 0.5  # seconds to connect to the offered port
+CONNECT_SECONDS = 0.5  # in which the offered port is reached: the system at the other end answers, not the process
+ANSWER_SECONDS = 5.0  # in which the process at the other end, which may be busy, says its half of the secret
+STRANGERS = 100  # connections that have said nothing yet; from there on the oldest is closed for each new one
 PROBES = 10  # that are not answered, after which a silent peer is gone
 BUFFER = 1 << 21  # bytes that a Unix socket holds: of its 200 KB, a large array needs a wake-up of each end for each
 
@@ -56,7 +60,7 @@ class Wire:
 
 def takes_sockets(comm: Comm) -> bool:
     """May the lane that this comm opened go on over a plain socket, as far as this process knows?"""
-    return _scheme(comm) in ("tcp", "tls") and settings.blocking_lanes()
+    return _scheme(comm) in ("tcp", "tls", "inproc") and settings.blocking_lanes()
 
 
 def is_encrypted(comm: Comm) -> bool:
@@ -80,7 +84,7 @@ async def offer_socket(comm: Comm, allowed: bool, context: ssl.SSLContext | None
         try:
             await comm.write({"offer": offer, "secret": secret})
             if (await comm.read())["socket"]:
-                return Wire(_ready(await asyncio.wait_for(accepting, PATIENCE)), tls)
+                return Wire(_ready(await asyncio.wait_for(accepting, ANSWER_SECONDS)), tls)
         except BaseException:
             await _stop(accepting)
             raise
@@ -99,10 +103,10 @@ async def take_socket(comm: Comm, context: ssl.SSLContext | None = None) -> Wire
     found = None
     if offer:
         try:
-            connecting = _connect(get_address_host(comm.peer_address), offer, secret, tls)
-            found = await asyncio.wait_for(connecting, PATIENCE)
+            found = await _connect(_host(comm.peer_address), offer, secret, tls)
         except (OSError, TimeoutError, EOFError) as error:
-            logger.info("no plain socket to %s, its comm goes on: %r", comm.peer_address, error)
+            where = "its Unix socket" if isinstance(offer, bytes) else f"its port {offer}"
+            _say_slow(comm, f"{where} could not be connected to: {error!r}")
     try:
         await comm.write({"socket": found is not None})
         if found is not None:
@@ -115,6 +119,23 @@ async def take_socket(comm: Comm, context: ssl.SSLContext | None = None) -> Wire
 
 
 # -- connecting
+
+
+def _say_slow(comm: Comm, why: str) -> None:
+    logger.warning(
+        "the connection of dflow between %s and %s is slow for as long as it lasts: %s. It goes over Dask's own, which "
+        "takes four to five times as long. Where a firewall allows no other ports, the Dask setting "
+        "dflow.blocking-lanes: false says so, and saves the attempt.",
+        comm.local_address,
+        comm.peer_address,
+        why,
+    )
+
+
+def _host(address: str) -> str:
+    """Through which the other end is reached: of an object of this process, the loopback interface."""
+    host: str = "127.0.0.1" if address.startswith("inproc://") else get_address_host(address)
+    return host
 
 
 def _scheme(comm: Comm) -> str:
@@ -136,11 +157,11 @@ def _family(host: str) -> socket.AddressFamily:
 
 def _same_host(comm: Comm) -> bool:
     """Are both ends processes of this host, which share its names of Unix sockets?"""
-    return sys.platform == "linux" and get_address_host(comm.local_address) == get_address_host(comm.peer_address)
+    return sys.platform == "linux" and _host(comm.local_address) == _host(comm.peer_address)
 
 
 def _listen(comm: Comm) -> socket.socket | None:
-    host = get_address_host(comm.local_address)
+    host = _host(comm.local_address)
     try:
         if _same_host(comm):
             listener = socket.socket(socket.AF_UNIX)
@@ -148,8 +169,9 @@ def _listen(comm: Comm) -> socket.socket | None:
             listener.listen()
         else:
             listener = socket.create_server((host, 0), family=_family(host))
+        forks.close_in_child(listener)
     except OSError as error:
-        logger.info("no plain sockets on %s, the comms go on: %s", host, error)
+        _say_slow(comm, f"this process cannot listen on {host}: {error}")
         return None
     listener.setblocking(False)
     return listener
@@ -162,39 +184,86 @@ def _offer(listener: socket.socket) -> Offer:
 
 
 async def _accept(listener: socket.socket, secret: bytes, tls: Tls | None = None) -> socket.socket:
-    """The first connection that knows the secret; others are closed."""
-    loop = asyncio.get_running_loop()
-    while True:
-        sock, _ = await loop.sock_accept(listener)
-        try:
-            if hmac.compare_digest(await _read(sock), secret[:HALF]):
-                await loop.sock_sendall(sock, secret[HALF:])
-                if tls is not None:
-                    await tls.shake_hands(sock)
-                return sock
-        except (OSError, EOFError) as error:
-            logger.debug("somebody else connected: %r", error)
-        except BaseException:
+    """The connection that knows the secret.  All are heard at once, as others may say nothing; those are closed."""
+    found: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+    accepting = asyncio.create_task(_accept_all(listener, secret, tls, found))
+    try:
+        return await found
+    except asyncio.CancelledError:
+        if found.done() and not found.cancelled():  # it came at that moment
+            found.result().close()
+        raise
+    finally:
+        accepting.cancel()
+        await asyncio.wait([accepting])
+
+
+async def _accept_all(
+    listener: socket.socket, secret: bytes, tls: Tls | None, found: asyncio.Future[socket.socket]
+) -> None:
+    """Hear each connection, until this is cancelled."""
+    heard: dict[asyncio.Task[bool], socket.socket] = {}
+
+    def end(task: asyncio.Task[bool]) -> None:
+        sock = heard.pop(task)
+        if not task.cancelled() and task.result() and not found.done():
+            found.set_result(sock)
+        else:
             sock.close()
-            raise
-        sock.close()
+
+    try:
+        while True:
+            sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+            forks.close_in_child(sock)
+            task = asyncio.create_task(_knows(sock, secret, tls))
+            heard[task] = sock
+            task.add_done_callback(end)
+            if len(heard) > STRANGERS:
+                next(iter(heard)).cancel()
+    except OSError as error:
+        if not found.done():
+            found.set_exception(error)
+    finally:
+        for task in heard:
+            task.cancel()
+        await asyncio.gather(*heard, return_exceptions=True)
+
+
+async def _knows(sock: socket.socket, secret: bytes, tls: Tls | None) -> bool:
+    """Does the other end of this connection know the secret?  It hears the other half then."""
+    try:
+        known = hmac.compare_digest(await _read(sock), secret[:HALF])
+        if known:
+            await asyncio.get_running_loop().sock_sendall(sock, secret[HALF:])
+            if tls is not None:
+                await tls.shake_hands(sock)
+    except (OSError, EOFError) as error:
+        logger.debug("somebody else connected: %r", error)
+        return False
+    return known
 
 
 async def _connect(host: str, offer: Offer, secret: bytes, tls: Tls | None = None) -> socket.socket:
     loop = asyncio.get_running_loop()
     sock = socket.socket(socket.AF_UNIX if isinstance(offer, bytes) else _family(host))
+    forks.close_in_child(sock)
     try:
         sock.setblocking(False)
-        await loop.sock_connect(sock, offer if isinstance(offer, bytes) else (host, offer))
-        await loop.sock_sendall(sock, secret[:HALF])
-        if not hmac.compare_digest(await _read(sock), secret[HALF:]):
-            raise ConnectionError("another process answered")
-        if tls is not None:
-            await tls.shake_hands(sock)
+        address = offer if isinstance(offer, bytes) else (host, offer)
+        await asyncio.wait_for(loop.sock_connect(sock, address), CONNECT_SECONDS)
+        await asyncio.wait_for(_greet(sock, secret, tls), ANSWER_SECONDS)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+async def _greet(sock: socket.socket, secret: bytes, tls: Tls | None) -> None:
+    await asyncio.get_running_loop().sock_sendall(sock, secret[:HALF])
+    if not hmac.compare_digest(await _read(sock), secret[HALF:]):
+        raise ConnectionError("another process answered")
+    if tls is not None:
+        await tls.shake_hands(sock)
 
 
 async def _read(sock: socket.socket) -> bytes:

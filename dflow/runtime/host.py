@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from dflow.compile import DevicePlan
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.registry import READERS, OpDef, ReaderFormat
-from dflow.runtime.attempts import Settle
+from dflow.runtime.attempts import Settle, unacknowledged
 from dflow.runtime.batch_program import BatchProgram
 from dflow.runtime.ended import EndedSteps, session_of
 from dflow.runtime.failures import as_op_error, unknown_session
@@ -268,14 +269,28 @@ class DeviceHost:
         """Is it a cold step of which `end_cold` told lately?"""
         return step in self._ended_well
 
-    def _hand_over(self, part: Part, edges: list[tuple[int, Any]], loan: Any) -> None:
-        accepted = False
+    def _hand_over(self, part: Part, edges: Edges, loan: Settle | None) -> None:
         try:
-            accepted = part.deliver([(edge, self.asarray(value)) for edge, value in edges])
+            arrived = [(edge, self.asarray(value)) for edge, value in edges]
         except Exception as error:  # a device that is full, for example
             part.fail(as_op_error(error))
-        if loan is not None:
-            loan(accepted)
+            if loan is not None:
+                loan(False)
+            return
+        if loan is None:
+            part.deliver(arrived)
+        elif part.wants():
+            loan(True, partial(self._acknowledged, part, arrived))
+        else:
+            loan(False)
+
+    @staticmethod
+    def _acknowledged(part: Part, edges: Edges, sent: bool) -> None:
+        """A part may use what was lent to it: the acknowledgement has left this process."""
+        if sent:
+            part.deliver(edges)
+        else:
+            part.fail(unacknowledged())
 
     @staticmethod
     def _refuse(early: list[tuple[list[tuple[int, Any]], Any]]) -> None:

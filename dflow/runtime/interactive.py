@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import warnings
 
-from dflow import scopes
+from dflow import forks, scopes
 from dflow.graph import Graph
 from dflow.runtime.config import ConfigProto
 from dflow.runtime.session import BaseSession
@@ -24,6 +24,7 @@ class InteractiveSession(BaseSession):
     _open_lock = threading.Lock()
 
     def __init__(self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None) -> None:
+        self._counts = False
         super().__init__(target, graph, config)
         with InteractiveSession._open_lock:
             if InteractiveSession._open:
@@ -32,11 +33,24 @@ class InteractiveSession(BaseSession):
                     stacklevel=2,
                 )
             InteractiveSession._open += 1
+            self._counts = True
         self._take_back = scopes.make_default(self, graph)
 
     def close(self) -> None:
-        if not self._closed:
-            super().close()
+        was_open = not self._closed
+        super().close()
+        if was_open:
             with InteractiveSession._open_lock:
                 InteractiveSession._open -= 1
+                self._counts = False
             self._take_back()
+
+    def _forked(self) -> None:
+        """In a forked child: a session of the parent does not count as an open one here."""
+        super()._forked()
+        if self._home.elsewhere and self._counts:
+            InteractiveSession._open -= 1
+            self._counts = False
+
+
+forks.new_lock_in_child(InteractiveSession, "_open_lock")

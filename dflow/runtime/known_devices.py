@@ -6,7 +6,9 @@ Callers ask the scheduler from their threads while lanes end on the event loop, 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from dflow.compile import DeviceInfo, DeviceTable
 
@@ -18,8 +20,9 @@ class KnownDevices:
         self._lock = threading.Lock()
         self._table: DeviceTable | None = None
         self._generation = 0
-        self._gone: set[str] = set()  # addresses whose lane ended, until the scheduler says what became of them
-        self._cut = 0  # lanes that ended though their worker lives: it has dropped our plans
+        self._incarnations: dict[str, str] = {}  # address -> the process there, as the newest table says
+        self._gone: dict[str, str] = {}  # the same of lanes that ended, until the scheduler says what became of them
+        self._cuts: Counter[str] = Counter()  # address -> lanes that ended though their worker lives
 
     @property
     def table(self) -> DeviceTable | None:
@@ -31,27 +34,38 @@ class KnownDevices:
         """Grows with each lane that ends; read it before you ask."""
         return self._generation
 
+    def process_at(self, address: str) -> str:
+        """The incarnation of a worker, as the newest table says; "" if that has none at this address."""
+        return self._incarnations.get(address, "")
+
     def lane_closed(self, address: str) -> None:
         with self._lock:
-            self._gone.add(address)
+            self._gone[address] = self.process_at(address)
             self._generation += 1
             self._table = None
 
-    def doubts(self, living: set[str]) -> bool:
-        """Did a lane end to one of these workers, which the scheduler takes for living?"""
+    def doubts(self, devices: Iterable[DeviceInfo]) -> bool:
+        """Did a lane end to a process which the scheduler takes for living?"""
         with self._lock:
-            return bool(living & self._gone)
+            return any(map(self._was_cut, devices))
 
     def keep(
-        self, devices: Iterable[DeviceInfo], version: int, living: set[str], generation: int
+        self, devices: Iterable[DeviceInfo], version: int, generation: int, refused: Iterable[str] = ()
     ) -> DeviceTable | None:
         """The table of an answer that was asked for in `generation`; None if a lane has ended since: ask again."""
+        found = tuple(devices)
         with self._lock:
             if generation != self._generation:
                 return None
-            self._cut += len(living & self._gone)
+            self._cuts.update({device.address for device in found if self._was_cut(device)})
             self._gone.clear()
-            table = DeviceTable(tuple(devices), version + self._cut)
+            here = tuple(replace(device, connection=self._cuts[device.address]) for device in found)
+            table = DeviceTable(here, version + self._cuts.total(), tuple(refused))
             if self._table is None or table.version >= self._table.version:  # another thread may have a newer one
                 self._table = table
+                self._incarnations = {device.address: device.incarnation for device in here}
             return self._table
+
+    def _was_cut(self, device: DeviceInfo) -> bool:
+        """Under the lock."""
+        return not device.lost and self._gone.get(device.address) == device.incarnation

@@ -7,20 +7,23 @@ Each message is pickled by itself, by whoever sends it: one that cannot be harms
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from distributed.comm import Comm, connect
 from distributed.protocol import to_serialize
 
+from dflow.cluster.scheduler import nobody_listens, refuses
 from dflow.errors import InvalidArgumentError, OpError
 from dflow.runtime import messages as m
+from dflow.runtime.attempts import Then, settled
 from dflow.runtime.crew import Crew
 from dflow.runtime.frames import Frame, encode
 from dflow.runtime.handshake import offer_socket, take_socket, takes_sockets
@@ -28,7 +31,7 @@ from dflow.runtime.links import CommLink, Link, socket_link
 
 logger = logging.getLogger("dflow.lane")
 
-REFUSED_AFTER = 0.5  # seconds of refused connections, after which the other process is taken for gone
+REFUSED_AFTER = 0.5  # seconds without a connection, after which it is asked whether anybody listens there
 LANE_OP = "dflow_lane"  # the worker handler that takes lanes
 
 CROWDED = 100  # messages that wait to be sent, from which on `wait_for_room` waits
@@ -39,6 +42,19 @@ class Batch:
     """What a `Hello` crosses in."""
 
     messages: tuple[Any, ...]
+
+
+Heard = Callable[[], Awaitable[float | None]]  # seconds since a process gave a sign of life; None: it is not known
+
+
+class Outgoing(NamedTuple):
+    """A frame that is to be sent.
+
+    then: called once, with True when the frame has left this process, with False if the lane ended before.
+    """
+
+    frame: Frame
+    then: Then | None
 
 
 class Receiver(Protocol):
@@ -63,9 +79,11 @@ class Lane:
         self.closed = False
         self.closing = False  # the link ends when nothing is queued any more
         self._receiver = receiver
+        self._connecting: asyncio.Future[Comm] | None = None
         self._connected = False  # a comm to the peer is there, and its handshake begun
         self._link: Link | None = None
-        self._outbox: deque[Frame] = deque()
+        self._outbox: deque[Outgoing] = deque()
+        self._taken: list[Outgoing] = []  # what the writer has in hand
         self._writing = False  # a writer of the link empties the outbox: nothing may pass it
         self._loans: dict[int, Callable[[bool], None]] = {}
         self._numbers = itertools.count()
@@ -75,35 +93,38 @@ class Lane:
 
     # -- sending, in any thread
 
-    def send(self, message: Any) -> None:
-        """Send a message; it is dropped, and its loan given back, if the lane has closed."""
+    def send(self, message: Any, then: Then | None = None) -> None:
+        """Send a message; it is dropped, and its loan given back, if the lane has closed.
+
+        then: is called once, in any thread: with True when the message has left this process, so that the end of this
+        process does not take it along, or with False if the lane ended before.
+        """
         for field in ("error", "outcome"):
             found = getattr(message, field, None)
             if isinstance(found, OpError):
                 message = replace(message, **{field: found.portable()})
-        if self.closed:
-            return
         try:
-            frame = encode(message)
+            frame = [] if self.closed else encode(message)
         except Exception as error:
             self._cannot_send(message, error)
+            settled(then, False)
         else:
-            self._send(frame)
+            self._send(Outgoing(frame, then))
 
-    def _send(self, frame: Frame) -> None:
+    def _send(self, outgoing: Outgoing) -> None:
         with self._lock:
-            if self.closed:
-                return
-            link = self._link if not self._writing else None
-            if link is not None:
-                frame = link.write_now(frame)
-                if not frame:
-                    return
-                self._writing = True
-            self._outbox.append(frame)
-            if len(self._outbox) >= CROWDED:
-                self._room.clear()
-        if link is not None:
+            closed = self.closed
+            link = self._link if not self._writing and not closed else None
+            rest = outgoing.frame if link is None else link.write_now(outgoing.frame)
+            queued = bool(rest) and not closed
+            if queued:
+                self._writing = self._writing or link is not None
+                self._outbox.append(Outgoing(rest, outgoing.then))
+                if len(self._outbox) >= CROWDED:
+                    self._room.clear()
+        if not queued:
+            settled(outgoing.then, not closed)
+        elif link is not None:
             link.start_writer()
 
     def _cannot_send(self, message: Any, error: Exception) -> None:
@@ -113,7 +134,7 @@ class Lane:
             self.settle(loan, False)
         theirs, ours = _instead(message, InvalidArgumentError(None, None, text))
         if theirs is not None:
-            self._send(encode(theirs))
+            self._send(Outgoing(encode(theirs), None))
         if ours is not None:
             self.received(ours)
 
@@ -158,19 +179,45 @@ class Lane:
 
     # -- opening, on the event loop
 
-    async def open(self, connection_args: dict[str, Any], session: str, timeout: float) -> None:
+    async def open(
+        self, connection_args: dict[str, Any], session: str, timeout: float, heard: Heard | None = None
+    ) -> None:
         """Connect to `peer`; returns when a socket carries the lane, else at its end.
 
-        A failed connection ends the lane like a lost one.
+        A failed connection ends the lane like a lost one.  heard: tells how long ago the peer gave a sign of life; one
+        that gives none is waited for beyond the timeout, as long as it is known.
         """
+        connecting = asyncio.ensure_future(self._connect(timeout, connection_args, heard or _unknown))
+        with self._lock:
+            self._connecting = connecting
+        if self.closed:
+            connecting.cancel()
         try:
-            comm = await _connect(self.peer, timeout, connection_args)
+            comm = await connecting
+        except asyncio.CancelledError:
+            if not self.closed:  # it is not this end that gives up
+                raise
         except Exception as error:  # of any kind: TypeError for connection arguments, ValueError for an address
             logger.info("no lane to %s: %s", self.peer, error)
             self.ended()
         else:
             hello = m.Hello(m.PROTOCOL, self._receiver.name, session, takes_sockets(comm))
             await self._begin(comm, hello, connection_args.get("ssl_context"))
+
+    async def _connect(self, timeout: float, connection_args: dict[str, Any], heard: Heard) -> Comm:
+        """Connect to a process that listened before: one that refuses is gone, and is not tried for long.
+
+        An attempt has the whole timeout: Dask leaves the socket of one that it gives up to the garbage collector.
+        """
+        while True:
+            try:
+                return await _unless_refused(self.peer, connect(self.peer, timeout=timeout, **connection_args))
+            except (TimeoutError, OSError) as error:
+                if self.closed or nobody_listens(error, self.peer):
+                    raise
+                silent = await heard()
+                if silent is None or silent < timeout / 2:  # gone, or lives and cannot be reached
+                    raise
 
     async def accept(self, comm: Comm, hello: m.Hello, context: ssl.SSLContext | None = None) -> None:
         """Take a lane whose `Hello` has come; returns like `open`.  context: to accept encrypted connections."""
@@ -216,13 +263,19 @@ class Lane:
         self._receiver.received(self, message)
 
     def take(self) -> list[Frame]:
-        """All that is queued, for the writer; if that is nothing, it is no writer any more."""
+        """All that is queued, for the writer, which has written what it took before.
+
+        If that is nothing, it is no writer any more.
+        """
         with self._lock:
-            frames = list(self._outbox)
+            written, self._taken = self._taken, list(self._outbox)
+            frames = [outgoing.frame for outgoing in self._taken]
             self._outbox.clear()
             self._room.set()
             self._writing = bool(frames) or self.closing
-            return frames
+        for outgoing in written:
+            settled(outgoing.then, True)
+        return frames
 
     def ended(self) -> None:
         """The other process is gone, or this end was closed."""
@@ -230,12 +283,19 @@ class Lane:
             if self.closed:
                 return
             self.closed = True
+            unsent = [*self._taken, *self._outbox]
+            self._taken = []
             self._outbox.clear()
             self._room.set()
             loans = list(self._loans.values())
             self._loans.clear()
+            connecting = self._connecting
+        if connecting is not None and not connecting.done():
+            connecting.get_loop().call_soon_threadsafe(connecting.cancel)
         # What the other side waits for is withdrawn first, so that nothing that goes back goes to it again.
         self._receiver.lane_closed(self)
+        for outgoing in unsent:
+            settled(outgoing.then, False)
         for loan in loans:
             loan(False)
 
@@ -254,22 +314,26 @@ def _instead(message: Any, error: OpError) -> tuple[Any, Any]:
     return failed, failed  # whichever side does not own the step ignores it
 
 
-async def _connect(address: str, timeout: float, connection_args: dict[str, Any]) -> Comm:
-    """Connect to a process that listened before: one that refuses is gone, and is not tried for long."""
-    patience, waited = REFUSED_AFTER, 0.0
-    while True:
-        try:
-            comm: Comm = await connect(address, timeout=patience, **connection_args)
-            return comm
-        except (TimeoutError, OSError) as error:
-            waited += patience
-            if waited >= timeout or _refused(error):
-                raise
-        patience = min(2 * patience, timeout - waited)
+async def _unless_refused(peer: str, connecting: Coroutine[Any, Any, Comm]) -> Comm:
+    """The comm; ConnectionRefusedError if it is not there soon and nobody listens at the address."""
+    task, pause = asyncio.create_task(connecting), REFUSED_AFTER
+    try:
+        while not (await asyncio.wait([task], timeout=pause))[0]:
+            if await refuses(peer):
+                raise ConnectionRefusedError(f"nobody listens at {peer}")
+            pause *= 2
+        return await task
+    except BaseException:
+        task.add_done_callback(_abort)
+        task.cancel()
+        raise
 
 
-def _refused(error: BaseException | None) -> bool:
-    """Did nobody listen there?"""
-    while error is not None and not isinstance(error, ConnectionRefusedError):
-        error = error.__cause__
-    return error is not None
+def _abort(task: asyncio.Task[Comm]) -> None:
+    """Close a comm that nobody waits for any more."""
+    if not task.cancelled() and task.exception() is None:
+        task.result().abort()
+
+
+async def _unknown() -> None:
+    """Of a peer of which nobody can tell anything."""

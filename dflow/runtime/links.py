@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Protocol
 from distributed.comm import Comm
 from distributed.protocol import Serialized
 
+from dflow import forks
+from dflow.runtime.dask_client import drained
 from dflow.runtime.frames import Buffer, Frame, after, read_message
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class SocketLink:
         self._stream = self._make_stream()
         self._crew = crew
         self._writing = threading.Lock()
+        forks.close_in_child(sock)
 
     def _make_stream(self) -> io.BufferedReader:
         return self._sock.makefile("rb")
@@ -90,10 +93,8 @@ class SocketLink:
     def write_now(self, frame: Frame) -> Frame:
         try:
             return after(frame, self._sock.sendmsg(frame[:MANY], [], socket.MSG_DONTWAIT))
-        except BlockingIOError:
+        except OSError:  # it takes no more now; or it is down, which the writer finds out, and the reader sees
             return frame
-        except OSError:  # the reader sees the end
-            return []
 
     def start_writer(self) -> None:
         if not self._crew.start(self._write):
@@ -204,6 +205,7 @@ class CommLink:
         try:
             while frames := self._lane.take():
                 await self._comm.write({"batch": [_serialized(frame) for frame in frames]})
+                await drained(self._comm)  # `take` says of what it gave before that it has left this process
                 await asyncio.sleep(0)  # others of this event loop have their turn
             if self._lane.closing:
                 await self._comm.close()  # the reader ends as well

@@ -23,6 +23,7 @@ from dflow.runtime.loops import Loop, LoopRun
 from dflow.runtime.malloc import keep_freed_memory
 from dflow.runtime.process import Process
 from dflow.runtime.step import StepNumbers
+from dflow.runtime.turns import Turns
 
 
 def gpu_count() -> int:
@@ -68,7 +69,12 @@ class LocalBackend:
         infos = [DeviceInfo(host.name, "", host.virtual) for host in self.process.hosts.values()]
         self._table = DeviceTable(tuple(infos))
         self._numbers = StepNumbers(self.session)
+        self.turns = Turns()
         self._loops: dict[str, Loop] = {}  # those that have not ended
+        self._closed: CancelledError | None = None  # from `close` on: what its runs end with
+
+    def table(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
+        return self._table
 
     def devices(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
         return self._table
@@ -87,9 +93,9 @@ class LocalBackend:
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         if deadline.left() is None:
-            return run_step(self.process, self.session, plan.call, self._numbers, feeds)
+            return run_step(self.process, self.session, plan.call, self._numbers, self.turns, feeds)
         with in_a_hurry():  # this thread runs the segments
-            return run_step(self.process, self.session, plan.call, self._numbers, feeds, deadline)
+            return run_step(self.process, self.session, plan.call, self._numbers, self.turns, feeds, deadline)
 
     def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
         run = LoopRun(self.process, loop.spec, report=loop.reported)
@@ -97,6 +103,9 @@ class LocalBackend:
         thread = threading.Thread(target=loop.run_here, args=(run,), name=f"dflow-loop-{loop.name}", daemon=True)
         self._loops[loop.spec.name] = loop
         loop.call_at_end(lambda: self._loops.pop(loop.spec.name, None))
+        if self._closed is not None:  # `close` may have stopped the loops already
+            loop.ended(None, self._closed)
+            raise self._closed
         thread.start()
 
     def queue_rows(self) -> list[dict[str, Any]]:
@@ -104,7 +113,7 @@ class LocalBackend:
 
     def close(self, wait: bool = True) -> None:
         """Cancel every step; the loops end with it."""
-        error = CancelledError(None, None, "the run was cancelled: its session was closed")
+        self._closed = error = CancelledError(None, None, "the run was cancelled: its session was closed")
         for loop in list(self._loops.values()):
             loop.stop()
         for step in list(self.process.steps.values()):

@@ -17,6 +17,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from dflow import forks
 from dflow.compile import Ahead, CallPlan, PipelinedEnqueue, Plan, choose_home
 from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
@@ -26,6 +27,7 @@ from dflow.runtime.alone import only_program, run_alone, run_with
 from dflow.runtime.attempts import LoneAttempt
 from dflow.runtime.batched import BatchedBody
 from dflow.runtime.behind import SentBehind
+from dflow.runtime.failures import lost
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.threads import BLAS
 from dflow.runtime.transfers import fetched, to_host
@@ -128,6 +130,18 @@ class LoopRun:
             return 0.0
         until = time.monotonic() if self._ended is None else self._ended
         return max(0.0, until - self._started - self.waiting_s)
+
+    def devices_at(self, address: str) -> list[str]:
+        """The devices of the process at `address` that its iterations have to do with."""
+        spec = self.spec
+        found = {device for device, where in spec.call.addresses.items() if where == address}
+        found.update(
+            away.op.device for away in (spec.ahead, spec.behind) if away is not None and away.address == address
+        )
+        with suppress(OpError):  # its session has ended, and the loop with it
+            part = self._process.hosts[spec.home].installed(spec.session, spec.call.number)
+            found.update(part.devices_at(address))
+        return sorted(found)
 
     @property
     def over(self) -> bool:
@@ -346,6 +360,7 @@ class Loop:
         self.error: BaseException | None = None
         self.end_of_input: OutOfRangeError | None = None  # what said that there is no more
         self.stopper: Callable[[OpError | None], None] = lambda error: None
+        self.uses: dict[str, str] = {}  # all devices that its steps have to do with -> where they are, on a cluster
         self._fetch_map = fetch_map
         self._located = located
         self._reports: SimpleQueue[Any] = SimpleQueue()
@@ -355,24 +370,42 @@ class Loop:
         self._all_reported = False
         self._made: int | None = None  # iterations, as said with the last report
         self._end: Callable[[], None] | None = None  # that waits for the last reports
+        self._home = forks.Home(f"the loop {self.name!r}", "start a loop in a session of the child")
+        forks.in_child(self, Loop._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: a loop that had not ended is the parent's."""
+        ended, self._lock, self._done = self._done.is_set(), threading.Lock(), threading.Event()
+        if ended:
+            self._done.set()
+            self._reports.put(_END)  # whoever ended it may have been about to do so
+        else:
+            self._home.leave()
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
-        while (report := self._reports.get()) is not _END:
+        while (report := self._next_report()) is not _END:
             iteration, values = report
             yield iteration, self._fetch_map.rebuild([None if v is None else fetched(v) for v in values])
         self._reports.put(_END)  # for whoever iterates again
         if self.error is not None:
             raise self.error
 
+    def _next_report(self) -> Any:
+        self._home.check()
+        return self._reports.get()
+
     def done(self) -> bool:
         """Has it ended?"""
+        self._home.check()
         return self._done.is_set()
 
     def join(self, timeout: float | None = None) -> int | None:
         """Wait for the end; gives the number of iterations, None if it did not end within `timeout` seconds.
 
         Raises the OpError that ended the loop.  A stop, or the end of the session, is no error.
+        FailedPreconditionError, as from all other methods, in a forked child for a loop of its parent.
         """
+        self._home.check()
         if not self._done.wait(timeout):
             return None
         if self.error is not None:
@@ -384,6 +417,7 @@ class Loop:
 
         It ends what the current iteration waits for; with finish=True, it lets the current iteration come to its end.
         """
+        self._home.check()
         self.stopper(None if finish else CancelledError(None, None, reason))
 
     # -- called by whoever runs it
@@ -430,6 +464,15 @@ class Loop:
         self._reports.put(_END)
         for callback in callbacks:
             callback()
+
+    def process_lost(self, address: str) -> None:
+        """A process other than the loop's own is gone: it ends if its steps have to do with that.
+
+        The loop's own process does not hear of that if only a part elsewhere uses it, as a reader its queue of names.
+        """
+        devices = sorted(device for device, where in self.uses.items() if where == address)
+        if devices:
+            self.stopper(lost(address, devices, f"what the loop {self.name!r} uses there"))
 
     def call_at_end(self, callback: Callable[[], object]) -> None:
         """Call `callback` once, when the loop ends; at once if it has ended."""

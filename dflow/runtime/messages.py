@@ -14,7 +14,7 @@ from dflow.runtime.loops import LoopSpec
 from dflow.runtime.part import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 10  # raised with every change of these classes; client and workers must agree
+PROTOCOL = 11  # raised with every change of these classes; client and workers must agree
 
 
 class Message:
@@ -103,10 +103,11 @@ class Announce(Message):
 
 @dataclass(frozen=True, slots=True)
 class EndStep(Message):
-    """A cold step ended well."""
+    """A cold step ended well: what was lent to it is its own.  Answered when the device knows."""
 
     step: StepId
     device: str
+    reply: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ Every worker has a CPU device too: CPU k beside GPU k, CPU 0 otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dflow.devices import DeviceSpec, device_name
@@ -48,6 +49,21 @@ class DeviceNames:
                 )
         return devices
 
+    def expected(self, workers: Iterable[tuple[str, str]]) -> list[list[str]]:
+        """The devices that workers, by name and host, would have if they joined in this order; [] for one refused.
+
+        Nothing is given: how many GPUs they have, if any, is not known before they join.
+        """
+        names = DeviceNames(dict(self.tasks), dict(self.given))
+        return [names._guess(name, host) for name, host in workers]
+
+    def _guess(self, name: str, host: str) -> list[str]:
+        beside_gpus = ("host", host) in self.tasks
+        try:
+            return self.join(Applicant(name, host, 0 if beside_gpus and _claimed_task(name) is None else None))
+        except ValueError:
+            return []
+
     def _new(self, worker: Applicant) -> list[str]:
         claimed = _claimed_task(worker.name)
         if claimed is not None:
@@ -77,6 +93,11 @@ class DeviceNames:
         if device_name(job, task, "GPU", wanted) not in self.given:
             return wanted
         return next(i for i in range(len(self.given) + 1) if device_name(job, task, "GPU", i) not in self.given)
+
+
+def worker_name(name: object, address: str, nanny: object) -> str:
+    """The name that a worker was started with, else its Nanny's address, so that it comes back as itself."""
+    return str(nanny or address) if name == address else str(name)
 
 
 def _claimed_task(name: str) -> tuple[str, int] | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dflow.errors import OpError
 from dflow.runtime import messages as m
+from dflow.runtime.attempts import Settle
 from dflow.runtime.part import Edges, StepId
 from dflow.runtime.transfers import to_host
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Owner(Protocol):
     """Who is told of a part's results and of its end: a `Step`, or the lane to the process that has it."""
 
-    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> object: ...
+    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> object: ...
 
     def finished(self, device: str) -> None: ...
 
@@ -35,7 +35,7 @@ class RemoteOwner:
         self.lane = lane
         self.step = step
 
-    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> None:
+    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> None:
         number = self.lane.lend(loan)
         self.lane.send(m.Fetched(self.step, on_host(edges), number, finished))
 
@@ -61,7 +61,7 @@ class PartOutlet:
         self.finished = owner.finished
         self.failed = owner.failed
 
-    def send(self, device: str, edges: Edges, loan: Callable[[bool], None] | None) -> None:
+    def send(self, device: str, edges: Edges, loan: Settle | None) -> None:
         """Tensors for the step's part on another device, of this process or of another one."""
         host = self._process.hosts.get(device)
         if host is not None:

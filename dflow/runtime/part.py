@@ -19,7 +19,7 @@ import numpy as np
 
 from dflow.compile import DevicePlan, Segment
 from dflow.errors import CancelledError, OpError
-from dflow.runtime.attempts import WAITING, Attempts, Settle
+from dflow.runtime.attempts import WAITING, Attempts, Settle, Then
 from dflow.runtime.batch_program import BatchProgram
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.program import Program
@@ -37,21 +37,37 @@ _FINISHED = CancelledError(None, None, "the step has ended")
 class Loan:
     """Elements that are lent to several receivers: theirs with the first yes, given back when all said no."""
 
-    __slots__ = ("_lock", "_open", "_settle", "_settled")
+    __slots__ = ("_lock", "_open", "_sent", "_settle", "_settled", "_waiting")
 
     def __init__(self, settle: Settle, receivers: int) -> None:
         self._settle = settle
         self._open = receivers
         self._settled = False
+        self._sent: bool | None = None  # has the acknowledgement left this process?  None: that is not known yet
+        self._waiting: list[Then] = []  # receivers that said yes, and wait for that
         self._lock = threading.Lock()
 
-    def __call__(self, accepted: bool) -> None:
+    def __call__(self, accepted: bool, then: Then | None = None) -> None:
         with self._lock:
             self._open -= 1
-            if self._settled or not (accepted or self._open == 0):
-                return
-            self._settled = True
-        self._settle(accepted)
+            first = not self._settled and (accepted or self._open == 0)
+            self._settled = self._settled or first
+            sent = self._sent
+            if sent is None and then is not None:
+                self._waiting.append(then)
+        if first and accepted:
+            self._settle(True, self._acknowledged)
+        elif first:
+            self._settle(False)
+        elif sent is not None and then is not None:
+            then(sent)
+
+    def _acknowledged(self, sent: bool) -> None:
+        with self._lock:
+            self._sent = sent
+            waiting, self._waiting = self._waiting, []
+        for then in waiting:
+            then(sent)
 
     def give_back(self) -> None:
         """They did not get away: they go back, unless someone has them already."""
@@ -154,14 +170,15 @@ class Part(Attempts):
         """Start what needs nothing."""
         self._start(self._installed.ready)
 
-    def deliver(self, edges: Iterable[tuple[int, Any]]) -> bool:
-        """Tensors for this part; False if it has ended and they were not taken."""
+    def wants(self) -> bool:
+        """Whether tensors that come now are of use here."""
+        return self.ended is None
+
+    def deliver(self, edges: Iterable[tuple[int, Any]]) -> None:
+        """Tensors for this part; dropped if it has ended."""
         with self._lock:
-            if self.ended is not None:
-                return False
-            ready = self._receive(edges)
+            ready = self._receive(edges) if self.ended is None else []
         self._start(ready)
-        return True
 
     def _receive(self, edges: Iterable[tuple[int, Any]]) -> list[int]:
         """Under the lock: keep tensors; gives the segments that lack nothing now."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
@@ -47,6 +48,7 @@ class Process:
 
     def __init__(self, name: str, connect: Callable[[Process, str], Lane] | None = None) -> None:
         self.name = name
+        self.incarnation = uuid.uuid4().hex  # a worker that is started again has the same devices, and nothing in them
         self.crew = Crew(f"dflow-{name}", max(2, os.cpu_count() or 1))
         self.hosts: dict[str, DeviceHost] = {}
         self.copies: dict[str, Line] = {}  # GPU -> the line in which tensors of lanes are copied to it
@@ -64,6 +66,7 @@ class Process:
         self._lanes: dict[str, Lane] = {}
         self._turns: dict[str, threading.Semaphore] = {}  # of sessions that bound how many programs run at once
         self._sessions: dict[str, Lane | None] = {}  # that began here -> the lane to the client, if there is one
+        self._ending = threading.RLock()  # while a session ends: one of that name begins after that, not in between
 
     # -- running
 
@@ -132,22 +135,23 @@ class Process:
         with self._lock:
             self.check_session(session)
             if threads.intra:
-                BLAS.limit(session, threads.intra)
+                BLAS.limit(f"{session} on {self.name}", threads.intra)  # a process may have several workers
             if threads.inter <= 0:
                 return nullcontext()
             return self._turns.setdefault(session, threading.Semaphore(threads.inter))
 
     def end_session(self, session: str, error: OpError) -> None:
         """Cancel the session's steps and loops here, and drop what was private to it."""
-        with self._lock:
-            BLAS.release(session)
-            self._sessions.pop(session, None)
-            self._turns.pop(session, None)
-            loops = [self.loops.pop(key) for key in list(self.loops) if key[0] == session]
-        for loop in loops:
-            loop.stop(error)
-        for host in list(self.hosts.values()):
-            host.drop_session(session, error)
+        with self._ending:
+            with self._lock:
+                BLAS.release(f"{session} on {self.name}")
+                self._sessions.pop(session, None)
+                self._turns.pop(session, None)
+                loops = [self.loops.pop(key) for key in list(self.loops) if key[0] == session]
+            for loop in loops:
+                loop.stop(error)
+            for host in list(self.hosts.values()):
+                host.drop_session(session, error)
 
     def check_session(self, session: str) -> None:
         """AbortedError for a session that did not begin here, or has ended."""
@@ -188,11 +192,20 @@ class Process:
             return list(self._lanes.values())
 
     def accepted(self, lane: Lane, hello: m.Hello) -> None:
-        """A lane was opened by another process."""
-        with self._lock:
-            self._lanes.setdefault(hello.peer, lane)
-            if hello.session:
-                self.begin_session(hello.session, lane)
+        """A lane was opened by another process.
+
+        A client opens one in place of another when it has seen the end of that.  This end may not have: what the client
+        takes for gone, the session's own queues for example, has to be gone then.
+        """
+        with self._ending:
+            if self._sessions.get(hello.session) is not None:
+                self.end_session(hello.session, _client_gone(hello.session))
+            with self._lock:
+                known = self._lanes.get(hello.peer)
+                if known is None or known.closed:
+                    self._lanes[hello.peer] = lane
+                if hello.session:
+                    self.begin_session(hello.session, lane)
 
     def received(self, lane: Lane, message: Any) -> None:
         handle(message, self, lane)
@@ -223,14 +236,13 @@ class Process:
         with self._lock:
             if self._lanes.get(lane.peer) is lane:
                 del self._lanes[lane.peer]
-            sessions = [session for session, other in self._sessions.items() if other is lane]
         self.served.lane_closed(lane)
         self._requests_lost(lane)
         self.asks.lane_closed(lane)
         self._steps_lost(lane)
         self._parts_lost(lane)
-        for session in sessions:
-            self.end_session(session, CancelledError(None, None, f"the client of session {session} is gone"))
+        self._loops_lost(lane)
+        self._sessions_lost(lane)
         self.on_lane_closed(lane)
 
     def _requests_lost(self, lane: Lane) -> None:
@@ -248,6 +260,26 @@ class Process:
         for cut in [p for host in hosts for p in host.parts_of(lambda part: bool(part.sends_to(lane.peer)))]:
             cut.fail(lost(lane.peer, cut.sends_to(lane.peer), "this step's part there"))
 
+    def _loops_lost(self, lane: Lane) -> None:
+        """End the loops that use devices of a process that is gone, also one that is between two steps.
+
+        It would go on with the new, empty device if that has the same address.
+        """
+        with self._lock:
+            loops = list(self.loops.values())
+        for loop in loops:
+            devices = loop.devices_at(lane.peer)
+            if devices and not loop.over:
+                loop.stop(lost(lane.peer, devices, f"what the loop {loop.spec.label!r} uses there"))
+
+    def _sessions_lost(self, lane: Lane) -> None:
+        """End the sessions of a client that is gone; not one that goes on with another lane."""
+        with self._ending:
+            with self._lock:
+                sessions = [session for session, other in self._sessions.items() if other is lane]
+            for session in sessions:
+                self.end_session(session, _client_gone(session))
+
     def close(self) -> None:
         """Close every lane and let the crew go; nothing starts from here on."""
         with self._lock:
@@ -256,3 +288,7 @@ class Process:
         for lane in lanes:
             lane.close()
         self.crew.close()
+
+
+def _client_gone(session: str) -> OpError:
+    return CancelledError(None, None, f"the client of session {session} is gone")

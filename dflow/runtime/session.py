@@ -7,22 +7,24 @@ Source: tf.Session of TensorFlow 1.15.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import logging
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 
-from dflow import scopes
+from dflow import forks, scopes
 from dflow.cluster.spec import ClusterSpec
 from dflow.devices import DeviceSpec
 from dflow.errors import CancelledError, NotFoundError, OpError
-from dflow.graph import Graph, Tensor, get_default_graph
+from dflow.graph import Graph, Operation, Tensor, get_default_graph
 from dflow.runtime.backend import Backend, HasActors
 from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.deadline import Deadline
-from dflow.runtime.fetches import FetchMap, feed_tensor, feed_value
+from dflow.runtime.fetches import FetchMap, feed_tensor, feed_value, flat, flat_feed, flat_feeds
 from dflow.runtime.local import LocalBackend
 from dflow.runtime.loops import Loop, LoopSpec, batched, home_of
 from dflow.runtime.plans import Plans
@@ -44,11 +46,23 @@ class BaseSession:
         self._config = config or ConfigProto()
         self._target = target or ""
         self._closed = False
+        self._home = forks.Home("this session", "make a new session here")
         self._loop_numbers = itertools.count()
         if self._config.log_device_placement:
             _show_placements()
         self._backend = _make_backend(self._target, self._config)
         self.plans = Plans(self._backend, self._config)
+        forks.in_child(self, type(self)._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: a session is the parent's, but for a local one that did nothing at the fork."""
+        if not self._closed and (self._target or self.plans.in_use()):
+            self._home.leave()
+            self._closed = True
+
+    def check_process(self) -> None:
+        """FailedPreconditionError in a forked child, for a session of its parent."""
+        self._home.check()
 
     # -- what it is
 
@@ -66,21 +80,22 @@ class BaseSession:
 
     @property
     def closed(self) -> bool:
-        """Was it closed?"""
+        """Was it closed?  In a forked child, also: does it belong to the parent?"""
         return self._closed
 
     @property
     def backend(self) -> Backend:
+        self._home.check()
         return self._backend
 
     def list_devices(self) -> list[Any]:
         """The devices that the session may use."""
-        return list(self._backend.devices().devices)
+        return list(self.backend.devices().devices)
 
     def cluster_spec(self) -> ClusterSpec:
         """The jobs and tasks of the session's devices, with the addresses of their workers ("" in this process)."""
         jobs: dict[str, dict[int, str]] = {}
-        for device in self._backend.devices(fresh=True).devices:
+        for device in self.backend.devices(fresh=True).devices:
             spec = DeviceSpec.from_string(device.name)
             jobs.setdefault(spec.job or "", {}).setdefault(spec.task or 0, device.address)
         return ClusterSpec(jobs)
@@ -92,13 +107,15 @@ class BaseSession:
         give futures: `sess.actor(queue).row().result()`, `sess.actor(variable).read(["w"]).result()`.
         NotFoundError in a local session, and for what no run of this session used.
         """
-        if not isinstance(self._backend, HasActors):
+        backend = self.backend
+        if not isinstance(backend, HasActors):
             raise NotFoundError(None, None, "a local session has no actors; its target is no Dask cluster")
-        return self._backend.actor(resource.spec)
+        return backend.actor(resource.spec)
 
     def queue_rows(self) -> list[dict[str, Any]]:
         """One row for each queue of the session's devices: how full it is, who waits for it, who last moved it."""
-        return self._backend.queue_rows()
+        with self.plans.used():
+            return self.backend.queue_rows()
 
     # -- running
 
@@ -113,16 +130,25 @@ class BaseSession:
 
         fetches: a tensor, an operation (gives None), a name of one, or nested lists, tuples and dicts of these.
         feed_dict: tensor -> value, for any tensor of the graph; its producer is not run then.
+        Or a tuple of tensors -> a tuple of as many values.
         Waits for operations that wait; `options.timeout_in_ms` limits it (DeadlineExceededError).  May be called from
         many threads at once.  Raises the first OpError of the step, RuntimeError on a closed session or an empty graph.
         """
         self._check_usable()
         fetch_map = FetchMap(self._graph, fetches)
-        feeds = {feed_tensor(self._graph, key): value for key, value in _flat_feeds(feed_dict)}
+        feeds = {feed_tensor(self._graph, key): value for key, value in flat_feeds(feed_dict)}
         values = [feed_value(tensor, value) for tensor, value in feeds.items()]
         if not fetch_map.elements:
             return fetch_map.rebuild(())
         return self._run(fetch_map, tuple(feeds), values, options, run_metadata)
+
+    def run_aside(self, operation: Operation) -> None:
+        """Run an operation on behalf of dflow, such as the close of a queue at a stop.
+
+        As `run` does, but that a device lost its state is left for the program's own runs to be told of.
+        """
+        self._check_usable()
+        self._run(FetchMap(self._graph, operation), (), (), None, None, program=False)
 
     def _run(
         self,
@@ -131,10 +157,11 @@ class BaseSession:
         values: Sequence[Any],
         options: RunOptions | None,
         run_metadata: RunMetadata | None,
+        program: bool = True,
     ) -> Any:
         deadline = self._deadline(options)
         try:
-            plan = self.plans.take(fetch_map.elements, feeds, deadline)
+            plan = self.plans.take(fetch_map.elements, feeds, deadline, program=program)
             if run_metadata is not None:
                 run_metadata.placement = dict(plan.placement)
             try:
@@ -142,26 +169,29 @@ class BaseSession:
             finally:
                 self.plans.done(plan)
         except Exception as error:
-            if self._closed and not isinstance(error, CancelledError):  # whatever a connection says that is going away
-                raise CancelledError(None, None, "the run was cancelled: its session was closed") from error
-            if isinstance(error, OpError):
-                self._with_op(error)
+            self._tell(error, "the run")
             raise
-        return fetch_map.rebuild(fetched_all(found))
+        fed = [i for i, element in enumerate(fetch_map.elements) if element in feeds] if feeds else ()
+        return fetch_map.rebuild(fetched_all(found, fed))
 
     def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Any:
-        """A function that runs `fetches`: `f(*values)`, one value for each tensor of `feed_list`."""
+        """A function that runs `fetches`: `f(*values)`, one value for each tensor, or tuple of them, of `feed_list`."""
         self._check_usable()
         fetch_map = FetchMap(self._graph, fetches)
-        tensors = [feed_tensor(self._graph, key) for key in feed_list or ()]
+        keys = list(feed_list or ())
+        tensors = [feed_tensor(self._graph, key) for key in flat(keys)]
+        nested = any(isinstance(key, tuple) for key in keys)
 
         def call(*args: Any, options: RunOptions | None = None, run_metadata: RunMetadata | None = None) -> Any:
-            if len(args) != len(tensors):
-                raise TypeError(f"expected {len(tensors)} values, got {len(args)}")
+            if len(args) != len(keys):
+                raise TypeError(f"expected {len(keys)} values, got {len(args)}")
             if not accept_options and (options is not None or run_metadata is not None):
                 raise TypeError("options and run_metadata need make_callable(..., accept_options=True)")
             self._check_usable()
-            values = [feed_value(tensor, value) for tensor, value in zip(tensors, args, strict=True)]
+            given: Sequence[Any] = args
+            if nested:
+                given = [value for pair in zip(keys, args, strict=True) for _, value in flat_feed(*pair)]
+            values = [feed_value(tensor, value) for tensor, value in zip(tensors, given, strict=True)]
             return self._run(fetch_map, tuple(tensors), values, options, run_metadata)
 
         return call
@@ -183,7 +213,8 @@ class BaseSession:
         device: whose process runs the loop and starts the parts of its steps; by default the one that can take its
         elements ahead, or from which a step needs the fewest messages, such as that of the parameters.
         Who stops iterating does not stop the loop: `loop.stop()` does.  TypeError or ValueError for wrong numbers.
-        Returns a `Loop` at once; `loop.join()` waits for its end and raises what ended it.
+        Returns a `Loop` when its worker has taken it, for which `operation_timeout_in_ms` of the session is the limit;
+        its steps have none.  `loop.join()` waits for its end and raises what ended it.
         """
         self._check_usable()
         fetch_map = FetchMap(self._graph, fetches)
@@ -216,8 +247,8 @@ class BaseSession:
             except BaseException:
                 self.plans.done(plan)
                 raise
-        except OpError as error:
-            self._with_op(error)
+        except Exception as error:
+            self._tell(error, f"the start of the loop {label!r}")
             raise
         loop.call_at_end(lambda: self.plans.done(plan))
         return loop
@@ -226,6 +257,13 @@ class BaseSession:
         """From now on: the time that a run has."""
         milliseconds = (options.timeout_in_ms if options else 0) or self._config.operation_timeout_in_ms
         return Deadline(milliseconds / 1000 or None)
+
+    def _tell(self, error: Exception, what: str) -> None:
+        """Before an error goes to the user: CancelledError in its place, if the session was closed meanwhile."""
+        if self._closed and not isinstance(error, CancelledError):  # whatever a connection says that is going away
+            raise CancelledError(None, None, f"{what} was cancelled: its session was closed") from error
+        if isinstance(error, OpError):
+            self._with_op(error)
 
     def _with_op(self, error: OpError) -> OpError:
         """The error with the operation of this graph that it names."""
@@ -236,6 +274,7 @@ class BaseSession:
 
     def _check_usable(self) -> None:
         if self._closed:
+            self._home.check()
             raise RuntimeError("Attempted to use a closed Session.")
         if self._graph.version == 0:
             raise RuntimeError("The Session graph is empty. Add operations to the graph before calling run().")
@@ -243,7 +282,11 @@ class BaseSession:
     # -- the end
 
     def close(self) -> None:
-        """Cancel runs in other threads (CancelledError there), stop loops, let go of private state.  Harmless twice."""
+        """Cancel runs in other threads (CancelledError there), stop loops, let go of private state.  Harmless twice.
+
+        In a forked child: FailedPreconditionError for a session of its parent; the end of a `with` block is silent.
+        """
+        self._home.check()
         if not self._closed:
             self._closed = True
             self._backend.close()
@@ -263,7 +306,8 @@ class BaseSession:
         """Drop the state in the named containers of a cluster (None or empty: the default ones).
 
         A task's default container bears the name of its job.
-        Sessions of that target that are running steps get AbortedError; later steps find the state gone.
+        It ends all sessions of that target, of any program and whatever containers they use, as in TensorFlow: their
+        runs and loops, those under way and later ones, end with AbortedError.  New sessions work.
         """
         if not target:
             raise NotFoundError(None, None, "a local session's state ends with it; reset needs a cluster's address")
@@ -300,7 +344,8 @@ class Session(BaseSession):
             if blocks is not None:
                 blocks.__exit__(*exc_info)
         finally:
-            self.close()
+            if not self._home.elsewhere:
+                self.close()
 
 
 def _check_count(what: str, number: int | None, least: int) -> None:
@@ -310,20 +355,6 @@ def _check_count(what: str, number: int | None, least: int) -> None:
         raise TypeError(f"{what} must be an integer, got {number!r}")
     if number < least:
         raise ValueError(f"{what} must be at least {least}, got {number}")
-
-
-def _flat_feeds(feed_dict: dict[Any, Any] | None) -> list[tuple[Any, Any]]:
-    if feed_dict is None:
-        return []
-    if not hasattr(feed_dict, "items"):
-        raise TypeError(f"feed_dict must be a dict, got {type(feed_dict).__name__}")
-    flat: list[tuple[Any, Any]] = []
-    for key, value in feed_dict.items():
-        if hasattr(key, "_fetch_parts"):  # a SparseTensor is fed by its parts
-            flat.extend(zip(key._fetch_parts()[0], value, strict=True))
-        else:
-            flat.append((key, value))
-    return flat
 
 
 def _show_placements() -> None:
@@ -342,6 +373,16 @@ def _make_backend(target: str, config: ConfigProto) -> Backend:
     from dflow.runtime.cluster import ClusterBackend
 
     return ClusterBackend(target, config)
+
+
+def _finish_import() -> None:
+    """Before a fork: wait for a thread that imports this just now, whose lock would stay locked in the child."""
+    if "dflow.runtime.cluster" in sys.modules:
+        with suppress(Exception):  # whoever imports it is told
+            importlib.import_module("dflow.runtime.cluster")
+
+
+os.register_at_fork(before=_finish_import)
 
 
 def _check_address(target: str) -> None:

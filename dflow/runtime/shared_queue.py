@@ -20,7 +20,7 @@ from typing import Any
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError
 from dflow.queues import Queue, make_queue
 from dflow.queues.queue import Reply
-from dflow.runtime.attempts import GOES_ON, NAMED, Answer, Withdraw, call_all, who
+from dflow.runtime.attempts import GOES_ON, NAMED, Answer, Settle, Then, Withdraw, call_all, settled, who
 from dflow.specs import QueueSpec
 
 
@@ -73,11 +73,12 @@ class SharedQueue:
             answers = self._collect(self._machine.withdraw(ticket, _withdrawn(method)))
         call_all(answers)
 
-    def _settle(self, ticket: int, accepted: bool) -> None:
+    def _settle(self, ticket: int, accepted: bool, then: Then | None = None) -> None:
         with self._lock:
             machine = self._machine
             answers = self._collect(machine.acknowledge(ticket) if accepted else machine.take_back(ticket))
         call_all(answers)
+        settled(then)
 
     def _collect(self, replies: list[Reply]) -> list[Callable[[], None]]:
         """Under the lock: whom to call, with what."""
@@ -100,9 +101,9 @@ class SharedQueue:
                 answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket), *more))
         return answers
 
-    def _take_more(self, like: Waiting, replies: list[Reply]) -> list[tuple[Any, Callable[[bool], None]]]:
+    def _take_more(self, like: Waiting, replies: list[Reply]) -> list[tuple[Any, Settle]]:
         """Under the lock: what further dequeues give at once, and what settles it.  They add what they set off."""
-        found: list[tuple[Any, Callable[[bool], None]]] = []
+        found: list[tuple[Any, Settle]] = []
         while len(found) + 1 < like.times and self._machine.size >= like.wants:
             ticket = next(self._tickets)
             given = getattr(self._machine, like.method)(ticket, *like.arguments, lend=True)

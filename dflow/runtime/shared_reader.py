@@ -16,10 +16,22 @@ from typing import Any
 
 import numpy as np
 
+from dflow import forks
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError
 from dflow.queues.queue import Reply
 from dflow.queues.reader import Effects, NeedFile, Reader
-from dflow.runtime.attempts import NAMED, Answer, Answering, Withdraw, call_all
+from dflow.runtime.attempts import (
+    NAMED,
+    Answer,
+    Answering,
+    Settle,
+    Then,
+    Withdraw,
+    call_all,
+    no_loan,
+    settled,
+    unacknowledged,
+)
 from dflow.runtime.deadline import is_in_a_hurry
 from dflow.runtime.failures import as_op_error
 from dflow.specs import ReaderSpec
@@ -63,6 +75,14 @@ class SharedReader:
         self._asked: tuple[int, Withdraw] | None = None
         self._tickets = itertools.count()
         self._aborted: OpError | None = None
+        forks.in_child(self, SharedReader._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: one that a thread was working for is the parent's."""
+        if self._has_worker or self._lock.locked():
+            home = forks.Home(f"reader {self.spec.name!r}", "make a new session here")
+            home.leave()
+            self._lock, self._aborted = threading.Lock(), home.error()
 
     def read(self, reply: Answer, request_file: RequestFile, limit: int | None) -> Withdraw:
         """Start a read of one record (limit None) or of up to `limit`; gives what withdraws it."""
@@ -183,25 +203,26 @@ class SharedReader:
                         answers.append(partial(waiting[0], effect.value, partial(self._settle, effect.ticket)))
         call_all(answers)
 
-    def _settle(self, ticket: int, accepted: bool) -> None:
+    def _settle(self, ticket: int, accepted: bool, then: Then | None = None) -> None:
         self._add(partial(self._machine.acknowledge if accepted else self._machine.take_back, ticket))
+        settled(then)
 
     def _ask(self, ticket: int, reply: Answer, request_file: RequestFile) -> None:
         done = threading.Event()
 
-        def answer(outcome: Any, settle: Callable[[bool], None] | None = None) -> None:
+        def answer(outcome: Any, lent: Settle | None = None) -> None:
+            settle = lent or no_loan
             with self._lock:
                 done.set()
                 self._asked = None
                 wanted = bool(self._waiting)  # else the name goes back: nobody reads the file now
             if not wanted:
                 self._add(partial(self._machine.no_file, _nobody_reads()))
+                settle(False)
             elif isinstance(outcome, OpError):
                 self._add(partial(self._machine.no_file, outcome))
             else:
-                self._add(self._named(np.asarray(outcome[0])), True)
-            if settle is not None:
-                settle(wanted)
+                settle(True, partial(self._go_on_with, self._named(np.asarray(outcome[0]))))
 
         asker: Answer = answer
         if isinstance(reply, NAMED):  # a report of the queue says who reads
@@ -217,6 +238,13 @@ class SharedReader:
                 self._asked = (ticket, withdraw)
         if not wanted:  # the read was withdrawn meanwhile
             withdraw()
+
+    def _go_on_with(self, named: Event, acknowledged: bool) -> None:
+        """Read the file, whose name is this reader's now."""
+        if acknowledged:
+            self._add(named, True)
+        else:
+            self._add(partial(self._machine.no_file, unacknowledged()))
 
     def _named(self, name: np.ndarray[Any, Any]) -> Event:
         if name.size == 1:

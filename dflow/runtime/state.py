@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from dflow.devices import DeviceSpec
+from dflow.devices import containers_of
 from dflow.runtime.container import Container
 from dflow.runtime.shared_queue import SharedQueue
 from dflow.runtime.shared_reader import SharedReader
@@ -26,26 +26,29 @@ class DeviceState:
     def container(self, name: str) -> Container:
         """The container of this name; made, empty, at first sight."""
         with self._lock:
-            found = self._containers.get(name)
-            if found is None:
-                found = self._containers[name] = Container(name, self.device)
-            return found
+            return self._container(name)
+
+    def _container(self, name: str) -> Container:
+        found = self._containers.get(name)
+        if found is None:
+            found = self._containers[name] = Container(name, self.device)
+        return found
 
     def resource(self, key: ResourceKey, make: Callable[[], Any]) -> Any:
         """The state under `key`; made by `make()` if it is not there yet."""
-        return self.container(key.container).get_or_create(key, make)
+        with self._lock:  # or a reset might take the container away in between
+            return self._container(key.container).get_or_create(key, make)
 
     def reset(self, containers: Iterable[str]) -> None:
-        """Drop the state in the named containers; waiting attempts end with AbortedError.
+        """Drop the named containers with the state in them; waiting attempts end with AbortedError.
 
         The default container is called "", and as the job of this device.
         """
-        names = set(containers)
-        if DeviceSpec.from_string(self.device).job in names:
-            names.add("")
-        for container in self._all():
-            if container.name in names:
-                container.drop(lambda key: True, "was reset")
+        names = containers_of(self.device, containers)
+        with self._lock:
+            dropped = [self._containers.pop(name) for name in names if name in self._containers]
+        for container in dropped:
+            container.drop(lambda key: True, "was reset")
 
     def drop_session(self, session: str) -> None:
         """Drop what is private to a session."""

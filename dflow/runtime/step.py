@@ -10,16 +10,18 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dflow.compile import CallPlan
 from dflow.errors import CancelledError, OpError
+from dflow.runtime.attempts import STOPPED_S, Settle, unacknowledged
 from dflow.runtime.deadline import NEVER, Deadline
 from dflow.runtime.failures import lost
 from dflow.runtime.part import Edges, Part, StepId
+from dflow.runtime.silence import Silence
 from dflow.runtime.stall import report
 
 if TYPE_CHECKING:
@@ -51,18 +53,26 @@ class StepNumbers:
             self._open.pop(step[1], None)
 
 
-def late(process: Process, owner: str, deadline: Deadline) -> OpError:
-    """A step of `owner` did not end in time; says what it waits for: the queues that have attempts of its owner."""
-    rows, until = process.queue_rows(), time.monotonic() + REPORT_TIMEOUT
-    asked = [process.ask_queue_rows(lane) for lane in process.lanes()]
-    for answer in asked:
-        with suppress(OpError, TimeoutError):  # a report must not be worse than what it reports
+def late(process: Process, owner: str, deadline: Deadline, lanes: Container[Lane] = ()) -> OpError:
+    """A step of `owner` did not end in time; says what it waits for: the queues that have attempts of its owner.
+
+    lanes: to the processes that have a part of it.  Those of them that do not answer now are named, too.
+    """
+    rows, silent, until = process.queue_rows(), list[str](), time.monotonic() + REPORT_TIMEOUT
+    asked = [(lane, process.ask_queue_rows(lane)) for lane in process.lanes()]
+    for lane, answer in asked:
+        try:
             rows += answer.result(max(0.0, until - time.monotonic()))
+        except TimeoutError:
+            if lane in lanes:
+                silent.append(f"worker {lane.peer} did not answer within {REPORT_TIMEOUT:g} s, when it was asked why")
+        except OpError:  # a report must not be worse than what it reports
+            pass
     session, _, loop = owner.partition("/")
     whose = f"of loop {loop}" if loop else f"of {session}"
     mine = [row for row in rows if any(w["who"].endswith(whose) for w in row["waiting"])]
     fact = "Timed out waiting for notification: the step did not end"
-    return deadline.error(fact, [report(mine)] if mine else [])
+    return deadline.error(fact, [*silent, report(mine)] if mine else silent)
 
 
 class Step:
@@ -82,8 +92,11 @@ class Step:
         self._open = 0  # so many parts have not told yet that they finished
         self._over = False
         self._lock = threading.Lock()  # of what comes from other threads: `values` and `_over`
+        self._landing = 0  # values for the caller that are not acknowledged yet
+        self._lost = False  # is one of them the caller's no more, since its acknowledgement did not leave?
         self._parts: list[Part] = []
         self._lanes: dict[Lane, list[str]] = {}  # lane -> the devices behind it
+        self._silence: Silence | None = None  # from the first time on that there is nothing to do
         self._unstarted: set[str] = set()  # devices whose parts start with what parts of this process send them
 
     def run(self, feeds: Sequence[Any], deadline: Deadline = NEVER) -> list[Any]:
@@ -134,17 +147,29 @@ class Step:
                 self.lane_closed(lane)
 
     def _wait(self) -> None:
-        while self._open and self.error is None:
+        in_time = True
+        while (self._open or self._landing) and self.error is None and in_time:
             try:
                 self._next()()
             except queue.Empty:
                 with self._lock:
-                    if not self._inbox.empty():  # just in time
-                        continue
-                    self._over = True
-                self.error = late(self.process, self.id[0], self.deadline)
-        if self.error is not None:
-            raise self.error
+                    in_time = not self._inbox.empty()
+                    self._over = self._over or not in_time
+        if in_time and self.error is None:
+            return
+        self._let_land()
+        if self._open or self._landing or self._lost:
+            raise self.error or self._late()
+
+    def _late(self) -> OpError:
+        return late(self.process, self.id[0], self.deadline, self._lanes)
+
+    def _let_land(self) -> None:
+        """What is taken from its queue is the result if nothing else is missing: it would be lost else."""
+        ends = Deadline(STOPPED_S)
+        with suppress(queue.Empty):
+            while self._landing:
+                self._inbox.get(timeout=ends.left())()
 
     def _next(self) -> Callable[[], None]:
         """The next thing to do in this thread; queue.Empty at the deadline."""
@@ -153,9 +178,21 @@ class Step:
         except queue.Empty:
             started = time.monotonic()
         try:
-            return self._inbox.get(timeout=self.deadline.left())
+            return self._awaited()
         finally:
             self.waited_s += time.monotonic() - started
+
+    def _awaited(self) -> Callable[[], None]:
+        """What comes next; whoever does not answer meanwhile is named in the log."""
+        silence = self._silence = self._silence or Silence(self.process.ask_queue_rows, self._lanes)
+        while True:
+            left, pause = self.deadline.left(), silence.pause()
+            try:
+                return self._inbox.get(timeout=min((it for it in (left, pause) if it is not None), default=None))
+            except queue.Empty:
+                if pause is None or (left is not None and left <= pause):
+                    raise
+                silence.look()
 
     def _cancel_parts(self, error: BaseException) -> None:
         reason = (
@@ -184,17 +221,40 @@ class Step:
         """How the parts of this process run: in the owner's thread."""
         self._inbox.put(work)
 
-    def fetched(self, edges: Edges, loan: Callable[[bool], None] | None, finished: str = "") -> bool:
-        """Values for the caller; False if it does not want them any more: what is lent goes back then."""
+    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> bool:
+        """Values for the caller; False if it does not want them any more: what is lent goes back then.
+
+        The caller goes on when the acknowledgement of what is lent has left this process.
+        """
         with self._lock:
             accepted = not self._over
             if accepted:
                 self.values.update(edges)
-                if finished:
+                if loan is not None:
+                    self._landing += 1
+                elif finished:
                     self._inbox.put(self._one_less)
         if loan is not None:
-            loan(accepted)
+            if accepted:
+                loan(True, partial(self._landed, finished))
+            else:
+                loan(False)
         return accepted
+
+    def _landed(self, finished: str, sent: bool) -> None:
+        with self._lock:
+            self._over = self._over or not sent
+            self._inbox.put(partial(self._acknowledged, finished, sent))
+
+    def _acknowledged(self, finished: str, sent: bool) -> None:
+        """In the owner's thread: when nothing is landing any more, it knows whether the values may be used."""
+        with self._lock:
+            self._landing -= 1
+        if not sent:  # the element is in its queue again: no value of the step may be used
+            self._lost = True
+            self._fail(unacknowledged())
+        elif finished:
+            self._one_less()
 
     def finished(self, device: str) -> None:
         self._inbox.put(self._one_less)

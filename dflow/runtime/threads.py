@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 from threadpoolctl import ThreadpoolController
 
+from dflow import forks
+
 
 class Library(Protocol):
     """A loaded library with threads of its own."""
@@ -43,7 +45,17 @@ class BlasThreads:
         self._sessions: dict[str, int] = {}
         self._loops = 0
         self._limit: int | None = None  # that is in force; None: the libraries' own numbers
-        self._own: dict[str, int] = {}  # file of a library -> its number of threads before the limit
+        self._own: dict[str, tuple[Library, int]] = {}  # by file: a library and its number of threads before the limit
+
+    def forked(self) -> None:
+        """In a forked child: the sessions are there, with their limits; the loops, and the limit for them, are not.
+
+        Only libraries that are known are set: to look for others takes a lock of the loader, which another thread may
+        have held at the fork.
+        """
+        self._lock = threading.Lock()
+        self._loops = 0
+        self._set(self._wanted(), [library for library, _ in self._own.values()])
 
     def limit(self, session: str, threads: int) -> None:
         """A session allows so many threads, until `release`."""
@@ -73,14 +85,19 @@ class BlasThreads:
 
     def _apply(self) -> None:
         """Under the lock: put the limit in force, if it is another one."""
+        limit = self._wanted()
+        if limit != self._limit:
+            self._set(limit, self._libraries())
+
+    def _wanted(self) -> int | None:
         limits = list(self._sessions.values())
         if self._loops > 1:
             limits.append(max(1, self._cores // self._loops))
-        limit = min(limits, default=None)
-        if limit == self._limit:
-            return
-        for library in self._libraries():
-            own = self._own.setdefault(library.filepath, library.num_threads)
+        return min(limits, default=None)
+
+    def _set(self, limit: int | None, libraries: Sequence[Library]) -> None:
+        for library in libraries:
+            _, own = self._own.setdefault(library.filepath, (library, library.num_threads))
             library.set_num_threads(own if limit is None else min(own, limit))
         if limit is None:
             self._own.clear()  # whoever sets another number from now on is heard
@@ -88,3 +105,4 @@ class BlasThreads:
 
 
 BLAS = BlasThreads()
+forks.in_child(BLAS, BlasThreads.forked)

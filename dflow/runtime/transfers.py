@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,16 @@ def fetched(value: Any) -> Any:
     return np.array(value) if getattr(value, "ndim", 0) else value  # what a kernel gave in place of an array
 
 
-def fetched_all(values: list[Any]) -> list[Any]:
+def fetched_all(values: list[Any], fed: Collection[int] = ()) -> list[Any]:
     """Values as the user gets them, None for an operation.
 
     An array that nobody else has, such as a batch out of a queue, is the user's own already: it is not copied.
+    fed: the places of values that were fed, which are arrays, also those without dimensions, as TensorFlow gives them.
     """
-    return [_own(values, i) if values[i] is not None else None for i in range(len(values))]
+    found = [_own(values, i) if values[i] is not None else None for i in range(len(values))]
+    for i in fed:
+        found[i] = np.array(values[i])
+    return found
 
 
 def _own(values: list[Any], i: int) -> Any:

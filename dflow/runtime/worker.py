@@ -1,7 +1,7 @@
 """The worker plugin: makes a worker's device hosts, declares their names as Dask resources, takes lanes.
 
-A plain `dask worker` or `dask-cuda-worker` needs no option of dflow: a session registers the plugin, and Dask gives it
-to every worker that comes, restarted ones too.
+A plain `dask worker` or `dask-cuda-worker` needs no option of dflow: the extension of the scheduler gives the plugin to
+every worker that comes, restarted ones too.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from distributed import get_worker
+from distributed.comm import get_address_host
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from dflow.errors import CancelledError, InternalError, OpError, UnavailableError
@@ -23,9 +25,11 @@ from dflow.runtime.dask_client import event_loop, listen_context
 from dflow.runtime.handshake import is_encrypted
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.lane import LANE_OP, Lane
+from dflow.runtime.leftovers import tidy_keys
 from dflow.runtime.local import gpu_count, make_gpu_host
 from dflow.runtime.malloc import keep_freed_memory
 from dflow.runtime.messages import PROTOCOL, Hello
+from dflow.runtime.naming import worker_name
 from dflow.runtime.process import Process
 from dflow.runtime.versions import versions
 
@@ -38,7 +42,7 @@ logger = logging.getLogger("dflow.worker")
 NAME = "dflow"
 SHARE = 2.0**-20  # of a device's resource: many segments and loops run on a device at once
 SWITCH_INTERVAL = 0.0005  # seconds; at Python's 5 ms, one busy loop adds 5 ms to every wake-up of another thread
-LANE_TIMEOUT = 10.0  # seconds to connect
+LANE_TIMEOUT = 10.0  # seconds to connect to a worker that is not known to stand still
 
 
 class DflowWorker(WorkerPlugin):
@@ -54,11 +58,12 @@ class DflowWorker(WorkerPlugin):
         self._background: set[asyncio.Task[None]] = set()
         gpu = _own_gpu()
         virtual = 0 if gpu is not None else settings.virtual_gpus()
-        name = _name_of(worker)
+        name = worker_name(worker.name, worker.address, worker.nanny)
         answer = await worker.scheduler.dflow_join(
             worker=worker.address,
             name=name,
-            host=worker.host or worker.address,
+            incarnation=self.process.incarnation,
+            host=get_address_host(worker.address),
             gpu=gpu,
             virtual_gpus=virtual,
             versions=versions(),
@@ -102,9 +107,10 @@ class DflowWorker(WorkerPlugin):
         loop = event_loop(self.worker)
         lane = Lane(process, address)
         arguments = self.worker.security.get_connection_args("worker")
+        heard = partial(self.worker.scheduler.dflow_heard, worker=address)
 
         def start() -> None:
-            task = loop.create_task(lane.open(arguments, "", LANE_TIMEOUT))
+            task = loop.create_task(lane.open(arguments, "", LANE_TIMEOUT, heard))
             self._background.add(task)
             task.add_done_callback(self._background.discard)
 
@@ -127,6 +133,7 @@ class DflowWorker(WorkerPlugin):
 
     def report(self, worker: Worker) -> dict[str, Any]:
         """What goes with each heartbeat."""
+        tidy_keys()
         rows: dict[str, Any] = {"time": time.time(), "queues": [], "readers": [], "containers": []}
         for host in self.process.hosts.values():
             for table, found in host.rows().items():
@@ -134,12 +141,6 @@ class DflowWorker(WorkerPlugin):
         rows["devices"] = [{"name": host.name, "virtual": host.virtual} for host in self.process.hosts.values()]
         rows["loops"] = [loop.row(self.process.name) for loop in list(self.process.loops.values())]
         return rows
-
-
-def _name_of(worker: Worker) -> str:
-    """The name that the worker was started with, else its Nanny's address, so that it comes back as itself."""
-    unnamed = worker.name == worker.address
-    return str(worker.nanny or worker.address) if unnamed else str(worker.name)
 
 
 def _own_gpu() -> int | None:

@@ -12,14 +12,14 @@ What all arguments mean that several functions share:
   tensors_list: one such list or dict for each source.
 * batch_size: of the result.  Its dict, list or, of a list of one, single tensor is [batch_size, *shape of an example].
 * num_threads: how many run the same source; then the order of the examples is open.
-* capacity, shared_name: of the queue, which may be smaller than a batch.
+* capacity, shared_name: of the queue, which may be smaller than a batch, but has room for something.
 * shapes: of the examples, where the tensors do not say them.
 * dynamic_pad: sizes may differ within a batch: smaller ones are filled up at the end with 0, False or "".
 * allow_smaller_final_batch: give the rest when the input ends; without it the rest stays in the queue.  The static size
   of a batch is unknown then.
 * min_after_dequeue: so many examples stay in the queue while the input lasts, so that they mix; seed: of the order.
 * keep_input: a bool: is the example (with enqueue_many: are all of them) kept?  With enqueue_many=True also a vector of
-  bools, one for each example.
+  bools, one for each example.  A number is true if it is not 0.
 
 When the input ends, what takes a batch out raises OutOfRangeError.  Build errors are ValueErrors, also for a shape that
 is not known; TypeError for sources of other types than the first one's.
@@ -34,6 +34,7 @@ from typing import Any
 
 from dflow.ops.data_flow import FIFOQueue, PaddingFIFOQueue, QueueBase, RandomShuffleQueue
 from dflow.train.examples import Makes, batches
+from dflow.train.input import check_capacity
 
 __all__ = [
     "batch",
@@ -266,6 +267,7 @@ def maybe_shuffle_batch_join(
 
 
 def _in_order(capacity: int, dynamic_pad: bool, shared_name: str | None) -> Makes:
+    check_capacity(capacity)
     kind = PaddingFIFOQueue if dynamic_pad else FIFOQueue
 
     def make(dtypes: Any, shapes: Any) -> QueueBase:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+from dflow import forks
 from dflow.errors import OutOfRangeError
 from dflow.runtime.stall import STALL_AFTER, StallWatch
 
@@ -49,16 +50,29 @@ class Coordinator:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._error: BaseException | None = None
-        self._threads: dict[threading.Thread, None] = {}
+        self._registered_threads: dict[threading.Thread, None] = {}
         self._at_stop: list[Callable[[], None]] = []
         self._joined = False
+        self._home = forks.Home("this coordinator", "make a new coordinator here")
+        forks.in_child(self, Coordinator._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: one that threads, loops or sessions were with is the parent's."""
+        was_set, self._lock, self._stop = self._stop.is_set(), threading.Lock(), threading.Event()
+        if was_set:
+            self._stop.set()
+        if not self._joined and (self._registered_threads or self._at_stop or len(self._watched)):
+            self._home.leave()
 
     def request_stop(self, ex: Any = None) -> None:
         """Ask all to stop.
 
         ex: the exception that is the reason, or a `sys.exc_info()` triple.  The first one that comes with the stop is
         kept, and raised by `join`; a clean one is not.  After `join`, a failure is raised at once.
+        FailedPreconditionError, as from all other methods, in a forked child for a coordinator that its parent uses;
+        the end of a `with` block does nothing there.
         """
+        self._home.check()
         error = _exception_of(ex)
         failure = error is not None and not isinstance(error, self._clean)
         with self._lock:
@@ -83,6 +97,7 @@ class Coordinator:
 
     def clear_stop(self) -> None:
         """Start again: not stopped, not joined, no exception."""
+        self._home.check()
         with self._lock:
             self._joined = False
             self._error = None
@@ -91,14 +106,17 @@ class Coordinator:
 
     def should_stop(self) -> bool:
         """Was a stop requested?"""
+        self._home.check()
         return self._stop.is_set()
 
     def wait_for_stop(self, timeout: float | None = None) -> bool:
         """Wait, for `timeout` seconds at most, until a stop is requested; was it?"""
+        self._home.check()
         return self._stop.wait(timeout)
 
     def watch(self, sess: Any) -> None:
         """Warn, until the stop, when the queues of a session stand still.  Queue runners call it."""
+        self._home.check()
         with self._lock:
             if self._stall_after is None or sess in self._watched:
                 return
@@ -123,6 +141,7 @@ class Coordinator:
 
     def call_at_stop(self, callback: Callable[[], None]) -> None:
         """Call `callback`, in whichever thread requests the stop; at once if it was requested already."""
+        self._home.check()
         with self._lock:
             if not self._stop.is_set():
                 self._at_stop.append(callback)
@@ -135,12 +154,15 @@ class Coordinator:
         try:
             yield
         except BaseException:
+            if self._home.elsewhere:
+                raise
             self.request_stop(sys.exc_info())
 
     def register_thread(self, thread: threading.Thread) -> None:
         """Let `join` wait for it."""
+        self._home.check()
         with self._lock:
-            self._threads[thread] = None
+            self._registered_threads[thread] = None
 
     @property
     def joined(self) -> bool:
@@ -148,6 +170,7 @@ class Coordinator:
 
     def raise_requested_exception(self) -> None:
         """Raise the exception that came with the stop, if any."""
+        self._home.check()
         if self._error is not None:
             raise self._error
 
@@ -163,8 +186,9 @@ class Coordinator:
         Then raises the exception that came with the stop; without one, RuntimeError for threads that still live,
         unless ignore_live_threads.
         """
+        self._home.check()
         with self._lock:
-            waited = list(self._threads | dict.fromkeys(threads or ()))
+            waited = list(self._registered_threads | dict.fromkeys(threads or ()))
         while any(thread.is_alive() for thread in waited) and not self.wait_for_stop(_LOOK):
             pass
         deadline = time.monotonic() + stop_grace_period_secs
@@ -174,7 +198,7 @@ class Coordinator:
         live = [thread.name for thread in waited if thread.is_alive()]
         with self._lock:
             self._joined = True
-            self._threads.clear()
+            self._registered_threads.clear()
             error = self._error
         if error is not None:
             raise error
@@ -190,6 +214,8 @@ class Coordinator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         """Stop, and join; an exception of the block is the reason.  A clean one ends the block quietly."""
+        if self._home.elsewhere:
+            return False
         self.request_stop(error)
         if error is None or isinstance(error, self._clean):
             self.join()

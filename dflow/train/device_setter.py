@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dflow import forks
 from dflow.cluster.spec import ClusterSpec
 from dflow.devices import DeviceSpec
 from dflow.graph import Operation
@@ -71,6 +72,7 @@ class _RoundRobin:
     def __init__(self, tasks: int) -> None:
         self._tasks = itertools.cycle(range(tasks))
         self._lock = threading.Lock()
+        forks.new_lock_in_child(self, "_lock")
 
     def __call__(self, op: Operation) -> int:
         with self._lock:

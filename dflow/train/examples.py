@@ -12,18 +12,25 @@ from typing import Any
 
 from dflow.dtypes import DType, bool_
 from dflow.graph import Operation, Tensor, convert_to_tensor, get_default_graph
+from dflow.ops.cast import cast
+from dflow.ops.compare import equal
 from dflow.ops.constants import constant_value
-from dflow.ops.control import no_op
+from dflow.ops.control import Assert, identity, no_op
 from dflow.ops.data_flow import QueueBase
 from dflow.ops.fill import fill
 from dflow.ops.gather import boolean_mask
+from dflow.ops.reduction import reduce_all
 from dflow.ops.shape import expand_dims
 from dflow.ops.shape import shape as shape_of
+from dflow.ops.shape import size as size_of
 from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
+from dflow.ops.stack import stack
+from dflow.ops.static import only
 from dflow.shapes import TensorShape, as_shape
 from dflow.sparse import SparseTensor, SparseTensorValue
 from dflow.train.queue_runner import QueueRunner, add_queue_runner
 
+Tensors = Sequence[Any] | Mapping[Any, Any]  # one example, or many
 Makes = Callable[[Any, Any], QueueBase]  # a queue, of the dtypes and shapes of its components
 
 
@@ -41,16 +48,13 @@ class Source:
 
     tensors: list[Tensor]
     sparse: list[Sparse | None]
-    keys: tuple[Any, ...] | None
+    keys: list[Any] | None
 
     @classmethod
-    def of(cls, tensors: Sequence[Any] | Mapping[Any, Any], enqueue_many: bool) -> Source:
+    def of(cls, tensors: Tensors, enqueue_many: bool) -> Source:
         """Raises ValueError if there is no tensor, TypeError for a single one."""
-        keys = None
-        if isinstance(tensors, Mapping):
-            keys = tuple(sorted(tensors))
-            tensors = [tensors[key] for key in keys]
-        found = [_queued(tensor, enqueue_many) for tensor in tensors]
+        keys = _ordered_keys(tensors) if isinstance(tensors, Mapping) else None
+        found = [_queued(tensor, enqueue_many) for tensor in _as_tensor_list(tensors)]
         if not found:
             raise ValueError("Expected at least one tensor in batch().")
         return cls([tensor for tensor, _ in found], [sparse for _, sparse in found], keys)
@@ -62,6 +66,23 @@ class Source:
             tensor.dtype.name if sparse is None else f"sparse {sparse.dtype.name}"
             for tensor, sparse in zip(self.tensors, self.sparse, strict=True)
         ]
+
+
+def _ordered_keys(tensors: Mapping[Any, Any]) -> list[Any]:
+    """The keys of a dict in the order of their texts, as they may be of types that have no order among them."""
+    return sorted(tensors, key=str)
+
+
+def _as_tensor_list(tensors: Tensors) -> list[Any]:
+    """The tensors of a list or dict in the order in which they are the components of a queue."""
+    return [tensors[key] for key in _ordered_keys(tensors)] if isinstance(tensors, Mapping) else list(tensors)
+
+
+def _as_original_type(original: Tensors, tensors: Sequence[Any]) -> Any:
+    """`tensors`, which `_as_tensor_list` put in order, as what `original` is; the tensor itself for a list of one."""
+    if isinstance(original, Mapping):
+        return dict(zip(_ordered_keys(original), tensors, strict=True))
+    return list(tensors) if len(tensors) > 1 else tensors[0]
 
 
 def _queued(value: Any, enqueue_many: bool) -> tuple[Tensor, Sparse | None]:
@@ -108,10 +129,7 @@ def batches(
             part if kind is None else deserialize_many_sparse(part, kind.dtype, kind.rank)
             for part, kind in zip(parts, sparse, strict=True)
         ]
-    keys = found[0].keys
-    if keys is not None:
-        return dict(zip(keys, parts, strict=True))
-    return parts if len(parts) > 1 else parts[0]
+    return _as_original_type(sources[0], parts)
 
 
 def _check_alike(sources: Sequence[Source]) -> None:
@@ -126,13 +144,16 @@ def _check_alike(sources: Sequence[Source]) -> None:
 
 
 def _merged(kinds: Sequence[Sparse | None]) -> Sparse | None:
-    """One component of all sources, if it is sparse; ValueError if their ranks differ."""
+    """One component of all sources, if it is sparse; ValueError if their ranks differ.
+
+    As in TensorFlow, what the first source says of the rank is said of the batch.
+    """
     found = [kind for kind in kinds if kind is not None]
     if not found:
         return None
     if len({kind.rank for kind in found} - {None}) > 1:
         raise ValueError(f"Sparse tensors of several ranks are not compatible: {[kind.rank for kind in found]}")
-    return Sparse(found[0].dtype, None if any(kind.rank is None for kind in found) else found[0].rank)
+    return found[0]
 
 
 def _shapes(sources: Sequence[Sequence[Tensor]], enqueue_many: bool, dynamic_pad: bool) -> list[TensorShape]:
@@ -158,7 +179,8 @@ def _example_shape(tensor: Tensor, enqueue_many: bool) -> TensorShape:
 
 def _kept(keep_input: Any, enqueue_many: bool) -> bool | Tensor:
     """`keep_input` as a bool, if it is known, or a bool tensor."""
-    keep: Tensor = convert_to_tensor(keep_input, bool_, name="keep_input")
+    keep: Tensor = convert_to_tensor(keep_input, name="keep_input")
+    only(keep.spec, keep.dtype.name != "string", "bool and numbers as keep_input")
     if keep.shape.ndims is None:
         raise ValueError("`keep_input` dimensions must be known at graph construction.")
     if keep.shape.ndims > 1:
@@ -166,7 +188,7 @@ def _kept(keep_input: Any, enqueue_many: bool) -> bool | Tensor:
     if keep.shape.ndims == 1 and not enqueue_many:
         raise ValueError("`keep_input` cannot be a vector when `enqueue_many=False`.")
     known = constant_value(keep) if keep.shape.ndims == 0 else None
-    return keep if known is None else bool(known)
+    return cast(keep, bool_) if known is None else bool(known)
 
 
 def _enqueue(queue: QueueBase, tensors: list[Tensor], keep: bool | Tensor, enqueue_many: bool) -> Operation:
@@ -176,8 +198,24 @@ def _enqueue(queue: QueueBase, tensors: list[Tensor], keep: bool | Tensor, enque
     if keep is False:
         return no_op()
     rows = tensors if enqueue_many else [expand_dims(tensor, 0) for tensor in tensors]
-    mask = keep
-    if keep.shape.ndims == 0:
-        mask = fill(shape_of(rows[0])[:1], keep)
-        mask.set_shape([None])
+    mask = _mask(keep, rows)
     return queue.enqueue_many([boolean_mask(tensor, mask) for tensor in rows])
+
+
+def _mask(keep: Tensor, rows: Sequence[Tensor]) -> Tensor:
+    """Is a row kept?  A bool for each; InvalidArgumentError at run time if a tensor has more rows, or fewer."""
+    mask, others = keep, rows
+    if keep.shape.ndims == 0:
+        mask, others = fill(shape_of(rows[0])[:1], keep), rows[1:]
+        mask.set_shape([_size(rows[0])])
+    if all(_size(row) == _size(mask) is not None for row in others):
+        return mask
+    fits = reduce_all(equal(size_of(mask), stack([shape_of(row)[0] for row in others])))
+    facts = ["`keep_input` is for ", size_of(mask), " examples, the tensors hold ", *(shape_of(r)[0] for r in others)]
+    with mask.graph.control_dependencies([Assert(fits, facts)]):
+        return identity(mask)
+
+
+def _size(rows: Tensor) -> int | None:
+    """The number of rows, where it is known."""
+    return rows.shape.known[0] if rows.shape.ndims else None

@@ -61,9 +61,15 @@ def limit_epochs(tensor: Any, num_epochs: int | None = None, name: str | None = 
         epochs = Variable(
             convert_to_tensor(0, int64), name="epochs", trainable=False, collections=[GraphKeys.LOCAL_VARIABLES]
         )
-        counter = epochs.count_up_to(num_epochs)
+        counter = epochs.count_up_to(int(num_epochs))
         with graph.control_dependencies([counter]):
             return identity(limited, name=scope)
+
+
+def check_capacity(capacity: int) -> None:
+    """ValueError for a queue that nothing would ever get into; a negative capacity is no bound."""
+    if capacity == 0:
+        raise ValueError("capacity must not be 0: nothing would ever get into the queue")
 
 
 def input_producer(
@@ -85,8 +91,9 @@ def input_producer(
     shuffle: a new order for every epoch, within the epoch; seed: of these orders.
     cancel_op: what the queue runner runs on a stop, by default what closes the queue.
     summary_name: ignored.  The other arguments are those of `FIFOQueue`.
-    ValueError if the shape of a row is not known, or the tensor is a scalar.
+    ValueError if the shape of a row is not known, the tensor is a scalar, or the capacity is 0.
     """
+    check_capacity(capacity)
     graph = get_default_graph()
     with graph.name_scope(name or "input_producer"):
         rows = convert_to_tensor(input_tensor, name="input_producer")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dflow import scopes
+from dflow import forks, scopes
 from dflow.errors import (
     CancelledError,
     OpError,
@@ -75,6 +75,7 @@ class QueueRunner:
         self._lock = threading.Lock()
         self._runs: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # session -> threads that count
         self._exceptions_raised: list[BaseException] = []
+        forks.new_lock_in_child(self, "_lock")
 
     def _init_from_args(
         self, queue: Any, enqueue_ops: Sequence[Any] | None, close_op: Any, cancel_op: Any, closed_types: Any
@@ -228,7 +229,7 @@ class QueueRunner:
         """The last thread whose input ended closes the queue."""
         if self._one_less(sess) == 0:
             try:
-                sess.run(self._close_op)
+                sess.run_aside(self._close_op)
             except Exception as error:
                 logger.debug("ignored an exception of %s: %s", self._close_op.name, error)
 
@@ -240,7 +241,7 @@ class QueueRunner:
     def _close_on_stop(self, sess: Any, coord: Coordinator) -> None:
         coord.wait_for_stop()
         try:
-            sess.run(self._cancel_op)
+            sess.run_aside(self._cancel_op)
         except Exception as error:
             logger.debug("ignored an exception of %s: %s", self._cancel_op.name, error)
 
@@ -277,7 +278,8 @@ def start_queue_runners(
 ) -> list[threading.Thread]:
     """Start all queue runners of the session's graph; gives their threads.
 
-    sess: by default the default session (ValueError if there is none).  TypeError for one that is no session.
+    sess: by default the default session (ValueError if there is none).  TypeError for one that is no session,
+    FailedPreconditionError in a forked child for one of its parent.
     """
     if sess is None:
         sess = scopes.get_default_session()
@@ -288,6 +290,7 @@ def start_queue_runners(
             )
     if not isinstance(sess, BaseSession):
         raise TypeError(f"sess must be a `tf.Session` object. Given class: {type(sess)}")
+    sess.check_process()
     with sess.graph.as_default():
         threads = []
         for runner in sess.graph.get_collection(collection):

@@ -88,7 +88,7 @@ def visualize(
 def _sinks(graph: Graph) -> tuple[Tensor | Operation, ...]:
     """The operations that no other one needs: what they need is the whole graph."""
     ops = graph.get_operations()
-    used = {tensor.op for op in ops for tensor in op.inputs} | {c for op in ops for c in op.control_inputs}
+    used = {tensor.op for op in ops for tensor in op.operands} | {c for op in ops for c in op.control_inputs}
     return tuple(op for op in ops if op not in used)
 
 

@@ -101,7 +101,7 @@ def picture(needed: Needed, plan: Plan, table: DeviceTable, mark: bool = True) -
         if op.name not in segment_of:
             continue
         block = segment_of[op.name]
-        for tensor in op.inputs:
+        for tensor in op.operands:
             if tensor in fed:
                 source = draft.add(block, fed_node(tensor, block))
             elif tensor.op.name not in segment_of:

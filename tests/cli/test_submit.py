@@ -15,6 +15,7 @@ import pytest
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
+from tests.cluster.helpers import shared_memory
 
 SUBMIT = [sys.executable, "-m", "dflow", "submit"]
 PTY = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -276,18 +277,21 @@ def test_a_script_that_does_not_end_is_killed_after_the_grace_period(cluster: Em
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_a_signal_ends_the_script_and_the_embedded_cluster(
+def test_a_signal_ends_the_script_and_the_embedded_cluster_and_nothing_is_left(
     script: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
 ) -> None:
     script.write_text(WAITS)
-    monkeypatch.setenv("TMPDIR", str(script.parent))  # SIGKILL leaves the cluster's files
+    monkeypatch.setenv("TMPDIR", str(script.parent))
     with started(*SUBMIT, script, "--ps", 0, "--workers", 1, stderr=subprocess.DEVNULL) as process:
         read_until(process, "ready")
         processes = family(process)
         assert len(processes) >= 7  # guards, the scheduler, the Nanny, its worker, the script
+        shared = shared_memory(processes)
         process.send_signal(number)
         assert process.wait() == code
         assert all_end(processes)
+    assert [file for file in shared if file.exists()] == []
+    assert list(script.parent.iterdir()) == [script]
 
 
 def test_ctrl_c_while_the_cluster_starts_ends_it(script: Path) -> None:

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +171,24 @@ def stop(process: psutil.Process) -> None:
     eventually(lambda: process.status() == psutil.STATUS_STOPPED)
 
 
+def shared_memory(processes: list[psutil.Process]) -> list[Path]:
+    """The files in /dev/shm that processes use, semaphores among them; [] on other systems than Linux."""
+    if sys.platform != "linux":
+        return []
+    used = {Path(mapped.path) for process in processes for mapped in process.memory_maps()}
+    return [path for path in used if path.parent == Path("/dev/shm")]
+
+
+@contextmanager
+def stopped(process: psutil.Process) -> Iterator[None]:
+    """The process stands still in this block."""
+    stop(process)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
 class Background:
     """A call in a thread of its own."""
 
@@ -211,7 +229,8 @@ class ClientProcess:
         os.kill(self.pid, number)
 
     def kill(self) -> None:
-        self.signal(signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended
+            self.signal(signal.SIGKILL)
 
 
 class Clients:
@@ -247,8 +266,7 @@ class Clients:
 
     def kill_all(self) -> None:
         for client in self._all.values():
-            with suppress(ProcessLookupError):
-                client.kill()
+            client.kill()
 
     def close(self) -> None:
         self.kill_all()

@@ -29,7 +29,7 @@ def actors(look: Look) -> dict[str, str]:
 
 
 def _keys_of(dask_scheduler: object, name: str) -> list[str]:
-    return [key for key in dask_scheduler.tasks if f":{name}-" in str(key)]  # type: ignore[attr-defined]
+    return [key for key in dask_scheduler.tasks if f"-'{name}'-" in str(key)]  # type: ignore[attr-defined]
 
 
 def test_state_is_actors_that_outlive_their_session(cluster: EmbeddedCluster, look: Look) -> None:
@@ -43,11 +43,11 @@ def test_state_is_actors_that_outlive_their_session(cluster: EmbeddedCluster, lo
         tap = Tap(first, "outlives-q", W0)
         first.run(w.initializer)
         tap.put(1)
-        eventually(lambda: {"container:outlives", "FIFOQueue:outlives-q"} <= actors(look).keys())
+        eventually(lambda: {"container-'outlives'", "FIFOQueue-'outlives-q'"} <= actors(look).keys())
         assert first.actor(tap.queue).row().result()["size"] == 1
     eventually(lambda: look.is_empty())
-    assert actors(look)["container:outlives"] == look.address("/job:ps/task:0")
-    assert actors(look)["FIFOQueue:outlives-q"] == look.address("/job:worker/task:0")
+    assert actors(look)["container-'outlives'"] == look.address("/job:ps/task:0")
+    assert actors(look)["FIFOQueue-'outlives-q'"] == look.address("/job:worker/task:0")
     with df.Session(cluster.scheduler_address) as second:
         assert second.run(w) == 3
         assert Tap(second, "outlives-q", W0).take() == 1
@@ -78,8 +78,8 @@ def test_a_private_queue_goes_with_its_session(cluster: EmbeddedCluster, look: L
         q = df.FIFOQueue(10, ["float32"], name="private")
     with df.Session(cluster.scheduler_address) as session:
         session.run(q.enqueue([1.0]))
-        eventually(lambda: "FIFOQueue:private" in actors(look))
-    eventually(lambda: "FIFOQueue:private" not in actors(look))
+        eventually(lambda: "FIFOQueue-'private'" in actors(look))
+    eventually(lambda: "FIFOQueue-'private'" not in actors(look))
     with df.Session(cluster.scheduler_address) as session:
         assert session.run(q.size()) == 0
     eventually(look.is_empty, look.inside)
@@ -97,7 +97,7 @@ def test_a_reader_is_an_actor_that_goes_on_in_the_next_session(
     with df.Session(cluster.scheduler_address) as first:
         first.run(names.enqueue([str(tmp_path / "lines")]))
         assert first.run(value) == b"a"
-        eventually(lambda: "TextLineReader:lines" in actors(look))
+        eventually(lambda: "TextLineReader-'lines'" in actors(look))
     with df.Session(cluster.scheduler_address) as second:
         assert second.run([key, value]) == [f"{tmp_path}/lines:2".encode(), b"b"]
         assert second.run(produced) == 2
@@ -110,7 +110,7 @@ def test_a_worker_that_holds_state_is_not_retired(session: df.Session, look: Loo
     with df.device(W0), df.container("stays"):
         v = df.Variable(4.0, name="v")
     session.run(v.initializer)
-    eventually(lambda: "container:stays" in actors(look))
+    eventually(lambda: "container-'stays'" in actors(look))
     address = look.address("/job:worker/task:0")
     look.client.retire_workers([address])
     assert look.address("/job:worker/task:0") == address
@@ -129,22 +129,94 @@ def test_the_actors_of_a_killed_worker_are_released_and_made_anew(
     tap.put(1)
     with df.Session(session.target, session.graph) as gone:
         Tap(gone, "orphan", W0).put(1)
-    eventually(lambda: {"FIFOQueue:killed", "FIFOQueue:orphan"} <= actors(look).keys())
+    eventually(lambda: {"FIFOQueue-'killed'", "FIFOQueue-'orphan'"} <= actors(look).keys())
     actor = session.actor(tap.queue)
     address = look.address("/job:worker/task:0")
     cluster.kill_worker("/job:worker/task:0")
     cluster.start_worker("/job:worker/task:0")
     look.returns("/job:worker/task:0", address)
-    eventually(lambda: "FIFOQueue:killed" not in actors(look))
+    eventually(lambda: "FIFOQueue-'killed'" not in actors(look))
     eventually(lambda: not look.client.run_on_scheduler(_keys_of, name="orphan"))
     with pytest.raises(Exception, match="lost"):
         actor.row().result(5)
+    with pytest.raises(df.errors.AbortedError, match="queue 'killed'"):
+        tap.size()
     assert tap.size() == 0
     tap.put(2)
     assert eventually(lambda: session.actor(tap.queue)).row().result()["enqueued"] == 1
-    assert actors(look)["FIFOQueue:killed"] == look.address("/job:worker/task:0") != address
+    assert actors(look)["FIFOQueue-'killed'"] == look.address("/job:worker/task:0") != address
     with df.Session(session.target, session.graph) as second:
         assert second.run(tap.dequeue) == 2
+
+
+def test_a_reset_lets_go_of_the_actors_of_its_containers_and_of_no_others(session: df.Session, look: Look) -> None:
+    """The worker forgets the objects, with what is in them, and the scheduler their keys."""
+
+    def use(container: str) -> df.FIFOQueue:
+        with df.Graph().as_default() as graph, df.device(PS), df.container(container):
+            queue = df.FIFOQueue(5, ["float32"], shapes=[[]], shared_name="of-a-container")
+            v = df.Variable(1.0, name="v")
+            put, size = queue.enqueue([1.0]), queue.size()
+        with df.Session(session.target, graph) as user:
+            user.run([put, v.initializer])
+            assert user.run(size) == 1
+            eventually(lambda: user.actor(queue) and user.actor(v))
+        return queue
+
+    def held(container: str) -> list[str]:
+        found: list[str] = look.client.run_on_scheduler(_held_in, container=container)
+        return sorted(found)
+
+    for container in ("stays", "goes"):
+        use(container)
+        assert eventually(lambda container=container: len(held(container)) == 2)
+    keys = held("goes")
+    df.Session.reset(session.target, ["goes"])
+    assert held("goes") == []
+    assert len(held("stays")) == 2
+    eventually(lambda: not look.client.run_on_scheduler(_any_of, keys=keys))
+    eventually(lambda: not any(look.client.run(_is_actor, keys=keys).values()))
+    containers = look.client.run(_containers)[look.address("/job:ps/task:0")]
+    assert "stays" in containers
+    assert "goes" not in containers
+    use("goes")  # a new queue with an actor of its own
+    assert eventually(lambda: held("goes")) == keys
+    df.Session.reset(session.target, ["stays", "goes"])
+    assert held("stays") == []
+
+
+def test_the_actors_of_many_names_are_few_kinds_for_dask(session: df.Session, look: Look) -> None:
+    """Dask keeps statistics of each kind of task for ever."""
+    before = look.client.run_on_scheduler(_prefixes)
+    with df.device(PS):
+        queues = [df.FIFOQueue(5, ["float32"], shapes=[[]], shared_name=f"q{n}.of.many") for n in range(20)]
+    session.run([queue.size() for queue in queues])
+    eventually(lambda: [session.actor(queue) for queue in queues])
+    kinds = look.client.run_on_scheduler(_prefixes) - before
+    assert not [kind for kind in kinds if "of.many" in kind]
+    df.Session.reset(session.target)
+
+
+def _held_in(dask_scheduler: object, container: str) -> list[str]:
+    held = dask_scheduler.plugins["dflow"].held.values()  # type: ignore[attr-defined]
+    return [key for keys in held for key, (_, its) in keys.items() if its == container]
+
+
+def _any_of(dask_scheduler: object, keys: list[str]) -> bool:
+    return any(key in dask_scheduler.tasks for key in keys)  # type: ignore[attr-defined]
+
+
+def _is_actor(dask_worker: object, keys: list[str]) -> bool:
+    return any(key in dask_worker.state.actors for key in keys)  # type: ignore[attr-defined]
+
+
+def _containers(dask_worker: object) -> list[str]:
+    hosts = dask_worker.plugins["dflow"].process.hosts.values()  # type: ignore[attr-defined]
+    return [row["container"] for host in hosts for row in host.rows()["containers"]]
+
+
+def _prefixes(dask_scheduler: object) -> set[str]:
+    return set(dask_scheduler.task_prefixes)  # type: ignore[attr-defined]
 
 
 def test_a_local_session_has_no_actors() -> None:

@@ -4,13 +4,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from tests.cluster.helpers import PS, W0, Background, Look, Tap, eventually, limit
+from tests.cluster.helpers import PATIENCE, PS, W0, Background, Look, Tap, eventually, limit
 
 INTERRUPTED = """
 import signal
@@ -57,7 +58,8 @@ def test_a_deadline_withdraws_the_attempt(hot: bool, session: df.Session, look: 
     if hot:
         tap.put(1)
         session.run(result)
-    run = Background(lambda: session.run(result, options=limit(2)))
+    within = limit(2 if hot else 5)  # on a busy machine a first run begins late
+    run = Background(lambda: session.run(result, options=within))
     look.waits(tap.name)
     assert isinstance(run.result(), df.errors.DeadlineExceededError)
     look.waits(tap.name, 0)
@@ -134,6 +136,30 @@ def test_closing_a_session_while_runs_begin_never_hangs(cluster: EmbeddedCluster
             other.close()
             for run in runs:
                 assert isinstance(run.result(5), (df.errors.CancelledError, RuntimeError)), run.outcome
+
+
+@pytest.mark.parametrize("moment", ["table", "repeat"])
+@pytest.mark.parametrize("target", ["cluster", "local"])
+def test_a_loop_that_begins_while_its_session_is_closed_is_cancelled(
+    target: str, moment: str, cluster: EmbeddedCluster, session: df.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed before it is compiled, or right before it starts: as for runs, and nothing of the loop is left."""
+    with session.graph.as_default():
+        value = df.constant(1.0) + 1.0
+    with df.Session(cluster.scheduler_address if target == "cluster" else "", session.graph) as other:
+        backend: Any = other.backend
+        begin = getattr(backend, moment)
+
+        def closed_before(*arguments: Any, **options: Any) -> Any:
+            if not other.closed:
+                other.close()
+            return begin(*arguments, **options)
+
+        monkeypatch.setattr(backend, moment, closed_before)
+        with pytest.raises(df.errors.CancelledError, match="session was closed"):
+            other.repeat(value, 1).join(PATIENCE)
+        assert not backend._loops
+        assert not other.plans._users
 
 
 @pytest.mark.parametrize("what", ["cold", "hot", "loop"])

@@ -335,6 +335,9 @@ def test_what_cannot_be_pickled_is_an_error_that_names_the_operation(cluster: Em
         with pytest.raises(df.errors.InvalidArgumentError, match="cannot be sent to /job:worker") as caught:
             sess.run(stuck)
         assert caught.value.op is stuck.op
+        assert "held by: func (function " in str(caught.value)
+        assert "test_code.py:" in str(caught.value)
+        assert "-> variable 'lock' (_thread.lock)" in str(caught.value)
         assert sess.run(fine).tolist() == [2.0]
 
 

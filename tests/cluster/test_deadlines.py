@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,26 +13,16 @@ import pytest
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.runtime.deadline import NEVER, Deadline
-from tests.cluster.helpers import PS, Look, Tap, eventually, limit, stop
+from tests.cluster.helpers import PS, Look, Tap, eventually, limit, stopped
 
 PS_WORKER = "/job:ps/task:0"
-SOON = 0.5  # seconds; well under what Dask or a lane waits by itself
+SOON = 1.0  # seconds; well under what Dask or a lane waits by itself, and enough to open a session
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
     with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
         yield cluster
-
-
-@contextmanager
-def stopped(process: psutil.Process) -> Iterator[None]:
-    """The process stands still in this block."""
-    stop(process)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
 
 
 @contextmanager
@@ -53,13 +42,14 @@ def plans(dask_worker: Any) -> int:
 
 def test_a_plan_that_a_worker_does_not_install_in_time_is_forgotten(session: df.Session, look: Look) -> None:
     """Also when the worker installs it later.  Guards `ClusterBackend.install`."""
+    session.list_devices()  # it waits for all: a device that comes later makes a new plan for the same run
     tap = Tap(session, "install")
     tap.size()
     worker = look.process_of(PS_WORKER)
     address = look.address(PS_WORKER)
     with (
         stopped(worker),
-        too_late(rf"worker {address} did not install plan \d+ \(fifo_queue_enqueue\) on /job:ps/.* 0.5 s"),
+        too_late(rf"worker {address} did not install plan \d+ \(fifo_queue_enqueue\) on /job:ps/.* {SOON:g} s"),
     ):
         tap.put(1, SOON)
     assert tap.size() == 0
@@ -102,6 +92,6 @@ def test_a_scheduler_that_does_not_answer_ends_the_run(session: df.Session, clus
     with df.device(PS):
         x = df.random_uniform([])
     (scheduler,) = psutil.Process(cluster.processes["scheduler"].pid).children()
-    with stopped(scheduler), too_late("the scheduler did not answer within 0.5 s"):
+    with stopped(scheduler), too_late(f"the scheduler did not answer within {SOON:g} s"):
         session.run(x, options=limit(SOON))
     assert 0 <= session.run(x) < 1

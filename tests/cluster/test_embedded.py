@@ -14,6 +14,7 @@ from distributed import Client
 from dflow.cluster import EmbeddedCluster, target
 from dflow.cluster.process import child_environment
 from dflow.errors import DeadlineExceededError, UnavailableError
+from tests.cluster.helpers import shared_memory
 
 PS, WORKER = "/job:ps/task:0", "/job:worker/task:0"
 STARTER = """
@@ -161,15 +162,19 @@ def test_a_start_that_takes_too_long_is_an_error_and_leaves_nothing() -> None:
     assert set(psutil.Process().children(recursive=True)) <= before
 
 
-def test_no_process_outlives_a_killed_parent(tmp_path: Path) -> None:
+def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
     env = {**child_environment(), "TMPDIR": str(tmp_path)}
     parent = subprocess.Popen([sys.executable, "-c", STARTER], stdout=subprocess.PIPE, env=env)
     assert parent.stdout is not None
     with parent, parent.stdout:
         processes = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
         assert len(processes) >= 5  # two guards, the scheduler, the Nanny, its worker
+        shared = shared_memory(processes)
+        assert shared if sys.platform == "linux" else True
         parent.kill()
         assert all_end(processes)
+    assert [file for file in shared if file.exists()] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_target_is_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

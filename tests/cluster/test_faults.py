@@ -78,7 +78,10 @@ def test_a_run_that_waits_hears_of_the_death_of_a_worker(
 def test_a_worker_that_comes_back_is_the_same_device_and_empty(
     session: df.Session, cluster: EmbeddedCluster, look: Look
 ) -> None:
-    """The variables of the killed worker are uninitialized, its queues are new, other devices keep their state."""
+    """The variables of the killed worker are uninitialized, its queues are new, other devices keep their state.
+
+    The session is told of that once, see test_lost_state.py.
+    """
     with df.device(W0):
         lost = df.Variable(1.0)
     with df.device(W1):
@@ -92,6 +95,8 @@ def test_a_worker_that_comes_back_is_the_same_device_and_empty(
     look.returns(WORKER0, address)
     eventually(lambda: not any(info.lost for info in session.backend.devices(fresh=True).devices))
     assert sorted(info.name for info in session.list_devices()) == sorted(names)
+    with pytest.raises(df.errors.AbortedError, match="queue 'comes-back', variable 'Variable'"):
+        session.run(lost)
     with pytest.raises(df.errors.FailedPreconditionError, match="Variable"):
         session.run(lost)
     assert tap.size() == 0

@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
 from dflow.cluster.process import GuardedProcess, child_environment
+from tests.cluster.helpers import eventually
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -20,12 +22,25 @@ child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]
 print(os.getpid(), child.pid, flush=True)
 signal.pause()
 """
-# Runs FAMILY under a guard, then the code of the test.
+# Runs FAMILY, or other code, under a guard that removes a folder, then the code of the test.
 STARTER = """
-import os, signal, sys
+import os, pathlib, signal, sys
 from dflow.cluster.process import GuardedProcess
-family = GuardedProcess([sys.executable, "-c", sys.argv[1]])
+folder = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
+family = GuardedProcess([sys.executable, "-c", sys.argv[1]], folder=folder)
 """
+# Has a semaphore and shared memory, says their files, and waits, as the process that it starts does.
+SHARES = """
+import multiprocessing, signal
+from multiprocessing.shared_memory import SharedMemory
+semaphore = multiprocessing.get_context("spawn").Semaphore()
+memory = SharedMemory(create=True, size=1)
+print("/dev/shm/sem." + semaphore._semlock.name[1:], "/dev/shm/" + memory._name.lstrip("/"), flush=True)
+signal.pause()
+"""
+
+
+needs_proc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says who is who in /proc")
 
 
 def python(code: str, **streams: int) -> GuardedProcess:
@@ -82,6 +97,22 @@ def test_what_the_command_started_ends_with_it(family: tuple[GuardedProcess, lis
     assert all_end(processes)
 
 
+@needs_proc
+def test_a_signal_that_comes_as_the_command_ends_leaves_nothing_of_it(
+    family: tuple[GuardedProcess, list[psutil.Process]],
+) -> None:
+    """A guard that does not run meanwhile finds both the signal and the end of its command."""
+    guarded, processes = family
+    guard = psutil.Process(guarded.pid)
+    guard.suspend()
+    processes[0].kill()
+    eventually(lambda: processes[0].status() == psutil.STATUS_ZOMBIE)
+    guarded.terminate()
+    guard.resume()
+    assert guarded.wait(10) == 128 + signal.SIGKILL
+    assert all_end(processes)
+
+
 def test_a_stopped_command_can_be_closed(family: tuple[GuardedProcess, list[psutil.Process]]) -> None:
     guarded, processes = family
     processes[0].suspend()
@@ -90,13 +121,101 @@ def test_a_stopped_command_can_be_closed(family: tuple[GuardedProcess, list[psut
     assert all_end(processes)
 
 
-def test_the_command_ends_with_a_killed_guard(family: tuple[GuardedProcess, list[psutil.Process]]) -> None:
-    if not sys.platform.startswith("linux"):
-        pytest.skip("needs PR_SET_PDEATHSIG")
+@needs_proc
+@pytest.mark.parametrize(
+    "noticed", [GuardedProcess.wait, GuardedProcess.close, lambda guarded: eventually(guarded.poll)]
+)
+def test_all_ends_with_a_killed_guard(
+    family: tuple[GuardedProcess, list[psutil.Process]], noticed: Callable[[GuardedProcess], object]
+) -> None:
+    """The kernel ends the command, and the starter what that had started, as soon as it looks."""
     guarded, processes = family
     psutil.Process(guarded.pid).kill()
-    assert all_end(processes[:1])
-    processes[1].kill()  # the guard is what would have ended it
+    noticed(guarded)
+    assert all_end(processes)
+    assert guarded.wait() == 128 + signal.SIGKILL
+
+
+def command_of(guarded: GuardedProcess) -> psutil.Process:
+    (command,) = psutil.Process(guarded.pid).children()
+    return command
+
+
+def stop_all(guarded: GuardedProcess) -> None:
+    for process in psutil.Process(guarded.pid).children(recursive=True):
+        process.suspend()
+
+
+def shared_files(line: bytes) -> list[Path]:
+    files = [Path(word) for word in line.decode().split()]
+    assert [file.exists() for file in files] == [True, True]
+    return files
+
+
+def all_go(files: list[Path]) -> None:
+    eventually(lambda: not any(file.exists() for file in files), lambda: files, timeout=10)
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda guarded: command_of(guarded).kill(), id="the command is killed"),
+        pytest.param(lambda guarded: psutil.Process(guarded.pid).kill(), id="the guard is killed"),
+        pytest.param(GuardedProcess.kill, id="kill"),
+        pytest.param(GuardedProcess.terminate, id="terminate"),
+        pytest.param(stop_all, id="stopped"),
+    ],
+)
+def test_what_processes_of_python_share_does_not_stay_in_memory(end: Callable[[GuardedProcess], object]) -> None:
+    guarded = python(SHARES, stdout=subprocess.PIPE)
+    assert guarded.stdout is not None
+    with guarded.stdout:
+        files = shared_files(guarded.stdout.readline())
+        end(guarded)
+        guarded.close()
+        all_go(files)
+
+
+@needs_proc
+def test_what_processes_of_python_share_goes_when_the_starter_is_killed() -> None:
+    command = [sys.executable, "-c", STARTER + "signal.pause()", SHARES]
+    starter = subprocess.Popen(command, stdout=subprocess.PIPE, env=child_environment())
+    assert starter.stdout is not None
+    with starter, starter.stdout:
+        files = shared_files(starter.stdout.readline())
+        starter.kill()
+        all_go(files)
+
+
+@pytest.mark.parametrize(
+    ("ending", "stays"),
+    [
+        pytest.param("signal.pause()", False, id="SIGKILL"),
+        pytest.param("sys.stdin.readline(); os._exit(0)", False, id="an exit that calls nothing"),
+        pytest.param("sys.stdin.readline(); family.close()", True, id="a close"),
+        pytest.param("sys.stdin.readline()", True, id="an end that finds it open"),
+    ],
+)
+def test_the_folder_of_a_starter_that_is_lost_goes(tmp_path: Path, ending: str, stays: bool) -> None:
+    """A starter that ends in order removes it by itself, when nothing uses it any more."""
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "file").write_text("x")
+    command = [sys.executable, "-c", STARTER + ending, FAMILY, str(folder)]
+    starter = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment())
+    assert starter.stdin is not None
+    assert starter.stdout is not None
+    with starter, starter.stdout:
+        family = pids(starter.stdout.readline())
+        guard = family[0].parent()
+        if "stdin" in ending:
+            starter.stdin.write(b"\n")
+            starter.stdin.flush()
+        else:
+            starter.kill()
+        assert all_end([*family, guard])
+    assert folder.exists() == stays
 
 
 @pytest.mark.parametrize(

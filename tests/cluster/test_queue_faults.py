@@ -151,6 +151,8 @@ def test_a_killed_queue_takes_its_own_elements_along_and_no_other(
     assert isinstance(consumer.result(), df.errors.UnavailableError)
     look.returns(WORKER0, address)
     eventually(lambda: not any(info.lost for info in session.backend.devices(fresh=True).devices))
+    with pytest.raises(df.errors.AbortedError, match="queues 'killed', 'killed-too'"):
+        queue.put(9)
     assert queue.size() == 0
     queue.put(9)
     assert everything(queue) == [9]

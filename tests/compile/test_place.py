@@ -160,7 +160,7 @@ def test_operations_that_are_colocated_with_each_others_constants_go_to_the_defa
 @pytest.mark.parametrize("of", [df.shape, df.size, df.rank])
 def test_the_shape_of_a_tensor_is_found_where_the_tensor_is(of: Any) -> None:
     with df.device("/job:ps/task:1"):
-        x = df.placeholder_with_default([1.0], [None])
+        x = df.placeholder_with_default([1.0], None)  # a known shape would be a constant
     found = of(x)
     assert placed(found, CLUSTER) == cpu(job="ps", task=1)
     assert place([found.op], CLUSTER, default_device(CLUSTER))[found.op] == gpu(0, "worker", 0), "x is fed"
@@ -219,6 +219,31 @@ def test_the_list_of_devices_says_which_are_virtual_or_lost() -> None:
     table = DeviceTable((DeviceInfo(cpu(), lost=True), DeviceInfo(gpu(), virtual=True)))
     with pytest.raises(df.errors.InvalidArgumentError, match=r"CPU:0 \(lost\), .*GPU:0 \(virtual\)"):
         on("/job:nowhere", table)
+
+
+def test_the_list_of_devices_says_which_workers_are_starting_and_which_have_none() -> None:
+    table = DeviceTable((DeviceInfo(cpu(), starting=True),), refused=("tcp://b:1: it has no module 'dflow'",))
+    with pytest.raises(
+        df.errors.InvalidArgumentError, match=r"CPU:0 \(starting\); tcp://b:1: it has no module 'dflow'"
+    ):
+        on("/job:nowhere", table)
+
+
+def test_a_worker_that_is_starting_may_have_any_device_of_its_task_until_it_says_so() -> None:
+    """But what another worker has is there already, and a task of nobody is none."""
+    ps, other = cpu(job="ps"), cpu(job="worker")
+    table = DeviceTable((DeviceInfo(ps, starting=True), DeviceInfo(other), DeviceInfo(gpu(job="worker"))))
+    assert on("/job:ps/task:0/gpu:3", table) == on("/job:ps", table) == ps
+    assert on("/gpu:0", table) == gpu(job="worker")
+    for nowhere in ("/job:ps/task:1", "/job:worker/gpu:1"):
+        with pytest.raises(df.errors.InvalidArgumentError, match="no device matches"):
+            on(nowhere, table)
+
+
+def test_the_default_device_may_be_of_a_worker_that_is_starting() -> None:
+    """So that it does not depend on who was there first."""
+    first, second = cpu(job="worker"), cpu(job="worker", task=1)
+    assert default_device(DeviceTable((DeviceInfo(second), DeviceInfo(first, starting=True)))) == first
 
 
 def test_no_kernel_on_a_device_is_an_error_that_says_which_kernels_there_are() -> None:

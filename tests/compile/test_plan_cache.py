@@ -76,7 +76,7 @@ def test_another_device_table_makes_new_plans(
     session.run(y)
     (device,) = session.list_devices()
     newer = DeviceTable((DeviceInfo(device.name),), version=1)
-    monkeypatch.setattr(LocalBackend, "devices", lambda self, fresh=False, deadline=None: newer)
+    monkeypatch.setattr(LocalBackend, "table", lambda self, fresh=False, deadline=None: newer)
     session.run(y)
     session.run(y)
     assert len(made) == 2

@@ -144,6 +144,27 @@ def test_joined_sources_may_be_dicts(target: str) -> None:
     ]
 
 
+def test_the_keys_of_a_dict_may_be_of_any_types(target: str) -> None:
+    """B15.1: the components of the queue are in the order of the texts of the keys."""
+    example = {"z": 1, 1: [2.5], ("a", "b"): "x", 9: True, 10: 7}
+    batches = [
+        train.batch(example, 2, shapes=[(), (1,), (), (), ()]),
+        train.batch_join([example, dict(reversed(example.items()))], 2),
+        train.maybe_batch(example, tf.placeholder_with_default(True, []), 2),
+    ]
+    assert [dtype.name for dtype in the_queue().dtypes] == ["string", "float32", "int32", "bool", "int32"]
+    with running(target) as (sess, _):
+        for batch in batches:
+            found = sess.run(batch)
+            assert {key: value.tolist() for key, value in found.items()} == {
+                "z": [1, 1],
+                1: [[2.5], [2.5]],
+                ("a", "b"): [b"x", b"x"],
+                9: [True, True],
+                10: [7, 7],
+            }
+
+
 def test_shapes_of_joined_sources_are_merged() -> None:
     """B15.10"""
     unknown = tf.placeholder(tf.int32, [None])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import dflow as tf
 from dflow import train
-from tests.conformance.inputs import as_lists, numbers, rest, running
+from tests.conformance.inputs import LIMIT, as_lists, numbers, rest, running, start
 
 
 def test_an_example_is_kept_or_dropped_by_a_bool(target: str) -> None:
@@ -75,6 +76,49 @@ def test_the_arguments_of_all_functions_are_in_the_order_of_tensorflow(target: s
     with running(target) as (sess, _):
         for name, batch in found.items():
             assert name.startswith("maybe") <= all(value % 2 == 0 for value in sess.run(batch))
+
+
+def unknown(values: Any) -> tf.Tensor:
+    """A tensor whose first size is known when it is there."""
+    values = np.asarray(values)
+    return tf.placeholder_with_default(values, [None, *values.shape[1:]])
+
+
+@pytest.mark.parametrize(
+    ("tensors", "keep"),
+    [
+        (lambda: [unknown([1, 2, 3])], [True, False]),
+        (lambda: [unknown([1, 2, 3])], [True, False, True, False]),
+        (lambda: [unknown([1, 2]), unknown([1, 2, 3])], [True, False]),
+        (lambda: [tf.SparseTensor([[0, 1], [2, 0]], [1.0, 2.0], [3, 2])], [True, False]),
+        (lambda: [unknown([1, 2]), unknown([1, 2, 3])], None),
+    ],
+    ids=["fewer", "more", "than the second tensor", "than a sparse tensor", "a scalar"],
+)
+def test_an_example_without_a_bool_is_an_error_and_is_not_left_out(
+    target: str, tensors: Callable[[], list[Any]], keep: list[bool] | None
+) -> None:
+    """B15.14"""
+    asked = tf.placeholder_with_default(True, []) if keep is None else unknown(keep)
+    batch = train.maybe_batch(tensors(), asked, 1, enqueue_many=True)
+    with tf.Session(target, config=LIMIT) as sess:
+        coord = train.Coordinator()
+        start(sess, coord)
+        with pytest.raises(tf.errors.OutOfRangeError):
+            sess.run(batch)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"keep_input. is for .* examples, the tensors hold"):
+            coord.join(stop_grace_period_secs=20)
+
+
+def test_bools_and_examples_of_known_numbers_need_no_check() -> None:
+    """B15.14"""
+    for keep in (tf.equal([1, 0, 1], 1), tf.placeholder(tf.bool, [])):
+        train.maybe_batch([[1, 2, 3], [[1], [2], [3]]], keep, 2, enqueue_many=True)
+    train.maybe_batch([1, [2, 3]], tf.placeholder(tf.bool, []), 2)
+    train.maybe_batch([unknown([1, 2])], tf.placeholder(tf.bool, []), 2, enqueue_many=True)
+    assert "Assert" not in {op.type for op in tf.get_default_graph().get_operations()}
+    with pytest.raises(ValueError, match=r"\(3,\) and \(2,\)"):
+        train.maybe_batch([[1, 2, 3]], [True, False], 2, enqueue_many=True)
 
 
 @pytest.mark.parametrize(

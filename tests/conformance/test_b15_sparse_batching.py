@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,17 @@ import dflow as tf
 from dflow import train
 from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
 from dflow.sparse import SparseTensor, SparseTensorValue
-from tests.conformance.inputs import numbers, rest, running
+from tests.conformance.inputs import LIMIT, numbers, rest, running, start
 
 
 def diagonal(number: tf.Tensor) -> SparseTensor:
     """An example of its own size: `number` at [number, 0] of [number + 1, 2]."""
     place = tf.cast(tf.stack([number, tf.zeros_like(number)]), tf.int64)
     return SparseTensor(tf.expand_dims(place, 0), tf.expand_dims(number, 0), place + tf.constant([1, 2], tf.int64))
+
+
+def of_unknown_rank() -> SparseTensor:
+    return SparseTensor(tf.placeholder(tf.int64), tf.placeholder(tf.float32), tf.placeholder(tf.int64))
 
 
 def parts(sparse: SparseTensor) -> SparseTensorValue:
@@ -74,9 +79,7 @@ def test_sparse_examples_are_shuffled_joined_and_left_out_like_others(target: st
 
 def test_a_sparse_tensor_may_be_of_unknown_rank_and_shapes_are_for_the_others() -> None:
     """B15.16"""
-    unknown = SparseTensor(
-        tf.placeholder(tf.int64, [None, None]), tf.placeholder(tf.float32, [None]), tf.placeholder(tf.int64, [None])
-    )
+    unknown = of_unknown_rank()
     batch = train.batch([unknown, tf.placeholder(tf.float32)], 2, shapes=[None, (5,)])
     assert batch[0].dense_shape.shape.as_list() == [None]
     assert batch[1].shape == (2, 5)
@@ -90,8 +93,65 @@ def test_sparse_tensors_of_several_sources_must_be_alike() -> None:
         train.batch_join([[matrix], [vector]], 2)
     with pytest.raises(TypeError, match=r"consistent: sparse float32 vs\. float32"):
         train.batch_join([[matrix], [1.0]], 2)
-    with pytest.raises(ValueError, match="should be > 1"):
-        train.batch([vector], 2, enqueue_many=True)
+    with pytest.raises(ValueError, match="ranks"):
+        train.batch_join([[matrix], [vector]], 2, enqueue_many=True)
+
+
+def test_the_first_source_says_the_rank_of_a_batch_of_several() -> None:
+    """B15.16"""
+    matrix, unknown = SparseTensorValue([[0, 0]], [1.0], [2, 2]), of_unknown_rank()
+    assert train.batch_join([[matrix], [unknown]], 2).dense_shape.shape == (3,)
+    assert train.batch_join([[unknown], [matrix]], 2).dense_shape.shape.as_list() == [None]
+    assert train.batch_join([[matrix], [unknown]], 2, enqueue_many=True).dense_shape.shape == (2,)
+
+
+BATCHES: dict[str, Callable[..., SparseTensor]] = {
+    "batch": lambda sparse, keep: train.batch([sparse], 2, enqueue_many=True),
+    "batch_join": lambda sparse, keep: train.batch_join([[sparse]], 2, enqueue_many=True),
+    "shuffle_batch": lambda sparse, keep: train.shuffle_batch([sparse], 2, 10, 1, enqueue_many=True),
+    "shuffle_batch_join": lambda sparse, keep: train.shuffle_batch_join([[sparse]], 2, 10, 1, enqueue_many=True),
+    "maybe_batch": lambda sparse, keep: train.maybe_batch([sparse], keep, 2, enqueue_many=True),
+    "maybe_batch_join": lambda sparse, keep: train.maybe_batch_join([[sparse]], keep, 2, enqueue_many=True),
+    "maybe_shuffle_batch": lambda sparse, keep: train.maybe_shuffle_batch([sparse], 2, 10, 1, keep, enqueue_many=True),
+    "maybe_shuffle_batch_join": lambda sparse, keep: train.maybe_shuffle_batch_join(
+        [[sparse]], 2, 10, 1, keep, enqueue_many=True
+    ),
+}
+
+
+@pytest.mark.parametrize("keep", [True, [True, False, True]], ids=["all", "each"])
+@pytest.mark.parametrize("make", BATCHES.values(), ids=BATCHES.keys())
+def test_many_sparse_examples_keep_the_rank_of_what_holds_them(make: Callable[..., SparseTensor], keep: Any) -> None:
+    """B15.16"""
+    for rank in (1, 2, 3):
+        sparse = SparseTensor(tf.zeros([2, rank], tf.int64), [1.0, 2.0], [3] * rank)
+        assert make(sparse, keep).dense_shape.shape == (rank,)
+    assert make(of_unknown_rank(), keep).dense_shape.shape.as_list() == [None]
+
+
+@pytest.mark.parametrize("make", BATCHES.values(), ids=BATCHES.keys())
+def test_a_sparse_vector_cannot_be_run_as_many_examples(target: str, make: Callable[..., SparseTensor]) -> None:
+    """B15.16: what it would be divided into are scalars."""
+    batch = make(SparseTensor([[0], [2]], [1.0, 2.0], [3]), [True, False, True])
+    with tf.Session(target, config=LIMIT) as sess:
+        coord = train.Coordinator()
+        start(sess, coord)
+        with pytest.raises(tf.errors.OutOfRangeError):
+            sess.run(batch.values)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="should be > 1, but saw rank: 1"):
+            coord.join(stop_grace_period_secs=20)
+
+
+@pytest.mark.parametrize("values", [[1.5], ["text"], [], [True, False]], ids=["number", "text", "nothing", "twice"])
+def test_sparse_scalars_become_a_sparse_vector(target: str, values: list[Any]) -> None:
+    """B15.16"""
+    scalar = SparseTensor(tf.zeros([len(values), 0], tf.int64), values, tf.zeros([0], tf.int64))
+    batch = train.batch([scalar], 3)
+    assert batch.dense_shape.shape == (1,)
+    with running(target) as (sess, _):
+        found = sess.run(parts(batch))
+    want = sorted([at] for at in range(3) for _ in values)
+    equal(found, want, [value.encode() if isinstance(value, str) else value for value in values] * 3, [3])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "uint8", "bool", "complex128", "string", "bfloat16"])
@@ -118,6 +178,7 @@ def test_a_serialized_sparse_tensor_comes_back_as_it_was(target: str, dtype: str
         [["", "", "x"]],
         [["", "1234", "12345678"]],
         [["12345678", "", "12345678"]],
+        [["12345678", "1234", ""]],
         [["", "", "12345678"], ["", "", "1234567812345678"]],
     ],
 )

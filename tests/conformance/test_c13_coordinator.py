@@ -141,7 +141,7 @@ def test_join_waits_for_the_threads_that_it_is_given_and_for_those_registered() 
         release.wait()
 
     threads.append(started(registers_itself))
-    until(lambda: len(coord._threads) == 3)
+    until(lambda: len(coord._registered_threads) == 3)
     joined = in_thread(coord.join, [threads[0], threads[1]])
     assert not joined.done()
     release.set()

@@ -222,3 +222,31 @@ def test_a_fed_tensor_satisfies_whoever_waits_for_its_operation(target: str) -> 
         sess.run(v.initializer)
         sess.run(after, {count: 50})
         assert sess.run(count + 0, {count: 50}) == 50
+
+
+# -- variables without a value
+
+
+def test_a_variable_that_is_only_waited_for_needs_no_value(target: str) -> None:
+    with tf.device("/job:ps/task:0" if target else None):
+        v, other = tf.Variable([1.0, 2.0], name="v"), tf.Variable(1.0, validate_shape=False, name="other")
+    with tf.control_dependencies([v, other.op]):
+        after = tf.constant(3)
+    with tf.Session(target) as sess:
+        for _ in range(2):  # the second run is a hot one
+            assert sess.run([v.op, tf.group(v, other), after]) == [None, None, 3]
+            assert sess.run([tf.shape(v), tf.zeros_like(v), v.op])[1].tolist() == [0.0, 0.0]
+            assert sess.run(tf.group(v), {v: [5.0, 6.0]}) is None
+            assert sess.run([v + 1, v.op], {v: [5.0, 6.0]})[0].tolist() == [6.0, 7.0]
+
+
+def test_a_variable_that_is_read_needs_a_value(target: str) -> None:
+    v = tf.Variable([1.0, 2.0], name="v")
+    with tf.control_dependencies([v]):
+        after = v + 1
+    with tf.Session(target) as sess:
+        for read in (v, v.value(), v.read_value(), tf.group(v.value()), after, [v.op, v], tf.tuple([v])):
+            with pytest.raises(tf.errors.FailedPreconditionError, match="uninitialized value v"):
+                sess.run(read)
+        sess.run(v.initializer)
+        assert sess.run([after, v.op])[0].tolist() == [2.0, 3.0]

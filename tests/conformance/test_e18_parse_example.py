@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import dflow as tf
+from dflow.train import SequenceExample
 from tests.readers.examples import example, plain
 
 INT, FLOAT, TEXT = tf.int64, tf.float32, tf.string
@@ -310,7 +311,7 @@ def test_a_sequence_example_has_a_context_and_lists_of_steps(target: str) -> Non
     [
         ({"z": Steps([], FLOAT)}, "z"),
         ({"v": Steps([2], INT)}, "Key: v"),
-        ({"f": Var(INT)}, "Key: f"),
+        ({"f": Var(INT)}, "Feature list: f, Index: 0."),
     ],
 )
 def test_a_list_that_is_missing_or_does_not_fit_is_named(target: str, sequence: dict[str, Any], text: str) -> None:
@@ -321,6 +322,49 @@ def test_a_list_that_is_missing_or_does_not_fit_is_named(target: str, sequence: 
 
 
 # -- decode_raw
+
+
+def test_defaults_may_be_computed_by_each_run(target: str) -> None:
+    """E18.5, E18.10"""
+    given = tf.placeholder(INT, [])
+    parsed = tf.parse_example(
+        [example(), example(a=[5])], {"a": Fixed([], INT, given), "s": Steps([], INT, True, given)}
+    )
+    with tf.Session(target) as sess:
+        for value in (3, 4):
+            found = sess.run(parsed, {given: value})
+            assert (found["a"].tolist(), found["s"].shape) == ([value, 5], (2, 0))
+
+
+def test_a_batch_of_sequence_examples_has_lists_and_their_lengths(target: str) -> None:
+    """E18.18"""
+    one, two = SequenceExample(), SequenceExample()
+    one.context.feature["c"].int64_list.value.append(3)
+    for message, steps in ((one, [[1.0], [2.0]]), (two, [[3.0]])):
+        for values in steps:
+            message.feature_lists.feature_list["f"].feature.add().float_list.value.extend(values)
+    context, lists, lengths = tf.io.parse_sequence_example(
+        [one.SerializeToString(), two.SerializeToString()],
+        {"c": Fixed([], INT, -1)},
+        {"f": Steps([], FLOAT), "v": Var(TEXT)},
+    )
+    with tf.Session(target) as sess:
+        found = sess.run([context["c"], lists["f"], lengths["f"], lists["v"].dense_shape])
+    assert [array.tolist() for array in found] == [[3, -1], [[1.0, 2.0], [3.0, 0.0]], [2, 1], [2, 0, 0]]
+
+
+def test_tensors_and_json_cross_processes_as_strings(target: str) -> None:
+    text = tf.serialize_tensor(tf.constant([[1.5, 2.5]]))
+    again = tf.parse_tensor(text, FLOAT)
+    parsed = tf.parse_example(
+        tf.decode_json_example(['{"features": {"feature": {"a": {"int64List": {"value": [7]}}}}}']),
+        {"a": Fixed([], INT)},
+    )
+    with tf.Session(target) as sess:
+        found = sess.run([again, text, parsed["a"]])
+    assert found[0].tolist() == [[1.5, 2.5]]
+    assert found[1] == tf.make_tensor_proto([[1.5, 2.5]]).SerializeToString()
+    assert found[2].tolist() == [7]
 
 
 def test_the_bytes_of_strings_are_numbers_along_a_last_axis(target: str) -> None:

@@ -196,6 +196,28 @@ def test_fetching_a_fed_tensor_gives_the_fed_value(target: str) -> None:
         assert found["p"].dtype == np.float32
 
 
+def test_a_queue_cannot_be_fetched_but_its_handle_can(target: str) -> None:
+    """S23.4"""
+    queue = tf.FIFOQueue(1, [tf.int32])
+    with tf.Session(target) as sess:
+        for fetch in (queue, [queue]):
+            with pytest.raises(TypeError, match="has invalid type"):
+                sess.run(fetch)
+        assert sess.run(queue.queue_ref.op) is None
+
+
+def test_a_fed_tensor_without_dimensions_is_fetched_as_an_array(target: str) -> None:
+    """S23.8"""
+    p, text, c = tf.placeholder(tf.float32), tf.placeholder(tf.string), tf.constant(3)
+    with tf.Session(target) as sess:
+        found = sess.run([p, p + 1, text, c], {p: 5, text: "\u00fc", c: 4})
+        assert [type(it) for it in found] == [np.ndarray, np.float32, np.ndarray, np.ndarray]
+        assert [it.tolist() for it in found] == [5.0, 6.0, b"\xc3\xbc", 4]
+        assert [it.dtype for it in found] == [np.float32, np.float32, object, np.int32]
+        call = sess.make_callable(p, [p])
+        assert isinstance(call(5.0), np.ndarray)
+
+
 def test_a_fed_array_may_be_changed_by_its_owner_after_the_run(target: str) -> None:
     """S23.8"""
     p = tf.placeholder(tf.float32, [3])
@@ -233,6 +255,8 @@ def test_wrong_values_are_refused_before_anything_runs(target: str) -> None:
         sess.run(v.initializer)
         with pytest.raises(TypeError, match=r"cannot be a tf\.Tensor object"):
             sess.run(out, {p: tf.constant([1, 2])})
+        with pytest.raises(TypeError, match=r"cannot be a tf\.Tensor object"):
+            sess.run(out, {p: v})
         for value in ([1.5, 2.5], ["a", "b"], [2**40, 0], [1 + 2j, 0], [np.nan, 1]):
             with pytest.raises(TypeError, match="is not compatible with Tensor type"):
                 sess.run(out, {p: value})
@@ -607,6 +631,7 @@ def test_devices_have_a_type_and_a_local_session_may_have_several_cpus() -> None
     tf.constant(1)
     with tf.Session(config=tf.ConfigProto(device_count={"CPU": 2})) as sess:
         devices = sess.list_devices()
+        assert "incarnation" not in repr(devices)
     cpus = [device.name for device in devices if device.device_type == "CPU"]
     assert cpus == [f"/job:localhost/replica:0/task:0/device:CPU:{i}" for i in range(2)]
 
@@ -618,14 +643,14 @@ def test_a_time_limit_of_the_session_or_of_the_run_ends_a_run_that_waits(target:
     """S24.1, S24.2"""
     queue = tf.FIFOQueue(10, tf.int32, ())
     dequeue, enqueue = queue.dequeue(), queue.enqueue(7)
-    with tf.Session(target, config=tf.ConfigProto(operation_timeout_in_ms=150)) as sess:
+    with tf.Session(target, config=tf.ConfigProto(operation_timeout_in_ms=1500)) as sess:
         for _ in range(2):
             with pytest.raises(tf.errors.DeadlineExceededError, match="Timed out waiting for notification"):
                 sess.run(dequeue)
     with tf.Session(target) as sess:
         for _ in range(2):
             with pytest.raises(tf.errors.DeadlineExceededError, match="Timed out waiting for notification"):
-                sess.run(dequeue, options=tf.RunOptions(timeout_in_ms=150))
+                sess.run(dequeue, options=tf.RunOptions(timeout_in_ms=1000))
         sess.run(enqueue, options=tf.RunOptions(timeout_in_ms=30_000))
         assert sess.run(dequeue, options=tf.RunOptions(timeout_in_ms=30_000)) == 7
 

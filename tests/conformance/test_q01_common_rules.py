@@ -103,7 +103,7 @@ def test_operations_are_named_after_the_last_part_of_the_queue(kind: str) -> Non
     outputs = [queue.dequeue(), queue.dequeue_many(2), queue.dequeue_up_to(2), queue.size(), queue.is_closed()]
     names = [(output[0] if isinstance(output, list) else output).op.name for output in outputs]
     assert names == ["q_Dequeue", "q_DequeueMany", "q_DequeueUpTo", "q_Size", "q_Is_Closed"]
-    assert made[0].inputs[0].op.name == "q_enqueue/component_0"
+    assert made[0].inputs[1].op.name == "q_enqueue/component_0"
     assert queue.enqueue(element, name="my_own").name == "my_own"
     with tf.name_scope("there"):
         assert queue.size(name="s").op.name == "there/s"

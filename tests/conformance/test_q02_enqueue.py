@@ -19,9 +19,10 @@ def test_values_become_tensors_of_their_component(kind: str) -> None:
     op = queue.enqueue(components(kind, 1, "word"))
     assert isinstance(op, tf.Operation)
     assert op.outputs == ()
-    assert [tensor.dtype for tensor in op.inputs] == queue.dtypes
+    assert op.inputs[0] is queue.queue_ref
+    assert [tensor.dtype for tensor in op.inputs[1:]] == queue.dtypes
     op = queue.enqueue_many([[] for _ in queue.dtypes])
-    assert [tensor.dtype for tensor in op.inputs] == queue.dtypes
+    assert [tensor.dtype for tensor in op.inputs[1:]] == queue.dtypes
     variable = tf.Variable(np.float16(2))
     assert queue.enqueue(components(kind, variable, "word")).inputs[-2].dtype == tf.float16
 
@@ -67,7 +68,7 @@ def test_a_list_holds_one_value_for_each_component_also_if_there_is_one_only() -
     """Q2.1, D2"""
     queue = tf.FIFOQueue(10, tf.int32, (3,))
     for one in ([[1, 2, 3]], ([1, 2, 3],), np.array([1, 2, 3]), tf.constant([1, 2, 3])):
-        assert queue.enqueue(one).inputs[0].shape == (3,)
+        assert queue.enqueue(one).inputs[1].shape == (3,)
     with pytest.raises(ValueError, match="got 3 values; a list or tuple holds one value per component"):
         queue.enqueue([1, 2, 3])
 
@@ -191,7 +192,7 @@ def test_an_empty_list_has_the_dtype_of_its_component(target: str, kind: str) ->
     """Q2.10"""
     queue = KINDS[kind](10, [tf.int32, tf.string], [(), ()])
     enqueue = queue.enqueue_many([[] for _ in queue.dtypes])
-    assert [tensor.dtype for tensor in enqueue.inputs] == queue.dtypes
+    assert [tensor.dtype for tensor in enqueue.inputs[1:]] == queue.dtypes
     with tf.Session(target) as sess:
         sess.run(enqueue)
         assert sess.run(queue.size()) == 0
@@ -284,3 +285,16 @@ def test_an_enqueue_does_not_happen_if_an_operation_before_it_fails(target: str,
         assert sess.run(queue.size()) == 0
         sess.run(enqueue, {p: 7})
         assert sess.run(dequeue) == 7, "the dequeue of the failed step is gone"
+
+
+def test_an_element_stays_as_it_is_when_the_variable_that_it_came_from_changes(target: str, make: Make) -> None:
+    """Q2.1.  In TensorFlow they share memory, and the element changes with the variable."""
+    queue, variable = make(10, tf.int32, (2,)), tf.Variable([1, 2])
+    put, put_many, take = queue.enqueue(variable), queue.enqueue_many([[variable]]), queue.dequeue()
+    with tf.Session(target) as sess:
+        for enqueue in (put, put_many):
+            sess.run(variable.initializer)
+            sess.run(enqueue)
+            sess.run(variable.assign_add([10, 10]))
+            sess.run(variable.assign([7, 7]))
+            assert sess.run(take).tolist() == [1, 2]

@@ -72,6 +72,8 @@ def test_queues_of_one_shared_name_have_one_seed_if_only_the_graph_has_one() -> 
     assert seeds(shared_name="a") == seeds(shared_name="a") != seeds(shared_name="b")
     assert seeds() != seeds()
     assert seeds(seed=5) == seeds(seed=5, shared_name="a") == (3, 5)
+    tf.set_random_seed(7)
+    assert (seeds(shared_name="a"), seeds(shared_name="")) == ((7, 1605809426), (7, 253027423)), "as in TensorFlow"
 
 
 def test_shuffle_queues_of_one_name_agree_on_the_graphs_seed(target: str, shared: str) -> None:
@@ -84,6 +86,58 @@ def test_shuffle_queues_of_one_name_agree_on_the_graphs_seed(target: str, shared
         sess.run(second.queue_ref.op)
         sess.run(first.enqueue(1))
         assert sess.run(second.dequeue()) == 1
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [
+        ((87654321, None), (87654321, 887634792)),  # the graph's seed alone: a number that depends on the name, ...
+        ((87654321, 887634792), (87654321, None)),  # ... the same as in TensorFlow
+        ((None, 5), (87654321, 5)),  # the graph's seed where the graph has none
+        ((7, 5), (7, 5)),
+        ((7, None), (7, None)),
+        ((7, 5), (None, None)),  # who gives no seed takes the queue as it is
+    ],
+)
+def test_two_sessions_that_mean_the_same_seeds_share_a_shuffle_queue(
+    target: str, there: tuple[int | None, int | None], asked: tuple[int | None, int | None]
+) -> None:
+    """Q8.9, Q8.10.  In one process they are two queues, on a cluster one."""
+
+    def shuffle_queue(graph: int | None, op: int | None) -> tf.RandomShuffleQueue:
+        tf.set_random_seed(graph)
+        return tf.RandomShuffleQueue(10, 0, tf.int32, (), seed=op, shared_name="shared_queue")
+
+    first, second = shuffle_queue(*there), shuffle_queue(*asked)
+    with tf.Session(target) as one, tf.Session(target) as two:
+        one.run(first.enqueue(1))
+        assert one.run(second.size()) == 1
+        assert two.run(second.size()) == (1 if target else 0)
+        assert one.run(second.dequeue()) == 1
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [
+        ((None, None), (None, 5)),
+        ((None, None), (7, None)),
+        ((7, None), (8, None)),
+        ((7, None), (7, 5)),
+        ((7, 5), (None, 5)),
+    ],
+)
+def test_a_shuffle_queue_with_other_seeds_is_another_description(
+    target: str, shared: str, there: tuple[int | None, int | None], asked: tuple[int | None, int | None]
+) -> None:
+    """Q8.10"""
+    queues = []
+    for graph, op in (there, asked):
+        tf.set_random_seed(graph)
+        queues.append(tf.RandomShuffleQueue(10, 0, tf.int32, (), seed=op, shared_name=shared))
+    with tf.Session(target) as sess:
+        sess.run(queues[0].queue_ref.op)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="random seeds"):
+            sess.run(queues[1].queue_ref.op)
 
 
 # -- the reserve

@@ -19,8 +19,8 @@ def test_an_element_has_a_priority_more_than_types_and_shapes_say() -> None:
     assert queue.dtypes == [tf.int64, tf.string, tf.float32]
     assert queue.shapes == [(), (), (2,)]
     assert tf.PriorityQueue(10, tf.string).shapes[0] == ()
-    assert queue.enqueue([1, "a", [0.0, 1.0]]).inputs[0].shape == ()
-    assert queue.enqueue_many([[1], ["a"], [[0.0, 1.0]]]).inputs[0].shape == (1,)
+    assert queue.enqueue([1, "a", [0.0, 1.0]]).inputs[1].shape == ()
+    assert queue.enqueue_many([[1], ["a"], [[0.0, 1.0]]]).inputs[1].shape == (1,)
 
 
 def test_the_smallest_priority_leaves_first_and_is_the_first_component(target: str) -> None:
@@ -59,7 +59,7 @@ def test_a_priority_is_an_int64_scalar() -> None:
             queue.enqueue((tf.constant(1), "value"))
         with pytest.raises(ValueError, match="component 0 of queue"):
             queue.enqueue(([1, 2], "value"))
-        assert queue.enqueue((tf.placeholder(tf.int64), "value")).inputs[0].shape.ndims is None
+        assert queue.enqueue((tf.placeholder(tf.int64), "value")).inputs[1].shape.ndims is None
 
 
 @pytest.mark.parametrize("shapes", [(), None])

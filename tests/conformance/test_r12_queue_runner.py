@@ -76,7 +76,7 @@ def test_threads_are_named_after_the_queue_and_the_operation_and_are_registered(
             "QueueRunnerThread-q-close_on_stop",
         ]
         assert all(thread.daemon and not thread.is_alive() for thread in threads)
-        assert set(coord._threads) == set(threads)
+        assert set(coord._registered_threads) == set(threads)
         assert runner.create_threads(sess, coord) == []
         assert len(runner.create_threads(other, coord)) == 4
         assert len(QueueRunner(queue, [enqueue]).create_threads(sess)) == 1

@@ -201,6 +201,20 @@ def test_an_operation_knows_its_type_its_inputs_and_its_outputs() -> None:
         assert op.run() is None
 
 
+def test_what_an_operation_works_on_is_its_first_input() -> None:
+    queue, reader, variable = tf.FIFOQueue(3, tf.string), tf.WholeFileReader(), tf.Variable([1.0])
+    key, _ = reader.read(queue)
+    put, assign = queue.enqueue(["x"]), variable.assign([2.0]).op
+    assert list(key.op.inputs) == [reader.reader_ref, queue.queue_ref]
+    assert put.inputs[0] is queue.queue_ref
+    assert [tensor.dtype for tensor in put.inputs[1:]] == [tf.string]
+    assert assign.inputs[0] is variable.op.outputs[0]
+    assert list(reader.reset().inputs) == [reader.reader_ref]
+    assert {key.op, put} <= set(queue.queue_ref.consumers())
+    assert {variable.initializer, assign} <= set(variable.op.outputs[0].consumers())
+    assert [list(it.op.inputs) for it in (queue, reader, variable)] == [[], [], []]
+
+
 def test_a_tensor_knows_its_place_and_takes_a_better_shape() -> None:
     x = tf.placeholder(tf.float32, [None, 2], name="x")
     assert (x.name, x.op.name, x.value_index, x.graph) == ("x:0", "x", 0, tf.get_default_graph())

@@ -38,6 +38,18 @@ def required(dtype: str) -> tf.Tensor:
 # -- columns
 
 
+def test_a_default_may_be_computed_by_each_run(target: str) -> None:
+    """V17.2"""
+    number = tf.placeholder(tf.float32, [])
+    text = tf.Variable(["v"], dtype=tf.string, name="v17_text")
+    columns = tf.decode_csv([",", "1,a"], [number * 2.0, text])
+    with tf.Session(target) as sess:
+        sess.run(text.initializer)
+        for value in (3.0, 4.0):
+            numbers, texts = sess.run(columns, {number: value})
+            assert (numbers.tolist(), texts.tolist()) == ([2 * value, 1.0], [b"v", b"a"])
+
+
 @pytest.mark.parametrize("shape", [(), (4,), (2, 2), (0,), (2, 1, 2)])
 def test_each_column_has_the_shape_of_the_records(target: str, shape: tuple[int, ...]) -> None:
     """V17.1"""
@@ -68,7 +80,7 @@ def test_the_dtype_of_a_default_is_that_of_its_column(target: str) -> None:
         (np.array([1.0]), TypeError, "Expected list for 'record_defaults'"),
         ([True], TypeError, "not in list of allowed values: float32, float64, int32, int64, string"),
         ([np.float16(1)], TypeError, "not in list of allowed values"),
-        ([[1, 2]], ValueError, "length 0 or 1"),
+        ([[1, 2]], ValueError, "a length-0 or length-1 vector, or a scalar"),
         ([[[1]]], ValueError, "Shape must be at most rank 1 but is rank 2"),
     ],
 )

@@ -14,7 +14,9 @@ import pytest
 from distributed.comm import CommClosedError
 
 import dflow as df
+from dflow.compile import DeviceInfo, DeviceTable
 from dflow.data.feeders import failure
+from dflow.data.feeding import _workers_of
 from dflow.data.push import Push, batches_of
 from dflow.errors import UnavailableError
 from tests.cluster.helpers import PATIENCE, eventually
@@ -212,7 +214,7 @@ def test_a_partition_that_fails_reaches_the_coordinator_with_its_own_exception()
 
 def full(session: df.Session) -> None:
     """Return when a push waits for room."""
-    eventually(lambda: session.queue_rows()[0]["waiting_enqueues"])
+    eventually(lambda: any(row["waiting_enqueues"] for row in session.queue_rows()))
 
 
 @pytest.mark.parametrize("error", [FutureCancelled("fed-3-0"), CommClosedError("Stream is closed")])
@@ -282,6 +284,15 @@ def test_batches_of_rows_are_bounded_in_bytes_and_the_last_one_is_marked() -> No
     assert [last for _, last in found] == [False, False, False, True]
     assert [len(batch[0]) for batch, _ in batches_of([numbers], 1)] == [1] * 10
     assert list(batches_of([numbers[:0]], 300)) == []
+
+
+def test_a_feeding_that_begins_while_no_worker_is_there_waits_for_those_that_come_back() -> None:
+    """As many partitions are in flight as for them: none would be for no worker, and the feeding never begin."""
+    there, lost, starting = (
+        DeviceInfo(f"/job:worker/task:{i}/cpu:0", f"tcp://w:{i}", lost=i == 1, starting=i == 2) for i in range(3)
+    )
+    assert _workers_of(DeviceTable((there, lost, starting))) == {"tcp://w:0"}
+    assert _workers_of(DeviceTable((lost, starting))) == {"tcp://w:1", "tcp://w:2"}
 
 
 def test_a_local_session_has_no_workers_to_name() -> None:

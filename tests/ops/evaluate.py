@@ -88,7 +88,7 @@ class Evaluator:
 
     def _outputs(self, op: Operation, values: Mapping[Tensor, Any]) -> tuple[Any, ...]:
         try:
-            found = self._call(op, [values[tensor] for tensor in op.inputs])
+            found = self._call(op, [values[tensor] for tensor in op.operands])
         except OpError as error:
             error.op = op
             raise error.placed(OpInfo(op.name, op.type, DEVICE, op.made_at)) from error.__cause__
@@ -121,7 +121,7 @@ def needed(fetches: Iterable[Any], fed: Iterable[Tensor] = ()) -> list[Operation
             continue
         found.add(op)
         pending.extend(op.control_inputs)
-        pending.extend(tensor.op for tensor in op.inputs if tensor not in fed)
+        pending.extend(tensor.op for tensor in op.operands if tensor not in fed)
     return sorted(found, key=lambda op: op.index)
 
 

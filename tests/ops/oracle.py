@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,11 @@ def top_k(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return (order == targets[:, None]).any(axis=1)
 
 
+def of_any_shape(kind: str, x: Any, **attrs: Any) -> Any:
+    """The operation itself, in whose place there may be a constant."""
+    return df.add_op(kind, x, **attrs)
+
+
 def sizes(*numbers: int) -> np.ndarray:
     return np.array(numbers, dtype=np.int32)
 
@@ -150,6 +156,7 @@ ORACLE: dict[str, list[Case]] = {
     "Cos": unary(df.cos, np.cos),
     "Tanh": unary(df.tanh, np.tanh),
     "Sigmoid": unary(df.sigmoid, lambda x: 1 / (1 + np.exp(-x))),
+    "Softplus": unary(df.nn.softplus, lambda x: np.log(1 + np.exp(x))),
     "Floor": unary(df.floor, np.floor),
     "Ceil": unary(df.ceil, np.ceil),
     "Round": [*unary(df.round, np.round), Case(df.round, np.round, (np.array([0.6, 2.4, -1.6]),))],
@@ -172,6 +179,10 @@ ORACLE: dict[str, list[Case]] = {
     "LogicalAnd": binary(df.logical_and, np.logical_and, truth),
     "LogicalOr": binary(df.logical_or, np.logical_or, truth),
     "LogicalNot": unary(df.logical_not, np.logical_not, truth),
+    "BitwiseAnd": binary(lambda x, y: x & y, np.bitwise_and, whole),
+    "BitwiseOr": binary(lambda x, y: x | y, np.bitwise_or, whole),
+    "BitwiseXor": binary(lambda x, y: x ^ y, np.bitwise_xor, whole),
+    "Invert": unary(lambda x: ~x, np.invert, whole),
     "IsNan": unary(df.is_nan, np.isnan),
     "IsInf": unary(df.is_inf, np.isinf),
     "IsFinite": unary(df.is_finite, np.isfinite),
@@ -182,7 +193,8 @@ ORACLE: dict[str, list[Case]] = {
     ],
     "Where": [
         Case(df.where, np.argwhere, (truth(3, 4),)),
-        Case(df.where, np.argwhere, (truth(),)),
+        Case(df.where, np.argwhere, (whole(3, 4, low=-1, high=2),)),
+        Case(df.where, np.argwhere, (np.array([0.0, np.nan, -0.0, -1.0]),)),
     ],
     # products of matrices
     "MatMul": [
@@ -198,11 +210,8 @@ ORACLE: dict[str, list[Case]] = {
     "Sum": reduction(df.reduce_sum, np.sum),
     "Mean": reduction(df.reduce_mean, np.mean),
     "Prod": [
-        Case(case.build, case.judge, case.inputs, case.numbers, second=False)
-        for case in [
-            *reduction(df.reduce_prod, np.prod),
-            Case(lambda x: df.reduce_prod(x, 1), lambda x: x.prod(axis=1), (np.array([[0.0, 2, 3], [0, 0, 4]]),)),
-        ]
+        *reduction(df.reduce_prod, np.prod),
+        Case(lambda x: df.reduce_prod(x, 1), lambda x: x.prod(axis=1), (np.array([[0.0, 2, 3], [0, 0, 4]]),)),
     ],
     "Max": [*reduction(df.reduce_max, np.max), Case(df.reduce_max, np.max, (whole(2, 3),))],
     "Min": reduction(df.reduce_min, np.min),
@@ -213,11 +222,17 @@ ORACLE: dict[str, list[Case]] = {
         Case(lambda x: df.argmax(x, -1), lambda x: x.argmax(-1), (whole(3, 4),)),
     ],
     "ArgMin": [Case(lambda x: df.argmin(x, 1), lambda x: x.argmin(1), (real(3, 4),))],
-    "Cumsum": [cumsum(exclusive, reverse) for exclusive in (False, True) for reverse in (False, True)],
+    "Cumsum": [
+        *(cumsum(exclusive, reverse) for exclusive in (False, True) for reverse in (False, True)),
+        Case(df.cumsum, lambda x, axis: x.cumsum(axis), (real(2, 4), np.int32(-1)), (1,)),
+    ],
     # shapes
-    "Shape": [Case(df.shape, lambda x: sizes(*x.shape), (real(2, 3),)), Case(df.shape, np.shape, (real(),))],
-    "Size": [Case(df.size, lambda x: np.int32(x.size), (real(2, 3),))],
-    "Rank": [Case(df.rank, lambda x: np.int32(x.ndim), (real(2, 3),))],
+    "Shape": [
+        Case(partial(of_any_shape, "Shape", out_type=df.int32), lambda x: sizes(*x.shape), (real(*shape),))
+        for shape in ((2, 3), ())
+    ],
+    "Size": [Case(partial(of_any_shape, "Size", out_type=df.int32), lambda x: np.int32(x.size), (real(2, 3),))],
+    "Rank": [Case(partial(of_any_shape, "Rank"), lambda x: np.int32(x.ndim), (real(2, 3),))],
     "Reshape": [
         Case(lambda x: df.reshape(x, [3, -1]), lambda x: x.reshape(3, -1), (real(2, 3, 2),)),
         Case(lambda x: df.reshape(x, [12]), lambda x: x.reshape(12), (real(2, 3, 2),)),
@@ -239,7 +254,8 @@ ORACLE: dict[str, list[Case]] = {
     "ExpandDims": [
         Case(lambda x, axis=axis: df.expand_dims(x, axis), lambda x, axis=axis: np.expand_dims(x, axis), (real(2, 3),))
         for axis in (0, 1, 2, -1, -2)
-    ],
+    ]
+    + [Case(df.expand_dims, np.expand_dims, (real(2, 3), np.int32(-2)), (1,))],
     "Squeeze": [
         Case(df.squeeze, np.squeeze, (real(2, 1, 3, 1),)),
         Case(lambda x: df.squeeze(x, [1]), lambda x: x.squeeze(1), (real(2, 1, 3, 1),)),
@@ -254,11 +270,13 @@ ORACLE: dict[str, list[Case]] = {
         Case(lambda n, x: df.fill(n, x), lambda n, x: np.full(n, x), (sizes(2, 3), real()), (0,)),
     ],
     "ZerosLike": [
-        Case(df.zeros_like, np.zeros_like, (real(2, 3),)),
-        Case(lambda x: df.zeros_like(x, "int64"), lambda x: np.zeros_like(x, np.int64), (real(2, 3),)),
-        Case(df.zeros_like, np.zeros_like, (truth(2),)),
+        Case(lambda x: df.zeros_like(x, optimize=False), np.zeros_like, (real(2, 3),)),
+        Case(lambda x: df.zeros_like(x, "int64", None, False), lambda x: np.zeros_like(x, np.int64), (real(2, 3),)),
+        Case(lambda x: df.zeros_like(x, optimize=False), np.zeros_like, (truth(2),)),
     ],
-    "OnesLike": [Case(df.ones_like, np.ones_like, (real(2, 3),)), Case(df.ones_like, np.ones_like, (truth(2),))],
+    "OnesLike": [
+        Case(lambda x: df.ones_like(x, optimize=False), np.ones_like, (make(2, 3),)) for make in (real, truth)
+    ],
     "Range": [
         Case(df.range, np.arange, (np.int32(2), np.int32(11), np.int32(3)), (0, 1, 2)),
         Case(df.range, np.arange, (np.float64(2), np.float64(0), np.float64(-0.5)), (0, 1, 2)),
@@ -267,6 +285,12 @@ ORACLE: dict[str, list[Case]] = {
     "ConcatV2": [
         Case(lambda *x: df.concat(x, 0), lambda *x: np.concatenate(x), (real(2, 3), real(1, 3), real(3, 3))),
         Case(lambda *x: df.concat(x, -1), lambda *x: np.concatenate(x, -1), (real(2, 3), real(2, 1))),
+        Case(
+            lambda x, y, axis: df.concat([x, y], axis),
+            lambda x, y, axis: np.concatenate([x, y], axis),
+            (real(2, 3), real(2, 1), np.int32(-1)),
+            (2,),
+        ),
     ],
     "Pack": [
         Case(
@@ -284,10 +308,19 @@ ORACLE: dict[str, list[Case]] = {
     "Split": [
         Case(lambda x: df.split(x, 2, 1), lambda x: np.split(x, 2, 1), (real(3, 4),)),
         Case(lambda x: df.split(x, 1), lambda x: [x], (real(3, 4),)),
+        Case(
+            lambda x, axis: df.split(x, 2, axis), lambda x, axis: np.split(x, 2, axis), (real(3, 4), np.int32(1)), (1,)
+        ),
     ],
     "SplitV": [
         Case(lambda x: df.split(x, [1, -1, 2], -1), lambda x: np.split(x, [1, 4], 1), (real(3, 6),)),
         Case(lambda x, n: df.split(x, n, 0, num=2), lambda x, n: np.split(x, [1]), (real(3, 4), sizes(1, 2)), (1,)),
+        Case(
+            lambda x, n, axis: df.split(x, n, axis, num=2),
+            lambda x, n, axis: np.split(x, [1], axis),
+            (real(3, 4), sizes(1, 3), np.int32(-1)),
+            (1, 2),
+        ),
     ],
     "Tile": [
         Case(lambda x: df.tile(x, [2, 3]), lambda x: np.tile(x, (2, 3)), (real(2, 2),)),
@@ -300,6 +333,7 @@ ORACLE: dict[str, list[Case]] = {
             lambda x: np.pad(x, 1, constant_values=7),
             (real(3),),
         ),
+        Case(df.pad, np.pad, (real(2, 3), whole(2, 2, low=0, high=3)), (1,)),
     ],
     "MirrorPad": [
         Case(
@@ -308,6 +342,14 @@ ORACLE: dict[str, list[Case]] = {
             (real(2, 3),),
         )
         for mode in ("REFLECT", "SYMMETRIC")
+    ]
+    + [
+        Case(
+            lambda x, pairs: df.pad(x, pairs, "SYMMETRIC"),
+            lambda x, pairs: np.pad(x, pairs, mode="symmetric"),
+            (real(2, 3), whole(2, 2, low=0, high=3)),
+            (1,),
+        )
     ],
     # parts
     "StridedSlice": [
@@ -334,6 +376,12 @@ ORACLE: dict[str, list[Case]] = {
             lambda x, i: x[:, i],
             (real(2, 5, 2), whole(2, 2, low=0, high=5)),
         ),
+        Case(
+            lambda x, i, axis: df.gather(x, i, axis=axis),
+            lambda x, i, axis: x.take(i, axis),
+            (real(2, 5, 2), whole(2, 2, low=0, high=5), np.int64(-2)),
+            (2,),
+        ),
     ],
     "OneHot": [
         Case(lambda x: df.one_hot(x, 4), lambda x: np.eye(4, dtype=np.float32)[x], (whole(2, 3, low=0, high=4),)),
@@ -341,6 +389,12 @@ ORACLE: dict[str, list[Case]] = {
             lambda x: df.one_hot(x, 4, 5.0, -1.0, axis=0, dtype="float64"),
             lambda x: np.moveaxis(np.eye(4)[x] * 6 - 1, -1, 0),
             (whole(2, 3, low=0, high=4),),
+        ),
+        Case(
+            lambda x, depth: df.one_hot(x, depth, 5.0, axis=0, dtype="float64"),
+            lambda x, depth: np.moveaxis(np.eye(depth)[x] * 5, -1, 0),
+            (whole(2, 3, low=0, high=4), np.int32(4)),
+            (1,),
         ),
     ],
     # neural networks
@@ -385,7 +439,10 @@ ORACLE: dict[str, list[Case]] = {
             unknown=False,
         ),
     ],
-    "InTopKV2": [Case(lambda x, i: df.nn.in_top_k(x, i, 2), top_k, (real(5, 4), whole(5, low=0, high=4)))],
+    "InTopKV2": [
+        Case(lambda x, i: df.nn.in_top_k(x, i, 2), top_k, (real(5, 4), whole(5, low=0, high=4))),
+        Case(df.nn.in_top_k, lambda x, i, k: top_k(x, i), (real(5, 4), whole(5, low=0, high=4), np.int64(2)), (2,)),
+    ],
     # others
     "Identity": unary(identity, np.array),
     "PlaceholderWithDefault": [Case(lambda x: placeholder_with_default(x, [None, 3]), np.array, (real(2, 3),))],
@@ -415,7 +472,16 @@ NO_ORACLE: dict[str, str] = {
                 "SplitLike",
                 "SumOfTiles",
             ),
-            *("TileLike", "Unpad", "StridedSliceGrad", "SliceGrad", "GatherGrad", "ReluGrad", "MinusOneHot"),
+            *(
+                "TileLike",
+                "Unpad",
+                "StridedSliceGrad",
+                "SliceGrad",
+                "GatherGrad",
+                "ReluGrad",
+                "MinusOneHot",
+                "MirrorPadGrad",
+            ),
         ],
         "part of a gradient, which the gradient's test judges, first and second",
     ),

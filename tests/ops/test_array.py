@@ -11,8 +11,9 @@ import pytest
 import dflow as df
 from dflow import errors
 from dflow.errors import DTypeError, ShapeError
+from dflow.gradients import gradients
 from dflow.graph import Graph, Tensor
-from dflow.ops.constants import constant, placeholder
+from dflow.ops.constants import constant, placeholder, placeholder_with_default
 from dflow.ops.static import known_value
 from tests.ops.evaluate import Evaluator
 
@@ -58,6 +59,16 @@ def test_unknown_ranks_stay_unknown_until_something_says_them() -> None:
     assert shape_of(df.expand_dims(x, 0)) is None
     assert shape_of(x[0]) is None
     assert shape_of(df.reshape(x, [2, -1])) == [2, None]
+
+
+def test_known_sizes_have_to_divide_the_number_of_elements_of_another_shape() -> None:
+    x = placeholder("float32", [None, 3])
+    assert shape_of(df.reshape(x, [6, 1])) == [6, 1]
+    assert shape_of(df.reshape(x, [0])) == [0]
+    with pytest.raises(ShapeError, match=r"cannot reshape a tensor of shape \(\?, 3\) to shape \[2, 1\]: 2 elements"):
+        df.reshape(x, [2, 1])
+    with pytest.raises(ShapeError, match="2 elements"):
+        df.reshape(placeholder("float32", [None, 0]), [2, 1])
 
 
 def test_small_zeros_are_constants_and_large_ones_are_not_kept_in_the_graph() -> None:
@@ -110,12 +121,25 @@ ERRORS: list[tuple[Callable[[Tensor], Any], type[Exception], str]] = [
     (lambda x: x[0, 0, 0], ShapeError, "only 2 dims"),
     (lambda x: x[::0], ShapeError, "strides"),
     (lambda x: x[1.5], TypeError, "1.5"),
-    (lambda x: x[[0, 1]], TypeError, "integers"),
+    (lambda x: x[[[0, 1]]], TypeError, "integers"),
     (lambda x: x[..., ...], ValueError, "ellipses"),
     (lambda x: df.slice(x, [0, 2], [1, 2]), ShapeError, "not inside"),
     (lambda x: df.gather(x, x), DTypeError, "integers as indices"),
     (lambda x: df.one_hot(x, 3), DTypeError, "integers as indices"),
-    (lambda x: df.one_hot([1], placeholder("int32", [])), ValueError, "known"),
+    (lambda x: df.one_hot([1], [3, 4]), ShapeError, "the depth is one integer"),
+    (lambda x: df.one_hot([1], 3, [1.0, 2.0]), ShapeError, "scalars"),
+    (lambda x: df.concat([x, x], [0, 1]), ShapeError, "the axis is one integer"),
+    (lambda x: df.concat([x, x], placeholder("int32", [1])), ShapeError, "the axis is one integer"),
+    (lambda x: df.cumsum(x, 1.0), TypeError, "the axis is an integer"),
+    (lambda x: df.gather(x, [0], axis=x), DTypeError, "an integer as its axis"),
+    (lambda x: df.split(x, [1, 1, 1], 1, num=2), ValueError, "num is 2, but there are 3 sizes"),
+    (lambda x: df.split(x, constant([1, 1, 1]), 1, num=2), ValueError, "num is 2, but there are 3 sizes"),
+    (lambda x: df.split(x, placeholder("int32", [3]), 1, num=2), ValueError, "num is 2, but there are 3 sizes"),
+    (lambda x: df.split(x, placeholder("int32", []), 1, num=2), ValueError, "a scalar tensor is not supported"),
+    (lambda x: df.reduce_sum(x, [0, -2]), ShapeError, "duplicates"),
+    (lambda x: df.where(x[0, 0]), ShapeError, "a scalar has no places"),
+    (lambda x: df.invert_permutation(df.shape(x)[0]), ShapeError, "rank 1"),
+    (lambda x: x[constant(2)], ShapeError, "slice index 2 of dimension 0"),
     (lambda x: df.boolean_mask(x, [True, False, True]), ShapeError, "not compatible"),
     (lambda x: df.unstack(placeholder("float32", [None])), ValueError, "infer num"),
 ]
@@ -198,6 +222,68 @@ def test_boolean_mask_picks_along_the_axes_of_the_mask() -> None:
     t = placeholder("int32", [2, 3, None])
     np.testing.assert_array_equal(value(df.boolean_mask(t, mask), {t: x}), x[mask])
     np.testing.assert_array_equal(value(df.boolean_mask(constant(x), [False, True])), x[[False, True]])
+
+
+@pytest.mark.parametrize("size", [[2, 3, 2], [None, 3, None], None])
+@pytest.mark.parametrize(
+    ("axis", "mask"), [(1, [True, False, True]), (2, [False, True]), (1, [[1, 0], [0, 0], [1, 1]]), (-1, [True, False])]
+)
+def test_boolean_mask_picks_along_its_axis(size: Any, axis: int, mask: Any) -> None:
+    x, chosen = np.arange(12).reshape(2, 3, 2), np.array(mask, bool)
+    t, place = placeholder("int32", size), placeholder("int32", [])
+    wanted = x[(slice(None),) * (axis % 3) + (chosen,)]
+    np.testing.assert_array_equal(value(df.boolean_mask(t, mask, axis=axis), {t: x}), wanted)
+    np.testing.assert_array_equal(value(df.boolean_mask(t, mask, axis=constant(axis)), {t: x}), wanted)
+    if axis >= 0:
+        np.testing.assert_array_equal(value(df.boolean_mask(t, mask, axis=place), {t: x, place: axis}), wanted)
+
+
+def test_boolean_mask_knows_the_sizes_of_the_other_axes() -> None:
+    t = placeholder("int32", [2, 3, 4])
+    assert df.boolean_mask(t, placeholder("bool", [None]), axis=1).shape == [2, None, 4]
+    assert df.boolean_mask(t, placeholder("bool", [None, None]), axis=1).shape == [2, None]
+    with pytest.raises(ShapeError, match="not compatible"):
+        df.boolean_mask(t, [True, False], axis=1)
+    with pytest.raises(ShapeError, match="axis 3"):
+        df.boolean_mask(t, [True, False], axis=3)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "masks", "key"),
+    [
+        (([1], [2], None), {}, (slice(1, 2),)),
+        (([1, -2], [4, 1], [2, 1]), {"end_mask": 2}, (slice(1, 4, 2), slice(-2, None))),
+        (([2, 0], [0, 9], [-1, 1]), {"begin_mask": 1, "shrink_axis_mask": 2}, (slice(None, 0, -1), 0)),
+        (([1, 0, 0, 0], [2, 0, 0, 2], None), {"ellipsis_mask": 2, "new_axis_mask": 4, "shrink_axis_mask": 1},
+         (1, Ellipsis, None, slice(0, 2))),
+        (([], [], None), {}, ()),
+    ],
+)  # fmt: skip
+def test_a_slice_and_its_gradients_are_the_same_with_bounds_of_unknown_number(
+    bounds: Any, masks: Any, key: Any
+) -> None:
+    x = constant(np.random.default_rng(5).random((5, 3, 2)))
+    found = []
+    for known in (True, False):
+        numbers = [
+            it if it is None or known else placeholder_with_default(np.array(it, np.int32), [None]) for it in bounds
+        ]
+        y = df.strided_slice(x, *numbers, **masks)
+        first = gradients(df.exp(y), x)[0]
+        found.append(value([y, first, gradients(first, x)[0]]))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(found[0][0], value(x)[key])
+
+
+def test_bounds_of_a_slice_that_do_not_fit_fail_the_run() -> None:
+    x, begin, end = constant(np.arange(6).reshape(2, 3)), placeholder("int32", [None]), placeholder("int32")
+    found = df.strided_slice(x, begin, end)
+    for wrong, text in [(([0], [1, 1]), "lengths 1, 2 and 1"), (([0], 1), "vectors"), (([0] * 3, [1] * 3), "only 2")]:
+        with pytest.raises(errors.InvalidArgumentError, match=text):
+            value(found, dict(zip((begin, end), wrong, strict=True)))
+    with pytest.raises(ShapeError, match="rank 1"):
+        df.strided_slice(x, placeholder("int32", []), [1])
 
 
 def test_one_hot_leaves_an_index_that_is_no_class_cold() -> None:

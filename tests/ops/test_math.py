@@ -257,3 +257,41 @@ def test_strings_compare_and_join() -> None:
     assert value(df.equal(x, "a")).dtype == bool
     assert value(x + "c").tolist() == [b"ac", b"bc"]
     assert value(df.add(constant("a"), "c")).tolist() == b"ac"
+
+
+@pytest.mark.parametrize("x", [[2.0, 3.0, 4.0], [0.0, 3.0, 4.0], [0.0, 0.0, 4.0], [0.0, 0.0, 0.0]])
+def test_gradients_of_a_product_hold_for_zeros_whatever_their_order(x: list[float]) -> None:
+    numbers, weights = constant(x), constant([1.0, 2.0, 3.0])
+    a, b, c = x
+    first = gradients(df.reduce_prod(numbers), numbers)[0]
+    second = gradients(first * weights, numbers)[0]
+    third = gradients(second * second, numbers)[0]
+    along = [3 * b + 2 * c, 3 * a + c, 2 * a + b]
+    np.testing.assert_array_equal(value(first), [b * c, a * c, a * b])
+    np.testing.assert_array_equal(value(second), along)
+    wanted = [6 * along[1] + 4 * along[2], 6 * along[0] + 2 * along[2], 4 * along[0] + 2 * along[1]]
+    np.testing.assert_array_equal(value(third), wanted)
+    np.testing.assert_array_equal(value(gradients(third, numbers)[0]), value(df.reduce_sum(_hessian(), 0)))
+
+
+def _hessian() -> Any:
+    """Of the sum of the squares of `along`, twice derived: constant."""
+    along = np.array([[0, 3, 2], [3, 0, 1], [2, 1, 0]], np.float32)
+    return 2 * along @ along
+
+
+def test_the_sign_of_a_complex_number_has_a_gradient_but_at_zero() -> None:
+    z = constant(np.array([1 + 1j, 0, -2j]))
+    found = value(gradients(df.sign(z), z, constant(np.array([2 + 1j, 2 + 1j, 2 + 1j])))[0])
+    np.testing.assert_allclose(found, [0.25 * np.sqrt(2) * (1 - 1j), 0, 1], atol=1e-12)
+
+
+def test_the_second_gradient_of_a_complex_product_is_that_of_its_terms() -> None:
+    z = constant([1 + 2j, 3 - 1j, 2j])
+    a, b, c = z[0], z[1], z[2]
+    dy = constant(1j, z.dtype)
+    found = []
+    for product in (df.reduce_prod(z), a * b * c):
+        (first,) = gradients(product, z, dy)
+        found.append(value(gradients(first, z, z)[0]))
+    np.testing.assert_allclose(found[0], found[1])

@@ -149,3 +149,16 @@ def test_clip_by_norm_leaves_short_vectors_and_has_a_gradient_at_zero() -> None:
 def test_l2_loss_is_half_the_sum_of_squares() -> None:
     x = constant([1.0, 2.0])
     assert value(add(df.nn.l2_loss(x), multiply(df.nn.l2_loss(x), 0.0))) == 2.5
+
+
+def test_a_negative_limit_of_a_norm_is_zero() -> None:
+    x, limit = constant([3.0, 4.0]), placeholder("float32", [])
+    y = df.clip_by_norm(x, limit)
+    np.testing.assert_array_equal(value(y, {limit: -1.0}), [0, 0])
+    np.testing.assert_array_equal(value(gradients(y, x)[0], {limit: -1.0}), [0, 0])
+
+
+def test_the_constants_of_a_bias_are_named_after_it() -> None:
+    y, mine = df.nn.bias_add(ones([2, 2]), [1.0, 2.0]), df.nn.bias_add([[1.0, 2.0]], [1.0, 2.0], name="mine")
+    assert [it.name for it in (y.op, *y.op.inputs[1:])] == ["BiasAdd", "BiasAdd/bias:0"]
+    assert [it.name for it in (mine.op, *mine.op.inputs)] == ["mine", "mine/input:0", "mine/bias:0"]

@@ -18,11 +18,13 @@ import numpy as np
 import pytest
 
 import dflow.ops
+from dflow import errors
 from dflow.dtypes import as_dtype
 from dflow.gradients import gradients
 from dflow.graph import Graph, Tensor
 from dflow.ops.constants import constant, placeholder
 from dflow.registry import OPS, NoGradient
+from dflow.specs import TensorSpec
 from tests.ops.evaluate import Evaluator
 from tests.ops.oracle import ELSEWHERE, NO_ORACLE, ORACLE, Case
 
@@ -101,6 +103,41 @@ def test_op_keeps_the_dtype(kind: str, i: int, dtype: str, device: str) -> None:
     ys = [y for y in outputs if y.dtype.is_floating]
     if not isinstance(OPS[kind].gradient, NoGradient) and ys:
         run([dx for dx in gradients(ys, xs) if dx is not None], feeds)
+
+
+TAKES_A_VECTOR = ("ConcatV2", "Fill", "Range", "SplitV")
+
+
+@pytest.mark.parametrize(("kind", "i"), [line for line in VALUES if line[0] != "PlaceholderWithDefault"])
+def test_what_the_shape_rule_refuses_the_kernel_refuses(graph: Graph, kind: str, i: int) -> None:
+    """Whether or not the static shapes are known, the same values are refused.
+
+    As in TensorFlow, but for PlaceholderWithDefault, which passes its default on, and for vectors of one number in
+    place of a scalar.
+    """
+    _, _, feeds = build(ORACLE[kind][i])
+    op = next(op for op in graph.get_operations() if op.type == kind)
+    values = [np.asarray(value) for value in Evaluator()(list(op.inputs), feeds)]
+    for place in range(len(values)):
+        for other in of_other_shapes(values[place]):
+            if (values[place].shape, other.shape) == ((), (1,)) and kind in TAKES_A_VECTOR:
+                continue
+            if (kind, place, other.shape) == ("Fill", 1, ()):  # one size, if its rank was not known
+                continue
+            arrays = [*values[:place], other, *values[place + 1 :]]
+            try:
+                op.definition.spec(*(TensorSpec(array.shape, array.dtype) for array in arrays), **op.attrs)
+            except ValueError:
+                with pytest.raises((errors.InvalidArgumentError, ValueError, IndexError)):
+                    op.definition.kernel(*arrays, **op.attrs)
+
+
+def of_other_shapes(value: Any) -> list[Any]:
+    """With an axis more or less, longer, flat, of one value."""
+    found = [value[None], value[..., None], value.reshape(-1), value.reshape(-1)[:1], value.reshape(-1)[0]]
+    for axis in range(value.ndim):
+        found += [value.take(0, axis), np.concatenate([value, value], axis), value.take([0], axis)]
+    return [other for other in found if other.shape != value.shape]
 
 
 @pytest.mark.parametrize(("kind", "i"), VALUES)

@@ -136,8 +136,9 @@ def test_what_cannot_be_drawn_is_an_error() -> None:
         random.random_uniform([2], dtype="int32")
     with pytest.raises(DTypeError, match="int32"):
         random.random_normal([2], dtype="int32")
-    with pytest.raises(DTypeError, match="int8"):
-        random.random_uniform([2], 0, 5, "int8")
+    for dtype in ("int8", "bool", "string", "complex64"):
+        with pytest.raises(ValueError, match=f"Invalid dtype {dtype}"):
+            random.random_uniform([2], 0, 5, dtype)
     with pytest.raises(errors.InvalidArgumentError, match="Need minval < maxval, got 5 >= 5"):
         sample(random.random_uniform([2], 5, 5, "int32"))
     n = placeholder("int32", [1])

@@ -296,8 +296,9 @@ def test_without_an_initializer_floats_are_glorot_uniform_and_the_rest_is_zero()
     assert 0.9 * np.sqrt(6 / 50) < np.abs(x).max() < np.sqrt(6 / 50)
     np.testing.assert_array_equal(value(get_variable("n", [2], "int64")), [0, 0])
     np.testing.assert_array_equal(value(get_variable("b", [2], "bool")), [False, False])
-    with pytest.raises(ValueError, match="An initializer for variable s of string is required"):
-        get_variable("s", [2], "string")
+    np.testing.assert_array_equal(value(get_variable("s", [2], "string")), [b"", b""])
+    with pytest.raises(ValueError, match="An initializer for variable c of complex64 is required"):
+        get_variable("c", [2], "complex64")
 
 
 def test_the_shape_of_a_new_variable_must_be_known() -> None:

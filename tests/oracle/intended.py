@@ -11,6 +11,7 @@ _READER_STATE = "Every reader gives its state, so that a checkpoint can hold it.
 _BLANKS = "A CSV field of blanks counts as missing."
 _MORE_CHECKS = "TensorFlow goes on with a value that cannot be meant; dflow says so."
 _SPARSE_SIZES = "The sizes of a parsed sparse tensor are known when it is there, not in its static shape."
+_KNOWN = "More is known of a static shape."
 _LOSSLESS = "A fed value that would be changed is refused: an error rather than 1 for 1.5."
 
 INTENDED: dict[str, dict[str, str]] = {
@@ -51,6 +52,7 @@ INTENDED: dict[str, dict[str, str]] = {
     "text_reader.names_and_a_queue_reference": {"supports_serialize": _READER_STATE},
     "text_reader.read_up_to": {"none": _MORE_CHECKS},
     "text_reader.serialize": {"error": _READER_STATE},
+    "values.static_shapes": {"expand_dims, unknown": _KNOWN, "slice, unknown size": _KNOWN},
     "tfrecord.broken_files": {"cut header": "A file cut inside a record's header has lost data."},
 }
 

@@ -44,6 +44,45 @@ def kind_of_error(call: Callable[[], Any], *fragments: str) -> dict[str, Any]:
     return {key: it for key, it in error(call, *fragments).items() if key != "op"}
 
 
+def outcome(sess: Any, build: Callable[[], Any], feeds: Any = None) -> Any:
+    """What `build()` gives in a run, with its static shape if it is one tensor; or the class of the error, and when."""
+    return outcomes(sess, {"it": build}, feeds)["it"]
+
+
+def outcomes(sess: Any, builds: dict[str, Callable[[], Any]], feeds: Any = None) -> dict[str, Any]:
+    """The `outcome` of each; all of them in one run, if none fails."""
+    fetches, found = {}, {}
+    for name, build in builds.items():
+        try:
+            fetches[name] = build()
+        except Exception as error:
+            found[name] = f"built: {class_name(error)}"
+    static = {name: {"static": shape(it)} for name, it in fetches.items() if hasattr(it, "op") and hasattr(it, "dtype")}
+    for name, value in _runs(sess, fetches, feeds).items():
+        found[name] = value | static.get(name, {})
+    return found
+
+
+def _runs(sess: Any, fetches: dict[str, Any], feeds: Any) -> dict[str, dict[str, Any]]:
+    try:
+        return {name: {"value": it} for name, it in sess.run(fetches, feeds).items()}
+    except Exception as error:
+        if len(fetches) == 1:
+            return {name: {"run": class_name(error)} for name in fetches}
+    names = list(fetches)
+    halves = names[: len(names) // 2], names[len(names) // 2 :]
+    return {
+        key: it for half in halves for key, it in _runs(sess, {name: fetches[name] for name in half}, feeds).items()
+    }
+
+
+def refusals(found: Any) -> Any:
+    """The outcomes, with one word for whatever error says that a value does not fit."""
+    if isinstance(found, dict) and "run" not in found:
+        return {key: refusals(it) for key, it in found.items()}
+    return "refused" if isinstance(found, dict) or (isinstance(found, str) and found.startswith("built")) else found
+
+
 def waits(tf: Any, sess: Any, fetch: Any, feed_dict: Any = None) -> bool:
     """Whether a run of `fetch` waits for something that nobody does."""
     try:

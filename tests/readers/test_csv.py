@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dflow as df
 from dflow.dtypes import DType, float32, float64, int32, int64, string
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Graph, Tensor
 from dflow.ops.constants import constant, placeholder
 from dflow.readers.csv import decode_csv
 from dflow.readers.csv_decode import decode_each, decode_one, layout_of
+from dflow.readers.records import Block, Records
 from dflow.registry import NoGradient, op_def
 from tests.readers.bounds import bounded
 from tests.readers.helpers import mutated
@@ -368,6 +370,74 @@ def test_a_batch_of_steps_is_decoded_in_one_call() -> None:
     assert values.tolist() == [1, 2]
 
 
+def test_defaults_may_be_computed_by_the_run() -> None:
+    """V17.2"""
+    number, text = placeholder("float32"), placeholder("string", [1])
+    variable = df.Variable(5)
+    columns = decode_csv([",,", "1,2,c"], [number, variable, text])
+    assert [column.dtype for column in columns] == ["float32", "int32", "string"]
+    with df.Session() as sess:
+        sess.run(variable.initializer)
+        for value in (7.5, [7.5]):
+            found = sess.run(columns, {number: value, text: ["t"]})
+            assert [column.tolist() for column in found] == [[7.5, 1], [5, 2], [b"t", b"c"]]
+        sess.run(variable.assign(6))
+        assert sess.run(columns[1], {number: 0.0, text: ["t"]}).tolist() == [6, 2]
+    (alone,) = decode_csv(["1,"], [constant(1) + 1], select_cols=[1])
+    with df.Session() as sess:
+        assert sess.run(alone).tolist() == [2]
+
+
+def test_a_list_with_a_tensor_in_it_is_a_default() -> None:
+    with df.Session() as sess:
+        assert sess.run(decode_csv(["x,"], [[""], [constant(1) + 1]]))[1].tolist() == [2]
+        assert sess.run(decode_csv(["x,"], [[""], [constant(3)]]))[1].tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([], "Field 0 is required but missing in record 1!"),
+        ([1, 2], "There should only be 1 default per field but field 0 has 2"),
+        ([[1]], "Each record default should be at most rank 1"),
+    ],
+)
+def test_a_computed_default_that_is_none_fails_the_run(value: Any, text: str) -> None:
+    """V17.2, V17.4"""
+    given = placeholder("int32")
+    column, _ = decode_csv(["1,", ","], [given, [0]])
+    with df.Session() as sess, pytest.raises(InvalidArgumentError, match=text):
+        sess.run(column, {given: np.array(value, np.int32)})
+
+
+def test_a_computed_default_that_no_record_needs_may_be_empty() -> None:
+    given = placeholder("int32", [None])
+    with df.Session() as sess:
+        assert sess.run(decode_csv(["5", "6"], [given]), {given: np.zeros([0], np.int32)})[0].tolist() == [5, 6]
+
+
+def test_records_of_a_block_are_decoded_with_the_defaults_of_each_run() -> None:
+    lines = [b"%d," % i for i in range(1000)]
+    ends = np.cumsum([len(line) + 1 for line in lines])
+    records = Records(Block(b"\n".join(lines) + b"\n", np.append(0, ends[:-1]), ends - 1, is_text=True))
+    (column,) = decode_csv(placeholder("string"), [constant(1) + 1], select_cols=[1])
+    definition = op_def("DecodeCSV")
+    for default in (3, 4):
+        found = definition.kernel(records, np.array(default, np.int32), **column.op.attrs)
+        assert found.tolist() == [default] * 1000
+
+
+def test_a_batch_of_steps_takes_the_default_of_each_step() -> None:
+    (column,) = decode_csv(placeholder("string", ()), [placeholder("int32", ())])
+    definition = op_def("DecodeCSV")
+    assert definition.batch is not None
+    records, values = np.array([b'""', b"2"], object), np.array([7, 8], np.int32)
+    batched = definition.batch(definition.kernel, [records, values], [True, True], column.op.attrs)
+    assert batched.tolist() == [7, 2]
+    alike = definition.batch(definition.kernel, [records, np.array(9, np.int32)], [True, False], column.op.attrs)
+    assert alike.tolist() == [9, 2]
+
+
 def test_a_csv_field_has_no_gradient() -> None:
     assert op_def("DecodeCSV").gradient == NoGradient("a CSV field has no gradient")
     assert op_def("DecodeCSV").host_only
@@ -383,7 +453,7 @@ def test_a_csv_field_has_no_gradient() -> None:
         ([1, np.uint8(1)], TypeError, r"record_defaults\[1\] has dtype uint8"),
         ([], ValueError, "record_defaults is empty"),
         ([1, [[1]]], ValueError, r"record_defaults\[1\]: Shape must be at most rank 1 but is rank 2"),
-        ([[1, 2]], ValueError, "a scalar or a vector of length 0 or 1, got length 2"),
+        ([[1, 2]], ValueError, r"a length-0 or length-1 vector, or a scalar, got \(2,\)"),
     ],
 )
 def test_wrong_defaults_are_found_while_the_graph_is_built(defaults: Any, kind: type[Exception], text: str) -> None:
@@ -392,9 +462,16 @@ def test_wrong_defaults_are_found_while_the_graph_is_built(defaults: Any, kind: 
         decode_csv(["1"], defaults)
 
 
-def test_a_default_must_be_known_while_the_graph_is_built() -> None:
-    with pytest.raises(ValueError, match=r"record_defaults\[0\] must be known while the graph is built"):
-        decode_csv(["1"], [placeholder("int32", ())])
+def test_a_computed_default_that_cannot_be_one_is_found_while_the_graph_is_built() -> None:
+    """V17.2"""
+    with pytest.raises(ValueError, match="Shape must be at most rank 1 but is rank 2"):
+        decode_csv(["1"], [placeholder("float32", [1, 1])])
+    with pytest.raises(ValueError, match="Shape of a default must be a length-0 or length-1 vector, or a scalar"):
+        decode_csv(["1"], [placeholder("float32", [2])])
+    with pytest.raises(TypeError, match="bool, not in list of allowed values"):
+        decode_csv(["1"], [placeholder("bool", [])])
+    with pytest.raises(TypeError, match="None"):
+        decode_csv(["1"], [None])
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,81 @@ def test_a_wrong_number_of_values_names_the_key_and_the_example() -> None:
 def test_values_of_another_type_are_an_error(kind: Any) -> None:
     """E18.7, E18.9"""
     message = fault(batch, [example(a=[1])], {"a": kind}).message
-    assert (
-        "Key: a, Index: 0.  Data types don't match. Expected type: float but the values are of type: int64" in message
-    )
+    assert "Key: a, Index: 0.  Data types don't match. Expected type: float, Actual type: int64" in message
+
+
+def test_numbers_of_texts_are_numbers_of_bytes_values_in_messages() -> None:
+    """E18.7, as in TensorFlow"""
+    serialized = [example(a=[b"x"])]
+    assert "Number of bytes values != expected." in fault(batch, serialized, {"a": FixedLenFeature([2], TEXT)}).message
+    steps = {"a": FixedLenSequenceFeature([2], TEXT, allow_missing=True)}
+    assert "Number of bytes values is not a multiple of stride length." in fault(batch, serialized, steps).message
+
+
+@pytest.mark.parametrize("names", [[], ["one", "two"]])
+def test_there_are_as_many_names_as_examples_or_none(names: list[str]) -> None:
+    serialized, features = [example(a=[1]), example(a=[2])], {"a": FixedLenFeature([], INT)}
+    assert batch(serialized, features, example_names=np.array(names, object)) == {"a": [1, 2]}
+    error = fault(batch, [example(a=[1]), example()], features, example_names=np.array(names, object))
+    assert error.message.startswith(f"Name: {names[1] if names else '<unknown>'}, Feature: a")
+
+
+@pytest.mark.parametrize(("names", "shape"), [(["one"], "[1]"), (["one", "two", "three"], "[3]"), ("one", "[]")])
+def test_another_number_of_names_fails_the_run(names: Any, shape: str) -> None:
+    error = fault(batch, [example(), example()], {"a": VarLenFeature(INT)}, example_names=names)
+    text = f"Expected names have the same shape as serialized: name.shape={shape}, serialized.shape=[2]"
+    assert error.message == text
+    with pytest.raises(ValueError, match="rank 1"):
+        parse_example([b""], {"a": VarLenFeature(INT)}, example_names=[["x"]])
+
+
+# -- defaults that a run computes
+
+
+def test_a_default_may_be_computed_by_the_run() -> None:
+    one, two = df.placeholder(INT, []), df.constant([1.0, 2.0]) * 2.0
+    variable = df.Variable(df.constant(["v"]), dtype=TEXT)
+    features = {
+        "a": FixedLenFeature([], INT, one),
+        "b": FixedLenFeature([2], FLOAT, two),
+        "c": FixedLenFeature([1], TEXT, variable),
+        "d": FixedLenSequenceFeature([], INT, allow_missing=True, default_value=one + 1),
+    }
+    serialized = [example(), example(a=[5], b=[6.0, 7.0], c=[b"x"], d=[8, 9])]
+    parsed = parse_example(df.constant(np.array(serialized, object), TEXT), features)
+    alone = [parse_single_example(data, features) for data in serialized]
+    with df.Session() as sess:
+        sess.run(variable.initializer)
+        for value in (3, 4):
+            found, each = sess.run([parsed, alone], {one: value})
+            assert {key: array.tolist() for key, array in found.items()} == {
+                "a": [value, 5],
+                "b": [[2, 4], [6, 7]],
+                "c": [[b"v"], [b"x"]],
+                "d": [[value + 1, value + 1], [8, 9]],
+            }
+            for i in range(2):
+                assert each[i]["a"] == found["a"][i]
+                assert each[i]["b"].tolist() == found["b"][i].tolist()
+                assert each[i]["d"].tolist() == [[], [8, 9]][i]
+
+
+def test_a_computed_default_of_another_shape_fails_the_run() -> None:
+    given = df.placeholder(INT)
+    for feature in (FixedLenFeature([2], INT, given), FixedLenSequenceFeature([], INT, True, given)):
+        parsed = parse_example([example(a=[1, 2])], {"a": feature})
+        shape = "[2]" if isinstance(feature, FixedLenFeature) else "[]"
+        with df.Session() as sess, pytest.raises(InvalidArgumentError) as caught:
+            sess.run(parsed, {given: [1, 2, 3]})
+        assert f"feature a: default_value has shape [3], it must have shape {shape}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "default", [lambda: df.placeholder(FLOAT, [2]), lambda: df.placeholder(INT, [3]), lambda: df.placeholder(INT, [])]
+)
+def test_a_computed_default_that_cannot_fit_is_found_when_the_graph_is_built(default: Any) -> None:
+    with pytest.raises(ValueError, match=r"feature a: default_value must be int64 of shape \[2\], it is"):
+        parse_example([b""], {"a": FixedLenFeature([2], INT, default())})
 
 
 # -- VarLenFeature, FixedLenSequenceFeature, SparseFeature
@@ -133,13 +205,50 @@ def test_a_sparse_feature_may_have_several_dimensions() -> None:
     }
 
 
+def test_several_sparse_features_may_have_the_same_keys() -> None:
+    """E18.13"""
+    features = {
+        "a": SparseFeature("i", "v", FLOAT, 9),
+        "b": SparseFeature("i", "v", FLOAT, 5, already_sorted=True),
+        "c": SparseFeature(["i", "j"], "w", INT, [9, 9]),
+        "d": SparseFeature("j", "i", INT, 9),
+        "i": VarLenFeature(INT),
+        "v": VarLenFeature(FLOAT),
+    }
+    serialized = [example(i=[7, 2], v=[0.5, 1.5], j=[0, 1], w=[3, 4]), example()]
+    assert batch(serialized, features) == {
+        "a": [[[0, 2], [0, 7]], [1.5, 0.5], [2, 9]],
+        "b": [[[0, 7], [0, 2]], [0.5, 1.5], [2, 5]],  # indices that are said to be sorted are taken as they are
+        "c": [[[0, 2, 1], [0, 7, 0]], [4, 3], [2, 9, 9]],
+        "d": [[[0, 0], [0, 1]], [7, 2], [2, 9]],
+        "i": [[[0, 0], [0, 1]], [7, 2], [2, 2]],
+        "v": [[[0, 0], [0, 1]], [0.5, 1.5], [2, 2]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("features", "text"),
+    [
+        (
+            {"a": SparseFeature("i", "v", FLOAT, 5), "b": SparseFeature("i", "v", INT, 5)},
+            "float32 vs int64.* feature v",
+        ),
+        ({"a": SparseFeature("i", "v", FLOAT, 5), "i": VarLenFeature(FLOAT)}, "int64 vs float32 for feature i"),
+        ({"v": FixedLenFeature([], TEXT), "a": SparseFeature("i", "v", INT, 5)}, "string vs int64 for feature v"),
+    ],
+)
+def test_a_key_is_of_one_type_in_all_features(features: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=f"Conflicting type {text}"):
+        parse_example([b""], features)
+
+
 @pytest.mark.parametrize(
     ("indices", "fact"),
     [
         ([1], "it has 2 values in 'v' but 1 indices in 'i'"),
         ([1, 5], "index 5 in 'i' is out of bounds: it must be >= 0 and < 5"),
         ([-1, 1], "index -1 in 'i' is out of bounds"),
-        ([0.5, 1.0], "Expected type: int64 but the values are of type: float"),
+        ([0.5, 1.0], "Expected type: int64, Actual type: float"),
     ],
 )
 def test_indices_that_do_not_fit_are_an_error(indices: list[Any], fact: str) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import dflow as df
+from dflow.readers.defaults import Computed
 from dflow.readers.features import (
     Fixed,
     FixedLenFeature,
@@ -23,7 +24,8 @@ def test_features_are_planned_in_their_order() -> None:
     features = {
         "b": FixedLenFeature([2, 1], df.float32, [[1], [2]]),
         "a": FixedLenFeature((), "int64"),
-        "v": VarLenFeature(df.string),
+        "v": VarLenFeature(df.int64),
+        "c": FixedLenFeature([], df.float32, df.placeholder(df.float32, [])),
         "s": FixedLenSequenceFeature([2], df.string, allow_missing=True, default_value="pad"),
         "p": SparseFeature("i", "v", df.int64, 5),
         "q": SparseFeature(["i", "j"], "v", df.int64, [5, 6], already_sorted=True),
@@ -31,7 +33,8 @@ def test_features_are_planned_in_their_order() -> None:
     assert plan(features) == (
         Fixed("b", df.float32, (2, 1), (1.0, 2.0)),
         Fixed("a", df.int64, ()),
-        Ragged("v", df.string),
+        Ragged("v", df.int64),
+        Fixed("c", df.float32, (), Computed()),
         Steps("s", df.string, (2,), b"pad", True),
         Indexed("p", df.int64, ("i",), "v", (5,), False),
         Indexed("q", df.int64, ("i", "j"), "v", (5, 6), True),
@@ -74,11 +77,10 @@ def test_a_default_may_be_anything_with_the_number_of_values(default: Any, expec
             FixedLenFeature([1, None], df.int64),
             r"All dimensions of shape for feature a need to be known but received \(1, None\)\.",
         ),
-        (FixedLenFeature([], df.int32), "feature a: dtype must be float32, int64 or string, got int32"),
-        (VarLenFeature(df.bool), "feature a: dtype must be"),
-        (FixedLenFeature([2], df.int64, 1), r"Cannot reshape a default_value of shape \[\] to shape \[2\]"),
+        (FixedLenFeature([2], df.int64, 1), r"Cannot reshape a tensor with 1 elements to shape \[2\] \(2 elements\)"),
         (FixedLenFeature([], df.int64, [1, 2]), "Cannot reshape"),
-        (FixedLenSequenceFeature([], df.int64, True, [1]), r"must be a scalar, got shape \[1\]"),
+        (FixedLenSequenceFeature([], df.int64, True, []), r"Cannot reshape a tensor with 0 elements to shape \[\]"),
+        (FixedLenSequenceFeature([2], df.int64, True, [1, 2]), "Cannot reshape a tensor with 2 elements"),
         (SparseFeature(["i", "j"], "v", df.int64, [5]), "2 index_keys and 1 sizes"),
         (SparseFeature(3, "v", df.int64, 5), "must be names of features"),
         ("no feature", "Unsupported feature a"),
@@ -91,11 +93,23 @@ def test_wrong_features_are_value_errors(feature: Any, fact: str) -> None:
         plan({"a": feature})
 
 
+@pytest.mark.parametrize("key", [1, None, ("a",)])
+def test_keys_that_are_no_text_are_type_errors(key: Any) -> None:
+    with pytest.raises(TypeError, match="the key of a feature is text, got"):
+        plan({"a": FixedLenFeature([], df.int64), key: FixedLenFeature([], df.int64)})
+
+
+@pytest.mark.parametrize("feature", [FixedLenFeature([], df.int32), VarLenFeature(df.bool)])
+def test_dtypes_that_no_feature_has_are_type_errors(feature: Any) -> None:
+    with pytest.raises(TypeError, match="feature a: dtype must be float32, int64 or string, got"):
+        plan({"a": feature})
+
+
 def test_a_default_of_another_dtype_is_an_error() -> None:
     with pytest.raises(TypeError, match="expected int64"):
         plan({"a": FixedLenFeature([], df.int64, "x")})
-    with pytest.raises(ValueError, match=r"default_value must be int64.* known while the graph is built"):
-        plan({"a": FixedLenFeature([], df.int64, df.placeholder(df.int64, ()))})
+    with pytest.raises(ValueError, match="default_value must be int64"):
+        plan({"a": FixedLenFeature([], df.int64, df.placeholder(df.int32, ()))})
 
 
 @pytest.mark.parametrize("features", [None, {}])

@@ -116,3 +116,43 @@ def test_the_bytes_of_a_block_give_what_its_strings_give(records: Records, dtype
     if len(records):
         many = outcome(definition.batch, definition.kernel, [records], [True], attrs)
         assert many == outcome(each, definition.kernel, [strings], [True], attrs)
+
+
+# -- strings of different lengths
+
+
+def test_a_fixed_length_cuts_off_and_fills_up() -> None:
+    """As in tf.io.decode_raw of TensorFlow 2."""
+    texts = [b"abc", b"a", b"", b"abcdef"]
+    assert run(texts, df.uint8, fixed_length=4).tolist() == [
+        [97, 98, 99, 0],
+        [97, 0, 0, 0],
+        [0, 0, 0, 0],
+        [97, 98, 99, 100],
+    ]
+    assert run(texts, df.int16, fixed_length=4).tolist() == [[25185, 99], [97, 0], [0, 0], [25185, 25699]]
+    assert run(texts, df.int16, False, fixed_length=2).tolist() == [[24930], [24832], [0], [24930]]
+    assert run([b"\0\2"], df.bool, fixed_length=3).tolist() == [[False, True, False]]
+    assert run(b"ab", df.uint8, fixed_length=1).tolist() == [97]
+    assert decode_raw(df.placeholder(df.string, [None]), df.int16, fixed_length=4).shape.as_list() == [None, 2]
+    texts_of_no_batch = df.placeholder(df.string, [None])
+    with df.Session() as sess:
+        found = sess.run(decode_raw(texts_of_no_batch, df.int16, fixed_length=4), {texts_of_no_batch: []})
+    assert found.shape == (0, 2)
+
+
+@pytest.mark.parametrize("length", [0, -2, 3])
+def test_a_fixed_length_is_a_multiple_of_the_size_of_a_number(length: int) -> None:
+    with pytest.raises(ValueError, match=f"a positive multiple of 2, the size of int16, got {length}"):
+        decode_raw([b"ab"], df.int16, fixed_length=length)
+
+
+def test_the_strings_have_an_older_name() -> None:
+    with df.Session() as sess:
+        assert sess.run(decode_raw(bytes=[b"ab"], out_type=df.uint8)).tolist() == [[97, 98]]
+    with pytest.raises(ValueError, match="Cannot specify both 'bytes' and 'input_bytes'"):
+        decode_raw([b"ab"], df.uint8, bytes=[b"ab"])
+    with pytest.raises(ValueError, match="None"):
+        decode_raw(out_type=df.uint8)
+    with pytest.raises(ValueError, match="out_type"):
+        decode_raw([b"ab"])

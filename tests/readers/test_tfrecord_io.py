@@ -1,6 +1,7 @@
 """TFRecord files outside of graphs: writing, iterating, options."""
 
 import gzip
+import random
 import zlib
 from pathlib import Path
 from typing import Any
@@ -147,14 +148,95 @@ def test_unknown_options_are_value_errors(path: Path, options: Any) -> None:
         tf_record_iterator(path, options)
 
 
-def test_the_options_of_zlib_are_used(path: Path) -> None:
+TEXT = b"".join(b"%d is the square of %d; " % (i * i, i) for i in range(60_000))  # some blocks
+
+
+def size(path: Path, compression: str = "ZLIB", **options: Any) -> int:
+    """The size of a file with some text and some random bytes, which is read back."""
+    records = [TEXT[:1000], random.Random(3).randbytes(50_000), TEXT, b"", TEXT[500:700]]
+    write(path, records, TFRecordOptions(compression, **options))
+    assert list(tf_record_iterator(path, compression)) == records
+    unpack = zlib.decompress if compression == "ZLIB" else gzip.decompress
+    assert unpack(path.read_bytes()) == b"".join(map(framed, records))
+    return path.stat().st_size
+
+
+@pytest.mark.parametrize("compression", ["ZLIB", "GZIP"])
+def test_each_option_of_zlib_has_its_effect_on_the_file(path: Path, compression: str) -> None:
     """F19.8"""
-    sizes = []
-    for level in (0, 9):
-        options = TFRecordOptions("ZLIB", flush_mode=zlib.Z_FULL_FLUSH, window_bits=9, compression_level=level)
-        write(path, [b"ab" * 1000], options)
-        assert list(tf_record_iterator(path, "ZLIB")) == [b"ab" * 1000]
-        sizes.append(path.stat().st_size)
-    assert sizes[1] < 100 < sizes[0]
-    with pytest.raises(ValueError, match="window_bits must be 9 to 15"):
-        TFRecordWriter(path, TFRecordOptions("GZIP", window_bits=20))
+    plain = size(path, compression)
+    assert size(path, compression, compression_level=0) > 1_500_000 > 500_000 > plain
+    assert size(path, compression, compression_level=1) > plain > size(path, compression, compression_level=9)
+    assert size(path, compression, compression_level=6) == plain
+    assert size(path, compression, window_bits=8) == size(path, compression, window_bits=9) != plain
+    assert size(path, compression, mem_level=1) != plain == size(path, compression, mem_level=9)
+    for strategy in (zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE, zlib.Z_FIXED):
+        assert size(path, compression, compression_strategy=strategy) > plain
+    assert size(path, compression, compression_method=zlib.DEFLATED) == plain
+    assert size(path, compression, input_buffer_size=4096, output_buffer_size=4096) == plain
+
+
+@pytest.mark.parametrize("compression", ["ZLIB", "GZIP"])
+def test_a_flush_mode_ends_each_block_of_the_file_with_a_flush(path: Path, compression: str) -> None:
+    """F19.8"""
+    records = [bytes(range(256)) * 64] * 4  # 16 KB each
+
+    def ends(**options: Any) -> int:
+        write(path, records, TFRecordOptions(compression, **options))
+        assert list(tf_record_iterator(path, compression)) == records
+        return path.read_bytes().count(b"\0\0\xff\xff")
+
+    assert ends() == 0
+    assert ends(input_buffer_size=4096) == 0
+    for mode in (zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH):
+        assert ends(flush_mode=mode) == 0  # 64 KB are less than a buffer of 256 KB
+        assert ends(flush_mode=mode, input_buffer_size=20_000) == 3
+        assert ends(flush_mode=mode, input_buffer_size=4096) == 8  # the heads, and each payload by itself
+    assert ends(flush_mode=zlib.Z_PARTIAL_FLUSH, input_buffer_size=20_000) == 0
+
+
+@pytest.mark.parametrize(("compression", "head"), [("ZLIB", b"\x78"), ("GZIP", b"\x1f\x8b\x08\x00\x00\x00\x00\x00")])
+def test_a_compressed_file_keeps_its_kind_whatever_the_window(path: Path, compression: str, head: bytes) -> None:
+    write(path, [b"ab"], TFRecordOptions(compression))
+    assert path.read_bytes().startswith(head)
+    for bits in (8, 12, 28):
+        write(path, [b"ab"], TFRecordOptions(compression, window_bits=bits))
+        assert list(tf_record_iterator(path, compression)) == [b"ab"]
+
+
+@pytest.mark.parametrize("compression", ["ZLIB", "GZIP"])
+def test_a_file_whose_flush_mode_is_the_end_of_a_stream_can_be_read(path: Path, compression: str) -> None:
+    records = [b"%d" % i * 50 for i in range(100)]
+    write(path, records, TFRecordOptions(compression, flush_mode=zlib.Z_FINISH, input_buffer_size=200))
+    assert list(tf_record_iterator(path, compression)) == records
+
+
+def test_a_flush_shows_the_records_so_far_and_is_cheap_when_there_are_none(path: Path) -> None:
+    """F19.7"""
+    with TFRecordWriter(path, TFRecordOptions("ZLIB", flush_mode=zlib.Z_FULL_FLUSH)) as writer:
+        for i in range(3):
+            writer.write(b"%d" % i)
+            writer.flush()
+            there = path.stat().st_size
+            writer.flush()
+            assert path.stat().st_size == there
+            assert list(tf_record_iterator(path, "ZLIB")) == [b"%d" % k for k in range(i + 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("compression_level", 10),
+        ("compression_level", -2),
+        ("compression_method", 9),
+        ("window_bits", 20),
+        ("window_bits", -15),
+        ("mem_level", 0),
+        ("compression_strategy", 5),
+        ("flush_mode", 6),
+    ],
+)
+def test_an_option_that_zlib_does_not_know_is_named(path: Path, name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=rf"{name} of a compressed TFRecord file must be one of .*, got {value}"):
+        TFRecordWriter(path, TFRecordOptions("GZIP", **{name: value}))
+    write(path, [b"ab"], TFRecordOptions("", **{name: value}))  # which is not asked for there

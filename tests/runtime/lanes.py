@@ -17,8 +17,10 @@ class TestLane:
         self.sent: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.loans: list[Any] = []  # by their numbers
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any, then: Any = None) -> None:
         self.sent.put(message)
+        if then is not None:
+            then(not self.closed)
 
     def next(self) -> Any:
         return self.sent.get(timeout=PATIENCE)

@@ -7,6 +7,7 @@ and all of them in random bodies.  A new batch rule is a line here.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -15,8 +16,9 @@ from typing import Any
 import dflow as df
 from dflow.ops.constants import placeholder_with_default
 from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
-from dflow.readers.example import parse_example, parse_single_example, parse_single_sequence_example
+from dflow.readers.example import parse_example, parse_single_example
 from dflow.readers.example_proto import SequenceExample
+from dflow.readers.sequence_example import parse_sequence_example, parse_single_sequence_example
 from tests.readers.examples import example
 
 LETTERS = {"f": df.float32, "i": df.int32, "b": df.bool, "s": df.string}
@@ -34,6 +36,7 @@ def sequence_example(steps: list[list[int]]) -> bytes:
     return message.SerializeToString()  # type: ignore[no-any-return]
 
 
+TENSORS = [df.make_tensor_proto(value).SerializeToString() for value in (1.0, [1.0, 2.0], [[3.0]])]
 SEQUENCES = [sequence_example([[1], [2, 3]]), sequence_example([[]])]
 
 
@@ -73,6 +76,16 @@ def number(x: Any) -> Any:
     return df.cast(df.floormod(df.reduce_sum(df.cast(x, df.float32)), 4.0), df.int32)
 
 
+def zero(x: Any) -> Any:
+    """An int32 scalar that a record says: 0."""
+    return df.multiply(number(x), 0)
+
+
+def one(x: Any) -> int:
+    """A number that all records share."""
+    return 1
+
+
 def single(text: Any, *more: str) -> list[Any]:
     features = {"x": df.FixedLenFeature([2], df.float32, [0.5, 1.5]), "n": df.FixedLenFeature([], df.int64, 3)}
     kinds = {
@@ -102,6 +115,21 @@ def sequence(text: Any) -> list[Any]:
         {"f": df.FixedLenSequenceFeature([], df.float32), "v": df.VarLenFeature(df.int64)},
     )
     return flat(context) + flat(lists)
+
+
+def sequences(texts: Any) -> list[Any]:
+    context, lists, lengths = parse_sequence_example(
+        texts,
+        {"v": df.VarLenFeature(df.float32)},
+        {"f": df.FixedLenSequenceFeature([], df.float32), "v": df.VarLenFeature(df.int64)},
+    )
+    return flat(context) + flat(lists) + flat(lengths)
+
+
+def with_computed_defaults(text: Any, x: Any) -> list[Any]:
+    total = df.reduce_sum(x)
+    features = {"y": df.FixedLenFeature([], df.float32, total), "n": df.FixedLenFeature([], df.int64, 3)}
+    return flat(parse_single_example(text, features))
 
 
 def one_of(n: Any, *texts: bytes) -> Any:
@@ -151,6 +179,7 @@ UNARY = {
     "Cos": df.cos,
     "Tanh": df.tanh,
     "Sigmoid": df.sigmoid,
+    "Softplus": df.nn.softplus,
     "Floor": df.floor,
     "Ceil": df.ceil,
     "Round": df.round,
@@ -186,6 +215,10 @@ STEPS: dict[str, list[Way]] = {
     "NotEqual": [*ways("ii", df.not_equal), *ways("ss", df.not_equal)],
     "LogicalAnd": ways("bb", df.logical_and),
     "LogicalOr": ways("bb", df.logical_or),
+    "BitwiseAnd": ways("ii", lambda x, y: x & y),
+    "BitwiseOr": ways("ii", lambda x, y: x | y),
+    "BitwiseXor": ways("ii", lambda x, y: x ^ y),
+    "Invert": ways("i", lambda x: ~x),
     "LogicalNot": ways("b", df.logical_not),
     "AddN": [
         *ways("ff", lambda x, y: df.add_n([x, y])),
@@ -221,10 +254,16 @@ STEPS: dict[str, list[Way]] = {
     "Any": reduction(df.reduce_any, "b"),
     "ArgMax": ways("f", df.argmax, lambda x: df.argmax(x, -1)),
     "ArgMin": ways("f", df.argmin),
-    "Cumsum": ways("f", df.cumsum, lambda x: df.cumsum(x, -1, True, True)),
-    "Shape": [*ways("f", df.shape), *ways("s", df.shape)],
-    "Size": [*ways("f", df.size), *ways("s", df.size)],
-    "Rank": ways("f", df.rank),
+    "Cumsum": ways("f", df.cumsum, lambda x: df.cumsum(x, -1, True, True), lambda x: df.cumsum(long(x), zero(x))),
+    "Shape": [
+        *ways("f", lambda x: df.shape(x[: number(x)])),
+        *ways("s", lambda x: df.add_op("Shape", x, out_type=df.int32)),
+    ],
+    "Size": [
+        *ways("f", lambda x: df.size(x[: number(x)])),
+        *ways("s", lambda x: df.add_op("Size", x, out_type=df.int32)),
+    ],
+    "Rank": ways("f", lambda x: df.add_op("Rank", x)),
     "Reshape": [
         *ways(
             "f",
@@ -240,6 +279,7 @@ STEPS: dict[str, list[Way]] = {
     "InvertPermutation": ways("i", lambda n: df.invert_permutation(df.range(df.abs(df.reduce_sum(n)) % 4))),
     "ExpandDims": [
         *ways("f", lambda x: df.expand_dims(x, 0), lambda x: df.expand_dims(x, -1)),
+        *ways("f", lambda x: df.expand_dims(long(x), df.floormod(number(x), 2))),
         *ways("s", lambda x: df.expand_dims(x, 0)),
     ],
     "Squeeze": ways("f", lambda x: df.squeeze(df.expand_dims(x, 0)), lambda x: df.squeeze(df.expand_dims(x, -1), [-1])),
@@ -247,12 +287,14 @@ STEPS: dict[str, list[Way]] = {
         "f", lambda x: df.broadcast_to(x, [2, 2, 3]), lambda x: df.broadcast_to(df.reduce_sum(x), [number(x), 3])
     ),
     "Fill": ways("f", lambda x: df.fill([2, 2], x), lambda x: df.fill([number(x), 2], x)),
-    "ZerosLike": [*ways("f", df.zeros_like), *ways("s", df.zeros_like)],
-    "OnesLike": ways("f", df.ones_like),
+    "ZerosLike": ways("f", lambda x: df.zeros_like(x, optimize=False))
+    + ways("s", lambda x: df.zeros_like(x, None, None, False)),
+    "OnesLike": ways("f", lambda x: df.ones_like(x, optimize=False)),
     "Range": ways("f", lambda x: df.range(number(x)), lambda x: df.range(0.0, df.abs(df.reduce_sum(x)), 0.5)),
     "ConcatV2": [
         *ways("ff", lambda x, y: df.concat([x, y], 0), lambda x, y: df.concat([x, y, x], -1)),
         *ways("ss", lambda x, y: df.concat([x, y], 0)),
+        *ways("f", lambda x: df.concat([long(x), long(x)], zero(x))),
     ],
     "Pack": [
         *ways("ff", lambda x, y: df.stack([x, y]), lambda x, y: df.stack([x, y], -1)),
@@ -267,7 +309,12 @@ STEPS: dict[str, list[Way]] = {
         lambda x: df.tile(x, [1, 2]),
         lambda x: df.tile(long(x), df.reshape(number(x), [1])),
     ),
-    "Pad": ways("f", lambda x: df.pad(x, [[1, 0]]), lambda x: df.pad(x, [[1, 0], [0, 2]], constant_values=3)),
+    "Pad": ways(
+        "f",
+        lambda x: df.pad(x, [[1, 0]]),
+        lambda x: df.pad(x, [[1, 0], [0, 2]], constant_values=3),
+        lambda x: df.pad(long(x), [[number(x), 1]]),
+    ),
     "MirrorPad": ways(
         "f", lambda x: df.pad(x, [[1, 1]], "REFLECT"), lambda x: df.pad(x, [[1, 0], [0, 1]], "SYMMETRIC")
     ),
@@ -280,6 +327,8 @@ STEPS: dict[str, list[Way]] = {
             lambda x: x[None, :, 1],
             lambda x: x[: number(x)],
             lambda x: long(x)[number(x)],
+            lambda x: df.strided_slice(long(x), df.placeholder_with_default([0], [None]), [1]),
+            lambda x: df.strided_slice(long(x), df.placeholder_with_default([0], [None]), df.stack([number(x)])),
         ),
         *ways("s", lambda x: x[0]),
     ],
@@ -295,20 +344,24 @@ STEPS: dict[str, list[Way]] = {
             lambda x: df.gather(x, [0, 1, 0]),
             lambda x: df.gather(x, [1], axis=-1),
             lambda x: df.gather(long(x), number(x)),
+            lambda x: df.gather(long(x), [0], axis=zero(x)),
             lambda x: df.gather([1.0, 2.0, 3.0, 4.0], [number(x), 1]),
             lambda x: df.boolean_mask(x, [True, False, True]),
             lambda x: df.boolean_mask(x, x > 0.0),
         ),
         *ways("s", lambda x: df.gather(x, [0])),
     ],
-    "OneHot": ways("i", lambda n: df.one_hot(n, 4), lambda n: df.one_hot(n, 3, 5.0, -1.0, axis=0)),
+    "OneHot": [
+        *ways("i", lambda n: df.one_hot(n, 4), lambda n: df.one_hot(n, 3, 5.0, -1.0, axis=0)),
+        *ways("f", lambda x: df.one_hot([0, 2], number(x))),
+    ],
     "Softmax": ways("f", df.nn.softmax, lambda x: df.nn.softmax(x, 0)),
     "LogSoftmax": ways("f", df.nn.log_softmax),
     "SparseSoftmaxCrossEntropyWithLogits": ways(
         "f", lambda x: df.nn.sparse_softmax_cross_entropy_with_logits(labels=number(x), logits=long(x))
     ),
     "SoftmaxCrossEntropyWithLogits": ways("ff", lambda x, p: df.nn.softmax_cross_entropy_with_logits_v2(p, x)),
-    "InTopKV2": ways("f", lambda x: df.nn.in_top_k(df.reshape(x, [1, -1]), [1], 1)),
+    "InTopKV2": ways("f", *(lambda x, k=k: df.nn.in_top_k(df.reshape(x, [1, -1]), [1], k(x)) for k in (one, number))),
     "ReluGrad": ways("f", lambda x: df.gradients(df.nn.relu(x), x)[0]),
     "Identity": [*ways("f", df.identity), *ways("s", df.identity), *ways("b", df.identity)],
     "PlaceholderWithDefault": ways("f", lambda x: placeholder_with_default(x, None)),
@@ -317,6 +370,7 @@ STEPS: dict[str, list[Way]] = {
         *ways("i", lambda n: df.decode_csv(one_of(n, b"1,2,a", b",,", b'3,4,"b,c"'), [[0.5], [1], ["?"]])),
         *ways("i", lambda n: df.decode_csv(one_of(n, b"1,2,a", b",,", b"x,4,"), [[1]], select_cols=[1])),
         *ways("s", lambda s: df.decode_csv(s, [["?"]])),
+        *ways("if", lambda n, x: df.decode_csv(one_of(n, b"1,a", b",b"), [df.reduce_sum(x), ["?"]])),
     ],
     "DecodeRaw": [
         *ways(
@@ -324,15 +378,27 @@ STEPS: dict[str, list[Way]] = {
         ),
         *ways("i", lambda n: df.decode_raw(one_of(n, b"abcdefgh", b"\0" * 8), df.int32, little_endian=False)),
         *ways("i", lambda n: df.decode_raw(one_of(n, b"abcdefgh", b"", b"\0" * 4), df.float32)),
+        *ways("s", lambda s: df.decode_raw(s, "int16", fixed_length=4)),
     ],
     "ParseSingleExample": [
-        *ways("i", *(lambda n, more=more: single(one_of(n, *EXAMPLES), *more) for more in ("", "v", "q", "p", "vqp")))
+        *ways("i", *(lambda n, more=more: single(one_of(n, *EXAMPLES), *more) for more in ("", "v", "q", "p", "vqp"))),
+        *ways("if", lambda n, x: with_computed_defaults(one_of(n, *EXAMPLES), x)),
     ],
     "ParseExample": [
         *ways("i", lambda n: in_a_batch(one_of(n, *EXAMPLES), df.FixedLenFeature([2], df.float32, [0.5, 1.5]))),
         *ways("i", lambda n: in_a_batch(one_of(n, *EXAMPLES), df.VarLenFeature(df.float32))),
     ],
     "ParseSingleSequenceExample": ways("i", lambda n: sequence(one_of(n, *SEQUENCES))),
+    "ParseSequenceExample": ways("i", lambda n: sequences(df.stack([one_of(n, *SEQUENCES), SEQUENCES[0]]))),
+    "EncodeBase64": ways("s", df.encode_base64, lambda s: df.encode_base64(s, pad=True)),
+    "DecodeBase64": ways("s", lambda s: df.decode_base64(df.encode_base64(s))),
+    "DecodeCompressed": ways("i", lambda n: df.decode_compressed(one_of(n, *map(zlib.compress, EXAMPLES)), "ZLIB")),
+    "DecodeJSONExample": ways("i", lambda n: df.decode_json_example(one_of(n, b"{}", b'{"features": {}}'))),
+    "SerializeTensor": [*ways("f", df.serialize_tensor), *ways("s", df.serialize_tensor)],
+    "ParseTensor": [
+        *ways("f", lambda x: df.parse_tensor(df.serialize_tensor(x), df.float32)),
+        *ways("i", lambda n: df.parse_tensor(one_of(n, *TENSORS), df.float32)),
+    ],
     "SerializeSparse": [
         *ways("f", lambda x: serialize_sparse(sparse(x))),
         *ways("s", lambda x: serialize_sparse(sparse(x))),

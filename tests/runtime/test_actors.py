@@ -34,7 +34,7 @@ def plan(address: str, op: df.Operation) -> Any:
 
 def test_the_actors_of_a_lost_worker_are_let_go_when_they_are_made_anew() -> None:
     client = Client()
-    keeper = ActorKeeper(client, "session")  # type: ignore[arg-type]
+    keeper = ActorKeeper(client, "session", lambda address: "")  # type: ignore[arg-type]
     private, shared = (
         df.FIFOQueue(1, ["float32"], name="q", shared_name=shared_name).dequeue().op for shared_name in (None, "q")
     )
@@ -48,7 +48,7 @@ def test_the_actors_of_a_lost_worker_are_let_go_when_they_are_made_anew() -> Non
 
 def test_a_session_that_closes_waits_for_its_shared_state_to_be_kept() -> None:
     client = Client()
-    keeper = ActorKeeper(client, "session")  # type: ignore[arg-type]
+    keeper = ActorKeeper(client, "session", lambda address: "")  # type: ignore[arg-type]
     keeper.wait(PATIENCE)  # for nothing
     for shared_name in ("q", "r"):
         keeper.keep(plan("tcp://1", df.FIFOQueue(1, ["float32"], shared_name=shared_name).dequeue().op))

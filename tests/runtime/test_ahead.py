@@ -53,8 +53,10 @@ class AProcess:
         return lambda: self.withdrawn.append(number)
 
     def deliver(self, step: Any, device: str, edges: Any, loan: Any) -> None:
-        self.delivered.append((step, device, edges))
-        loan(step not in self.refuses)
+        if step in self.refuses:
+            loan(False)
+        else:
+            loan(True, lambda sent: self.delivered.append((step, device, edges)))
 
 
 class Loans:
@@ -63,10 +65,12 @@ class Loans:
     def __init__(self) -> None:
         self.settled: dict[Any, bool] = {}
 
-    def of(self, what: Any) -> Callable[[bool], None]:
-        def settle(accepted: bool) -> None:
+    def of(self, what: Any) -> Callable[..., None]:
+        def settle(accepted: bool, then: Callable[[bool], None] | None = None) -> None:
             assert what not in self.settled, "once"
             self.settled[what] = accepted
+            if then is not None:
+                then(True)
 
         return settle
 
@@ -235,7 +239,7 @@ def test_what_an_ended_step_refuses_goes_back(ahead: TakenAhead, process: AProce
 def test_an_error_ends_the_step_that_would_have_had_the_elements(ahead: TakenAhead, process: AProcess) -> None:
     first, second = AStep(0), AStep(1)
     ahead.give(first)  # type: ignore[arg-type]
-    process.asks[0](("a",), None)
+    process.asks[0](("a",), Loans().of("a"))
     process.asks[1](OutOfRangeError(None, None, "closed"))
     assert first.error is None
     ahead.give(second)  # type: ignore[arg-type]

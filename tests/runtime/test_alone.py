@@ -16,6 +16,7 @@ from dflow.runtime.alone import only_program
 from dflow.runtime.attempts import LoneAttempt
 from dflow.runtime.loops import LoopRun, LoopSpec
 from dflow.runtime.step import Step
+from tests.runtime.loans import Lent
 
 
 @pytest.fixture
@@ -166,11 +167,11 @@ def test_an_attempt_that_is_late_says_so_and_takes_nothing() -> None:
 
 
 def test_an_answer_that_comes_after_the_end_goes_back() -> None:
-    settled: list[bool] = []
+    lent = Lent()
     attempt = LoneAttempt("s", "take")
     attempt.cancel(df.errors.CancelledError(None, None, "stop"))
-    attempt((np.asarray(1.0),), settled.append)
-    assert settled == [False]
+    attempt((np.asarray(1.0),), lent)
+    assert lent.settled == [False]
 
 
 def test_an_answer_is_there_before_its_attempt_has_ended() -> None:
@@ -189,15 +190,50 @@ def test_an_answer_is_there_before_its_attempt_has_ended() -> None:
 
 def test_an_answer_that_comes_before_a_cancellation_is_the_result() -> None:
     """It was taken out of its queue: it would be lost else."""
-    settled: list[bool] = []
+    lent = Lent()
     attempt = LoneAttempt("s", "take")
 
     def begin() -> None:
-        attempt((7,), settled.append)
+        attempt((7,), lent)
         attempt.cancel(df.errors.CancelledError(None, None, "stop"))
 
     assert attempt.run(begin, OpInfo("take", "QueueDequeueV2", "there", "")) == (7,)
-    assert settled == [True]
+    assert lent.settled == [True]
+
+
+def test_an_attempt_has_its_elements_when_the_acknowledgement_has_left_the_process() -> None:
+    lent, results = Lent(slow=True), SimpleQueue[Any]()
+    attempt = LoneAttempt("s", "take")
+    asked = threading.Event()
+
+    def settle(accepted: bool, then: Any) -> None:
+        lent(accepted, then)
+        asked.set()
+
+    info = OpInfo("take", "QueueDequeueV2", "there", "")
+    thread = threading.Thread(target=lambda: results.put(attempt.run(lambda: attempt((7,), settle), info)))
+    thread.start()
+    assert asked.wait(20)
+    assert results.empty()
+    lent.left()
+    assert results.get(timeout=20) == (7,)
+    thread.join()
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_an_attempt_whose_acknowledgement_does_not_leave_ends_with_an_error(cancelled: bool) -> None:
+    """Its connection is lost, or it is cancelled while the other process takes no more messages."""
+    attempt = LoneAttempt("s", "take")
+    stop = df.errors.CancelledError(None, None, "stop")
+
+    def settle(accepted: bool, then: Any) -> None:
+        if cancelled:
+            attempt.cancel(stop)
+        else:
+            then(False)
+
+    with pytest.raises(df.errors.CancelledError if cancelled else df.errors.UnavailableError):
+        attempt.run(lambda: attempt((7,), settle), OpInfo("take", "QueueDequeueV2", "there", ""))
 
 
 def test_variables_change_in_their_order(steps: list[Step]) -> None:

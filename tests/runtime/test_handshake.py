@@ -1,9 +1,11 @@
 """How two ends agree on a plain socket, or on their comm."""
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import dask
@@ -13,6 +15,7 @@ from distributed.security import Security
 
 from dflow.runtime import handshake
 from dflow.runtime.handshake import HALF, Wire, offer_socket, take_socket, takes_sockets
+from tests.forked import in_child
 
 TIMEOUT = 20  # seconds: of a test that fails, never of one that passes
 
@@ -98,6 +101,34 @@ def test_two_ends_on_one_host_agree_on_a_unix_socket() -> None:
     check_connected(here, there)
 
 
+def test_a_forked_child_has_no_socket_of_a_handshake_that_its_parent_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would keep the lane open beyond the end of its parent.  Here both ends are the parent's."""
+    found: list[str] = []
+
+    def noted(step: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def fork_before(sock: socket.socket, *arguments: Any) -> Any:
+            found.append(in_child(partial(os.fstat, sock.fileno())))
+            return await step(sock, *arguments)
+
+        return fork_before
+
+    for name in ("_greet", "_knows"):
+        monkeypatch.setattr(handshake, name, noted(getattr(handshake, name)))
+    check_connected(*agree())
+    assert len(found) == 2
+    assert all("Bad file descriptor" in error for error in found), found
+
+
+@pytest.mark.parametrize("hosts", ["one host", "two hosts"])
+def test_two_ends_in_one_process_agree_on_a_socket(hosts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if hosts == "two hosts":  # as on systems without names of sockets that are no files
+        monkeypatch.setattr(handshake, "_same_host", lambda comm: False)
+    here, there = agree(address="inproc://")
+    if hosts == "two hosts":
+        assert there.sock.getsockname()[0] == "127.0.0.1"
+    check_connected(here, there)
+
+
 @pytest.mark.usefixtures("apart")
 def test_two_ends_agree_on_a_socket_over_ipv6() -> None:
     try:
@@ -107,11 +138,22 @@ def test_two_ends_agree_on_a_socket_over_ipv6() -> None:
     check_connected(*agree(address="tcp://[::1]:0"))
 
 
-def test_who_is_not_allowed_offers_nothing() -> None:
+def test_who_is_not_allowed_offers_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert agree(allowed=False) == [None, None]
+    assert caplog.records == []
 
 
-def test_a_port_that_cannot_be_reached_leaves_the_comm(monkeypatch: pytest.MonkeyPatch) -> None:
+def assert_said_slow(caplog: pytest.LogCaptureFixture, why: str) -> None:
+    """One warning says what is slow, and why."""
+    (record,) = [record for record in caplog.records if record.name == "dflow.lane"]
+    assert record.levelname == "WARNING"
+    assert "is slow for as long as it lasts" in record.getMessage()
+    assert why in record.getMessage()
+
+
+def test_a_port_that_cannot_be_reached_leaves_the_comm(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def closed(comm: Comm) -> socket.socket:
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))  # and does not listen
@@ -124,21 +166,28 @@ def test_a_port_that_cannot_be_reached_leaves_the_comm(monkeypatch: pytest.Monke
     monkeypatch.setattr(handshake, "_listen", closed)
     monkeypatch.setattr(handshake, "_accept", nobody)
     assert agree() == [None, None]
+    assert_said_slow(caplog, "could not be connected to: ConnectionRefusedError")
 
 
-def test_a_port_that_does_not_answer_leaves_the_comm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_does_not_answer_leaves_the_comm(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async def nobody(*arguments: Any) -> socket.socket:
         return await asyncio.get_running_loop().create_future()
 
     monkeypatch.setattr(handshake, "_accept", nobody)
-    monkeypatch.setattr(handshake, "PATIENCE", 0.01)
+    monkeypatch.setattr(handshake, "ANSWER_SECONDS", 0.01)
     assert agree() == [None, None]
+    assert_said_slow(caplog, "could not be connected to: TimeoutError")
 
 
 @pytest.mark.usefixtures("apart")
-def test_an_interface_that_cannot_be_listened_on_leaves_the_comm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interface_that_cannot_be_listened_on_leaves_the_comm(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(handshake, "get_address_host", lambda address: "203.0.113.1")  # nobody has this address
     assert agree() == [None, None]
+    assert_said_slow(caplog, "this process cannot listen on 203.0.113.1")
 
 
 async def knock(port: int, said: bytes) -> bytes:
@@ -167,6 +216,43 @@ def test_who_does_not_know_the_secret_is_not_let_in() -> None:
     here, there = agree(after_strangers)
     assert heard == [b""] * 4
     check_connected(here, there)
+
+
+async def connected(offer: int | bytes) -> socket.socket:
+    """A connection of a stranger, who says nothing."""
+    sock = socket.socket(socket.AF_UNIX if isinstance(offer, bytes) else socket.AF_INET)
+    sock.setblocking(False)
+    address = offer if isinstance(offer, bytes) else ("127.0.0.1", offer)
+    await asyncio.get_running_loop().sock_connect(sock, address)
+    return sock
+
+
+@pytest.mark.parametrize("count", [1, 5, handshake.STRANGERS + 20])
+@pytest.mark.parametrize("hosts", [
+    pytest.param("one host", marks=pytest.mark.skipif(sys.platform != "linux", reason="they get a port there, too")),
+    "two hosts",
+])  # fmt: skip
+def test_strangers_who_came_first_and_say_nothing_keep_nobody_out(
+    count: int, hosts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handshake, "_same_host", lambda comm: hosts == "one host")
+    strangers: list[socket.socket] = []
+
+    async def after_strangers(comm: Comm) -> Wire:
+        offer = await comm.read()
+        for _ in range(count):
+            strangers.append(await connected(offer["offer"]))
+        sock = await handshake._connect("127.0.0.1", **offer)
+        await comm.write({"socket": True})
+        sock.setblocking(True)
+        return Wire(sock, None)
+
+    here, there = agree(after_strangers)
+    check_connected(here, there)
+    for stranger in strangers:
+        with stranger:
+            stranger.setblocking(True)
+            assert stranger.recv(1) == b"", "it was let go when the handshake was over"
 
 
 def test_another_process_behind_the_offered_port_is_not_taken_for_the_peer() -> None:
@@ -210,9 +296,12 @@ def test_a_peer_that_is_lost_meanwhile_is_an_error() -> None:
 @pytest.mark.parametrize(("address", "setting", "takes"), [
     ("tcp://127.0.0.1:0", True, True),
     ("tcp://127.0.0.1:0", False, False),
-    ("inproc://", True, False),
+    ("inproc://", True, True),
+    ("inproc://", False, False),
 ])  # fmt: skip
-def test_only_tcp_takes_sockets_and_only_if_the_setting_says_so(address: str, setting: bool, takes: bool) -> None:
+def test_tcp_and_objects_of_one_process_take_sockets_if_the_setting_says_so(
+    address: str, setting: bool, takes: bool
+) -> None:
     async def test() -> None:
         opened, accepted, listener = await comms(address)
         with dask.config.set({"dflow.blocking-lanes": setting}):

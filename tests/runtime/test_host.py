@@ -5,17 +5,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, ClassVar
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import dflow as df
-from dflow.errors import AbortedError, CancelledError, ResourceExhaustedError
+from dflow.errors import AbortedError, CancelledError, ResourceExhaustedError, UnavailableError
 from dflow.registry import OPS, READERS
 from dflow.runtime.deadline import NEVER
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.part import Part, end_parts
 from dflow.specs import QueueSpec, ReaderSpec
+from tests.runtime.loans import Lent
 
 STOP = CancelledError(None, None, "stop")
 QUEUE = QueueSpec(kind="FIFOQueue", node="q", capacity=9, dtypes=(df.float32,), shapes=(df.TensorShape([]),))
@@ -34,16 +36,6 @@ class Outlet:
 
     def failed(self, device: str, error: Any) -> None:
         self.errors.append(error)
-
-
-class Loan:
-    """What came back, and what did not."""
-
-    def __init__(self) -> None:
-        self.accepted: list[bool] = []
-
-    def __call__(self, accepted: bool) -> None:
-        self.accepted.append(accepted)
 
 
 @pytest.fixture
@@ -91,37 +83,61 @@ def test_tensors_for_an_ended_step_are_dropped_and_go_back(waiting: Any) -> None
     host, name, start = waiting
     part, _ = start(1)
     part.cancel(STOP)
-    loan = Loan()
+    loan = Lent()
     host.deliver((name, 1), [(0, 1.0)], loan)
-    assert loan.accepted == [False]
+    assert loan.settled == [False]
     assert host._early == {}
 
 
 def test_tensors_that_start_a_part_of_an_ended_step_go_back(waiting: Any) -> None:
     host, name, start = waiting
     host.cancel((name, 1), STOP)
-    loan = Loan()
+    loan = Lent()
     start(1, feeds=[(0, 1.0)], loan=loan)
-    assert loan.accepted == [False]
+    assert loan.settled == [False]
     assert host._parts == {}
 
 
 def test_tensors_that_start_a_part_are_the_parts(waiting: Any) -> None:
     _, _, start = waiting
-    loan = Loan()
+    loan = Lent()
     part, _ = start(1, feeds=[(0, 1.0)], loan=loan)
-    assert loan.accepted == [True]
+    assert loan.settled == [True]
     part.cancel(STOP)
+
+
+def test_a_part_uses_what_is_lent_to_it_when_the_acknowledgement_has_left_the_process(waiting: Any) -> None:
+    host, name, start = waiting
+    lent = Lent(slow=True)
+    part, _ = start(1)
+    part.deliver = mock.Mock()
+    host.deliver((name, 1), [(0, 1.0)], lent)
+    assert lent.settled == [True]
+    part.deliver.assert_not_called()
+    lent.left()
+    part.deliver.assert_called_once_with([(0, 1.0)])
+    part.cancel(STOP)
+
+
+def test_a_part_fails_whose_acknowledgement_was_lost(waiting: Any) -> None:
+    host, name, start = waiting
+    lent = Lent(slow=True)
+    part, outlet = start(1)
+    host.deliver((name, 1), [(0, 1.0)], lent)
+    lent.left(False)
+    (error,) = outlet.errors
+    assert isinstance(error, UnavailableError)
+    assert part.ended is not None
 
 
 def test_tensors_for_a_step_that_was_cancelled_before_it_began_are_dropped(waiting: Any) -> None:
     host, name, start = waiting
-    early, late = Loan(), Loan()
+    early, late = Lent(), Lent()
     host.deliver((name, 1), [(0, 1.0)], early)
     host.cancel((name, 1), STOP)
     host.deliver((name, 1), [(0, 1.0)], late)
     start(1)
-    assert early.accepted == late.accepted == [False]
+    assert early.settled == late.settled == [False]
     assert host._parts == host._early == {}
 
 
@@ -131,20 +147,20 @@ def test_ended_steps_are_forgotten_below_the_floor(waiting: Any) -> None:
         host.cancel((name, number), STOP)
     part, _ = start(7, floor=7)
     assert len(host._ended) == 1  # the owner with its floor
-    loan = Loan()
+    loan = Lent()
     host.deliver((name, 3), [(0, 1.0)], loan)
-    assert loan.accepted == [False]
+    assert loan.settled == [False]
     part.cancel(STOP)
 
 
 def test_an_owner_that_was_lost_starts_nothing_and_gets_nothing(waiting: Any) -> None:
     """Guards `DeviceHost.end_owner`, which the client calls for a loop whose worker died."""
     host, name, start = waiting
-    early, late = Loan(), Loan()
+    early, late = Lent(), Lent()
     host.deliver((f"{name}/loop", 1), [(0, 1.0)], early)
     host.end_owner(f"{name}/loop", STOP)
     host.deliver((f"{name}/loop", 2), [(0, 1.0)], late)
-    assert early.accepted == late.accepted == [False]
+    assert early.settled == late.settled == [False]
     assert host._early == {}
     start(1)[0].cancel(STOP)
 
@@ -154,7 +170,7 @@ def test_a_part_whose_feeds_find_no_room_on_the_device_fails_and_what_came_early
 ) -> None:
     """Else the elements of a queue that came for it would stay lent."""
     host, name, _ = waiting
-    fed, early, outlet = Loan(), Loan(), Outlet()
+    fed, early, outlet = Lent(), Lent(), Outlet()
     host.deliver((name, 1), [(0, 1.0)], early)
 
     def full(value: Any) -> Any:
@@ -165,19 +181,36 @@ def test_a_part_whose_feeds_find_no_room_on_the_device_fails_and_what_came_early
     host.start(name, number, (name, 1), 0, [(5, 1.0)], outlet, lambda work, quick: work(), fed)
     assert [type(error) for error in outlet.errors] == [ResourceExhaustedError]
     assert host._parts == host._early == {}
-    assert fed.accepted == early.accepted == [False]
+    assert fed.settled == early.settled == [False]
+
+
+@pytest.mark.parametrize("loan", [None, Lent()])
+def test_a_part_fails_whose_tensors_from_another_device_find_no_room(
+    waiting: Any, monkeypatch: pytest.MonkeyPatch, loan: Lent | None
+) -> None:
+    """Whoever sent them goes on; what was lent with them goes back."""
+    host, name, start = waiting
+    _, outlet = start(1)
+
+    def full(value: Any) -> Any:
+        raise MemoryError("the device is full")
+
+    monkeypatch.setattr(host, "asarray", full)
+    host.deliver((name, 1), [(0, 1.0)], loan)
+    assert [type(error) for error in outlet.errors] == [ResourceExhaustedError]
+    assert loan is None or loan.settled == [False]
 
 
 def test_the_end_of_a_session_fails_its_steps_and_leaves_nothing(waiting: Any) -> None:
     host, name, start = waiting
     outlets = [start(number)[1] for number in (1, 3)]
-    early = Loan()
+    early = Lent()
     host.deliver((name, 2), [(0, 1.0)], early)
     host.drop_session(name, STOP)
     (one,), (two,) = [outlet.errors for outlet in outlets]
     assert str(one) == str(two) == "stop"
     assert one is not two  # each owner adds its traceback
-    assert early.accepted == [False]
+    assert early.settled == [False]
     assert left(host) == 0
 
 
@@ -187,9 +220,9 @@ def test_nothing_begins_or_stays_for_a_session_that_ended(waiting: Any) -> None:
     host.drop_session(name, STOP)
     with pytest.raises(AbortedError):
         start(1)
-    loan = Loan()
+    loan = Lent()
     host.deliver((name, 1), [(0, 1.0)], loan)
-    assert loan.accepted == [False]
+    assert loan.settled == [False]
     host.cancel((name, 1), STOP)
     with pytest.raises(AbortedError):
         host.machine(QUEUE, name)

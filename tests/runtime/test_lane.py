@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, cast
@@ -14,7 +14,7 @@ from unittest import mock
 import dask
 import numpy as np
 import pytest
-from distributed.comm import Comm, connect, listen
+from distributed.comm import Comm, CommClosedError, connect, listen
 from distributed.security import Security
 
 from dflow.errors import InvalidArgumentError
@@ -218,33 +218,59 @@ def test_what_cannot_be_read_ends_the_lane(kind: str, caplog: pytest.LogCaptureF
     assert "cannot be read" in caplog.text
 
 
-def test_a_lane_closed_while_it_connects_stays_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lane_closed_while_it_connects_gives_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever closes it, and also before the event loop has begun to connect."""
+
+    async def test() -> None:
+        for before in (False, True):
+            end, connecting, given_up = End(), asyncio.Event(), asyncio.Event()
+
+            async def slow(*_: Any, connecting: Any = connecting, given_up: Any = given_up, **__: Any) -> Comm:
+                connecting.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    given_up.set()
+                raise AssertionError
+
+            monkeypatch.setattr("dflow.runtime.lane.connect", slow)
+            lane = Lane(end, "tcp://127.0.0.1:1")
+            if before:
+                lane.close()
+            task = asyncio.create_task(lane.open({}, "", 10))
+            if not before:
+                await connecting.wait()
+                await asyncio.to_thread(lane.close)
+                await given_up.wait()
+            await task
+            await end.closed.wait()
+            assert lane.closed
+            end.crew.close()
+
+    run(test)
+
+
+def test_a_lane_closed_as_its_connection_is_made_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         end, gone = End(), asyncio.Event()
-        connecting, go_on = asyncio.Event(), asyncio.Event()
-
-        async def slow(*args: Any, **kwargs: Any) -> Comm:
-            connecting.set()
-            await go_on.wait()
-            comm: Comm = await connect(*args, **kwargs)
-            return comm
 
         async def accept(comm: Comm) -> None:
             with pytest.raises(OSError):
                 await comm.read()
             gone.set()
 
-        monkeypatch.setattr("dflow.runtime.lane.connect", slow)
+        async def just_closed(*args: Any, **kwargs: Any) -> Comm:
+            comm: Comm = await connect(*args, **kwargs)
+            lane.close()
+            return comm
+
+        monkeypatch.setattr("dflow.runtime.lane.connect", just_closed)
         listener = await listen("tcp://127.0.0.1:0", accept)
         lane = Lane(end, listener.contact_address)
-        task = asyncio.create_task(lane.open({}, "", 10))
-        await connecting.wait()
-        lane.close()
-        await end.closed.wait()
-        go_on.set()
-        await task
-        await gone.wait()
+        await lane.open({}, "", 10)
+        await asyncio.gather(end.closed.wait(), gone.wait())
         assert lane.closed
+        end.crew.close()
         listener.stop()
 
     run(test)
@@ -264,6 +290,109 @@ def test_an_address_or_arguments_that_are_wrong_end_the_lane(peer: str, argument
         assert settled == [False]
 
     run(test)
+
+
+def opening(
+    monkeypatch: pytest.MonkeyPatch, attempts: int, heard: Callable[[], float | None] | None, error: type[Exception]
+) -> tuple[bool, list[float]]:
+    """Was a lane connected to a process that answers after so many attempts, and how long was each of them?
+
+    heard: how long ago it gave a sign of life, as the scheduler says each time.
+    """
+    found: list[float] = []
+
+    async def test() -> None:
+        connected = asyncio.Event()
+
+        async def slow(address: str, timeout: float, **kwargs: Any) -> Comm:
+            found.append(timeout)
+            if len(found) < attempts:
+                raise error("no answer")
+            comm: Comm = await connect(address, **kwargs)
+            return comm
+
+        async def accept(comm: Comm) -> None:
+            connected.set()
+            with suppress(OSError):
+                while True:
+                    await comm.read()
+
+        async def ask() -> float | None:
+            return heard() if heard is not None else None
+
+        monkeypatch.setattr("dflow.runtime.lane.connect", slow)
+        end, listener = End(), await listen("tcp://127.0.0.1:0", accept)
+        lane = Lane(end, listener.contact_address)
+        task = asyncio.create_task(lane.open({}, "", 4.0, ask if heard is not None else None))
+        ended, came = asyncio.create_task(end.closed.wait()), asyncio.create_task(connected.wait())
+        await asyncio.wait([ended, came], return_when=asyncio.FIRST_COMPLETED)
+        found.append(0 if lane.closed else -1)
+        lane.close()
+        task.cancel()
+        ended.cancel()
+        came.cancel()
+        listener.stop()
+
+    run(test)
+    return found.pop() == -1, found
+
+
+def test_a_process_that_stands_still_is_waited_for_as_long_as_the_scheduler_knows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has given no sign of life for longer than an attempt; each of these has the whole time-out."""
+    connected, attempts = opening(monkeypatch, 20, lambda: 1000.0, TimeoutError)
+    assert connected
+    assert attempts == [4] * 20
+
+
+@pytest.mark.parametrize("error", [TimeoutError, OSError])
+@pytest.mark.parametrize("heard", [lambda: None, lambda: 0.3, None], ids=["gone", "lives", "unknown"])
+def test_a_process_that_is_gone_or_lives_and_cannot_be_reached_is_given_up_at_the_time_out(
+    heard: Callable[[], float | None] | None, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected, attempts = opening(monkeypatch, 20, heard, error)
+    assert not connected
+    assert attempts == [4]
+
+
+def test_a_process_that_refuses_is_gone_whatever_the_scheduler_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected, attempts = opening(monkeypatch, 20, lambda: 1000.0, ConnectionRefusedError)
+    assert not connected
+    assert attempts == [4]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_process_that_is_slow_to_answer_is_connected_to_once_unless_nobody_listens_there(
+    refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attempt that is given up leaves its socket to the garbage collector, in Dask and in tornado."""
+    attempts, looks = [], 0
+
+    async def test() -> None:
+        answers = asyncio.Event()
+
+        async def slow(address: str, timeout: float) -> Comm:
+            attempts.append(timeout)
+            await answers.wait()
+            raise OSError("it answers, with an error")
+
+        async def refuses(address: str) -> bool:
+            nonlocal looks
+            looks += 1
+            if looks == 3 and not refused:
+                answers.set()
+            return refused and looks == 3
+
+        monkeypatch.setattr("dflow.runtime.lane.REFUSED_AFTER", 0.001)
+        monkeypatch.setattr("dflow.runtime.lane.connect", slow)
+        monkeypatch.setattr("dflow.runtime.lane.refuses", refuses)
+        end = End()
+        await Lane(end, "tcp://127.0.0.1:1").open({}, "", 4.0)
+        await end.closed.wait()
+
+    run(test)
+    assert (attempts, looks) == ([4], 3)
 
 
 def test_closing_sends_what_is_queued_in_order() -> None:
@@ -471,5 +600,78 @@ def test_a_lane_closed_while_it_says_hello_sends_what_is_queued(sockets: bool) -
         here.crew.close()
         there.crew.close()
         listener.stop()
+
+    run(test)
+
+
+def test_a_sender_hears_when_its_message_has_left_the_process(kind: str) -> None:
+    async def test() -> None:
+        async with Pair(kind) as pair:
+            left: SimpleQueue[bool] = SimpleQueue()
+            pair.lane.send(READY, left.put)
+            assert await asyncio.to_thread(left.get, timeout=TIMEOUT)
+            await pair.there.wait_for(1)
+
+    run(test)
+
+
+def test_a_sender_hears_of_a_queued_message_when_it_is_written(wire: str) -> None:
+    async def test() -> None:
+        async with Pair(wire, there=Stalled) as pair:
+            left: SimpleQueue[int] = SimpleQueue()
+            for i in range(40):  # the first ones block the connection
+                pair.lane.send(deliver(i), lambda sent, i=i: left.put(i if sent else -1))  # type: ignore[misc]
+            assert left.qsize() < 40
+            cast(Stalled, pair.there).go_on.set()
+            assert [await asyncio.to_thread(left.get, timeout=TIMEOUT) for _ in range(40)] == list(range(40))
+
+    run(test)
+
+
+def test_a_sender_over_a_comm_does_not_hear_of_a_message_that_the_socket_has_not_taken() -> None:
+    async def test() -> None:
+        go_on, ended, left = asyncio.Event(), asyncio.Event(), SimpleQueue[bool]()
+
+        async def reads_late(comm: Comm) -> None:
+            await go_on.wait()
+            with suppress(CommClosedError):
+                while True:
+                    await comm.read()
+            ended.set()
+
+        async with listen("tcp://127.0.0.1:0", reads_late) as listener:
+            end = End()
+            lane = Lane(end, "there")
+            lane._carried_by(CommLink(lane, await connect(listener.contact_address)))
+            lane.send(m.LoopReport("s", "loop", 1, (np.zeros(1 << 25, np.uint8),)))
+            lane.send(READY, left.put)
+            while not comm_of(lane).stream.writing():
+                await asyncio.sleep(0)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert left.empty()
+            go_on.set()
+            assert await asyncio.to_thread(left.get, timeout=TIMEOUT)
+            comm_of(lane).abort()
+            lane.ended()
+            await ended.wait()
+            end.crew.close()
+
+    run(test)
+
+
+def test_a_sender_hears_that_its_message_was_lost_with_the_lane(wire: str) -> None:
+    async def test() -> None:
+        async with Pair(wire, there=Stalled) as pair:
+            left: SimpleQueue[bool] = SimpleQueue()
+            for i in range(40):
+                pair.lane.send(deliver(i), left.put)
+            socket_of(pair.back).shutdown(socket.SHUT_RDWR)
+            cast(Stalled, pair.there).go_on.set()
+            await pair.here.closed.wait()
+            pair.lane.send(READY, left.put)
+            found = [await asyncio.to_thread(left.get, timeout=TIMEOUT) for _ in range(41)]
+            assert sorted(found, reverse=True) == found  # those that left, then those that did not
+            assert not found[-1]
 
     run(test)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dflow.runtime.naming import Applicant, DeviceNames
+from dflow.runtime.naming import Applicant, DeviceNames, worker_name
 
 CPU0, CPU1, CPU2 = (f"/job:worker/replica:0/task:{i}/device:CPU:0" for i in range(3))
 
@@ -105,3 +105,38 @@ def test_a_named_task_has_its_gpu_as_number_0() -> None:
 def test_virtual_gpus_are_devices_of_the_task() -> None:
     found = DeviceNames().join(Applicant("/job:worker/task:0", "host", virtual_gpus=2))
     assert found == [CPU0, *(f"/job:worker/replica:0/task:0/device:GPU:{i}" for i in range(2))]
+
+
+def test_what_workers_would_be_if_they_joined_is_known_before_and_gives_nothing_away() -> None:
+    names = DeviceNames()
+    names.join(Applicant("x", "a"))
+    ps = "/job:ps/replica:0/task:0/device:CPU:0"
+    assert names.expected([("/job:ps/task:0", "a"), ("y", "a"), ("z", "b")]) == [[ps], [CPU1], [CPU2]]
+    assert names.expected([("z", "b")]) == [[CPU1]]
+    assert names.given == {CPU0: "x"}
+    assert names.join(Applicant("z", "b")) == [CPU1]
+
+
+def test_a_worker_that_comes_back_is_expected_as_what_it_was() -> None:
+    names = DeviceNames()
+    was = names.join(Applicant("/job:worker/task:0", "a", virtual_gpus=2))
+    assert names.expected([("/job:worker/task:0", "b")]) == [was]
+
+
+def test_another_worker_of_a_host_with_gpus_is_expected_with_the_next_gpu_of_its_task() -> None:
+    names = DeviceNames()
+    names.join(Applicant("X-0", "host", gpu=0))
+    assert names.expected([("X-1", "host"), ("Y-0", "other")]) == [gpu(0, 1), [CPU1]]
+
+
+def test_of_a_worker_that_will_be_refused_nothing_is_expected() -> None:
+    names = DeviceNames()
+    names.join(Applicant("/job:ps/task:0", "a"))
+    assert names.expected([("/job:ps/replica:0/task:0", "a")]) == [[]]
+
+
+def test_a_worker_without_a_name_is_known_by_its_nanny() -> None:
+    assert worker_name("x", "tcp://a:1", "tcp://a:2") == "x"
+    assert worker_name(0, "tcp://a:1", None) == "0"
+    assert worker_name("tcp://a:1", "tcp://a:1", "tcp://a:2") == "tcp://a:2"
+    assert worker_name("tcp://a:1", "tcp://a:1", None) == "tcp://a:1"

@@ -4,14 +4,15 @@ import asyncio
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import dflow as df
-from dflow.compile import CallPlan
-from dflow.errors import AbortedError, CancelledError
+from dflow.compile import Ahead, CallPlan
+from dflow.errors import AbortedError, CancelledError, OpInfo
 from dflow.runtime import messages as m
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.loops import LoopRun, LoopSpec
@@ -71,6 +72,56 @@ def test_a_session_begins_with_its_clients_lane_and_ends_with_it(process: Any, l
     assert process.sessions() == ["session"]
     close(process, lane)
     assert held(process) == [0] * 7
+
+
+def test_a_session_whose_client_opens_another_lane_begins_anew(process: Any, lane: TestLane) -> None:
+    """The client has seen the end of the first lane, this process not yet: its own queues are to be new."""
+    own = replace(NAMES, shared_name="")
+    (host,) = process.hosts.values()
+    first, second = host.machine(own, "session"), TestLane()
+    process.received(lane, m.InstallLoop(loop(0), 8))
+    process.accepted(second, m.Hello(m.PROTOCOL, "client", "session"))
+    assert host.machine(own, "session") is not first
+    assert not process.loops
+    close(process, lane)
+    assert process.sessions() == ["session"]
+    host.session("session")
+    close(process, second)
+    assert held(process) == [0] * 7
+
+
+def test_a_session_goes_on_that_begins_anew_while_the_end_of_its_lane_is_dealt_with(
+    process: Any, lane: TestLane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (host,) = process.hosts.values()
+    loops_lost, second = process._loops_lost, TestLane()
+
+    def meanwhile(gone: TestLane) -> None:
+        loops_lost(gone)
+        process.accepted(second, m.Hello(m.PROTOCOL, "client", "session"))
+
+    monkeypatch.setattr(process, "_loops_lost", meanwhile)
+    close(process, lane)
+    assert (process.sessions(), process.lanes()) == (["session"], [second])
+    host.session("session")
+
+
+def test_a_session_begins_anew_after_it_has_ended_everywhere(
+    process: Any, lane: TestLane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (host,) = process.hosts.values()
+    drop, hello = host.drop_session, m.Hello(m.PROTOCOL, "client", "session")
+    client = threading.Thread(target=process.accepted, args=(TestLane(), hello))
+
+    def meanwhile(*args: Any) -> None:
+        client.start()
+        drop(*args)
+
+    monkeypatch.setattr(host, "drop_session", meanwhile)
+    close(process, lane)
+    client.join(PATIENCE)
+    assert process.sessions() == ["session"]
+    host.session("session")
 
 
 def test_an_ask_for_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
@@ -219,6 +270,26 @@ def test_requests_and_asks_end_with_their_lane(process: Any) -> None:
     assert len(process.requests.unanswered) == len(process.asks.unanswered) == 0
 
 
+def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(process: Any, lane: TestLane) -> None:
+    """Also one that is to start, or that makes its dequeue itself; it would find the device empty if that came back.
+
+    A loop that has nothing to do with that process goes on.
+    """
+    there, other = "tcp://there", "tcp://other"
+    queue = Ahead(OpInfo("take", "QueueDequeueV2", GPU), there, NAMES, "dequeue", (), {}, {}, ())
+    uses = replace(loop(0), call=CallPlan(1, {GPU: there, DEVICE: "tcp://worker"}, (), {}, (), 0))
+    runs = [LoopRun(process, spec) for spec in (uses, replace(loop(1), ahead=queue), loop(2))]
+    for run in runs:
+        process.add_loop(run)
+    close(process, TestLane(other))
+    assert [run._stop for run in runs] == [None] * 3
+    close(process, TestLane(there))
+    for run in runs[:2]:
+        with pytest.raises(df.errors.UnavailableError, match=f"{there} with {GPU} was lost, and what the loop 'loop'"):
+            run.run()
+    assert runs[2]._stop is None
+
+
 # -- the crew
 
 
@@ -259,11 +330,13 @@ class Part:
         self.complete = threading.Event()
         self._wanted = wanted
 
-    def deliver(self, edges: list[tuple[int, Any]]) -> bool:
+    def wants(self) -> bool:
+        return True
+
+    def deliver(self, edges: list[tuple[int, Any]]) -> None:
         self.edges += [edge for edge, _ in edges]
         if len(self.edges) == self._wanted:
             self.complete.set()
-        return True
 
 
 def test_tensors_are_copied_to_a_gpu_by_the_crew_in_the_order_in_which_they_came(process: Any) -> None:

@@ -1,6 +1,8 @@
 """A step as its owner sees it: what comes after its end goes back."""
 
 import gc
+import threading
+from unittest import mock
 
 import pytest
 
@@ -14,7 +16,8 @@ from dflow.runtime.outlets import PartOutlet
 from dflow.runtime.part import Part
 from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
-from tests.runtime.lanes import TestLane
+from tests.runtime.lanes import PATIENCE, TestLane
+from tests.runtime.loans import Lent
 
 PART = "/job:ps/replica:0/task:0/device:CPU:0"
 
@@ -35,45 +38,129 @@ def step() -> Waiting:
 
 
 def test_values_that_come_with_the_end_of_the_part_are_the_result(step: Waiting) -> None:
-    loans: list[bool] = []
-    step.begun = lambda: step.fetched([(0, 7)], loans.append, PART)  # type: ignore[method-assign, assignment, return-value]
+    lent = Lent()
+    step.begun = lambda: step.fetched([(0, 7)], lent, PART)  # type: ignore[method-assign, assignment, return-value]
     assert step.run(()) == [7]
-    assert loans == [True]
+    assert lent.settled == [True]
 
 
 def test_values_that_come_after_a_deadline_go_back(step: Waiting) -> None:
-    loans: list[bool] = []
+    lent = Lent()
     with pytest.raises(DeadlineExceededError):
         step.run((), Deadline(0.01))
-    step.fetched([(0, 7)], loans.append, PART)
-    assert loans == [False]
+    step.fetched([(0, 7)], lent, PART)
+    assert lent.settled == [False]
 
 
 def test_values_that_come_after_a_cancellation_go_back(step: Waiting) -> None:
     """Also before the owner's thread has seen the cancellation."""
-    loans: list[bool] = []
+    lent = Lent()
 
     def cancelled() -> None:
         step.cancel(CancelledError(None, None, "stop"))
-        step.fetched([(0, 7)], loans.append, PART)
+        step.fetched([(0, 7)], lent, PART)
 
     step.begun = cancelled  # type: ignore[method-assign]
     with pytest.raises(CancelledError):
         step.run(())
-    assert loans == [False]
+    assert lent.settled == [False]
 
 
 def test_values_that_came_before_a_cancellation_are_the_result(step: Waiting) -> None:
     """They were acknowledged: the element would be lost else."""
-    loans: list[bool] = []
+    lent = Lent()
 
     def cancelled() -> None:
-        step.fetched([(0, 7)], loans.append, PART)
+        step.fetched([(0, 7)], lent, PART)
         step.cancel(CancelledError(None, None, "stop"))
 
     step.begun = cancelled  # type: ignore[method-assign]
     assert step.run(()) == [7]
-    assert loans == [True]
+    assert lent.settled == [True]
+
+
+def test_the_caller_goes_on_when_the_acknowledgement_has_left_the_process(step: Waiting) -> None:
+    """Else an end of the session, or of the process, would bring an element again that was seen."""
+    lent, results = Lent(slow=True), list[object]()
+    begun = threading.Event()
+
+    def fetched() -> None:
+        step.fetched([(0, 7)], lent)
+        step.finished(PART)
+        begun.set()
+
+    step.begun = fetched  # type: ignore[method-assign]
+    caller = threading.Thread(target=lambda: results.append(step.run(())))
+    caller.start()
+    assert begun.wait(PATIENCE)
+    assert lent.settled == [True]
+    step.cancel(CancelledError(None, None, "stop"))
+    assert results == []
+    lent.left()
+    caller.join(PATIENCE)
+    assert results == [[7]]
+
+
+@pytest.mark.parametrize("finished", ["with the values", "before that was known", "before the lane ended"])
+def test_values_whose_acknowledgement_was_lost_are_not_given_to_the_caller(step: Waiting, finished: str) -> None:
+    """Their elements are in the queue again.  A lane tells first that it ended, then what it did not send."""
+    lent = Lent(slow=True)
+
+    def fetched() -> None:
+        if finished == "with the values":
+            step.fetched([(0, 7)], lent, PART)
+        else:
+            step.fetched([(0, 7)], lent)
+            step.finished(PART)
+        if finished == "before the lane ended":
+            step.cancel(UnavailableError(None, None, "ended before they were acknowledged"))
+        lent.left(False)
+
+    step.begun = fetched  # type: ignore[method-assign]
+    with pytest.raises(UnavailableError, match="before they were acknowledged"):
+        step.run(())
+
+
+def test_values_whose_acknowledgement_left_right_after_a_cancellation_are_the_result(step: Waiting) -> None:
+    """Also if it left before the owner's thread has seen the cancellation."""
+    lent = Lent(slow=True)
+
+    def fetched() -> None:
+        step.fetched([(0, 7)], lent, PART)
+        step.cancel(CancelledError(None, None, "stop"))
+        lent.left()
+
+    step.begun = fetched  # type: ignore[method-assign]
+    assert step.run(()) == [7]
+
+
+def test_a_deadline_that_passes_while_the_acknowledgement_is_sent_loses_nothing(
+    step: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dflow.runtime.step.STOPPED_S", PATIENCE)
+    lent = Lent(slow=True)
+    late = mock.Mock(wraps=step.deadline.left, side_effect=lambda: 0.0)
+
+    def fetched() -> None:
+        step.deadline.left = late  # type: ignore[method-assign]
+        step.fetched([(0, 7)], lent, PART)
+        threading.Thread(target=lent.left).start()
+
+    step.begun = fetched  # type: ignore[method-assign]
+    assert step.run((), Deadline(100)) == [7]
+
+
+def test_a_deadline_does_not_wait_for_an_acknowledgement_that_cannot_be_sent(
+    step: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process of the queue stands still, perhaps for ever, and the connection is full."""
+    monkeypatch.setattr("dflow.runtime.step.STOPPED_S", 0.01)
+    lent = Lent(slow=True)
+    step.begun = lambda: step.fetched([(0, 7)], lent, PART)  # type: ignore[method-assign, assignment, return-value]
+    with pytest.raises(DeadlineExceededError, match="the step did not end within"):
+        step.run((), Deadline(0.01))
+    lent.left()
+    assert lent.settled == [True]
 
 
 class Elsewhere(Step):

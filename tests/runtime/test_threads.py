@@ -15,6 +15,7 @@ from dflow.graph import add_op
 from dflow.registry import OPS, define, no_gradient
 from dflow.runtime import threads
 from dflow.runtime.threads import BlasThreads
+from tests.forked import held, in_child
 
 
 @dataclass
@@ -63,6 +64,26 @@ def test_loops_share_the_cores_and_one_alone_has_all() -> None:
                 assert library.num_threads == 2
         assert library.num_threads == 8
     assert library.set_to == [4, 2, 4, 8]
+
+
+def test_a_forked_child_has_the_limits_of_sessions_and_not_those_of_loops() -> None:
+    library = Fake(8)
+    blas = BlasThreads(lambda: [library], cores=8)
+
+    def threads_in_child() -> int:
+        blas._libraries = list  # not to be looked for
+        blas.forked()
+        with blas.loop():
+            return library.num_threads
+
+    with blas.loop(), blas.loop():
+        assert library.num_threads == 4
+        with held(blas._lock):
+            assert in_child(threads_in_child) == "8"
+        blas.limit("a", 3)
+        assert in_child(threads_in_child) == "3"
+        blas._limit = None  # as if another thread had set the library, and not noted it yet
+        assert in_child(threads_in_child) == "3"
 
 
 def test_more_loops_than_cores_have_a_thread_each() -> None:

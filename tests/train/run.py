@@ -59,7 +59,7 @@ class Evaluator:
         return found if isinstance(fetches, (list, tuple)) else found[0]
 
     def _compute(self, op: Operation, values: dict[Tensor, Any]) -> list[Any]:
-        arrays = [values[tensor] for tensor in op.inputs]
+        arrays = [values[tensor] for tensor in op.operands]
         if op.definition.stateful:
             arrays.insert(0, Context(op.name, self._resources, self._lock, self.xp))
         result = op.definition.kernel(*arrays, **op.attrs)
@@ -78,6 +78,6 @@ def _needed(ops: list[Operation], fed: dict[Tensor, Any]) -> list[Operation]:
             found[op] = None
             continue
         pending.append((op, True))
-        pending.extend((tensor.op, False) for tensor in op.inputs)
+        pending.extend((tensor.op, False) for tensor in op.operands)
         pending.extend((control, False) for control in op.control_inputs)
     return list(found)

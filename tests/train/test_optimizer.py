@@ -279,7 +279,8 @@ def test_updates_are_on_the_device_of_their_variable(graph: Graph) -> None:
         MomentumOptimizer(0.1, 0.9).minimize(square(w.value()))
     (update,) = (op for op in graph.get_operations() if op.type == "ApplyMomentum")
     assert update.device == "/job:ps/task:1"
-    assert [tensor.op.device for tensor in update.inputs] == ["/job:ps/task:1"] * 2 + ["/job:worker"]
+    assert [tensor.op.name for tensor in update.handles] == ["w", "w/Momentum"]
+    assert [tensor.op.device for tensor in update.operands] == ["/job:ps/task:1"] * 2 + ["/job:worker"]
 
 
 def test_an_optimizer_that_is_used_twice_keeps_its_slots(graph: Graph) -> None:

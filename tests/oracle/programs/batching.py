@@ -163,6 +163,71 @@ def kept_and_shuffled(tf: Any, folder: Path) -> dict[str, Any]:
         }
 
 
+def keys_of_several_types(tf: Any, folder: Path) -> dict[str, Any]:
+    example = {"z": 1, 1: [2, 3], ("a", "b"): "x", 10: 4, 9: 5}
+    made = tf.train.batch(example, 2)
+    joined = tf.train.batch_join([example, dict(reversed(example.items()))], 2)
+    with _running(tf) as sess:
+        return {"batch": sess.run(made), "joined": sess.run(joined)}
+
+
+def sparse(tf: Any, folder: Path) -> dict[str, Any]:
+    matrix = tf.SparseTensor([[0, 1], [2, 0]], [1.0, 2.0], [3, 2])
+    text = tf.SparseTensor([[0], [2]], ["a", "bc"], [3])
+    scalar = tf.SparseTensor(tf.zeros([1, 0], tf.int64), ["s"], tf.zeros([0], tf.int64))
+    made = {
+        "one at a time": tf.train.batch([matrix], 2),
+        "many": tf.train.batch([matrix], 2, enqueue_many=True),
+        "kept": tf.train.maybe_batch([matrix], [True, False, True], 2, enqueue_many=True),
+        "text": tf.train.batch([text], 2),
+        "scalars": tf.train.batch([scalar], 2),
+    }
+    static = {key: [shape(it.indices), shape(it.values), shape(it.dense_shape)] for key, it in made.items()}
+    with _running(tf) as sess:
+        return {"batches": sess.run(made), "static": static}
+
+
+def sparse_vectors_as_many(tf: Any, folder: Path) -> dict[str, Any]:
+    vector, many = tf.SparseTensor([[0], [2]], [1.0, 2.0], [3]), {"enqueue_many": True}
+    made = [
+        tf.train.batch([vector], 2, **many),
+        tf.train.shuffle_batch([vector], 2, 9, 1, **many),
+        tf.train.maybe_batch([vector], [True, False, True], 2, **many),
+        tf.train.maybe_shuffle_batch_join([[vector]], 2, 9, 1, [True, False, True], **many),
+    ]
+    unknown = tf.SparseTensor(tf.placeholder(tf.int64), tf.placeholder(tf.float32), tf.placeholder(tf.int64))
+    return {
+        "static": [shape(it.dense_shape) for it in made],
+        "run": _failing(tf, made[0], "Rank of input SparseTensor should be > 1, but saw rank: 1"),
+        "joined": shape(tf.train.batch_join([[vector], [unknown]], 2).dense_shape),
+        "unknown first": shape(tf.train.batch_join([[unknown], [vector]], 2).dense_shape),
+    }
+
+
+def bools_for_other_numbers_of_examples(tf: Any, folder: Path) -> dict[str, Any]:
+    found = {}
+    for keep in ([True, False], [True, False, True, False]):
+        for what in ("dense", "sparse"):
+            with tf.Graph().as_default():
+                sparse = tf.SparseTensor([[0, 1], [2, 0]], [1.0, 2.0], [3, 2])
+                rows = tf.placeholder_with_default([1, 2, 3], [None])
+                bools = tf.placeholder_with_default(keep, [None])
+                made = tf.train.maybe_batch([sparse if what == "sparse" else rows], bools, 2, enqueue_many=True)
+                found[f"{what}, {len(keep)}"] = _failing(tf, made)
+    return found
+
+
+def _failing(tf: Any, made: Any, *fragments: str) -> dict[str, Any]:
+    """How a batch fails, and why."""
+    with session(tf) as sess:
+        coord = tf.train.Coordinator()
+        tf.train.start_queue_runners(sess, coord)
+        return {
+            "consumer": kind_of_error(lambda: sess.run(made)),
+            "join": kind_of_error(lambda: coord.join(stop_grace_period_secs=20), *fragments),
+        }
+
+
 def wrong_batches(tf: Any, folder: Path) -> dict[str, Any]:
     train, unknown = tf.train, tf.placeholder(tf.int32, None)
     partial, one = tf.placeholder(tf.int32, [None]), tf.constant(1)
@@ -190,12 +255,7 @@ def wrong_batches(tf: Any, folder: Path) -> dict[str, Any]:
 
 
 def a_failing_input(tf: Any, folder: Path) -> dict[str, Any]:
-    made = tf.train.batch([tf.placeholder(tf.int32, ())], 2)
-    with session(tf) as sess:
-        coord = tf.train.Coordinator()
-        tf.train.start_queue_runners(sess, coord)
-        consumer = kind_of_error(lambda: sess.run(made))
-        return {"consumer": consumer, "join": kind_of_error(lambda: coord.join(stop_grace_period_secs=20))}
+    return _failing(tf, tf.train.batch([tf.placeholder(tf.int32, ())], 2))
 
 
 def shared_names(tf: Any, folder: Path) -> dict[str, Any]:

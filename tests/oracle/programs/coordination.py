@@ -39,6 +39,28 @@ def threads_that_stop(tf: Any, folder: Path) -> dict[str, Any]:
     return {"ended": sorted(ended)}
 
 
+def threads_that_run_until_one_stops_them(tf: Any, folder: Path) -> dict[str, Any]:
+    """All come to their turn: none of them fills the queue before that one has begun."""
+    queue = tf.FIFOQueue(1000, tf.float32, shapes=())
+    enqueue = queue.enqueue(tf.random_normal([]))
+    ran = [0] * 10
+    with session(tf) as sess:
+        coord = tf.train.Coordinator()
+
+        def work(index: int) -> None:
+            while not coord.should_stop():
+                sess.run(enqueue)
+                ran[index] += 1
+                if index == 1 and ran[index] == 5:
+                    coord.request_stop()
+
+        threads = [threading.Thread(target=work, args=(it,)) for it in range(len(ran))]
+        for it in threads:
+            it.start()
+        coord.join(threads)
+        return {"that one": ran[1], "size": bool(sess.run(queue.size()) == sum(ran))}
+
+
 def exceptions(tf: Any, folder: Path) -> dict[str, Any]:
     def report(*errors: Any, **options: Any) -> dict[str, Any]:
         coord = tf.train.Coordinator(**options)

@@ -55,6 +55,37 @@ def defaults(tf: Any, folder: Path) -> dict[str, Any]:
         }
 
 
+def computed_defaults(tf: Any, folder: Path) -> dict[str, Any]:
+    number, text = tf.placeholder(tf.float32, None), tf.placeholder(tf.string, [None])
+    variable = tf.Variable(5)
+    made = tf.decode_csv([",,", "1,2,c"], [number, variable, tf.constant(["t"])])
+    texts = tf.decode_csv(["x,", ",y"], [text, tf.constant(["a", "b"])[1:]])
+    with session(tf) as sess:
+        sess.run(variable.initializer)
+
+        def fails(value: Any, *fragments: str) -> dict[str, Any]:
+            return kind_of_error(lambda: sess.run(made, {number: value}), *fragments)
+
+        return {
+            "scalar": sess.run(made, {number: 7.5}),
+            "vector": sess.run(made, {number: [7.5]}),
+            "text": sess.run(texts, {text: ["d"]}),
+            "none": fails(np.zeros([0], np.float32), "Field 0 is required but missing in record 0!"),
+            "two": fails([1.0, 2.0], "There should only be 1 default per field but field 0 has 2"),
+            "a matrix": fails([[1.0]], "Each record default should be at most rank 1"),
+            "static matrix": error(
+                lambda: tf.decode_csv(["1"], [tf.placeholder(tf.float32, [1, 1])]),
+                "Shape must be at most rank 1 but is rank 2",
+            ),
+            "static length": error(
+                lambda: tf.decode_csv(["1"], [tf.placeholder(tf.float32, [2])]),
+                "Shape of a default must be a length-0 or length-1 vector, or a scalar",
+            ),
+            "dtype": error(lambda: tf.decode_csv(["1"], [tf.placeholder(tf.bool, [])])),
+            "None": error(lambda: tf.decode_csv(["1"], [None])),
+        }
+
+
 def na_value(tf: Any, folder: Path) -> dict[str, Any]:
     made = tf.decode_csv(["NA,x", "1,NA", '"NA",', ",y"], [[-1], ["none"]], na_value="NA")
     with session(tf) as sess:

@@ -1,4 +1,4 @@
-"""Example protocol buffers: parse_example, parse_single_example, parse_single_sequence_example, decode_raw."""
+"""Example protocol buffers: parse_example, parse_single_example, decode_raw."""
 
 from __future__ import annotations
 
@@ -124,6 +124,87 @@ def sparse_features(tf: Any, folder: Path) -> dict[str, Any]:
         }
 
 
+def sparse_features_with_the_same_keys(tf: Any, folder: Path) -> dict[str, Any]:
+    serialized = [_example(tf, i=[7, 2], v=[0.5, 1.5], j=[0, 1]), _example(tf)]
+
+    def build(features: dict[str, Any], *fragments: str) -> dict[str, Any]:
+        return error(lambda: tf.parse_example(serialized, features), *fragments)
+
+    same = {
+        "a": tf.SparseFeature("i", "v", tf.float32, 9),
+        "b": tf.SparseFeature("i", "v", tf.float32, 5, already_sorted=True),
+        "c": tf.SparseFeature("j", "i", tf.int64, 9),
+        "d": tf.SparseFeature(["i", "i"], "v", tf.float32, [9, 9]),
+        "i": tf.VarLenFeature(tf.int64),
+        "v": tf.VarLenFeature(tf.float32),
+    }
+    with session(tf) as sess:
+        got = sess.run(tf.parse_example(serialized, same))
+        found: dict[str, Any] = {key: _sparse(got[key]) for key in same}
+    return found | {
+        "values": build(
+            {"a": same["a"], "b": tf.SparseFeature("i", "v", tf.int64, 9)}, "Conflicting type", "for feature v."
+        ),
+        "indices": build({"a": same["a"], "i": tf.VarLenFeature(tf.float32)}, "Conflicting type", "for feature i."),
+    }
+
+
+def names_of_examples(tf: Any, folder: Path) -> dict[str, Any]:
+    serialized, features = [_example(tf, a=[1]), _example(tf, a=[2])], {"a": tf.FixedLenFeature([], tf.int64)}
+    fed = tf.placeholder(tf.string)
+    parsed = tf.parse_example(serialized, features, example_names=fed)
+    required = tf.parse_example([_example(tf, a=[1]), _example(tf)], features, example_names=fed)
+    text = "Expected names have the same shape as serialized"
+    with session(tf) as sess:
+
+        def run(names: Any, parsed: Any = parsed) -> Any:
+            return sess.run(parsed, {fed: np.array(names, object)})
+
+        def build(names: Any) -> Any:
+            return tf.parse_example(serialized, features, example_names=np.array(names, object))
+
+        return {
+            "two": run(["x", "y"]),
+            "none": run([]),
+            "one": kind_of_error(lambda: run(["x"]), text, "name.shape=[1], serialized.shape=[2]"),
+            "three": kind_of_error(lambda: run(["x", "y", "z"]), text),
+            "a scalar": kind_of_error(lambda: run("x"), text),
+            "static none": sess.run(build([])),
+            "static one": kind_of_error(lambda: sess.run(build(["x"])), text),
+            "a matrix": error(lambda: build([["x", "y"]])),
+            "named": kind_of_error(lambda: run(["x", "y"], required), "Name: y, Feature: a"),
+            "not named": kind_of_error(lambda: run([], required), "Name: <unknown>, Feature: a"),
+        }
+
+
+def computed_defaults(tf: Any, folder: Path) -> dict[str, Any]:
+    given, of_any_shape = tf.placeholder(tf.int64, []), tf.placeholder(tf.int64, None)
+    variable = tf.Variable([1.0, 2.0])
+    features = {
+        "a": tf.FixedLenFeature([], tf.int64, given),
+        "b": tf.FixedLenFeature([2], tf.float32, variable * 2.0),
+        "c": tf.FixedLenSequenceFeature([], tf.int64, allow_missing=True, default_value=given + 1),
+    }
+    serialized = [_example(tf), _example(tf, a=[5], b=[6.0, 7.0], c=[8, 9])]
+    parsed = tf.parse_example(serialized, features)
+    fixed = {key: features[key] for key in ("a", "b")}
+    alone = [tf.parse_single_example(it, fixed) for it in serialized]
+    wrong = tf.parse_example(serialized, {"a": tf.FixedLenFeature([], tf.int64, of_any_shape)})
+    with session(tf) as sess:
+        sess.run(variable.initializer)
+        return {
+            "values": [sess.run([parsed, alone], {given: value}) for value in (3, 4)],
+            "wrong shape": kind_of_error(lambda: sess.run(wrong, {of_any_shape: [1, 2]})),
+            "wrong number": error(
+                lambda: tf.parse_example(serialized, {"a": tf.FixedLenSequenceFeature([], tf.int64, True, [])}),
+                "Cannot reshape a tensor with 0 elements to shape [] (1 elements)",
+            ),
+            "vector of one": sess.run(
+                tf.parse_example(serialized, {"c": tf.FixedLenSequenceFeature([], tf.int64, True, [7])})
+            ),
+        }
+
+
 def sparse_features_of_two_axes(tf: Any, folder: Path) -> dict[str, Any]:
     """In the order of their indices, or in the one that they have."""
     serialized = [_example(tf, row=[1, 0, 1], column=[2, 3, 0], value=[12.0, 3.0, 10.0]), _example(tf)]
@@ -176,7 +257,10 @@ def failures(tf: Any, folder: Path) -> dict[str, Any]:
     ints = {"a": tf.VarLenFeature(tf.int64)}
     with session(tf) as sess:
         return {
-            "count": fails(a, "Key: a", a=[1.0]),
+            "count": fails(a, "Name: <unknown>, Key: a, Index: 1.  Number of float values != expected.", a=[1.0]),
+            "count of texts": fails(
+                {"a": tf.FixedLenFeature([2], tf.string, ["", ""])}, "Number of bytes values != expected.", a=[b"x"]
+            ),
             "dtype": fails(a, "Key: a", a=[1, 2]),
             "dtype of a list": fails(ints, "Key: a", a=[1.5]),
             "required": fails(required, "Feature: c (data type: float) is required but could not be found."),
@@ -211,41 +295,6 @@ def wrong_features(tf: Any, folder: Path) -> dict[str, Any]:
     }
 
 
-def sequence_examples(tf: Any, folder: Path) -> dict[str, Any]:
-    train = tf.train
-
-    def steps(*values: list[Any]) -> Any:
-        return train.FeatureList(feature=[_feature(tf, it) for it in values])
-
-    serialized = train.SequenceExample(
-        context=train.Features(feature={"length": _feature(tf, [3])}),
-        feature_lists=train.FeatureLists(
-            feature_list={"f": steps([1.0, 2.0], [3.0, 4.0], [5.0, 6.0]), "v": steps([b"a"], [b"b", b"c"])}
-        ),
-    ).SerializeToString()
-    context, sequence = tf.parse_single_sequence_example(
-        serialized,
-        {"length": tf.FixedLenFeature([], tf.int64)},
-        {
-            "f": tf.FixedLenSequenceFeature([2], tf.float32),
-            "v": tf.VarLenFeature(tf.string),
-            "none": tf.FixedLenSequenceFeature([], tf.int64, allow_missing=True),
-        },
-    )
-    with session(tf) as sess:
-        got_context, got = sess.run([context, sequence])
-        missing = tf.parse_single_sequence_example(
-            serialized, sequence_features={"x": tf.FixedLenSequenceFeature([], tf.int64)}
-        )[1]
-        return {
-            "context": got_context,
-            "f": got["f"],
-            "v": _sparse(got["v"]),
-            "none": got["none"],
-            "missing": kind_of_error(lambda: sess.run(missing), "x"),
-        }
-
-
 def raw_bytes(tf: Any, folder: Path) -> dict[str, Any]:
     text = tf.placeholder(tf.string, None)
     found: dict[str, Any] = {}
@@ -262,6 +311,9 @@ def raw_bytes(tf: Any, folder: Path) -> dict[str, Any]:
         found["length"] = kind_of_error(
             lambda: sess.run(made, {text: b"abc"}), "Input to DecodeRaw has length 3 that is not a multiple of"
         )
+        found["bytes="] = sess.run(tf.decode_raw(bytes=[b"ab"], out_type=tf.uint8))
+        found["both"] = error(lambda: tf.decode_raw([b"ab"], tf.uint8, bytes=[b"ab"]))
+        found["neither"] = error(lambda: tf.decode_raw(out_type=tf.uint8))
         found["lengths"] = kind_of_error(lambda: sess.run(made, {text: [b"ab", b"abcd"]}))
     return found
 

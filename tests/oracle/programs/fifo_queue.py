@@ -52,8 +52,8 @@ def no_shapes(tf: Any, folder: Path) -> dict[str, Any]:
         return {
             "static": shape(element),
             "elements": [sess.run(element) for _ in range(4)],
-            "many": error(lambda: sess.run(queue.dequeue_many(1)), "specified shapes"),
-            "none": error(lambda: sess.run(queue.dequeue_many(0)), "specified shapes"),
+            "many": error(lambda: sess.run(queue.dequeue_many(1)), "require the components to have specified shapes"),
+            "none": error(lambda: sess.run(queue.dequeue_many(0)), "require the components to have specified shapes"),
             "static many": shape(queue.dequeue_many(1)),
         }
 

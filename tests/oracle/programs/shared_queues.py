@@ -72,6 +72,33 @@ def wrong_names(tf: Any, folder: Path) -> dict[str, Any]:
         return {"underscore": error(lambda: sess.run(underscore.size()))["error"]}
 
 
+SEEDS = {  # the graph's and the operation's
+    "none": (None, None),
+    "operation": (None, 5),
+    "graph": (7, None),
+    "both": (7, 5),
+    "both, with the graph's default": (87654321, 5),
+    "other graph": (8, None),
+    "what the name gives": (7, 1605809426),
+}
+
+
+def seeds(tf: Any, folder: Path) -> dict[str, Any]:
+    """Is a shuffle queue that the first one made the queue of the second one, too?"""
+
+    def is_the_same(*said: tuple[int | None, int | None]) -> bool:
+        queues = []
+        with tf.Graph().as_default(), session(tf) as sess:
+            for graph, operation in said:
+                tf.set_random_seed(graph)
+                queues.append(tf.RandomShuffleQueue(10, 0, tf.int32, (), seed=operation, shared_name="a"))
+            sess.run(queues[0].queue_ref.op)
+            refused = kind_of_error(lambda: sess.run(queues[1].queue_ref.op), "random seeds")
+        return refused["error"] is None
+
+    return {f"{a}; {b}": is_the_same(SEEDS[a], SEEDS[b]) for a in SEEDS for b in SEEDS}
+
+
 def chosen_by_an_index(tf: Any, folder: Path) -> dict[str, Any]:
     queues = [tf.FIFOQueue(10, tf.int32, shapes=(), name=f"q{it}") for it in range(3)]
     index = tf.placeholder(tf.int32, ())

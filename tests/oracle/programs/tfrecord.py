@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zlib
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,33 @@ def compression(tf: Any, folder: Path) -> dict[str, Any]:
         "NONE": _records(tf, str(folder / "plain"), tf.python_io.TFRecordOptions(kinds.NONE)),
         "wrong": error(lambda: tf.python_io.TFRecordOptions("BZ2")),
     }
+
+
+def options_of_compression(tf: Any, folder: Path) -> dict[str, Any]:
+    """The files themselves: both libraries compress with zlib."""
+    text = b"".join(b"%d is the square of %d; " % (i * i, i) for i in range(40_000))
+    records = [text[:1000], text, b"", *(text[i * 100 : i * 120] for i in range(200))]
+    found: dict[str, Any] = {}
+    for kind in ("ZLIB", "GZIP"):
+        for options in (
+            {},
+            *({"compression_level": it} for it in (1, 2, 6, 9)),
+            *({"compression_strategy": it} for it in range(5)),
+            *({"flush_mode": it} for it in (0, 1, 2, 3, 5)),
+            *({"mem_level": it} for it in (1, 8, 9)),
+            *({"window_bits": it} for it in ((8, 9, 12, 15) if kind == "ZLIB" else ())),
+            {"input_buffer_size": 4096},
+            {"input_buffer_size": 4096, "flush_mode": 3},
+            {"compression_level": 9, "flush_mode": 2, "mem_level": 8},
+        ):
+            made = tf.python_io.TFRecordOptions(kind, **options)
+            path = Path(_write(tf, folder / "f", records, made))
+            found[f"{kind} {options}"] = [
+                hashlib.sha256(path.read_bytes()).hexdigest(),
+                path.stat().st_size,
+                _records(tf, str(path), made) == records,
+            ]
+    return found
 
 
 def broken_files(tf: Any, folder: Path) -> dict[str, Any]:

@@ -30,6 +30,18 @@ def values(tf: Any, folder: Path) -> dict[str, Any]:
         return found
 
 
+def changes_of_another_shape(tf: Any, folder: Path) -> dict[str, Any]:
+    v, p = tf.Variable(tf.ones([2, 2]), name="v"), tf.placeholder(tf.float32)
+    changes = {"add": v.assign_add(p), "sub": v.assign_sub(p)}
+    found: dict[str, Any] = {}
+    with session(tf) as sess:
+        for name, change in changes.items():
+            for wrong in (1.0, [1.0, 1.0], [[1.0, 1.0]], [[[1.0, 1.0]]]):
+                sess.run(v.initializer)
+                found[f"{name} {wrong}"] = kind_of_error(lambda it=change, fed=wrong: sess.run(it, {p: fed}), "")
+    return found
+
+
 def collections(tf: Any, folder: Path) -> dict[str, Any]:
     tf.Variable(1.0, name="a")
     tf.Variable(1.0, name="b", trainable=False)
@@ -55,6 +67,48 @@ def initialization(tf: Any, folder: Path) -> dict[str, Any]:
         found["c"] = sess.run(c)
         sess.run(tf.global_variables_initializer())
         return found | {"none": sess.run(missing), "values": sess.run([a, b, c]), "known now": sess.run(known)}
+
+
+def without_a_value(tf: Any, folder: Path) -> dict[str, Any]:
+    """What needs no value of an uninitialized variable: its shape, and to wait for it.  Of each kind of variable."""
+
+    def found(sess: Any, fetch: Any) -> Any:
+        try:
+            return sess.run(fetch)
+        except tf.errors.FailedPreconditionError:
+            return "no value"
+
+    def after(item: Any, *reads: Any) -> Any:
+        with tf.control_dependencies([item]):
+            return tf.constant(3) if not reads else tf.identity(*reads)
+
+    def of(v: Any) -> dict[str, Any]:
+        return {
+            "shape, size, rank": [tf.shape(v), tf.size(v), tf.rank(v)],
+            "like": [tf.zeros_like(v), tf.ones_like(v)],
+            "of what is computed": [tf.shape(v + 1), tf.size(tf.identity(v)), tf.zeros_like(v.value())],
+            "operations": [v.op, tf.group(v), tf.group(v.op), tf.group(v, tf.constant(1))],
+            "waited for": [after(v), after(v.op)],
+            "waited for and read": after(v, v),
+            "read": v,
+            "value": v.value(),
+            "operation and read": [v.op, v],
+            "read anew": tf.group(v.read_value()),
+            "tuple": tf.tuple([v]),
+            "initialized": tf.is_variable_initialized(v),
+            "assigned": v.assign(tf.ones_like(v)).op,
+        }
+
+    results = {}
+    for resource in (False, True):
+        for dtype in ("float32", "int64", "complex64"):
+            v = tf.Variable(np.array([1, 2], dtype), use_resource=resource)
+            with session(tf) as sess:
+                results[f"{dtype}, {resource}"] = {key: found(sess, it) for key, it in of(v).items()}
+    open_shape = tf.Variable([1.0, 2.0], validate_shape=False, use_resource=False)
+    with session(tf) as sess:
+        results["validate_shape"] = {key: found(sess, it) for key, it in of(open_shape).items()}
+    return results
 
 
 def counting(tf: Any, folder: Path) -> dict[str, Any]:

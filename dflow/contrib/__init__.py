@@ -1,0 +1,5 @@
+"""What dflow has of `tf.contrib`, under the same names.  Source: tf.contrib of TensorFlow 1.15."""
+
+from dflow.contrib import training
+
+__all__ = ["training"]

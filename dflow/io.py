@@ -1,0 +1,55 @@
+"""Reading, decoding and writing, as TensorFlow 1 names them in `tf.io`: the same objects as in `df` and its modules."""
+
+from dflow.ops.data_flow import PaddingFIFOQueue, PriorityQueue, QueueBase, RandomShuffleQueue
+from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
+from dflow.python_io import TFRecordCompressionType, TFRecordOptions, TFRecordWriter, tf_record_iterator
+from dflow.readers import (
+    FixedLenFeature,
+    FixedLenSequenceFeature,
+    SparseFeature,
+    VarLenFeature,
+    decode_base64,
+    decode_compressed,
+    decode_csv,
+    decode_json_example,
+    decode_raw,
+    encode_base64,
+    parse_example,
+    parse_sequence_example,
+    parse_single_example,
+    parse_single_sequence_example,
+    parse_tensor,
+    serialize_tensor,
+)
+from dflow.train.input import match_filenames_once
+
+__all__ = [
+    "FixedLenFeature",
+    "FixedLenSequenceFeature",
+    "PaddingFIFOQueue",
+    "PriorityQueue",
+    "QueueBase",
+    "RandomShuffleQueue",
+    "SparseFeature",
+    "TFRecordCompressionType",
+    "TFRecordOptions",
+    "TFRecordWriter",
+    "VarLenFeature",
+    "decode_base64",
+    "decode_compressed",
+    "decode_csv",
+    "decode_json_example",
+    "decode_raw",
+    "deserialize_many_sparse",
+    "encode_base64",
+    "match_filenames_once",
+    "parse_example",
+    "parse_sequence_example",
+    "parse_single_example",
+    "parse_single_sequence_example",
+    "parse_tensor",
+    "serialize_many_sparse",
+    "serialize_sparse",
+    "serialize_tensor",
+    "tf_record_iterator",
+]

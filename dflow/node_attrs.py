@@ -1,0 +1,269 @@
+"""What a node of TensorFlow says of each kind of operation, beside its inputs: a table of attributes.
+
+Some numbers are attributes of an operation here, such as the axis of a sum, where a node of TensorFlow has one more
+input, a constant.  In a node their names begin with `_`, as the names of attributes that TensorFlow is to ignore.
+Source: the ops of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dflow.dtypes import DType, int32, string
+from dflow.tensor_proto import make_tensor_proto
+
+if TYPE_CHECKING:
+    from dflow.tensor import Operation
+
+Rule = Callable[["Operation"], Any]  # the value of an attribute; None: this operation does not have it
+Rules = Mapping[str, Rule]
+
+
+def _attr(name: str) -> Rule:
+    """An attribute of the operation."""
+    return lambda op: op.attrs.get(name)
+
+
+def _is(value: Any) -> Rule:
+    """The same for all operations of the kind."""
+    return lambda op: value
+
+
+def _dtype(place: int, default: DType = int32) -> Rule:
+    """The dtype of an operand; `default` where the operation has an attribute instead of it."""
+    return lambda op: op.operands[place].dtype if place < len(op.operands) else default
+
+
+def _dtypes(op: Operation) -> list[DType]:
+    return [tensor.dtype for tensor in op.operands]
+
+
+def _dtype_of_output(op: Operation) -> DType:
+    return op.outputs[0].dtype
+
+
+def _count(op: Operation) -> int:
+    return len(op.operands)
+
+
+def _joined(op: Operation) -> int:
+    """How many tensors are put together: the axis may be one more operand."""
+    return len(op.operands) - (op.attrs["axis"] is None)
+
+
+def _dtype_of_axis(op: Operation) -> DType:
+    return op.operands[-1].dtype if op.attrs["axis"] is None else int32
+
+
+def _given(op: Operation) -> Any:
+    """A constant's value, without those values at its end that only repeat the last one that was given."""
+    value = op.attrs["value"]
+    return make_tensor_proto(value.reshape(-1)[: op.attrs.get("given")], shape=value.shape)
+
+
+def _not_last(op: Operation) -> int | None:
+    """The axis, where it is not the last one."""
+    return None if op.attrs["axis"] == -1 else op.attrs["axis"]
+
+
+def _seed(place: int) -> Rule:
+    return lambda op: op.attrs["seeds"][place]
+
+
+def _array(name: str) -> Rule:
+    """An array; of an operation that has an input for it, nothing."""
+    return lambda op: None if op.attrs[name] is None else np.array(op.attrs[name], np.int32)
+
+
+def _numbers(name: str) -> Rule:
+    """A list that is empty where the attribute is None."""
+    return lambda op: list(op.attrs[name] or ())
+
+
+def _mask(name: str, is_one: Callable[[Any], bool]) -> Rule:
+    """The items of a slice's key as the bits of a number; where a run makes the key, the graph has these bits."""
+
+    def bits(op: Any) -> int:
+        key = op.attrs["key"]
+        if not isinstance(key, tuple):
+            return int(getattr(key, name))
+        return sum(1 << place for place, item in enumerate(key) if is_one(item))
+
+    return bits
+
+
+_T: Rules = {"T": _dtype(0)}
+_REDUCTION: Rules = {"keep_dims": _attr("keepdims"), "Tidx": _dtype(1), "_axis": _attr("axis")}
+_SEEDS: Rules = {"seed": _seed(0), "seed2": _seed(1)}
+_VARIABLE: Rules = {"T": lambda op: op.attrs["variable"].dtype}
+_UPDATE: Rules = {**_VARIABLE, "use_locking": lambda op: op.attrs.get("use_locking", False)}
+
+STATE = {  # kind -> the attribute that has what the state is
+    **dict.fromkeys(("FIFOQueueV2", "PaddingFIFOQueueV2", "PriorityQueueV2", "RandomShuffleQueueV2"), "queue"),
+    "Reader": "reader",
+    "VariableV2": "variable",
+}
+
+_GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
+    (
+        "Abs Add BitwiseAnd BitwiseOr BitwiseXor Ceil Conj Cos Exp Expm1 Floor FloorDiv FloorMod Greater "
+        "GreaterEqual Identity Invert InvertPermutation IsFinite IsInf IsNan L2Loss Less LessEqual Log Log1p "
+        "Maximum Minimum Mul Neg Pow Rank RealDiv Reciprocal Relu ReluGrad Round Rsqrt SerializeTensor Sigmoid "
+        "Sign Sin Softplus Sqrt Square SquaredDifference StopGradient Sub Tanh Where",
+        _T,
+    ),
+    (
+        "DecodeBase64 DecodeJSONExample LogicalAnd LogicalNot LogicalOr MatchingFiles NoOp QueueIsClosedV2 QueueSizeV2 "
+        "ReaderNumRecordsProducedV2 ReaderNumWorkUnitsCompletedV2 ReaderReadUpToV2 ReaderReadV2 ReaderResetV2 "
+        "ReaderRestoreStateV2 ReaderSerializeStateV2",
+        {},
+    ),
+    ("All Any", _REDUCTION),
+    ("Max Mean Min Prod Sum", {**_T, **_REDUCTION}),
+    ("ArgMax ArgMin", {**_T, "Tidx": _dtype(1), "output_type": _attr("output_type"), "_axis": _attr("axis")}),
+    ("Equal NotEqual", {**_T, "incompatible_shape_error": _is(True)}),
+    ("LogSoftmax Softmax SoftmaxCrossEntropyWithLogits", {**_T, "_axis": _not_last}),
+    (
+        "RandomStandardNormal RandomUniform TruncatedNormal",
+        {**_SEEDS, "dtype": _attr("dtype"), "T": _dtype(0), "_shape": _attr("shape")},
+    ),
+    ("QueueEnqueueV2 QueueEnqueueManyV2", {"Tcomponents": _dtypes, "timeout_ms": _is(-1)}),
+    (
+        "QueueDequeueV2 QueueDequeueManyV2 QueueDequeueUpToV2",
+        {"component_types": lambda op: list(op.attrs["queue"].dtypes), "timeout_ms": _is(-1)},
+    ),
+    ("OnesLike ZerosLike", {"T": _attr("dtype")}),
+    ("Shape Size", {**_T, "out_type": _attr("out_type")}),
+    ("AssignAdd AssignSub ApplyGradientDescent", _UPDATE),
+    ("SerializeManySparse SerializeSparse", {"T": _dtype(1), "out_type": _is(string)}),
+    ("AddN", {"N": _count, **_T}),
+    ("ApplyAdam", {**_UPDATE, "use_nesterov": _is(False)}),
+    ("ApplyMomentum", {**_UPDATE, "use_nesterov": _attr("use_nesterov")}),
+    ("Assert", {"T": lambda op: _dtypes(op)[1:], "summarize": _attr("summarize")}),
+    (
+        "Assign",
+        {
+            **_VARIABLE,
+            "use_locking": lambda op: op.attrs.get("use_locking", True),
+            "validate_shape": _attr("validate_shape"),
+        },
+    ),
+    ("BiasAdd", {**_T, "data_format": lambda op: "NCHW" if op.attrs["channels_first"] else "NHWC"}),
+    ("BroadcastTo", {**_T, "Tidx": _dtype(1), "_shape": _attr("shape")}),
+    ("Cast", {"SrcT": _dtype(0), "DstT": _dtype_of_output, "Truncate": _is(False)}),
+    ("ConcatV2", {"N": _joined, **_T, "Tidx": _dtype_of_axis, "_axis": _attr("axis")}),
+    ("Const", {"value": _given, "dtype": _dtype_of_output}),
+    ("CountUpTo", {**_VARIABLE, "limit": _attr("limit")}),
+    (
+        "Cumsum",
+        {
+            **_T,
+            "exclusive": _attr("exclusive"),
+            "reverse": _attr("reverse"),
+            "Tidx": _dtype(1),
+            "_axis": _attr("axis"),
+        },
+    ),
+    (
+        "DecodeCSV",
+        {
+            "OUT_TYPE": _attr("out_types"),
+            "field_delim": _attr("field_delim"),
+            "use_quote_delim": _attr("use_quote_delim"),
+            "na_value": _attr("na_value"),
+            "select_cols": _numbers("select_cols"),
+        },
+    ),
+    ("DecodeCompressed", {"compression_type": _attr("compression_type")}),
+    ("DecodeRaw", {"out_type": _attr("out_type"), "little_endian": _attr("little_endian")}),
+    ("DeserializeManySparse", {"dtype": _attr("dtype"), "_rank": _attr("rank")}),
+    ("EncodeBase64", {"pad": _attr("pad")}),
+    ("ExpandDims", {**_T, "Tdim": _dtype(1), "_axis": _attr("axis")}),
+    ("Fill", {**_T, "index_type": _dtype(1), "_shape": _attr("shape")}),
+    (
+        "GatherV2",
+        {
+            "Tparams": _dtype(0),
+            "Tindices": _dtype(1),
+            "Taxis": _dtype(2),
+            "batch_dims": _is(0),
+            "_axis": _attr("axis"),
+        },
+    ),
+    ("InTopKV2", {"T": _dtype(1), "_k": _attr("k")}),
+    ("IsVariableInitialized", {"dtype": lambda op: op.attrs["variable"].dtype}),
+    ("MatMul", {**_T, "transpose_a": _attr("transpose_a"), "transpose_b": _attr("transpose_b")}),
+    (
+        "MirrorPad MirrorPadGrad",
+        {
+            **_T,
+            "Tpaddings": _dtype(1),
+            "mode": lambda op: "SYMMETRIC" if op.attrs["symmetric"] else "REFLECT",
+            "_paddings": _array("paddings"),
+        },
+    ),
+    (
+        "OneHot",
+        {
+            "T": _attr("dtype"),
+            "TI": _dtype(0),
+            "axis": _attr("axis"),
+            "_depth": _attr("depth"),
+            "_on_value": _attr("on_value"),
+            "_off_value": _attr("off_value"),
+        },
+    ),
+    ("Pack", {"N": _count, **_T, "axis": _attr("axis")}),
+    ("Pad", {**_T, "Tpaddings": _dtype(1), "_paddings": _array("paddings"), "_value": _attr("value")}),
+    ("ParseTensor", {"out_type": _attr("out_type")}),
+    ("Placeholder", {"dtype": _attr("dtype"), "shape": _attr("shape")}),
+    ("PlaceholderWithDefault", {"dtype": _dtype(0), "shape": _attr("shape")}),
+    ("PyFunc", {"Tin": _dtypes, "Tout": lambda op: list(op.attrs["Tout"])}),
+    ("QueueCloseV2", {"cancel_pending_enqueues": _attr("cancel_pending_enqueues")}),
+    ("RandomShuffle", {**_SEEDS, **_T}),
+    ("RandomUniformInt", {**_SEEDS, "Tout": _dtype(0), "T": _dtype(2), "_shape": _attr("shape")}),
+    ("Range", {"Tidx": _dtype(0)}),
+    ("Reshape", {**_T, "Tshape": _dtype(1), "_shape": _attr("shape")}),
+    ("Select", {"T": _dtype(1)}),
+    ("Slice", {**_T, "Index": _dtype(1), "_begin": _attr("begin"), "_size": _attr("size")}),
+    ("SparseSoftmaxCrossEntropyWithLogits", {**_T, "Tlabels": _dtype(1)}),
+    ("Split", {"num_split": _attr("num"), **_T, "_axis": _attr("axis")}),
+    (
+        "SplitV",
+        {
+            "num_split": _attr("num"),
+            **_T,
+            "Tlen": _dtype(1),
+            "_axis": _attr("axis"),
+            "_sizes": _attr("sizes"),
+        },
+    ),
+    ("Squeeze", {**_T, "squeeze_dims": _numbers("axis")}),
+    (
+        "StridedSlice",
+        {
+            **_T,
+            "Index": _dtype(1),
+            "begin_mask": _mask("begin", lambda item: isinstance(item, slice) and item.start is None),
+            "end_mask": _mask("end", lambda item: isinstance(item, slice) and item.stop is None),
+            "ellipsis_mask": _mask("ellipsis", lambda item: item is Ellipsis),
+            "new_axis_mask": _mask("new_axis", lambda item: item is None),
+            "shrink_axis_mask": _mask(
+                "shrink_axis", lambda item: item is not None and item is not Ellipsis and not isinstance(item, slice)
+            ),
+        },
+    ),
+    ("Tile", {**_T, "Tmultiples": _dtype(1), "_multiples": _attr("multiples")}),
+    ("Transpose", {**_T, "Tperm": _dtype(1), "_perm": _attr("perm")}),
+    ("Unpack", {"num": _attr("num"), **_T, "axis": _attr("axis")}),
+]
+RULES = {kind: rules for kinds, rules in _GROUPS for kind in kinds.split()}
+
+INPUT_ORDER = {  # where TensorFlow has another one: the places of the inputs, if all are there
+    "ApplyMomentum": (0, 1, 2, 4, 3),  # variable, accumulation, rate, gradient, momentum
+    "Fill": (1, 0),
+    "RandomUniformInt": (2, 0, 1),
+}

@@ -1,0 +1,135 @@
+"""An element whose value was seen never comes again, whatever ends next: the session, the process, or the connection.
+
+Each client takes three elements, the first one in a cold run, and says what it saw.  It ends right after the last one,
+while one kind of message between the processes is slow.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import pytest
+
+import dflow as df
+from dflow.cluster import EmbeddedCluster
+from dflow.runtime.lane import Lane
+from tests.cluster.helpers import W0, Clients, Look, Tap, eventually
+
+MESSAGES = ["Settled", "EndStep", "Fetched", "Deliver"]  # of which a hand-over consists
+
+CLIENT = """
+import os, signal, time
+from dflow.runtime.lane import Lane
+
+send = Lane.send
+
+def slowly(lane, message, *then):
+    if type(message).__name__ == {message!r}:
+        time.sleep(0.05)
+    send(lane, message, *then)
+
+Lane.send = slowly
+q = queue({name!r})
+taken = q.dequeue()
+if {worker!r}:
+    with df.device({worker!r}):
+        taken = df.identity(taken) + 0
+sess = df.Session(target)
+for _ in range(3):
+    say("took", sess.run(taken))
+{end}
+say("ended")
+"""
+
+ENDS = {
+    "session": "sess.close()",
+    "process": "say('ended'); os.kill(os.getpid(), signal.SIGKILL)",
+    "connection": """
+for lane in sess.backend.process.lanes():
+    link = lane._link
+    link._shut() if hasattr(link, "_shut") else link._loop.call_soon_threadsafe(link._comm.abort)
+""",
+}
+
+
+def be_slow(message: str, dask_worker: Any) -> None:
+    """From now on the worker's messages of one kind take a while; of none, with another word."""
+    send = getattr(Lane.send, "wrapped", Lane.send)
+
+    def slowly(lane: Lane, sent: Any, *then: Any) -> None:
+        if type(sent).__name__ == message:
+            time.sleep(0.05)  # this is the fault, not a wait for something
+        send(lane, sent, *then)
+
+    slowly.wrapped = send  # type: ignore[attr-defined]
+    Lane.send = slowly  # type: ignore[assignment, method-assign]
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["sockets", "comms"])
+def sockets(request: pytest.FixtureRequest) -> bool:
+    """Whether lanes are carried by plain sockets, or by comms of distributed."""
+    return bool(request.param)
+
+
+@pytest.fixture(scope="module")
+def cluster(sockets: bool) -> Iterator[EmbeddedCluster]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DASK_DFLOW__BLOCKING_LANES", str(sockets))
+        with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+            yield cluster
+
+
+@pytest.mark.parametrize("worker", ["", W0], ids=["client", "worker"])
+@pytest.mark.parametrize("end", ENDS)
+def test_what_was_seen_does_not_come_again(
+    end: str, worker: str, sockets: bool, session: df.Session, clients: Clients, look: Look
+) -> None:
+    """worker: the element goes to the client by way of another worker, which computes with it."""
+    tap = Tap(session, f"seen-{end}-{worker != ''}")
+    values = list(range(3 * len(MESSAGES) + 2))
+    for value in values:
+        tap.put(value)
+    seen = []
+    for message in MESSAGES if sockets else MESSAGES[:1]:
+        look.client.run(partial(be_slow, message))
+        client = clients.start(CLIENT.format(message=message, name=tap.name, worker=worker, end=ENDS[end]))
+        seen += [float(client.hears("took")) for _ in range(3)]
+        client.hears("ended")
+        client.kill()
+        look.client.run(partial(be_slow, ""))
+        eventually(lambda: not any(held["loans"] for held in look.inside().values()), look.inside)
+    left = [tap.take() for _ in range(int(tap.size()))]
+    assert sorted(seen + left) == values
+
+
+@pytest.mark.parametrize("slow", ["Settled", "LoopReport"])
+def test_what_a_loop_on_a_killed_worker_gave_does_not_come_again(
+    slow: str, session: df.Session, cluster: EmbeddedCluster, look: Look
+) -> None:
+    """The loop takes elements ahead.  What it had acknowledged when it was killed is gone with its steps."""
+    cluster.wait_for_workers()
+    tap = Tap(session, f"loop-{slow}")
+    values = list(range(60))
+    for value in values:
+        tap.put(value)
+    name = "/job:worker/task:0"
+    look.client.run(partial(be_slow, slow))
+    with df.device(W0):
+        loop = session.repeat(df.identity(tap.dequeue) + 0, every=1)
+    seen = []
+    with suppress(df.errors.UnavailableError):
+        for _, value in loop:
+            seen.append(float(value))
+            if len(seen) == 5:
+                cluster.kill_worker(name)
+    assert isinstance(loop.error, df.errors.UnavailableError)
+    cluster.start_worker(name)
+    cluster.wait_for_workers()
+    look.client.run(partial(be_slow, ""))
+    eventually(lambda: not any(held["loans"] for held in look.inside().values()), look.inside)
+    left = [tap.take() for _ in range(int(tap.size()))]
+    assert left == values[len(values) - len(left) :]
+    assert seen == values[: len(seen)]
+    assert len(seen) + len(left) <= len(values)

@@ -1,0 +1,157 @@
+"""Where dflow departs from TensorFlow on purpose: which outcomes of a line may differ, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.fuzz_graphs.interpret import DIED, HANGS, Outcomes, Program
+
+
+@dataclass(frozen=True)
+class Case:
+    """A line of a program, what TensorFlow and dflow give for it, and the lines before it with what they give."""
+
+    line: str
+    expected: Any
+    got: Any
+    before: list[tuple[str, Any]]
+
+    @property
+    def errors(self) -> tuple[str, str]:
+        """The classes of the errors; "" for a value."""
+        return _error(self.expected), _error(self.got)
+
+    @property
+    def ops(self) -> tuple[str, str] | None:
+        """The operations that the errors name, if these are of one class; "" for none."""
+        one, other = self.errors
+        return (self.expected["op"] or "", self.got["op"] or "") if one == other != "" else None
+
+
+def _error(outcome: Any) -> str:
+    return str(outcome["error"]) if isinstance(outcome, dict) and "error" in outcome else ""
+
+
+def _bytes(outcome: Any) -> Any:
+    """An outcome with all text as bytes."""
+    if isinstance(outcome, dict):
+        return outcome if "bytes" in outcome else {key: _bytes(it) for key, it in outcome.items()}
+    if isinstance(outcome, list):
+        return [_bytes(it) for it in outcome]
+    return {"bytes": outcome.encode().decode("latin-1")} if isinstance(outcome, str) else outcome
+
+
+def _no_op(case: Case) -> bool:
+    return case.ops is not None and case.ops[0] == ""
+
+
+def _of_list(case: Case) -> bool:
+    return case.ops is not None and any("from_list" in line for line, _ in case.before)
+
+
+def _closed_session(case: Case) -> bool:
+    return case.ops is not None and case.ops[1] == "" and any(line == "sess.close()" for line, _ in case.before)
+
+
+def _read(case: Case) -> bool:
+    return case.ops is not None and case.errors[0] == "FailedPreconditionError"
+
+
+def _partial(case: Case) -> bool:
+    batches = any("dequeue_many" in line or "dequeue_up_to" in line for line, _ in case.before)
+    return batches and any(_error(outcome) == "DeadlineExceededError" for _, outcome in case.before)
+
+
+def _rest(case: Case) -> bool:
+    lost = isinstance(case.expected, dict) and str(case.expected.get("op")).endswith("priority_queue_DequeueUpTo")
+    return lost and case.errors == ("OutOfRangeError", "")
+
+
+def _left_out(case: Case) -> bool:
+    failed = isinstance(case.got, dict) and str(case.got.get("op")).rpartition("/")[2].startswith("Reshape")
+    return failed and case.errors[1] == "InvalidArgumentError" != case.errors[0]
+
+
+def _no_elements(case: Case) -> bool:
+    return case.errors == ("", "InvalidArgumentError") and str(case.got["op"]).startswith("GatherV2")
+
+
+def _scalar(case: Case) -> bool:
+    return case.errors == ("", "InvalidArgumentError") and str(case.got["op"]).endswith("EnqueueMany")
+
+
+def _assigned(case: Case) -> bool:
+    return case.errors == ("TypeError", "") and re.search(r"= a\d+ \+", case.line) is not None
+
+
+def _callable(case: Case) -> bool:
+    return case.line.endswith(")(1, 2)") and case.errors[1] == "TypeError"
+
+
+def _shared_memory(case: Case) -> bool:
+    enqueued = any(re.search(r"enqueue.*\b[va]\d", line) for line, _ in case.before)
+    return enqueued and case.errors == ("", "") and any(".assign" in line for line, _ in case.before)
+
+
+def _text(case: Case) -> bool:
+    return _bytes(case.expected) == _bytes(case.got)
+
+
+def _at_build(case: Case) -> bool:
+    return "dequeue_up_to([1])" in case.line and case.errors == ("", "ValueError")
+
+
+def _priority(case: Case) -> bool:
+    return "PriorityQueue(3, [tf.int32])" in case.line and case.errors == ("TypeError", "")
+
+
+def _components(case: Case) -> bool:
+    return "enqueue" in case.line and set(case.errors) == {"TypeError", "ValueError"}
+
+
+def _lossless(case: Case) -> bool:
+    return "{" in case.line and case.errors[1] == "TypeError" and case.got["op"] is None
+
+
+def _tensor(case: Case) -> bool:
+    return case.line.startswith("run(v") and case.errors[1] == "TypeError"
+
+
+def _queue(case: Case) -> bool:
+    return case.ops is not None and case.ops[1].startswith(case.ops[0].rpartition("/")[2] + "_")
+
+
+DIFFERENCES: dict[str, Callable[[Case], bool]] = {
+    "An error names an operation where TensorFlow names none.": _no_op,
+    "What acts on one of several queues is an operation for each of them.": _of_list,
+    "A run that ends because its session was closed names no operation.": _closed_session,
+    "A variable is read by its own operation, which an error names, without one beside it.": _read,
+    "A dequeue_many that ends early gives back what it had taken; TensorFlow loses it.": _partial,
+    "dequeue_up_to gives what is left in a closed queue; TensorFlow's PriorityQueue loses it.": _rest,
+    "A reshape that others only wait for, or reshape again, may fail; TensorFlow leaves it out.": _left_out,
+    "An index out of range is an error also where there is nothing to gather.": _no_elements,
+    "A scalar where an enqueue has rows is an error; TensorFlow then enqueues nothing.": _scalar,
+    "An element of a queue stays as it is when its variable changes; in TensorFlow they share memory.": _shared_memory,
+    "What a string variable is assigned is added as any string is; TensorFlow refuses it.": _assigned,
+    "A callable takes as many values as it has tensors to feed.": _callable,
+    "What cannot work is said when the graph is built.": _at_build,
+    "A PriorityQueue need not be given shapes; TensorFlow's own default for them is a TypeError there.": _priority,
+    "A wrong number of components is said before a wrong value of one.": _components,
+    "A fed value that would be changed is refused.": _lossless,
+    "A variable as the value of a feed is refused as a tensor is.": _tensor,
+    "Text is fetched as bytes, also what was fed as str.": _text,
+    "The error of a queue that cannot be made names the operation that was to use it.": _queue,
+}
+
+
+def reason(side: str, program: Program, line: int, outcomes: Outcomes, got: Any) -> str:
+    """Why what dflow gives for a line may differ from the outcome on that side; "" if it may not."""
+    if side != "tensorflow":
+        return ""
+    if outcomes in (DIED, HANGS):
+        return "TensorFlow crashes." if outcomes == DIED else ""
+    case = Case(program[line], outcomes[line], got, list(zip(program[:line], outcomes[:line], strict=True)))
+    return next((why for why, holds in DIFFERENCES.items() if holds(case)), "")

@@ -1,0 +1,113 @@
+"""Random programs give the same here, on a cluster, and on TensorFlow; and what the fuzz itself needs for that.
+
+`make fuzz-graphs` tries more.  `DFLOW_ORACLE` is the Python of an environment with TensorFlow; `make oracle` makes one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz_graphs.differences import DIFFERENCES, reason
+from tests.fuzz_graphs.interpret import DIED, Outcomes, Program
+from tests.fuzz_graphs.judge import Disagreement, judged, minimised, unintended
+from tests.fuzz_graphs.programs import program
+from tests.fuzz_graphs.script import script
+from tests.fuzz_graphs.sides import CLUSTER_PLACES, Dflow, Side, TensorFlow
+from tests.in_process import in_process_cluster
+
+ORACLE = os.environ.get("DFLOW_ORACLE")
+PAGE = Path(__file__).parents[2] / "docs" / "tensorflow1.md"
+
+
+class Made:
+    """A side that gives `outcomes[line]` for a line, else None."""
+
+    def __init__(self, name: str, **outcomes: object) -> None:
+        self.name = name
+        self._outcomes = outcomes
+        self.ran: list[Program] = []
+
+    def outcomes(self, program: Program, patience_ms: int) -> Outcomes:
+        self.ran.append(program)
+        return [self._outcomes.get(line) for line in program]
+
+
+def complaints(sides: list[Side], seeds: range) -> list[str]:
+    found = []
+    for seed in seeds:
+        tried = program(seed)
+        for it in unintended(judged(sides, tried)):
+            found.append(f"seed {seed}:\n{script(sides, minimised(sides, tried, it))}")
+    return found
+
+
+def test_random_programs_give_the_same_here_and_on_a_cluster() -> None:
+    with in_process_cluster() as cluster:
+        there = Dflow("cluster", cluster.scheduler_address, CLUSTER_PLACES)
+        found = complaints([Dflow("local"), there], range(6))
+    assert found == [], "\n".join(found)
+
+
+@pytest.mark.skipif(not ORACLE, reason="DFLOW_ORACLE names no Python with TensorFlow")
+@pytest.mark.timeout(600)
+def test_random_programs_give_what_they_give_on_tensorflow() -> None:
+    tensorflow = TensorFlow(str(ORACLE))
+    try:
+        found = complaints([Dflow("local"), tensorflow], range(100))
+    finally:
+        tensorflow.close()
+    assert found == [], "\n".join(found)
+
+
+def test_a_seed_says_its_program() -> None:
+    assert program(3) == program(3)
+    assert program(3) != program(4)
+
+
+def test_sides_that_agree_have_nothing_to_say() -> None:
+    sides = [Made("local", b=1), Made("cluster", b=1)]
+    assert judged(sides, ["a", "b"]) == []
+    assert len(sides[0].ran) == 1
+
+
+def test_a_disagreement_is_one_that_is_there_again_with_more_patience() -> None:
+    class Busy(Made):
+        def outcomes(self, program: Program, patience_ms: int) -> Outcomes:
+            found = super().outcomes(program, patience_ms)
+            return found if len(self.ran) > 1 else ["late" for _ in found]
+
+    assert judged([Made("local"), Busy("cluster")], ["a"]) == []
+    assert [it.line for it in judged([Made("local", b=1), Made("cluster", b=2)], ["a", "b"])] == [1]
+
+
+def test_a_program_is_minimised_to_the_lines_that_its_disagreement_needs() -> None:
+    class Counts(Made):
+        def outcomes(self, program: Program, patience_ms: int) -> Outcomes:
+            return [program[:i].count("more") if line == "show" else None for i, line in enumerate(program)]
+
+    sides = [Made("local", show=0), Counts("cluster")]
+    tried = ["show", "other", "more", "other", "show", "other", "show"]
+    (found,) = judged(sides, tried)
+    assert found == Disagreement(("cluster", "local"), 4, expected=1, got=0)
+    assert minimised(sides, tried, found) == ["more", "show"]
+
+
+def test_a_script_says_what_each_side_gave() -> None:
+    text = script([Made("local", show=0), Made("cluster", show=1)], ["x = 1", "show"])
+    assert text.splitlines()[2:] == ["show(r'''", "x = 1", "show", "#   local      0", "#   cluster    1", "''')"]
+
+
+def test_a_difference_on_purpose_is_one_of_dflow_and_tensorflow() -> None:
+    line, given, refused = "run(p0, {p0: None})", 1, {"error": "TypeError", "op": None}
+    assert "refused" in reason("tensorflow", [line], 0, [given], refused)
+    assert reason("cluster", [line], 0, [given], refused) == ""
+    assert reason("tensorflow", [line], 0, [given], 2) == ""
+    assert reason("tensorflow", [line], 0, DIED, given) == "TensorFlow crashes."
+
+
+def test_the_page_of_names_tells_each_difference_on_purpose() -> None:
+    page = PAGE.read_text()
+    assert [why for why in DIFFERENCES if why not in page] == []
