@@ -33,11 +33,14 @@ check: .venv/dev.stamp
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-test: .venv/dev.stamp
-	.venv/bin/pytest
+TESTS =
 
-# What is fast must not be seen: the same behaviour without batched loops, prefetch and pipelined enqueues, with every run
-# a Dask graph, over Dask's connections.
+# Some of them: make test TESTS="tests/queues -k fifo".
+test: .venv/dev.stamp
+	.venv/bin/pytest $(TESTS)
+
+# The same behaviour without what makes loops and runs fast: batched loops, prefetch, pipelined enqueues, runs without Dask
+# tasks, connections without an event loop.
 FAST = LOOP_BATCHING PREFETCH PIPELINED_ENQUEUES HOT_RUNS BLOCKING_LANES
 
 test-plain: .venv/dev.stamp

@@ -276,8 +276,10 @@ def _convert(value: Any, array: Array, dtype: DType) -> Array:
     """Python numbers in a dtype that can hold them."""
     if array.dtype.kind in "SUO":
         raise TypeError(f"expected {dtype.name}, got {_short(value)}")
-    if _may_be_rounded(value, array, dtype) and all(isinstance(item, (int, np.integer)) for item in _items(value)):
-        return _from_objects(value, np.asarray(value, dtype=object), dtype, exact=True)
+    if _may_be_rounded(value, array, dtype):
+        objects = np.asarray(value, dtype=object)
+        if all(isinstance(item, (int, np.integer)) for item in objects.reshape(-1).tolist()):
+            return _from_objects(value, objects, dtype, exact=True)
     source = as_dtype(array.dtype)
     fits = (
         source == dtype
@@ -292,11 +294,6 @@ def _convert(value: Any, array: Array, dtype: DType) -> Array:
     if dtype.is_integer and not np.array_equal(converted, array):
         raise TypeError(f"{_short(value)} does not fit into {dtype.name} ({dtype.min} to {dtype.max})")
     return converted
-
-
-def _items(value: Any) -> list[Any]:
-    items: list[Any] = np.asarray(value, dtype=object).reshape(-1).tolist()
-    return items
 
 
 def _check_text(array: Array) -> None:

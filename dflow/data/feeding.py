@@ -52,7 +52,7 @@ def enqueue_from(
     for room cancelled, so that nobody waits for what does not come.
     workers: the addresses or names of the cluster's workers that may compute and push partitions; by default, all.
 
-    At most about two partitions for each worker that is there at the start are in flight, and they come in any order.
+    At most about two partitions for each worker of the cluster at the start are in flight, and they come in any order.
     Each row comes in once or, when something fails, not at all.
     Raises TypeError or ValueError for what cannot be fed into this queue, as far as the collection knows it now.
     """
@@ -69,7 +69,7 @@ def enqueue_from(
     push = Push(backend.session, intake.label, plan.call, source.rows, components, queue.name, len(source.parts))
     feeder: Feeder
     if session.target:
-        most = IN_FLIGHT * len(workers or _workers_of(backend.table()))
+        most = IN_FLIGHT * len(workers or workers_of(backend.table()))
         feeder = ClusterFeeder(backend.client, backend.watch, push, source.parts, collection, most, workers)
     else:
         feeder = LocalFeeder(backend.process, push, source.parts)
@@ -233,9 +233,9 @@ def _check_workers(workers: Sequence[str], session: BaseSession) -> None:
         raise ValueError(f"there are no workers {unknown}; the cluster has {', '.join(sorted(known))}")
 
 
-def _workers_of(table: DeviceTable) -> set[str]:
-    """Those that are there; if there is none, those that were or will be, as Dask waits for them too."""
-    there = {device.address for device in table.devices if not device.lost and not device.starting}
+def workers_of(table: DeviceTable) -> set[str]:
+    """Those that Dask may give tasks to, also one that is starting; if all are lost, those that were, as Dask waits."""
+    there = {device.address for device in table.devices if not device.lost}
     return there or {device.address for device in table.devices}
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dflow import scopes
 from dflow.dtypes import complex64, complex128, float32, float64
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
@@ -20,7 +19,7 @@ from dflow.ops.cast import cast
 from dflow.ops.compare import greater_equal, less_equal, where
 from dflow.ops.elementwise import back_to_operands, binary, numbers, real, unary
 from dflow.ops.fill import zeros_like
-from dflow.ops.static import graph_of, only, same_dtype
+from dflow.ops.static import as_tensor, only, same_dtype
 from dflow.registry import define
 from dflow.shapes import broadcast
 from dflow.specs import TensorSpec
@@ -253,8 +252,7 @@ def add_n(inputs: Any, name: str | None = None) -> Tensor:
     """The sum of tensors of one dtype and one shape, which do not broadcast.  ValueError for an empty list."""
     if not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError("inputs must be a list of at least one Tensor with the same dtype and shape")
-    with scopes.building_in(graph_of(inputs)):
-        tensors = [convert_to_tensor(item) for item in inputs]
+    tensors = [as_tensor(item, beside=inputs) for item in inputs]
     if len(tensors) == 1 and name is None:
         return tensors[0]
     result: Tensor = add_op("AddN", *tensors, name=name)

@@ -20,7 +20,7 @@ from dflow.ops.fill import ones_like
 from dflow.ops.losses import l2_loss
 from dflow.ops.powers import reciprocal, sqrt
 from dflow.ops.reduction import reduce_sum
-from dflow.ops.static import graph_of, is_symbolic
+from dflow.ops.static import as_tensor, graph_of, is_symbolic
 
 __all__ = ["clip_by_global_norm", "clip_by_norm", "clip_by_value", "global_norm"]
 
@@ -60,16 +60,14 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
     `clip_norm` is cast to the dtype of t; a negative one counts as 0.  The gradient at 0 is finite.  ShapeError for a
     `clip_norm` that would give the result another shape.
     """
-    with scopes.building_in(graph_of((t, clip_norm))):
-        x = convert_to_tensor(t)
+    x = as_tensor(t, beside=(clip_norm,))
     squares = reduce_sum(multiply(x, x), axes, keepdims=True)
     positive = greater(squares, 0)
     safe = where(positive, squares, ones_like(squares))
     norm = where(positive, sqrt(safe), squares)
     with scopes.building_in(x.graph):
-        limit = maximum(
-            cast(clip_norm, x.dtype) if is_symbolic(clip_norm) else convert_to_tensor(clip_norm, x.dtype), 0
-        )
+        limit = cast(clip_norm, x.dtype) if is_symbolic(clip_norm) else convert_to_tensor(clip_norm, x.dtype)
+        limit = maximum(limit, 0)
     scaled = _of_shape(x, multiply(x, limit), "clip_norm")
     return realdiv(scaled, maximum(norm, limit), name=name or "clip_by_norm")
 
@@ -86,7 +84,6 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
 
     ShapeError if they do not.
     """
-    with scopes.building_in(graph_of((t, clip_value_min, clip_value_max))):
-        t = convert_to_tensor(t)
+    t = as_tensor(t, beside=(clip_value_min, clip_value_max))
     below = _of_shape(t, minimum(t, clip_value_max), "clip_value_max")
     return _of_shape(t, maximum(below, clip_value_min, name=name or "clip_by_value"), "clip_value_min")

@@ -10,7 +10,6 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from dflow import scopes
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op, create_op
 from dflow.ops.arrays import axis_of, ints, namespace, one_or_all
@@ -18,7 +17,7 @@ from dflow.ops.batching import Attrs, Kernel, along_axis, each
 from dflow.ops.control import identity
 from dflow.ops.late import late, late_rules
 from dflow.ops.like import only_first
-from dflow.ops.static import graph_of, items_of, known_value, normal_axis, number_or_tensor, same_dtype, spec_of
+from dflow.ops.static import items_of, known_value, normal_axis, number_or_tensor, same_dtype, spec_of
 from dflow.registry import define
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape
 from dflow.specs import TensorSpec
@@ -33,8 +32,7 @@ def concat(values: Any, axis: Any, name: str | None = None) -> Tensor:
     """Tensors of one dtype put one behind the other along an axis, a number or a tensor; their other sizes agree."""
     if not isinstance(values, (list, tuple)):
         values = [values]
-    with scopes.building_in(graph_of((values, axis))):
-        tensors = items_of(values, kind="ConcatV2")
+    tensors = items_of(values, kind="ConcatV2", beside=(axis,))
     place, inputs = late(axis)
     if len(tensors) == 1:
         return identity(tensors[0], name=name)

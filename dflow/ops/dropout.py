@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from dflow import scopes
 from dflow.graph import Tensor, convert_to_tensor
 from dflow.ops.arithmetic import multiply
 from dflow.ops.cast import cast
@@ -15,7 +14,7 @@ from dflow.ops.compare import greater_equal
 from dflow.ops.division import realdiv
 from dflow.ops.random import random_uniform
 from dflow.ops.shape import shape
-from dflow.ops.static import graph_of, is_symbolic
+from dflow.ops.static import as_tensor, is_symbolic
 from dflow.shapes import TensorShape
 
 __all__ = ["dropout"]
@@ -36,8 +35,7 @@ def dropout(
     """
     if (keep_prob is None) == (rate is None):
         raise ValueError("dropout needs either keep_prob or rate")
-    with scopes.building_in(graph_of((x, keep_prob, rate))):
-        tensor = convert_to_tensor(x)
+    tensor = as_tensor(x, beside=(keep_prob, rate))
     if not tensor.dtype.is_floating:
         raise ValueError(
             "x has to be a floating point tensor since it's going to be scaled. "

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dflow import scopes
 from dflow.errors import ShapeError
-from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
+from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.arithmetic import add
 from dflow.ops.arrays import axis_of, check_indices, namespace, scatter_add, take
 from dflow.ops.batching import Attrs, Kernel, behind, each
@@ -18,7 +17,7 @@ from dflow.ops.concat import concat
 from dflow.ops.late import late, late_rules
 from dflow.ops.like import Sizes, like_spec, only_first, shape_input, take_shape
 from dflow.ops.shape import rank, reshape, shape
-from dflow.ops.static import graph_of, normal_axis, only, spec_of
+from dflow.ops.static import as_tensor, normal_axis, only, spec_of
 from dflow.ops.strided_slice import get_item
 from dflow.registry import define
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape
@@ -119,8 +118,8 @@ def boolean_mask(tensor: Any, mask: Any, name: str = "boolean_mask", axis: Any =
     tensor: [*first, n, ..., *rest], mask: bool, or numbers, which are true if they are not 0, [n, ...], of known rank
     -> [*first, count, *rest].  axis: the first one of the mask's, a number or a tensor; None is 0.
     """
-    with scopes.building_in(graph_of((tensor, mask))):
-        x, chosen = convert_to_tensor(tensor), convert_to_tensor(mask)
+    x = as_tensor(tensor, beside=(mask,))
+    chosen = as_tensor(mask, beside=(x,))
     if chosen.shape.ndims is None:
         raise ValueError("Number of mask dimensions must be specified, even if some dimensions are None.")
     if chosen.shape.ndims == 0:

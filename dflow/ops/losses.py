@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from dflow import scopes
 from dflow.errors import InvalidArgumentError, ShapeError
-from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
+from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.activations import log_softmax, log_softmax_kernel, one_axis, softmax
 from dflow.ops.arithmetic import add, multiply, negative, subtract
 from dflow.ops.arrays import check_indices, namespace
@@ -25,7 +24,7 @@ from dflow.ops.fill import zeros_like
 from dflow.ops.like import sum_like
 from dflow.ops.powers import exp, log1p
 from dflow.ops.shape import expand_dims
-from dflow.ops.static import graph_of, normal_axis, only, operands, same_dtype, spec_of
+from dflow.ops.static import as_tensor, normal_axis, only, operands, same_dtype, spec_of
 from dflow.registry import define
 from dflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape, broadcast
 from dflow.specs import TensorSpec
@@ -216,8 +215,8 @@ def sigmoid_cross_entropy_with_logits(
     labels, logits: floating, of one shape.  By named arguments only.
     """
     _by_name("sigmoid_cross_entropy_with_logits", _sentinel, labels, logits)
-    with scopes.building_in(graph_of((logits, labels))):
-        logits, labels = convert_to_tensor(logits, name="logits"), convert_to_tensor(labels, name="labels")
+    logits = as_tensor(logits, beside=(labels,), name="logits")
+    labels = as_tensor(labels, beside=(logits,), name="labels")
     same_dtype(logits.spec, labels.spec)
     try:
         labels.shape.merge_with(logits.shape)

@@ -49,6 +49,12 @@ def _leaves(values: Iterable[Any]) -> Iterator[Any]:
             yield value
 
 
+def as_tensor(value: Any, beside: Iterable[Any] = (), name: str | None = None) -> Tensor:
+    """The value as a tensor, in its own graph or else in that of the first tensor among the operands beside it."""
+    with scopes.building_in(graph_of((value, *beside))):
+        return convert_to_tensor(value, name=name)
+
+
 def operands(values: Sequence[Any], names: Sequence[str] = (), kind: str = "") -> list[Tensor]:
     """The values as tensors; a Python or NumPy value takes the dtype of the first operand, as TensorFlow casts it.
 
@@ -60,12 +66,13 @@ def operands(values: Sequence[Any], names: Sequence[str] = (), kind: str = "") -
         return [leader, *(_beside(leader, value, _at(names, i + 1), kind) for i, value in enumerate(values[1:]))]
 
 
-def items_of(values: Sequence[Any], kind: str) -> list[Tensor]:
+def items_of(values: Sequence[Any], kind: str, beside: Iterable[Any] = ()) -> list[Tensor]:
     """The values of a list as tensors; a Python or NumPy value takes the dtype of the first tensor, wherever it stands.
 
-    Without a tensor each value has its own dtype.  Errors: as `operands`.
+    Without a tensor each value has its own dtype, and stands in the graph of the operands beside the list.  Errors: as
+    `operands`.
     """
-    with scopes.building_in(graph_of(values)):
+    with scopes.building_in(graph_of((*values, *beside))):
         first = next((i for i, value in enumerate(values) if is_symbolic(value)), None)
         if first is None:
             return [convert_to_tensor(value) for value in values]
