@@ -164,6 +164,11 @@ class ColdStep(Step):
         else:
             self.cancel(error)
 
+    def _let_go(self) -> None:
+        """Of the tasks, too: they must not live as long as the traceback of this run's error."""
+        super()._let_go()
+        self._futures, self._last = [], []
+
     def _cancel_parts(self, error: BaseException) -> None:
         super()._cancel_parts(error)
         # Dask's scheduler drops a client that cancels a task which others need that no client asked for.  What those

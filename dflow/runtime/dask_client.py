@@ -20,6 +20,7 @@ import os
 import pickle
 import ssl
 import threading
+import traceback
 import weakref
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import CancelledError as FutureCancelled
@@ -96,11 +97,7 @@ def on_loop(client: Any, call: Callable[[], Coroutine[Any, Any, Any]]) -> Future
     `Client.sync`, and so each method that waits, never returns if another thread closes the client at that moment: the
     loop ends before it comes to the call.  Nor does what this gives have a result then.
     """
-
-    async def awaited() -> Any:
-        return await call()
-
-    waits = awaited()
+    waits = _awaited(call)
     try:
         future = asyncio.run_coroutine_threadsafe(waits, event_loop(client))
     except RuntimeError as error:
@@ -109,6 +106,10 @@ def on_loop(client: Any, call: Callable[[], Coroutine[Any, Any, Any]]) -> Future
     # A loop that ends before it starts the coroutine drops it, and Python would warn that nobody awaited it.
     weakref.finalize(future, waits.close).atexit = False
     return future
+
+
+async def _awaited(call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    return await call()  # an argument, which `traceback.clear_frames` clears; what a closure holds would stay
 
 
 def is_connected(client: Any) -> bool:
@@ -262,7 +263,13 @@ class Watch:
 
     def _gathered(self, number: int, found: Future[Any]) -> None:
         self._gathers.discard(found)
-        self._tell(number, FutureCancelled() if found.cancelled() else found.exception() or found.result())
+        if found.cancelled():
+            self._tell(number, FutureCancelled())
+        elif (error := found.exception()) is not None:
+            traceback.clear_frames(error.__traceback__)  # they hold the task's future for as long as the error lives
+            self._tell(number, error)
+        else:
+            self._tell(number, found.result())
 
     def _tell(self, number: int, found: Any) -> None:
         call = self._waiting.pop(number, None)

@@ -17,6 +17,7 @@ from distributed.comm import get_address_host
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from dflow.devices import containers_of
+from dflow.runtime.current_frames import make_current_frames_safe
 from dflow.runtime.dask_client import add_plugin
 from dflow.runtime.leftovers import Leftovers
 from dflow.runtime.naming import Applicant, DeviceNames, worker_name
@@ -72,6 +73,7 @@ class DflowExtension(SchedulerPlugin):
         self.held: dict[str, dict[str, Place]] = {}  # worker address -> keys of actors there, and what they are in
 
     async def start(self, scheduler: Scheduler) -> None:
+        make_current_frames_safe()
         self.scheduler = scheduler
         handlers = (self.dflow_join, self.dflow_ready, self.dflow_devices, self.dflow_heard, self.dflow_snapshot)
         for handler in (*handlers, self.dflow_hold, self.dflow_reset):

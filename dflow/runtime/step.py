@@ -119,7 +119,7 @@ class Step:
         finally:
             del self.process.steps[self.id]
             self._numbers.end(self.id)
-            self._parts.clear()  # they know this step: a cycle, which only the garbage collector would take apart
+            self._let_go()
 
     def _start(self, fed: dict[int, Any]) -> None:
         self.values.update(fed)  # a fed tensor may be fetched
@@ -204,6 +204,11 @@ class Step:
             for device in devices:
                 if device not in self._unstarted:
                     self.process.send_cancel(lane, self.id, device, reason)
+
+    def _let_go(self) -> None:
+        """Of what knows this step: such a cycle, and the values in it, would stay until Python's next collection."""
+        self._parts.clear()
+        self._silence = None
 
     def start_of(self, device: str) -> tuple[str, int, int] | None:
         """What starts the part on `device`, if what is about to be sent there is to: session, plan, floor.

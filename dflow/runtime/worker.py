@@ -21,6 +21,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from dflow.errors import CancelledError, InternalError, OpError, UnavailableError
 from dflow.runtime import settings
+from dflow.runtime.current_frames import make_current_frames_safe
 from dflow.runtime.dask_client import event_loop, listen_context
 from dflow.runtime.handshake import is_encrypted
 from dflow.runtime.host import DeviceHost
@@ -52,6 +53,7 @@ class DflowWorker(WorkerPlugin):
     idempotent = True
 
     async def setup(self, worker: Worker) -> None:
+        make_current_frames_safe()
         self.worker = worker
         self.process = Process(worker.address, self._open_lane)
         self.tasks: dict[Any, Any] = {}  # Dask key -> what cancels it

@@ -18,7 +18,8 @@ from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
 from dflow.runtime import plans
 from dflow.runtime.cluster import ClusterBackend
-from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, stop
+from dflow.runtime.current_frames import MENDED
+from tests.cluster.helpers import PATIENCE, PS, W0, Background, Clients, Look, Tap, eventually, stop
 
 READER = """
 with df.device("/job:ps/task:0/cpu:0"):
@@ -63,6 +64,40 @@ def test_two_sessions_of_one_process_share_queues_and_variables(session: df.Sess
         run = Background(mine.take)
         theirs.put(4)
         assert run.result() == 4
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_the_tasks_of_runs_and_loops_are_let_go_of_without_the_garbage_collector(
+    session: df.Session, look: Look, no_collection: None
+) -> None:
+    """Dask keeps a task, and its result on the worker, as long as the client has its future; also after a failure."""
+    with df.device(W0):
+        made = df.zeros([1000]) + df.placeholder_with_default(1.0, [])
+        fails = df.reshape(made, df.placeholder_with_default([7], [1]))
+    session.run(made)
+    with pytest.raises(df.errors.InvalidArgumentError) as raised:
+        session.run(fails)
+    eventually(lambda: look.tasks() == [], look.tasks)
+    assert raised.value.op is fails.op
+    assert session.repeat(made.op, steps=3).join(PATIENCE) == 3
+    failing = session.repeat(fails.op)
+    with pytest.raises(df.errors.InvalidArgumentError):
+        failing.join(PATIENCE)
+    eventually(lambda: look.tasks() == [], look.tasks)
+
+
+def test_dasks_profiler_cannot_stop_a_worker_or_the_scheduler(session: df.Session, look: Look) -> None:
+    def mended(dask_worker: Any = None) -> bool:
+        return sys.version_info >= MENDED or hasattr(sys._current_frames, "__wrapped__")
+
+    assert all([*look.client.run(mended).values(), look.client.run_on_scheduler(mended)])
 
 
 def test_twenty_threads_run_steps_over_two_devices_at_once(session: df.Session) -> None:
