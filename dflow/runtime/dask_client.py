@@ -279,7 +279,13 @@ class Watch:
     def cancel(self, futures: Sequence[Any]) -> None:
         """Cancel tasks, without waiting for it; nothing happens if the client is closed, whose tasks end anyway."""
         with suppress(OSError):
-            on_loop(self._client, partial(self._client.cancel, futures, asynchronous=True, force=True))
+            on_loop(self._client, partial(self._cancel, futures))
+
+    async def _cancel(self, futures: Sequence[Any]) -> None:
+        """Not those that have ended: the client may be asking for their results, and would log that there are none."""
+        running = [future for future in futures if not future.done()]
+        if running:
+            await self._client.cancel(running, asynchronous=True, force=True)
 
     def close(self) -> None:
         """To be done before anything ends the tasks, and before the client is closed: all are told of as cancelled.

@@ -1,5 +1,6 @@
 """What the tests of failures share; each module says what its `cluster` is."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -38,3 +39,12 @@ def session(cluster: EmbeddedCluster, look: Look) -> Iterator[df.Session]:
     with df.Session(cluster.scheduler_address) as session:
         yield session
     eventually(look.is_empty, look.inside)
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """Nothing is let go of by Python's garbage collector, in this process."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

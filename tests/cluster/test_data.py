@@ -174,7 +174,7 @@ def test_a_collection_that_another_cluster_keeps_is_refused(session: df.Session)
             df.data.enqueue_from(kept, rows_queue("elsewhere"), session=local)
 
 
-def test_few_partitions_are_alive_while_the_queue_is_full(session: df.Session, look: Look) -> None:
+def test_few_partitions_are_alive_while_the_queue_is_full(session: df.Session, look: Look, no_collection: None) -> None:
     """At most two for each worker, however many there are, and a pushed one is let go of."""
     queue = rows_queue("bounded", 10)
     made = numbers(60)
@@ -206,7 +206,9 @@ def fail_at(block: np.ndarray, number: int) -> np.ndarray:
     return block
 
 
-def test_a_partition_that_fails_is_named_with_its_own_exception(session: df.Session) -> None:
+def test_a_partition_that_fails_is_named_with_its_own_exception(
+    session: df.Session, look: Look, no_collection: None
+) -> None:
     queue = rows_queue("bad", 5)
     coord = df.train.Coordinator()
     bad = numbers(8).map_blocks(fail_at, 35, dtype=np.int64)
@@ -216,6 +218,7 @@ def test_a_partition_that_fails_is_named_with_its_own_exception(session: df.Sess
         coord.join([feeding])
     assert isinstance(raised.value.__cause__, KeyError)
     assert session.run(queue.is_closed())
+    eventually(lambda: look.tasks() == [], look.tasks)  # although the error is still known
 
 
 def widen(block: np.ndarray, number: int) -> np.ndarray:
@@ -317,7 +320,7 @@ def test_a_coordinator_s_stop_ends_the_feeding(session: df.Session, look: Look) 
     assert not session.run(queue.is_closed())
 
 
-def test_a_queue_that_is_closed_under_a_feeding_ends_it(session: df.Session, look: Look) -> None:
+def test_a_queue_that_is_closed_under_a_feeding_ends_it(session: df.Session, look: Look, no_collection: None) -> None:
     queue = rows_queue("closed", 5)
     feeding = df.data.enqueue_from(numbers(20), queue, session=session)
     eventually(lambda: look.queue("closed").get("waiting_enqueues", 0) >= 3, lambda: look.queue("closed"))

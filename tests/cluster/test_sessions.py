@@ -66,14 +66,6 @@ def test_two_sessions_of_one_process_share_queues_and_variables(session: df.Sess
         assert run.result() == 4
 
 
-@pytest.fixture
-def no_collection() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 def test_the_tasks_of_runs_and_loops_are_let_go_of_without_the_garbage_collector(
     session: df.Session, look: Look, no_collection: None
 ) -> None:

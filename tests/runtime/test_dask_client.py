@@ -354,6 +354,14 @@ def test_the_result_of_a_task_that_was_forgotten_is_not_asked_for(
     assert asked == [second.key]
 
 
+def test_a_task_that_has_ended_is_not_cancelled_while_its_result_is_on_its_way(client: Client) -> None:
+    future = client.submit(abs, -3, pure=False)
+    assert future.result() == 3
+    dask_client.Watch(client).cancel([future])
+    inside(client, lambda: None)  # it comes after what the watch has asked for
+    assert future.result() == 3
+
+
 def test_a_watch_that_is_closed_tells_of_a_cancelled_task_once_and_lets_go_of_it(
     client: Client, gate: type[Gate]
 ) -> None:
