@@ -80,6 +80,11 @@ def _left_out(case: Case) -> bool:
     return failed and case.errors[1] == "InvalidArgumentError" != case.errors[0]
 
 
+def _selected(case: Case) -> bool:
+    failed = case.errors == ("", "InvalidArgumentError") and "Select" in str(case.got["op"])
+    return failed and any("reshape" in line for line, _ in case.before)
+
+
 def _no_elements(case: Case) -> bool:
     return case.errors == ("", "InvalidArgumentError") and str(case.got["op"]).startswith("GatherV2")
 
@@ -138,6 +143,7 @@ DIFFERENCES: dict[str, Callable[[Case], bool]] = {
     "dequeue_up_to gives what is left in a closed queue; TensorFlow's PriorityQueue loses it.": _rest,
     "Of elements with equal priorities the first one is dequeued first; TensorFlow gives any.": _ties,
     "A division or reshape that others only wait for, or reshape again, may fail; TensorFlow leaves it out.": _left_out,
+    "A select whose sides differ in shape fails; TensorFlow may have left out the reshape of one.": _selected,
     "An index out of range is an error also where there is nothing to gather.": _no_elements,
     "A scalar where an enqueue has rows is an error; TensorFlow then enqueues nothing.": _scalar,
     "An element of a queue stays as it is when its variable changes; in TensorFlow they share memory.": _shared_memory,
