@@ -71,7 +71,6 @@ def _coordinated(writer: Writer, given: str, initialized: bool, ends: bool = Tru
     writer.write(f"{threads} = tf.train.start_queue_runners(sess, {coord})", False)
     if shuffled:
         writer.write(f"[keep(it, True) for it in drain({given})]", False)
-        writer.write("kept()", False)
     runs = 0 if shuffled else writer.random.choice([0, 1, 2])
     for _ in range(runs if initialized else max(runs, 1)):  # it ends when the coordinator knows the thread's error
         writer.write(f"run({given})", False)

@@ -165,7 +165,7 @@ def close(writer: Writer) -> None:
 
 
 def finish(writer: Writer) -> None:
-    """What is in the queues at the end."""
+    """What is in the queues at the end, and all that was kept, as each may have been drawn before or now."""
     for queue in writer.queues:
         writer.write(f"run([{queue.name}.size(), {queue.name}.is_closed()])", False)
         writer.write(f"run({queue.name}.close(cancel_pending_enqueues=True))", False)
@@ -173,5 +173,5 @@ def finish(writer: Writer) -> None:
         if queue.is_random and queue.names is not None:
             text = f"list({text}.values())"
         writer.write(f"[keep(it) for it in drain({text})]" if queue.is_random else f"drain({text})", False)
-    if any(queue.is_random for queue in writer.queues):
+    if any("keep(" in line for line in writer.lines):
         writer.write("kept()", False)
