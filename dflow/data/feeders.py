@@ -96,8 +96,9 @@ class ClusterFeeder:
             while flying:
                 finished(self._next(flying))
         finally:
-            self._watch.cancel(list(flying.values()))
-            flying.clear()  # Dask keeps the tasks as long as these futures live, which the error's traceback knows
+            if flying:
+                self._watch.cancel(list(flying.values()))
+                flying.clear()  # Dask keeps the tasks as long as these futures live, which the error's traceback knows
 
     def stop(self, error: OpError) -> None:
         self._ended.put((-1, error))
