@@ -81,7 +81,8 @@ class Watcher:
                 current = None if answer is None else only_of(self._submission, answer)
                 line = progress_line(previous, current)
             except Exception as error:  # the program goes on without its progress
-                current, line = None, f"no progress from the scheduler: {error or type(error).__name__}"
+                reason = str(error) or f"no answer within {ANSWER_SECONDS:g} s"  # a TimeoutError has no text
+                current, line = None, f"no progress from the scheduler: {reason}"
             if self._stop.is_set():  # while it asked: the script has ended, and the answer is of before
                 return
             self._show(line)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import socket
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -22,6 +24,18 @@ def test_an_answer_that_comes_after_the_end_is_not_shown(monkeypatch: pytest.Mon
     watcher.start()
     watcher.stop()
     assert shown == []
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "ANSWER_SECONDS", 0.1)
+    shown: SimpleQueue[str] = SimpleQueue()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        watcher = watch.Watcher(address, "session-1", 0.0, shown.put)
+        watcher.start()
+        line = shown.get(timeout=30)
+        watcher.stop()
+    assert line == "no progress from the scheduler: no answer within 0.1 s"
 
 
 def test_the_live_line_goes_with_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
