@@ -84,6 +84,8 @@ def fuzz(found: Sequence[Side], seeds: Iterable[int], ends: float | None) -> int
 
 def report(found: Sequence[Side], seed: int, tried: Program, it: Disagreement) -> None:
     print(f"--- seed {seed}: {' and '.join(it.sides)} disagree in line {it.line + 1} of {len(tried)}", flush=True)
+    for name, outcome in zip(it.sides, (it.expected, it.got), strict=True):  # a busy machine may not show them again
+        print(f"#   {name:10} {outcome}", flush=True)
     print(script(found, minimised(found, tried, it)), flush=True)
 
 
