@@ -54,6 +54,7 @@ from dflow.graph import (
     get_default_graph,
     reset_default_graph,
 )
+from dflow.graph.scopes import get_default_session
 from dflow.node_proto import AttrValue, NameAttrList, NodeDef
 from dflow.ops import operators as _operators  # gives tensors and variables Python's operators  # noqa: F401
 from dflow.ops.activations import sigmoid
@@ -181,7 +182,6 @@ from dflow.registry import define, no_gradient, reader
 from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.interactive import InteractiveSession
 from dflow.runtime.session import Session
-from dflow.scopes import get_default_session
 from dflow.shapes import TensorShape
 from dflow.sparse import SparseTensor, SparseTensorValue
 from dflow.specs import TensorSpec

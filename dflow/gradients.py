@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from dflow import scopes
 from dflow.dtypes import DType
 from dflow.errors import DTypeError, ShapeError
-from dflow.graph import Graph, Operation, Tensor, convert_to_tensor
+from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, scopes
 from dflow.ops.arithmetic import add_n, multiply
 from dflow.ops.control import tuple_
 from dflow.ops.fill import ones, ones_like, zeros, zeros_like

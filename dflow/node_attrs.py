@@ -7,18 +7,69 @@ Source: the ops of TensorFlow 1.15.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from dflow.dtypes import DType, int32, string
+from dflow.registry import OpDef
 from dflow.tensor_proto import make_tensor_proto
 
-if TYPE_CHECKING:
-    from dflow.tensor import Operation
 
-Rule = Callable[["Operation"], Any]  # the value of an attribute; None: this operation does not have it
+class NodeTensor(Protocol):
+    """A tensor, as a node sees it; see `graph/core.py`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dtype(self) -> DType: ...
+
+    @property
+    def value_index(self) -> int: ...
+
+    @property
+    def op(self) -> Node: ...
+
+
+class Node(Protocol):
+    """An operation, as its node describes it; see `graph/core.py`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def definition(self) -> OpDef: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def attrs(self) -> dict[str, Any]: ...
+
+    @property
+    def inputs(self) -> Sequence[NodeTensor]: ...
+
+    @property
+    def operands(self) -> Sequence[NodeTensor]: ...
+
+    @property
+    def outputs(self) -> Sequence[NodeTensor]: ...
+
+    @property
+    def control_inputs(self) -> Sequence[Node]: ...
+
+    @property
+    def group(self) -> Node | None: ...
+
+    def colocation_groups(self) -> list[bytes]: ...
+
+
+Rule = Callable[[Node], Any]  # the value of an attribute; None: this operation does not have it
 Rules = Mapping[str, Rule]
 
 
@@ -37,34 +88,34 @@ def _dtype(place: int, default: DType = int32) -> Rule:
     return lambda op: op.operands[place].dtype if place < len(op.operands) else default
 
 
-def _dtypes(op: Operation) -> list[DType]:
+def _dtypes(op: Node) -> list[DType]:
     return [tensor.dtype for tensor in op.operands]
 
 
-def _dtype_of_output(op: Operation) -> DType:
+def _dtype_of_output(op: Node) -> DType:
     return op.outputs[0].dtype
 
 
-def _count(op: Operation) -> int:
+def _count(op: Node) -> int:
     return len(op.operands)
 
 
-def _joined(op: Operation) -> int:
+def _joined(op: Node) -> int:
     """How many tensors are put together: the axis may be one more operand."""
     return len(op.operands) - (op.attrs["axis"] is None)
 
 
-def _dtype_of_axis(op: Operation) -> DType:
+def _dtype_of_axis(op: Node) -> DType:
     return op.operands[-1].dtype if op.attrs["axis"] is None else int32
 
 
-def _given(op: Operation) -> Any:
+def _given(op: Node) -> Any:
     """A constant's value, without those values at its end that only repeat the last one that was given."""
     value = op.attrs["value"]
     return make_tensor_proto(value.reshape(-1)[: op.attrs.get("given")], shape=value.shape)
 
 
-def _not_last(op: Operation) -> int | None:
+def _not_last(op: Node) -> int | None:
     """The axis, where it is not the last one."""
     return None if op.attrs["axis"] == -1 else op.attrs["axis"]
 

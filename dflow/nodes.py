@@ -7,18 +7,15 @@ Source: node_def_util and Operation.node_def of TensorFlow 1.15.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dflow.dtypes import DType
-from dflow.node_attrs import INPUT_ORDER, RULES, STATE
+from dflow.node_attrs import INPUT_ORDER, RULES, STATE, Node, NodeTensor
 from dflow.node_proto import AttrValue, NodeDef, shape_proto
 from dflow.shapes import TensorShape
 from dflow.tensor_proto import DATA_TYPES, TensorProto, make_tensor_proto
-
-if TYPE_CHECKING:
-    from dflow.tensor import Operation, Tensor
 
 
 def node_type(kind: str, attrs: Mapping[str, Any]) -> str:
@@ -28,7 +25,7 @@ def node_type(kind: str, attrs: Mapping[str, Any]) -> str:
     return "PyFuncStateless" if kind == "PyFunc" and attrs["pure"] else kind
 
 
-def node_def(op: Operation) -> Any:
+def node_def(op: Node) -> Any:
     """The NodeDef of an operation: a new message each time."""
     inputs = [_input_name(tensor) for tensor in _in_order(op)]
     node = NodeDef(name=op.name, op=op.type, device=op.device)
@@ -40,17 +37,17 @@ def node_def(op: Operation) -> Any:
     return node
 
 
-def _input_name(tensor: Tensor) -> str:
+def _input_name(tensor: NodeTensor) -> str:
     return tensor.name if tensor.value_index else tensor.op.name
 
 
-def _in_order(op: Operation) -> Iterable[Tensor]:
+def _in_order(op: Node) -> Iterable[NodeTensor]:
     """The inputs as TensorFlow orders them."""
     order = INPUT_ORDER.get(op.definition.kind, ())
     return (op.inputs[place] for place in order) if len(order) == len(op.inputs) else op.inputs
 
 
-def node_attrs(op: Operation) -> dict[str, Any]:
+def node_attrs(op: Node) -> dict[str, Any]:
     """The attributes of an operation's node.  A kind that TensorFlow does not have has its own."""
     rules = RULES.get(op.definition.kind)
     if op.definition.kind in STATE:

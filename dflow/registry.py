@@ -15,9 +15,9 @@ The rules of an op are plain functions:
 * `kernel(*arrays, **attrs)`: computes the outputs, written against the array namespace of its inputs, so that one
   kernel serves NumPy and CuPy.  A stateful kernel gets a `KernelContext` first.
 * `gradient(op, *output_gradients)`: one gradient per input, or None, built from operations.
-* `fresh=True`: each output is an array of its own: no input, no part of one, nothing that is kept anywhere.
-* `over=(0, 1)`: the inputs whose memory the one output may take.  Where nobody else needs one of them, the kernel gets
-  it as `out=` too, and may write to it if the output fits there, or else leave it alone.
+* `owns_outputs=True`: each output is a new array: no input, no view of one, nothing that is kept anywhere.
+* `inplace=(0, 1)`: the inputs whose memory the one output may reuse.  If no other operation needs one of them, the
+  kernel gets it as `out=` as well: it may write its output there, if that fits, or leave it alone.
 * `batch(kernel, arrays, batched, attrs)`: the outputs for n steps at once: `arrays[i]` has a leading axis of n where
   `batched[i]`, and every output gets one.
 * a blocking op (`blocks=True`) may wait for the side effect of another one: its kernel is an *attempt*,
@@ -95,8 +95,8 @@ class OpDef:
     stateful: bool = False  # the kernel takes a KernelContext first
     blocks: bool = False  # the kernel is an attempt, see above
     host_only: bool = False  # the kernel needs text, files or Python objects: no GPU kernel
-    fresh: bool = False  # its outputs are nobody else's
-    over: tuple[int, ...] = ()  # the inputs that its kernel can write its output over
+    owns_outputs: bool = False  # its outputs are new arrays
+    inplace: tuple[int, ...] = ()  # the inputs whose memory its output may reuse
     module: str = ""  # the module that defined it: what a worker must be able to import
 
 
@@ -113,8 +113,8 @@ def define(
     stateful: bool = False,
     blocks: bool = False,
     host_only: bool = False,
-    fresh: bool = False,
-    over: tuple[int, ...] = (),
+    owns_outputs: bool = False,
+    inplace: tuple[int, ...] = (),
 ) -> OpDef:
     """Add a kind of operation to the table; `help("dflow.registry")` has the rules, docs/operations.md an example.
 
@@ -128,7 +128,9 @@ def define(
     known = OPS.get(kind)
     if known is not None and known.module != module:
         raise KeyError(f"op {kind!r} is defined already, in {known.module}; choose another name")
-    OPS[kind] = OpDef(kind, spec, kernel, gradient, batch, stateful or blocks, blocks, host_only, fresh, over, module)
+    OPS[kind] = OpDef(
+        kind, spec, kernel, gradient, batch, stateful or blocks, blocks, host_only, owns_outputs, inplace, module
+    )
     return OPS[kind]
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from dflow import scopes
 from dflow.dtypes import DType, int64
-from dflow.graph import Graph, Operation, Tensor, convert_to_tensor
+from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, scopes
 from dflow.ops.constants import constant_value
 from dflow.shapes import TensorShape
 

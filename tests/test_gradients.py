@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dflow import scopes
 from dflow.gradients import AggregationMethod, UnconnectedGradients, gradients
-from dflow.graph import Graph, Tensor, add_op, convert_to_tensor
+from dflow.graph import Graph, Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.activations import relu
 from dflow.ops.arithmetic import add, multiply
 from dflow.ops.cast import cast

@@ -1,16 +1,14 @@
-"""Imports point down: a part of dflow imports parts of its own layer and of lower ones.
+"""A part of dflow imports parts of its own layer and of lower ones, and no files import each other in a circle.
 
-Every import counts, also one inside a function; only those under `if TYPE_CHECKING` do not.
+Every import counts, also those inside a function or for types alone.
 """
 
-import ast
-import glob
-from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.imports import FILES, ROOT, import_graph, imports
 
 LAYERS = (  # from the bottom up
     (
@@ -27,7 +25,7 @@ LAYERS = (  # from the bottom up
         "version",
     ),
     ("forks",),
-    ("graph", "tensor", "scopes", "registry", "nodes", "node_attrs"),
+    ("registry", "node_attrs", "nodes", "graph"),
     ("ops", "sparse", "gradients", "nn", "blocks"),
     ("readers", "queues", "python_io"),
     ("compile",),
@@ -46,9 +44,7 @@ MAY_IMPORT = {  # foreign packages that only some parts may import
 FROM_OUTSIDE = {"readers", "pipelines"}  # written as a user would write them: with dflow's public names
 MAY_IMPORT_DFLOW = FROM_OUTSIDE | {"cli", "dashboard"}  # `import dflow` itself brings every layer
 
-# glob follows the links to readers/ and pipelines/.
-FILES = sorted(Path(path) for path in glob.glob("dflow/**/*.py", root_dir=ROOT, recursive=True))
-CHECKED = [file for file in FILES if file != Path("dflow/__init__.py")]
+CHECKED = [Path(file) for file in FILES if file != "dflow/__init__.py"]
 
 
 def part_of(module: str) -> str | None:
@@ -57,34 +53,11 @@ def part_of(module: str) -> str | None:
     return parts[1] if len(parts) > 1 and parts[1] in HEIGHT else None
 
 
-def is_type_checking(test: ast.expr) -> bool:
-    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
-
-
-def imports(node: ast.AST, package: str) -> Iterator[str]:
-    """The full name of everything that is imported below `node`, in a file of `package`."""
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        base = node.module or ""
-        if node.level:
-            above = package.split(".")[: len(package.split(".")) - node.level + 1]
-            base = ".".join([*above, base] if base else above)
-        yield from (f"{base}.{alias.name}" for alias in node.names)
-    elif isinstance(node, ast.If) and is_type_checking(node.test):
-        for child in node.orelse:
-            yield from imports(child, package)
-    else:
-        for child in ast.iter_child_nodes(node):
-            yield from imports(child, package)
-
-
 def offences(file: Path, source: str) -> list[str]:
     """What `file` imports and may not, a sentence each."""
-    package = ".".join(file.parts[:-1])
     part = file.with_suffix("").parts[1]
     found = []
-    for name in imports(ast.parse(source), package):
+    for name in imports(file.as_posix(), source):
         top, *inner = name.split(".")
         if part not in MAY_IMPORT.get(top, {part}):
             found.append(f"{part} imports {name}: only {', '.join(sorted(MAY_IMPORT[top]))} may")
@@ -114,12 +87,12 @@ def test_a_file_imports_nothing_from_above_it(file: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        ("dflow/graph.py", "import dflow.ops"),
-        ("dflow/graph.py", "from dflow import ops"),
-        ("dflow/graph.py", "from . import ops"),
-        ("dflow/graph.py", "from .ops.math import add"),
-        ("dflow/graph.py", "def f():\n    from dflow.runtime import host"),
-        ("dflow/graph.py", "import dflow as df"),
+        ("dflow/registry.py", "import dflow.ops"),
+        ("dflow/registry.py", "from dflow import ops"),
+        ("dflow/registry.py", "from . import ops"),
+        ("dflow/registry.py", "from .ops.math import add"),
+        ("dflow/registry.py", "def f():\n    from dflow.runtime import host"),
+        ("dflow/registry.py", "import dflow as df"),
         ("dflow/ops/math.py", "from ..runtime import host"),
         ("dflow/ops/__init__.py", "from ..queues.fifo import FifoQueue"),
         ("dflow/queues/fifo.py", "import dask"),
@@ -128,7 +101,8 @@ def test_a_file_imports_nothing_from_above_it(file: Path) -> None:
         ("dflow/readers/text.py", "from dflow.train import Saver"),
         ("dflow/pipelines/csv.py", "from dflow import _secret"),
         ("dflow/pipelines/csv.py", "from dflow.ops.math import _add"),
-        ("dflow/graph.py", "if TYPE_CHECKING:\n    pass\nelse:\n    import dflow.ops"),
+        ("dflow/registry.py", "if TYPE_CHECKING:\n    pass\nelse:\n    import dflow.ops"),
+        ("dflow/registry.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from dflow.ops import math"),
     ],
 )
 def test_an_import_from_above_is_found(file: str, source: str) -> None:
@@ -138,8 +112,7 @@ def test_an_import_from_above_is_found(file: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        ("dflow/graph.py", "import numpy as np\nfrom dflow import errors\nfrom .scopes import device"),
-        ("dflow/graph.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from dflow.ops import math"),
+        ("dflow/registry.py", "import numpy as np\nfrom dflow import errors\nfrom .shapes import as_shape"),
         ("dflow/ops/math.py", "from . import array\nfrom .array import _shape\nfrom ..graph import Tensor"),
         ("dflow/runtime/cold.py", "from dask.highlevelgraph import HighLevelGraph"),
         ("dflow/runtime/host.py", "from distributed import WorkerPlugin\nfrom dflow.compile import lower"),
@@ -149,3 +122,26 @@ def test_an_import_from_above_is_found(file: str, source: str) -> None:
 )
 def test_an_import_of_the_same_layer_or_from_below_is_fine(file: str, source: str) -> None:
     assert offences(Path(file), source) == []
+
+
+# -- circles
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle, the first one again at the end; none: []."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert circle(import_graph()) == []
+
+
+def test_one_import_for_types_alone_is_a_circle() -> None:
+    graph = import_graph()
+    for name in imports("dflow/runtime/lane.py", "if TYPE_CHECKING:\n    from dflow.runtime.process import Process"):
+        graph["dflow.runtime.lane"].add(name.rpartition(".")[0])
+    assert {"dflow.runtime.lane", "dflow.runtime.process"} <= set(circle(graph))

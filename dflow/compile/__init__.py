@@ -9,6 +9,7 @@ from dflow.compile.ahead import with_ahead
 from dflow.compile.behind import with_behind
 from dflow.compile.compiler import compile_plan, operations_by_device
 from dflow.compile.home import choose_home
+from dflow.compile.loop_spec import LoopSpec
 from dflow.compile.plan import (
     Ahead,
     BatchBody,
@@ -31,6 +32,7 @@ __all__ = [
     "DevicePlan",
     "DeviceTable",
     "Instruction",
+    "LoopSpec",
     "PipelinedEnqueue",
     "Plan",
     "Segment",

@@ -113,7 +113,7 @@ def _joined(read: Segment, others: Sequence[Segment], enqueue: Segment) -> Batch
     for segment in [read, *others, enqueue]:
         rename = slots.add(segment)
         moved += [
-            replace(i, inputs=rename(i.inputs), outputs=rename(i.outputs), frees=(), over=None)
+            replace(i, inputs=rename(i.inputs), outputs=rename(i.outputs), frees=(), inplace=None)
             for i in segment.instructions
         ]
     line = Segment(

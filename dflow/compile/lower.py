@@ -127,7 +127,7 @@ def _lower_group(index: int, group: Group, edges: _Edges, placed: Mapping[Operat
             if _crosses(control, group, edges):
                 controls[edges.done[edges.group[control].ops[0]]] = None
     results = {slot for _, slot in draft.results}
-    instructions = _with_overs(group.ops, instructions, results)
+    instructions = _with_inplace(group.ops, instructions, results)
     return Segment(
         index,
         group.device,
@@ -166,21 +166,23 @@ def with_frees(instructions: Sequence[Instruction], slots: set[int]) -> tuple[In
     return tuple(reversed(found))
 
 
-def _with_overs(ops: Sequence[Operation], instructions: Sequence[Instruction], results: set[int]) -> list[Instruction]:
-    """The instructions, each with the input, if there is one, that its kernel may write its output over.
+def _with_inplace(
+    ops: Sequence[Operation], instructions: Sequence[Instruction], results: set[int]
+) -> list[Instruction]:
+    """The instructions, each with the input whose memory its output may reuse, if there is one.
 
-    It was made in this segment, as an array of its own, and nothing else reads it: no later view of it, no variable.
+    Such an input is an array that an operation of this segment made and owns, and that nothing else reads: neither a
+    later view of it nor a variable.
     """
     reads = Counter(slot for instruction in instructions for slot in instruction.inputs)
-    found, lone = [], set[int]()
+    marked, owned = [], set[int]()
     for op, instruction in zip(ops, instructions, strict=True):
-        fits = [
-            i for i in op.definition.over if instruction.inputs[i] in lone and _may_fit(op.operands[i], op.outputs[0])
-        ]
-        found.append(replace(instruction, over=fits[0]) if fits else instruction)
-        if op.definition.fresh:
-            lone.update(slot for slot in instruction.outputs if reads[slot] == 1 and slot not in results)
-    return found
+        inputs = instruction.inputs
+        fits = [i for i in op.definition.inplace if inputs[i] in owned and _may_fit(op.operands[i], op.outputs[0])]
+        marked.append(replace(instruction, inplace=fits[0]) if fits else instruction)
+        if op.definition.owns_outputs:
+            owned.update(slot for slot in instruction.outputs if reads[slot] == 1 and slot not in results)
+    return marked
 
 
 def _may_fit(value: Tensor, place: Tensor) -> bool:
@@ -285,18 +287,18 @@ def _check_slots(segment: Segment) -> None:
         filled.difference_update(instruction.frees)
     if not filled.issuperset(slot for _, slot in segment.results):
         raise AssertionError(f"lower: {segment.label} gives a slot that no one fills")
-    _check_overs(segment)
+    _check_inplace(segment)
 
 
-def _check_overs(segment: Segment) -> None:
-    """What is written over is nobody else's."""
+def _check_inplace(segment: Segment) -> None:
+    """An input whose memory is reused has no other reader."""
     reads = Counter(slot for instruction in segment.instructions for slot in instruction.inputs)
     reads.update(slot for _, slot in segment.results)
-    fresh = {slot for i in segment.instructions if op_def(i.op.kind).fresh for slot in i.outputs}
+    owned = {slot for i in segment.instructions if op_def(i.op.kind).owns_outputs for slot in i.outputs}
     for instruction in segment.instructions:
-        if instruction.over is not None:
-            slot = instruction.inputs[instruction.over]
-            if slot not in fresh or reads[slot] > 1:
+        if instruction.inplace is not None:
+            slot = instruction.inputs[instruction.inplace]
+            if slot not in owned or reads[slot] > 1:
                 raise AssertionError(f"lower: {instruction.op} writes over what others may hold")
 
 

@@ -94,7 +94,7 @@ class Instruction:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     frees: tuple[int, ...] = ()  # slots whose values may be large, and which no one reads after it
-    over: int | None = None  # the input that its kernel may write its output over: no one else has its value
+    inplace: int | None = None  # the input whose memory its output may reuse: nothing else has its value
 
 
 @dataclass(frozen=True, slots=True)

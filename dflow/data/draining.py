@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dflow import scopes
 from dflow.dtypes import int32
 from dflow.errors import OutOfRangeError
-from dflow.graph import convert_to_tensor
+from dflow.graph import convert_to_tensor, scopes
 from dflow.ops.data_flow import QueueBase
 from dflow.runtime.session import BaseSession
 

@@ -8,21 +8,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import dask
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
+from distributed import Client, Future
 
 from dflow.data.push import Attempt, Push, push_partition
 from dflow.errors import OpError, UnavailableError
 from dflow.runtime.dask_client import FutureCancelled, Watch, in_our_span, task_of
 from dflow.runtime.failures import as_op_error
-
-if TYPE_CHECKING:
-    from distributed import Client, Future
-
-    from dflow.runtime.process import Process
+from dflow.runtime.process import Process
 
 Parts = list[tuple[Any, ...]]  # of each partition, what makes its rows
 

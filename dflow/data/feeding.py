@@ -7,19 +7,20 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dflow import forks, scopes
+from dflow import forks
 from dflow.compile import DeviceTable
 from dflow.data.feeders import ClusterFeeder, Feeder, LocalFeeder
 from dflow.data.intake import build_intake
 from dflow.data.push import Push
 from dflow.data.rows import components_of
 from dflow.errors import CancelledError, DTypeError, OpError, ShapeError
+from dflow.graph import scopes
 from dflow.ops.data_flow import QueueBase
 from dflow.runtime.deadline import NEVER
 from dflow.runtime.session import BaseSession
 from dflow.train.coordinator import Coordinator
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # it brings pandas
     from dflow.data.collections import Source
 
 IN_FLIGHT = 2  # partitions a worker: one is computed while another one waits for room in the queue

@@ -9,17 +9,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dflow.compile import CallPlan
 from dflow.data.rows import Array, Component, Rows
 from dflow.errors import InvalidArgumentError, OpError, UnavailableError
+from dflow.runtime.process import Process
 from dflow.runtime.step import Step, StepNumbers
-
-if TYPE_CHECKING:
-    from dflow.runtime.process import Process
 
 BATCH_BYTES = 1 << 20  # of rows in one message; one row is never split
 

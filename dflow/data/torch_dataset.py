@@ -8,9 +8,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from dflow import scopes
 from dflow.data.draining import batches
-from dflow.graph import Graph, create_op
+from dflow.graph import Graph, create_op, scopes
 from dflow.ops.data_flow import QueueBase
 from dflow.runtime.session import Session
 

@@ -48,8 +48,8 @@ define(
     kernel=_relu_kernel,
     gradient=lambda op, dy: add_op("ReluGrad", dy, op.outputs[0]),
     batch=elementwise,
-    fresh=True,
-    over=(0,),
+    owns_outputs=True,
+    inplace=(0,),
 )
 define(
     "ReluGrad",
@@ -57,8 +57,8 @@ define(
     kernel=_relu_grad_kernel,
     gradient=lambda op, dx: (add_op("ReluGrad", dx, op.inputs[1]), zeros_like(op.inputs[1])),
     batch=elementwise,
-    fresh=True,
-    over=(0,),
+    owns_outputs=True,
+    inplace=(0,),
 )
 
 

@@ -69,8 +69,8 @@ define(
     kernel=_add_kernel,
     gradient=lambda op, dy: back_to_operands(op, dy, dy),
     batch=elementwise,
-    fresh=True,
-    over=(0, 1),
+    owns_outputs=True,
+    inplace=(0, 1),
 )
 
 
@@ -85,8 +85,8 @@ define(
     kernel=lambda x, y, out=None: pairwise("subtract", x, y, out),
     gradient=lambda op, dy: back_to_operands(op, dy, negative(dy)),
     batch=elementwise,
-    fresh=True,
-    over=(0, 1),
+    owns_outputs=True,
+    inplace=(0, 1),
 )
 
 
@@ -101,8 +101,8 @@ define(
     kernel=lambda x, y, out=None: pairwise("multiply", x, y, out),
     gradient=lambda op, dy: back_to_operands(op, chain(dy, op.inputs[1]), chain(dy, op.inputs[0])),
     batch=elementwise,
-    fresh=True,
-    over=(0, 1),
+    owns_outputs=True,
+    inplace=(0, 1),
 )
 
 
@@ -296,5 +296,5 @@ define(
     kernel=_add_n_kernel,
     gradient=lambda op, dy: [dy] * len(op.inputs),
     batch=_add_n_batch,
-    fresh=True,
+    owns_outputs=True,
 )

@@ -83,6 +83,6 @@ define(
     kernel=_bias_add_kernel,
     gradient=_bias_add_gradient,
     batch=_bias_add_batch,
-    fresh=True,
-    over=(0,),
+    owns_outputs=True,
+    inplace=(0,),
 )

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dflow import scopes
 from dflow.errors import ShapeError
-from dflow.graph import Tensor, convert_to_tensor
+from dflow.graph import Tensor, convert_to_tensor, scopes
 from dflow.ops.arithmetic import add, add_n, maximum, minimum, multiply, subtract
 from dflow.ops.cast import cast
 from dflow.ops.compare import greater, where

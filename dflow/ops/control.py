@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dflow import scopes
 from dflow.errors import InvalidArgumentError
-from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, create_op, get_default_graph
+from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, create_op, get_default_graph, scopes
 from dflow.ops.batching import each
 from dflow.ops.static import graph_of, only
 from dflow.registry import define, no_gradient

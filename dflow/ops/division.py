@@ -52,8 +52,8 @@ define(
     kernel=lambda x, y, out=None: pairwise("divide", x, y, out),
     gradient=_realdiv_gradient,
     batch=elementwise,
-    fresh=True,
-    over=(0, 1),
+    owns_outputs=True,
+    inplace=(0, 1),
 )
 
 

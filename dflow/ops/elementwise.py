@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dflow import scopes
-from dflow.graph import Operation, Tensor, add_op
+from dflow.graph import Operation, Tensor, add_op, scopes
 from dflow.ops.like import sum_like
 from dflow.ops.static import graph_of, only, operands, same_dtype
 from dflow.shapes import broadcast

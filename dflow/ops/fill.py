@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dflow import scopes
 from dflow.dtypes import DType, as_dtype
 from dflow.errors import InvalidArgumentError, ShapeError
-from dflow.graph import Tensor, add_op, convert_to_tensor
+from dflow.graph import Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.arrays import dtype_in, ints, is_text, namespace, single, sizes_of
 from dflow.ops.arrays import zeros as zeros_array
 from dflow.ops.batching import Attrs, Kernel, each, elementwise

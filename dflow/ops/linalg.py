@@ -109,4 +109,6 @@ def _matmul_gradient(op: Operation, dc: Tensor) -> tuple[Tensor, Tensor]:
     return sum_like(da, op.inputs[0]), sum_like(db, op.inputs[1])
 
 
-define("MatMul", spec=_matmul_spec, kernel=_matmul_kernel, gradient=_matmul_gradient, batch=elementwise, fresh=True)
+define(
+    "MatMul", spec=_matmul_spec, kernel=_matmul_kernel, gradient=_matmul_gradient, batch=elementwise, owns_outputs=True
+)

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from dflow import scopes
 from dflow.dtypes import DType, as_dtype, bool_, to_array
 from dflow.errors import InvalidArgumentError, ShapeError
-from dflow.graph import Tensor, add_op, convert_to_tensor
+from dflow.graph import Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.arrays import dtype_in, namespace
 from dflow.ops.batching import along_axis
 from dflow.ops.compare import where

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from dflow import scopes
 from dflow.dtypes import bool_, to_array
 from dflow.errors import InvalidArgumentError, ShapeError
-from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
+from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.arrays import is_text, namespace, scatter_add, take, zeros
 from dflow.ops.batching import Attrs, Kernel, each
 from dflow.ops.compare import where

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from dflow import scopes
 from dflow.dtypes import DType, as_dtype, float32, float64, int32, int64
 from dflow.errors import DTypeError, InvalidArgumentError, ShapeError
-from dflow.graph import Tensor, add_op, convert_to_tensor
+from dflow.graph import Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.arrays import is_integral, namespace, single
 from dflow.ops.batching import each
 from dflow.ops.cast import cast

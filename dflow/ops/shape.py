@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dflow import scopes
 from dflow.dtypes import DType, as_dtype, int32
 from dflow.errors import InvalidArgumentError, ShapeError
-from dflow.graph import Tensor, add_op, convert_to_tensor
+from dflow.graph import Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.arrays import ints, is_text, namespace, vector
 from dflow.ops.batching import along_axes, behind, each, steps
 from dflow.ops.cast import cast

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dflow import scopes
 from dflow.dtypes import as_dtype
 from dflow.errors import DTypeError, InvalidArgumentError, ShapeError
-from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, get_default_graph
+from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, get_default_graph, scopes
 from dflow.ops.constants import constant_value
 from dflow.registry import OPS
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape, as_shape

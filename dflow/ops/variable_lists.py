@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from dflow import scopes
 from dflow.dtypes import bool_, string
-from dflow.graph import GraphKeys, Operation, Tensor, add_op, get_default_graph
+from dflow.graph import GraphKeys, Operation, Tensor, add_op, get_default_graph, scopes
 from dflow.ops.control import group
 from dflow.ops.variable_state import state_of
 from dflow.ops.variables import Variable

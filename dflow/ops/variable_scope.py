@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from dflow import forks, scopes
+from dflow import forks
 from dflow.dtypes import as_dtype, float32
-from dflow.graph import Graph, GraphKeys, get_default_graph
+from dflow.graph import Graph, GraphKeys, get_default_graph, scopes
 from dflow.ops.static import graph_of, refuse
 from dflow.ops.variables import Variable
 

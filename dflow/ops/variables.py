@@ -12,10 +12,9 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
-from dflow import scopes
 from dflow.dtypes import DType
 from dflow.errors import InvalidArgumentError, OutOfRangeError, ShapeError
-from dflow.graph import Graph, GraphKeys, Tensor, add_op, convert_to_tensor, get_default_graph
+from dflow.graph import Graph, GraphKeys, Tensor, add_op, convert_to_tensor, get_default_graph, scopes
 from dflow.ops.arrays import pairwise
 from dflow.ops.static import only, refuse
 from dflow.ops.variable_state import state_of
@@ -248,9 +247,10 @@ class Variable:
         frame = self.graph.scope.control_frame
         if frame is None:
             return self._snapshot
-        if self not in frame.reads:
-            frame.reads[self] = self.read_value()
-        return frame.reads[self]
+        read: Tensor | None = frame.reads.get(self)
+        if read is None:
+            read = frame.reads[self] = self.read_value()
+        return read
 
     def _as_graph_element(self) -> Tensor:
         return self._value

@@ -17,18 +17,16 @@ from collections import deque
 from collections.abc import Iterable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dflow.compile import Ahead
 from dflow.errors import OpError
-from dflow.runtime.attempts import Answering, LoneAttempt, Settle, Withdraw
+from dflow.runtime.answers import Answering, Settle, Withdraw
 from dflow.runtime.failures import as_op_error
-from dflow.runtime.part import Loan
+from dflow.runtime.loan import Loan
+from dflow.runtime.lone_attempt import LoneAttempt
+from dflow.runtime.process import Process
 from dflow.runtime.step import Step
-
-if TYPE_CHECKING:
-    from dflow.runtime.process import Process
-
 
 AHEAD_S = 0.002  # seconds of a loop's work that it takes ahead, if that is more than one iteration
 MOST = 16  # iterations

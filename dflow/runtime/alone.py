@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dflow.compile import CallPlan
-from dflow.runtime.attempts import LoneAttempt
 from dflow.runtime.deadline import NEVER, Deadline
 from dflow.runtime.failures import as_op_error
+from dflow.runtime.lone_attempt import LoneAttempt
+from dflow.runtime.process import Process
+from dflow.runtime.program import Program
 from dflow.runtime.step import Step, StepNumbers, late
-
-if TYPE_CHECKING:
-    from dflow.runtime.process import Process
-    from dflow.runtime.program import Program
-    from dflow.runtime.turns import Turns
+from dflow.runtime.turns import Turns
 
 
 def run_step(

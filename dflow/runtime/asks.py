@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dflow.runtime import messages as m
-from dflow.runtime.attempts import Answer, Settle, Withdraw
+from dflow.runtime.answers import Answer, Settle, Withdraw
 from dflow.runtime.failures import as_op_error, lost
 from dflow.runtime.lane import Lane
 from dflow.runtime.requests import Unanswered

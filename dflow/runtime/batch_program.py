@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,17 +13,15 @@ from dflow.compile import BatchBody
 from dflow.errors import OpInfo
 from dflow.ops.batching import Rows, each
 from dflow.registry import OpDef
+from dflow.runtime.device import Device
 from dflow.runtime.failures import as_op_error
-
-if TYPE_CHECKING:
-    from dflow.runtime.host import DeviceHost
 
 
 class BatchProgram:
     """What a loop computes, ready to run over a leading axis of records."""
 
     def __init__(
-        self, body: BatchBody, kernels: Mapping[str, OpDef], host: DeviceHost, turn: AbstractContextManager[Any]
+        self, body: BatchBody, kernels: Mapping[str, OpDef], host: Device, turn: AbstractContextManager[Any]
     ) -> None:
         self.body = body
         self._turn = turn

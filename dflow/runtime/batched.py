@@ -24,18 +24,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dflow.compile import LoopSpec
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.ops.batching import Rows
 from dflow.queues.attempts import Offer
-from dflow.runtime.attempts import GOES_ON, STOPPED_S, Answering, Withdraw, no_loan, no_withdraw
+from dflow.runtime.answers import GOES_ON, STOPPED_S, Answering, Withdraw, no_loan, no_withdraw
 from dflow.runtime.batch_program import BatchProgram
-
-if TYPE_CHECKING:
-    from dflow.runtime.loops import LoopSpec
-    from dflow.runtime.process import Process
-    from dflow.runtime.shared_reader import OnTrial
+from dflow.runtime.process import Process
+from dflow.runtime.shared_reader import OnTrial
 
 logger = logging.getLogger("dflow.loops")
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +20,10 @@ from dflow.compile import PipelinedEnqueue
 from dflow.errors import AbortedError, OpError
 from dflow.queues.checks import ComponentCheck
 from dflow.runtime.ahead import MOST, pace
-from dflow.runtime.attempts import STOPPED_S, Answering, Settle, Withdraw, no_loan, no_withdraw
+from dflow.runtime.answers import STOPPED_S, Answering, Settle, Withdraw, no_loan, no_withdraw
 from dflow.runtime.failures import as_op_error
+from dflow.runtime.process import Process
 from dflow.runtime.transfers import to_host
-
-if TYPE_CHECKING:
-    from dflow.runtime.process import Process
 
 SLOW_S = 0.02  # seconds of an iteration from which on a loop keeps no room: others could not use it for so long
 

@@ -49,13 +49,15 @@ from dflow.runtime.dask_client import (
     on_loop,
     scheduler_call,
 )
-from dflow.runtime.deadline import NEVER, Deadline, answered
+from dflow.runtime.deadline import NEVER, Deadline
 from dflow.runtime.extension import DflowExtension
 from dflow.runtime.failures import as_op_error, lost, with_operations
+from dflow.runtime.handlers import handle
 from dflow.runtime.known_devices import KnownDevices
 from dflow.runtime.lane import Lane
-from dflow.runtime.loops import Loop, LoopRun
+from dflow.runtime.loops import Loop
 from dflow.runtime.process import Process
+from dflow.runtime.requests import answered
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.unbegun import tell_of_unbegun
 from dflow.runtime.versions import compare_versions
@@ -84,7 +86,7 @@ class ClusterBackend:
             self.client.close()
             raise
         self.watch = Watch(self.client)
-        self.process = Process(self.session, self._open_lane)
+        self.process = Process(self.session, self._open_lane, handle)
         self.process.on_lane_closed = self._lane_closed
         self.process.on_loop_report = self._report
         self._numbers = StepNumbers(self.session)
@@ -317,7 +319,7 @@ def run_loop(session: str, name: str) -> tuple[int | None, OpError | None]:
         plugin = current_plugin()
     except OpError as error:
         return None, error
-    run: LoopRun | None = plugin.process.loops.get((session, name))
+    run = plugin.process.loops.get((session, name))
     if run is None or not run.claim():  # no failure of this task: that would be a traceback in the worker's log
         fact = f"the loop {name!r} was lost with its worker, or its session ended; it is not started again"
         return None, UnavailableError(None, None, fact)

@@ -34,10 +34,10 @@ from dflow.errors import CancelledError, DeadlineExceededError, OpError, OutOfRa
 from dflow.runtime import messages as m
 from dflow.runtime.cold_part import ColdPart, SegmentResult
 from dflow.runtime.dask_client import FutureCancelled, Watch, in_our_span, is_connected, task_of
-from dflow.runtime.deadline import answered
 from dflow.runtime.failures import as_op_error
-from dflow.runtime.part import StepId
+from dflow.runtime.ids import StepId
 from dflow.runtime.process import Process
+from dflow.runtime.requests import answered
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.unbegun import Unbegun, unbegun
 from dflow.runtime.worker import SHARE, current_plugin

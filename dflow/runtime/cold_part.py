@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from distributed import secede
 
 from dflow.errors import CancelledError, OpError, UnavailableError
-from dflow.runtime import messages as m
-from dflow.runtime.attempts import WAITING, Attempts
-from dflow.runtime.part import Edges, InstalledPlan, Loan, Outlet, Route, StepId, with_record
+from dflow.runtime.answers import WAITING
+from dflow.runtime.attempts import Attempts, Host, Outlet
+from dflow.runtime.ids import Edges, StepId
+from dflow.runtime.installed import InstalledPlan, Route
+from dflow.runtime.loan import Loan
+from dflow.runtime.part import with_record
 from dflow.runtime.program import Program
 from dflow.runtime.transfers import to_host
-
-if TYPE_CHECKING:
-    from dflow.runtime.host import DeviceHost
-    from dflow.runtime.process import Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class ColdPart(Attempts):
     """A cold step's part on one device: its segments come one by one, as Dask tasks."""
 
     def __init__(
-        self, host: DeviceHost, session: str, installed: InstalledPlan, step: StepId, feeds: Edges, outlet: Outlet
+        self, host: Host, session: str, installed: InstalledPlan, step: StepId, feeds: Edges, outlet: Outlet
     ) -> None:
         super().__init__(host, session, installed, step, outlet)
         self._places = {program.segment.index: i for i, program in enumerate(installed.programs)}
@@ -127,15 +126,3 @@ class ColdPart(Attempts):
 
     def deliver(self, edges: Edges) -> None:
         """Nothing: the tensors come with Dask."""
-
-
-def announce(process: Process, message: m.Announce, owner: Any) -> None:
-    """A step's owner says that its segments will come."""
-    process.check_session(message.session)
-    host = process.hosts[message.device]
-    installed = host.installed(message.session, message.plan)
-    outlet = process.outlet(message.step, message.session, message.device, message.plan, owner)
-    part = ColdPart(host, message.session, installed, message.step, message.feeds, outlet)
-    host.add_part(part, message.floor)
-    if owner.lane.closed:  # meanwhile, so that nobody saw the part
-        part.cancel(CancelledError(None, None, f"{owner.lane.peer}, which ran this step, is gone"))

@@ -6,15 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
-from dflow.errors import DeadlineExceededError, UnavailableError
-
-if TYPE_CHECKING:
-    from dflow.runtime.lane import Lane
-
+from dflow.errors import DeadlineExceededError
 
 logger = logging.getLogger("dflow.cluster")
 
@@ -82,20 +76,3 @@ def in_a_hurry() -> Iterator[None]:
 def is_in_a_hurry() -> bool:
     """Is this thread in an `in_a_hurry` block?"""
     return getattr(_in_a_hurry, "yes", False)
-
-
-def answered(lane: Lane, reply: Future[Any], task: str, deadline: Deadline) -> Any:
-    """Wait for the reply to a request; `task` is what was asked for, as in "worker tcp://... did not <task>".
-
-    Raises the error of the reply, DeadlineExceededError, and UnavailableError if the worker was lost before.
-    """
-    patience = Patience(deadline)
-    while True:
-        try:
-            return reply.result(patience.pause())
-        except TimeoutError:
-            patience.check(f"worker {lane.peer}", task)
-        except UnavailableError as error:
-            if not lane.closed:
-                raise
-            raise UnavailableError(None, None, f"worker {lane.peer} was lost and did not {task}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dflow.runtime.part import StepId
+from dflow.runtime.ids import StepId, session_of
 
 
 class EndedSteps:
@@ -31,8 +31,3 @@ class EndedSteps:
     def __len__(self) -> int:
         """How many ended steps and owners it remembers."""
         return len(self._ended) + sum(len(above) for _, above in self._ended.values())
-
-
-def session_of(step: StepId) -> str:
-    """The session of a step's owner, which is the session itself or one of its loops."""
-    return step[0].partition("/")[0]

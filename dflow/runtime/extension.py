@@ -10,9 +10,9 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from distributed import metrics
+from distributed import Scheduler, metrics
 from distributed.comm import get_address_host
 from distributed.diagnostics.plugin import SchedulerPlugin
 
@@ -23,9 +23,6 @@ from dflow.runtime.leftovers import Leftovers
 from dflow.runtime.naming import Applicant, DeviceNames, worker_name
 from dflow.runtime.versions import versions
 from dflow.runtime.worker import DflowWorker
-
-if TYPE_CHECKING:
-    from distributed import Scheduler
 
 logger = logging.getLogger("dflow.extension")
 

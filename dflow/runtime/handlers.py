@@ -9,20 +9,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial, singledispatch
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dflow.errors import AbortedError, CancelledError, InternalError, UnavailableError
 from dflow.runtime import messages as m
-from dflow.runtime.attempts import Answering, Settle, Then
+from dflow.runtime.answers import Answering, Settle, Then
 from dflow.runtime.code import load_part
-from dflow.runtime.cold_part import announce
+from dflow.runtime.cold_part import ColdPart
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.lane import Lane
 from dflow.runtime.loops import LoopRun
 from dflow.runtime.outlets import RemoteOwner
-
-if TYPE_CHECKING:
-    from dflow.runtime.process import Process
+from dflow.runtime.process import Process
 
 logger = logging.getLogger("dflow.process")
 
@@ -112,7 +110,19 @@ def _end_owner(message: m.EndOwner, process: Process, lane: Lane) -> None:
 @_handle.register(m.Announce)
 def _announce(message: m.Announce, process: Process, lane: Lane) -> None:
     owner = RemoteOwner(lane, message.step)
-    process.in_pool(_reply, lane, message.reply, partial(announce, process, message, owner))
+    process.in_pool(_reply, lane, message.reply, partial(_announce_part, message, process, owner))
+
+
+def _announce_part(message: m.Announce, process: Process, owner: RemoteOwner) -> None:
+    """A step's owner says that its segments will come."""
+    process.check_session(message.session)
+    host = process.hosts[message.device]
+    installed = host.installed(message.session, message.plan)
+    outlet = process.outlet(message.step, message.session, message.device, message.plan, owner)
+    part = ColdPart(host, message.session, installed, message.step, message.feeds, outlet)
+    host.add_part(part, message.floor)
+    if owner.lane.closed:  # meanwhile, so that nobody saw the part
+        part.cancel(CancelledError(None, None, f"{owner.lane.peer}, which ran this step, is gone"))
 
 
 @_handle.register(m.EndStep)

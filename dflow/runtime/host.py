@@ -1,4 +1,4 @@
-"""A device host: the state of one device, the plans that sessions installed there, and the parts of steps in flight.
+"""A device host: the plans that sessions installed on a device, and the parts of steps in flight there.
 
 Every way to run something, a cold or a hot run, a loop, a local session, ends here.  Errors, cancelling and attempts
 exist once, in `part.py`.
@@ -7,59 +7,32 @@ exist once, in `part.py`.
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dflow.compile import DevicePlan
-from dflow.errors import AbortedError, InvalidArgumentError, OpError
+from dflow.errors import AbortedError, OpError
 from dflow.registry import READERS, OpDef, ReaderFormat
-from dflow.runtime.attempts import Settle, unacknowledged
+from dflow.runtime.answers import Settle, unacknowledged
+from dflow.runtime.attempts import Outlet
 from dflow.runtime.batch_program import BatchProgram
-from dflow.runtime.ended import EndedSteps, session_of
-from dflow.runtime.failures import as_op_error, unknown_session
-from dflow.runtime.part import Edges, InstalledPlan, Outlet, Part, Run, StepId, end_parts
+from dflow.runtime.device import Device
+from dflow.runtime.ended import EndedSteps
+from dflow.runtime.failures import as_op_error
+from dflow.runtime.ids import Edges, StepId, session_of
+from dflow.runtime.installed import InstalledPlan
+from dflow.runtime.part import Part, Run, end_parts
 from dflow.runtime.program import Program
-from dflow.runtime.shared_queue import SharedQueue, same_queue
-from dflow.runtime.shared_reader import SharedReader
-from dflow.runtime.state import DeviceState
-from dflow.runtime.transfers import to_device
-from dflow.specs import QueueSpec, ReaderSpec, ResourceKey
-
-if TYPE_CHECKING:
-    from dflow.runtime.process import Process
 
 WELL_KEPT = 1000  # cold steps that ended well; what comes late for one comes within milliseconds
 
 
-class HostSession:
-    """What one session has on one device: its plans and the state of its operations."""
-
-    def __init__(self) -> None:
-        self.plans: dict[int, InstalledPlan] = {}
-        self.formats: dict[str, Callable[..., ReaderFormat]] = {}  # of readers, as the session's program defines them
-        self.used: set[ResourceKey] = set()  # queues and readers
-        self._op_states: dict[str, Any] = {}
-        self._lock = threading.Lock()
-
-    def op_state(self, op: str, make: Callable[[], Any]) -> Any:
-        """State of one operation in this session."""
-        with self._lock:
-            if op not in self._op_states:
-                self._op_states[op] = make()
-            return self._op_states[op]
-
-
-class DeviceHost:
-    """One device.
-
-    xp: its array namespace.  virtual: a CPU that plays a GPU.  scope: makes the context manager in which arrays of the
-    device are made and its programs run, such as CuPy's device; one for each use, since it belongs to one thread.
-    """
+class DeviceHost(Device):
+    """A device that runs parts of steps."""
 
     def __init__(
         self,
@@ -68,81 +41,14 @@ class DeviceHost:
         virtual: bool = False,
         scope: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
-        self.name = name
-        self.xp = xp
-        self.scope = scope
-        self.virtual = virtual
-        self.state = DeviceState(name)
-        self.process: Process  # set by Process.add_host
-        self._lock = threading.RLock()
-        self._sessions: dict[str, HostSession] = {}
+        super().__init__(name, xp, virtual, scope)
+        self._plans: dict[str, dict[int, InstalledPlan]] = {}  # session -> plan -> the plan
         self._parts: dict[StepId, Part] = {}
         self._early: dict[StepId, list[tuple[list[tuple[int, Any]], Any]]] = {}
         self._ended = EndedSteps()
         self._ended_well: dict[StepId, None] = {}  # cold steps, the latest last
 
-    def asarray(self, value: Any) -> Any:
-        """A host array as an array of this device."""
-        with self.scope():
-            return to_device(value, self.xp)
-
-    # -- queues and readers
-
-    def machine(self, spec: QueueSpec | ReaderSpec, session: str) -> Any:
-        """The queue or reader of a spec, made at first sight.
-
-        InvalidArgumentError if another queue, or reader, has its name; AbortedError for a session that is not known.
-        """
-        _check_name(spec)
-        owner = "" if spec.shared_name else session
-        if isinstance(spec, QueueSpec):
-            return self._queue(spec, ResourceKey("queue", spec.container, spec.name, owner), session)
-        return self._reader(spec, ResourceKey("reader", spec.container, spec.name, owner), session)
-
-    def _queue(self, spec: QueueSpec, key: ResourceKey, session: str) -> SharedQueue:
-        with self._lock:  # or the session might end in between, and leave a queue behind
-            self.session(session).used.add(key)
-            found: SharedQueue = self.state.resource(key, lambda: SharedQueue(spec))
-        same_queue(found.spec, spec)
-        return found
-
-    def _reader(self, spec: ReaderSpec, key: ResourceKey, session: str) -> SharedReader:
-        def make() -> SharedReader:
-            make_format = known.formats[spec.kind]
-            return SharedReader(spec, lambda: make_format(**dict(spec.options)))
-
-        with self._lock:
-            known = self.session(session)
-            known.used.add(key)
-            found: SharedReader = self.state.resource(key, make)
-        if found.spec.kind != spec.kind:
-            fact = f"'{key}' on {self.name} has type {found.spec.kind}, expected {spec.kind}"
-            raise InvalidArgumentError(None, None, fact)
-        return found
-
-    def rows(self) -> dict[str, list[dict[str, Any]]]:
-        """What the dashboard shows: queues and readers, with the sessions that use them, and containers."""
-        with self._lock:
-            used = [(session, key) for session, known in self._sessions.items() for key in known.used]
-        users: dict[ResourceKey, list[str]] = {}
-        for session, key in used:
-            users.setdefault(key, []).append(session)
-        return self.state.rows(users)
-
     # -- sessions and their plans
-
-    def begin_session(self, session: str) -> None:
-        """From here on the session may use this device, until `drop_session`."""
-        with self._lock:
-            self._sessions.setdefault(session, HostSession())
-
-    def session(self, session: str) -> HostSession:
-        """What a session has here; AbortedError if it did not begin here, or has ended."""
-        with self._lock:
-            found = self._sessions.get(session)
-        if found is None:
-            raise unknown_session(session, self.name)
-        return found
 
     def install(
         self,
@@ -155,30 +61,31 @@ class DeviceHost:
 
         Raises InvalidArgumentError for what cannot be made ready, AbortedError for a session that is not known.
         """
-        found = self.session(session)
+        self.session(session)
         turn = self.process.allow(session, part.threads)
         programs = [Program(segment, kernels, self, session, part.addresses, turn) for segment in part.segments]
-        found.formats.update(formats)
         batch = None if part.batch is None else BatchProgram(part.batch, kernels, self, turn)
-        found.plans[part.plan] = InstalledPlan(part, programs, batch)
+        with self._lock:
+            self.session(session).formats.update(formats)  # still: it may have ended
+            self._plans.setdefault(session, {})[part.plan] = InstalledPlan(part, programs, batch)
 
     def installed(self, session: str, plan: int) -> InstalledPlan:
         """A plan of a session; AbortedError if it is not installed, or the session is not known."""
-        installed = self.session(session).plans.get(plan)
+        installed = self._plans.get(session, {}).get(plan)
         if installed is None:
+            self.session(session)
             raise AbortedError(None, None, f"plan {plan} of session {session} is not known on {self.name}")
         return installed
 
     def forget_plan(self, session: str, plan: int) -> None:
         with self._lock:
-            found = self._sessions.get(session)
-        if found is not None:
-            found.plans.pop(plan, None)
+            self._plans.get(session, {}).pop(plan, None)
 
     def drop_session(self, session: str, error: OpError) -> None:
         """The session ended: its steps fail, its plans and its private queues and readers go."""
         with self._lock:
             self._sessions.pop(session, None)  # from here on nothing starts
+            self._plans.pop(session, None)
             parts = [part for part in self._parts.values() if part.session == session]
             early = [self._early.pop(step) for step in list(self._early) if session_of(step) == session]
         end_parts(parts, error, tell=True)
@@ -335,16 +242,3 @@ class DeviceHost:
     def _mark_ended(self, step: StepId) -> None:
         if session_of(step) in self._sessions:  # of a session that ended nothing starts, nothing is kept
             self._ended.add(step)
-
-    def spawn(self, work: Callable[[], None], name: str) -> None:
-        """Do something that may wait on a thread of its own."""
-        threading.Thread(target=work, name=f"dflow-{name}", daemon=True).start()
-
-
-def _check_name(spec: QueueSpec | ReaderSpec) -> None:
-    if spec.shared_name.startswith("_"):
-        raise InvalidArgumentError(None, None, f"shared_name {spec.shared_name!r} must not start with '_'")
-    if any(not (c.isalnum() or c in "_.-/") for c in spec.container):
-        raise InvalidArgumentError(
-            None, None, f"container {spec.container!r} contains invalid characters; letters, digits, _ . - / are valid"
-        )

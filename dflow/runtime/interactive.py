@@ -8,8 +8,8 @@ from __future__ import annotations
 import threading
 import warnings
 
-from dflow import forks, scopes
-from dflow.graph import Graph
+from dflow import forks
+from dflow.graph import Graph, scopes
 from dflow.runtime.config import ConfigProto
 from dflow.runtime.session import BaseSession
 

@@ -23,7 +23,7 @@ from distributed.protocol import to_serialize
 from dflow.cluster.scheduler import nobody_listens, refuses
 from dflow.errors import InvalidArgumentError, OpError
 from dflow.runtime import messages as m
-from dflow.runtime.attempts import Then, settled
+from dflow.runtime.answers import Then, settled
 from dflow.runtime.crew import Crew
 from dflow.runtime.frames import Frame, encode
 from dflow.runtime.handshake import offer_socket, take_socket, takes_sockets

@@ -17,25 +17,35 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 from distributed.comm import Comm
 from distributed.protocol import Serialized
 
 from dflow import forks
+from dflow.runtime.crew import Crew
 from dflow.runtime.dask_client import drained
 from dflow.runtime.frames import Buffer, Frame, after, read_message
-
-if TYPE_CHECKING:
-    from dflow.runtime.crew import Crew
-    from dflow.runtime.handshake import Wire
-    from dflow.runtime.lane import Lane
-    from dflow.runtime.tls import Tls
+from dflow.runtime.handshake import Wire
+from dflow.runtime.tls import Tls
 
 logger = logging.getLogger("dflow.lane")
 
 SEALED = 1 << 18  # bytes that are encrypted at once
 MANY = 1000  # buffers of one system call, which takes 1024
+
+
+class Carried(Protocol):
+    """What a link carries: a lane."""
+
+    peer: str
+    closing: bool
+
+    def received(self, message: Any) -> None: ...
+
+    def take(self) -> list[Frame]: ...
+
+    def ended(self) -> None: ...
 
 
 class Link(Protocol):
@@ -51,7 +61,7 @@ class Link(Protocol):
 class SocketLink:
     """A blocking socket: one thread of the crew reads; one writes, while the socket takes less than is sent."""
 
-    def __init__(self, lane: Lane, sock: socket.socket, crew: Crew) -> None:
+    def __init__(self, lane: Carried, sock: socket.socket, crew: Crew) -> None:
         self._lane = lane
         self._sock = sock
         self._stream = self._make_stream()
@@ -128,7 +138,7 @@ class Sealed(list[Buffer]):
 class TlsLink(SocketLink):
     """A socket of which all that crosses it is encrypted."""
 
-    def __init__(self, lane: Lane, sock: socket.socket, crew: Crew, tls: Tls) -> None:
+    def __init__(self, lane: Carried, sock: socket.socket, crew: Crew, tls: Tls) -> None:
         self._tls = tls
         super().__init__(lane, sock, crew)
 
@@ -156,7 +166,7 @@ def _pieces(frame: Frame) -> Iterator[Frame]:
             yield [memoryview(buffer)[start : start + SEALED]]
 
 
-def socket_link(lane: Lane, wire: Wire, crew: Crew) -> SocketLink:
+def socket_link(lane: Carried, wire: Wire, crew: Crew) -> SocketLink:
     return SocketLink(lane, wire.sock, crew) if wire.tls is None else TlsLink(lane, wire.sock, crew, wire.tls)
 
 
@@ -166,7 +176,7 @@ class CommLink:
     Messages that pile up while one write is under way leave together with the next.
     """
 
-    def __init__(self, lane: Lane, comm: Comm) -> None:
+    def __init__(self, lane: Carried, comm: Comm) -> None:
         self._lane = lane
         self._comm = comm
         self._loop = asyncio.get_running_loop()

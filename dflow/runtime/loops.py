@@ -12,57 +12,32 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dflow import forks
-from dflow.compile import Ahead, CallPlan, PipelinedEnqueue, Plan, choose_home
+from dflow.compile import LoopSpec, Plan, choose_home
 from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.runtime import settings
 from dflow.runtime.ahead import TakenAhead
 from dflow.runtime.alone import only_program, run_alone, run_with
-from dflow.runtime.attempts import LoneAttempt
 from dflow.runtime.batched import BatchedBody
 from dflow.runtime.behind import SentBehind
 from dflow.runtime.failures import lost
+from dflow.runtime.fetches import FetchMap
+from dflow.runtime.lone_attempt import LoneAttempt
+from dflow.runtime.process import Process
+from dflow.runtime.program import Program
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.threads import BLAS
 from dflow.runtime.transfers import fetched, to_host
 
 logger = logging.getLogger("dflow.loops")
 
-if TYPE_CHECKING:
-    from dflow.runtime.fetches import FetchMap
-    from dflow.runtime.process import Process
-    from dflow.runtime.program import Program
-
 
 REPORTS_KEPT = 1000  # of a loop that no one iterates over
-
-
-@dataclass(frozen=True, slots=True)
-class LoopSpec:
-    """What a loop does."""
-
-    session: str
-    name: str  # unique in its session
-    call: CallPlan
-    home: str  # the device that it runs on
-    label: str  # what the dashboard calls it
-    steps: int | None  # iterations; None: until the end of the input
-    every: int  # values are reported each so many iterations
-    names: tuple[str, ...] = ()  # of the fetches, for the dashboard
-    batched: bool = False  # may records go many at once?
-    ahead: Ahead | None = None  # what it dequeues itself
-    behind: PipelinedEnqueue | None = None  # what it enqueues itself
-
-    @property
-    def owner(self) -> str:
-        """Whose its steps are."""
-        return f"{self.session}/{self.name}"
 
 
 def home_of(plan: Plan, device: Any) -> str:

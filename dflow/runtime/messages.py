@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dflow.compile import LoopSpec
 from dflow.errors import OpError
-from dflow.runtime.loops import LoopSpec
-from dflow.runtime.part import Edges, StepId
+from dflow.runtime.ids import Edges, StepId
 from dflow.specs import QueueSpec
 
 PROTOCOL = 11  # raised with every change of these classes; client and workers must agree

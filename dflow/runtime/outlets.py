@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from dflow.errors import OpError
 from dflow.runtime import messages as m
-from dflow.runtime.attempts import Settle
-from dflow.runtime.part import Edges, StepId
+from dflow.runtime.answers import Settle
+from dflow.runtime.ids import Edges, StepId
+from dflow.runtime.lane import Lane
 from dflow.runtime.transfers import to_host
-
-if TYPE_CHECKING:
-    from dflow.runtime.lane import Lane
-    from dflow.runtime.process import Process
 
 
 class Owner(Protocol):
@@ -49,11 +47,28 @@ class RemoteOwner:
         return None
 
 
-class PartOutlet:
-    """The outlet of one part, by the addresses of the step's devices."""
+class Receiver(Protocol):
+    """A device of this process, as results see it."""
 
-    def __init__(self, process: Process, step: StepId, addresses: dict[str, str], owner: Owner) -> None:
-        self._process = process
+    def deliver(self, step: StepId, edges: Edges, loan: Settle | None) -> None: ...
+
+
+class PartOutlet:
+    """The outlet of one part.
+
+    devices: of this process.  lane_to: gives the lane to an address.  addresses: of the step's devices.
+    """
+
+    def __init__(
+        self,
+        devices: Mapping[str, Receiver],
+        lane_to: Callable[[str], Lane],
+        step: StepId,
+        addresses: Mapping[str, str],
+        owner: Owner,
+    ) -> None:
+        self._devices = devices
+        self._lane_to = lane_to
         self._step = step
         self._addresses = addresses
         self.owner = owner
@@ -63,11 +78,11 @@ class PartOutlet:
 
     def send(self, device: str, edges: Edges, loan: Settle | None) -> None:
         """Tensors for the step's part on another device, of this process or of another one."""
-        host = self._process.hosts.get(device)
-        if host is not None:
-            host.deliver(self._step, edges, loan)
+        receiver = self._devices.get(device)
+        if receiver is not None:
+            receiver.deliver(self._step, edges, loan)
             return
-        lane = self._process.lane_to(self._addresses[device])
+        lane = self._lane_to(self._addresses[device])
         start, number = self.owner.start_of(device), lane.lend(loan)
         if start is None:
             lane.send(m.Deliver(self._step, device, on_host(edges), number))

@@ -9,73 +9,23 @@ the way, its waiting attempts are withdrawn and what was lent to it but not used
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from dflow.compile import DevicePlan, Segment
 from dflow.errors import CancelledError, OpError
-from dflow.runtime.attempts import WAITING, Attempts, Settle, Then
-from dflow.runtime.batch_program import BatchProgram
+from dflow.runtime.answers import WAITING, Settle
+from dflow.runtime.attempts import Attempts, Host, Outlet
 from dflow.runtime.failures import as_op_error
-from dflow.runtime.program import Program
+from dflow.runtime.ids import Edges, StepId
+from dflow.runtime.installed import InstalledPlan, Route
+from dflow.runtime.loan import Loan
 
-if TYPE_CHECKING:
-    from dflow.runtime.host import DeviceHost
-
-StepId = tuple[str, int]  # who owns the step (a session, a loop of it), and its number there
-Edges = list[tuple[int, Any]]
 Run = Callable[[Callable[[], None], bool], None]  # run(work, quick): do it in some thread, not before this returns
 
 _FINISHED = CancelledError(None, None, "the step has ended")
-
-
-class Loan:
-    """Elements that are lent to several receivers: theirs with the first yes, given back when all said no."""
-
-    __slots__ = ("_lock", "_open", "_sent", "_settle", "_settled", "_waiting")
-
-    def __init__(self, settle: Settle, receivers: int) -> None:
-        self._settle = settle
-        self._open = receivers
-        self._settled = False
-        self._sent: bool | None = None  # has the acknowledgement left this process?  None: that is not known yet
-        self._waiting: list[Then] = []  # receivers that said yes, and wait for that
-        self._lock = threading.Lock()
-
-    def __call__(self, accepted: bool, then: Then | None = None) -> None:
-        with self._lock:
-            self._open -= 1
-            first = not self._settled and (accepted or self._open == 0)
-            self._settled = self._settled or first
-            sent = self._sent
-            if sent is None and then is not None:
-                self._waiting.append(then)
-        if first and accepted:
-            self._settle(True, self._acknowledged)
-        elif first:
-            self._settle(False)
-        elif sent is not None and then is not None:
-            then(sent)
-
-    def _acknowledged(self, sent: bool) -> None:
-        with self._lock:
-            self._sent = sent
-            waiting, self._waiting = self._waiting, []
-        for then in waiting:
-            then(sent)
-
-    def give_back(self) -> None:
-        """They did not get away: they go back, unless someone has them already."""
-        with self._lock:
-            if self._settled:
-                return
-            self._settled = True
-        self._settle(False)
 
 
 def end_parts(parts: Iterable[Any], error: OpError, tell: bool = False) -> None:
@@ -87,69 +37,12 @@ def end_parts(parts: Iterable[Any], error: OpError, tell: bool = False) -> None:
         give_back()
 
 
-class Outlet(Protocol):
-    """Where a part's results go.  A loan, if there is one, must be called once with True or False."""
-
-    def send(self, device: str, edges: Edges, loan: Settle | None) -> None:
-        """Tensors for the step's part on another device."""
-
-    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> object:
-        """Tensors for the owner of the step.  finished: the device, if all segments of the part ran."""
-
-    def finished(self, device: str) -> None:
-        """All segments of the part ran; not called if the plan says that this part does not report."""
-
-    def failed(self, device: str, error: OpError) -> None:
-        """A segment failed; the owner cancels the other parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where the results of a segment go: edges, its control edge included."""
-
-    here: tuple[int, ...]  # to other segments of the part
-    there: tuple[tuple[str, tuple[int, ...]], ...]  # to other devices
-    caller: tuple[int, ...]  # to the owner of the step
-    receivers: int  # how many other devices and owners get something
-
-
-class InstalledPlan:
-    """A device's part of a plan, ready to run."""
-
-    def __init__(self, plan: DevicePlan, programs: Sequence[Program], batch: BatchProgram | None = None) -> None:
-        self.plan = plan
-        self.batch = batch
-        self.programs = programs
-        self.missing = [len(segment.needs) for segment in plan.segments]
-        self.ready = [i for i, count in enumerate(self.missing) if count == 0]
-        self.consumers: dict[int, list[int]] = {}
-        for i, segment in enumerate(plan.segments):
-            for edge in segment.needs:
-                self.consumers.setdefault(edge, []).append(i)
-        self.uses = {edge: len(users) for edge, users in self.consumers.items()}
-        self.routes = [self._route(segment) for segment in plan.segments]
-        only = programs[0] if len(programs) == 1 else None
-        self.only = None if plan.routes else only  # all of the step, if it has no other part
-
-    def _route(self, segment: Segment) -> Route:
-        gives, routes = segment.gives, self.plan.routes
-        devices = dict.fromkeys(device for edge in gives for device in routes.get(edge, ()))
-        here = tuple(edge for edge in gives if edge in self.consumers)
-        there = tuple((d, tuple(edge for edge in gives if d in routes.get(edge, ()))) for d in devices)
-        caller = tuple(edge for edge in gives if edge in self.plan.fetched)
-        return Route(here, there, caller, len(there) + bool(caller))
-
-    def devices_at(self, address: str) -> list[str]:
-        """The devices of the process at `address` that the part has to do with."""
-        return [device for device, where in self.plan.addresses.items() if where == address]
-
-
 class Part(Attempts):
     """One step on one device."""
 
     def __init__(
         self,
-        host: DeviceHost,
+        host: Host,
         session: str,
         installed: InstalledPlan,
         step: StepId,

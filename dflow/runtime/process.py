@@ -13,48 +13,85 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from dflow.compile import Threads
+from dflow.compile import LoopSpec, Threads
 from dflow.errors import CancelledError, InternalError, OpError
 from dflow.runtime import messages as m
+from dflow.runtime.answers import Settle
 from dflow.runtime.asks import Asks, ServedAsks
-from dflow.runtime.attempts import LoneAttempt, Settle
 from dflow.runtime.crew import Crew
 from dflow.runtime.failures import lost, unknown_session
-from dflow.runtime.handlers import handle
 from dflow.runtime.host import DeviceHost
+from dflow.runtime.ids import Edges, StepId
 from dflow.runtime.lane import Lane
 from dflow.runtime.line import Line
-from dflow.runtime.loops import LoopRun
+from dflow.runtime.lone_attempt import LoneAttempt
 from dflow.runtime.outlets import Owner, PartOutlet, lane_of_owner, on_host
-from dflow.runtime.part import Edges, StepId, end_parts
+from dflow.runtime.part import end_parts
 from dflow.runtime.requests import Requests
-from dflow.runtime.step import Step
 from dflow.runtime.threads import BLAS
 from dflow.specs import QueueSpec
 
 LOOPS_KEPT = 100  # of those that ended, for the dashboard; the oldest go first
 
 
+class RunningStep(Protocol):
+    """A step whose owner is in this process; see `step.py`."""
+
+    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> object: ...
+
+    def finished(self, device: str) -> None: ...
+
+    def failed(self, device: str, error: OpError) -> None: ...
+
+    def cancel(self, error: BaseException) -> None: ...
+
+    def lane_closed(self, lane: Lane) -> None: ...
+
+
+class RunningLoop(Protocol):
+    """A loop that runs, or is about to run, on this process; see `loops.py`."""
+
+    spec: LoopSpec
+
+    @property
+    def over(self) -> bool: ...
+
+    def devices_at(self, address: str) -> list[str]: ...
+
+    def stop(self, error: OpError | None = None) -> None: ...
+
+    def claim(self) -> bool: ...
+
+    def run(self) -> tuple[int, OpError | None]: ...
+
+    def row(self, process: str) -> dict[str, Any]: ...
+
+
 class Process:
     """The runtime of one process.
 
-    name: what peers call it, a worker's address or a session's id.  connect: opens a lane to an address; None in a
-    local session.  loops: what runs on this process, see loops.py.
+    name: what peers call it, a worker's address or a session's id.  connect: opens a lane to an address.  handle: does
+    what a message says, see handlers.py.  A local session has neither.
     """
 
-    def __init__(self, name: str, connect: Callable[[Process, str], Lane] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[Process, str], Lane] | None = None,
+        handle: Callable[[Any, Process, Lane], None] | None = None,
+    ) -> None:
         self.name = name
         self.incarnation = uuid.uuid4().hex  # a worker that is started again has the same devices, and nothing in them
         self.crew = Crew(f"dflow-{name}", max(2, os.cpu_count() or 1))
         self.hosts: dict[str, DeviceHost] = {}
         self.copies: dict[str, Line] = {}  # GPU -> the line in which tensors of lanes are copied to it
-        self.steps: dict[StepId, Step] = {}
+        self.steps: dict[StepId, RunningStep] = {}
         self.attempts: set[LoneAttempt] = set()  # steps that are nothing else
-        self.loops: dict[tuple[str, str], LoopRun] = {}
+        self.loops: dict[tuple[str, str], RunningLoop] = {}
         self.requests = Requests()
         self.asks = Asks()
         self.served = ServedAsks()
@@ -62,6 +99,7 @@ class Process:
         self.on_lane_closed: Callable[[Lane], None] = lambda lane: None
         self.closing: OpError | None = None  # why nothing new begins
         self._connect = connect
+        self._handle = handle
         self._lock = threading.RLock()
         self._lanes: dict[str, Lane] = {}
         self._turns: dict[str, threading.Semaphore] = {}  # of sessions that bound how many programs run at once
@@ -95,7 +133,8 @@ class Process:
             self.crew.submit(work, quick)
 
     def outlet(self, step: StepId, session: str, device: str, plan: int, owner: Owner) -> PartOutlet:
-        return PartOutlet(self, step, self.hosts[device].installed(session, plan).plan.addresses, owner)
+        addresses = self.hosts[device].installed(session, plan).plan.addresses
+        return PartOutlet(self.hosts, self.lane_to, step, addresses, owner)
 
     def ask(
         self,
@@ -164,7 +203,7 @@ class Process:
         with self._lock:
             return list(self._sessions)
 
-    def add_loop(self, run: LoopRun) -> None:
+    def add_loop(self, run: RunningLoop) -> None:
         """A loop that a Dask task will run here; AbortedError if its session is not known."""
         with self._lock:
             self.check_session(run.spec.session)
@@ -208,7 +247,8 @@ class Process:
                     self.begin_session(hello.session, lane)
 
     def received(self, lane: Lane, message: Any) -> None:
-        handle(message, self, lane)
+        assert self._handle is not None  # a process that has lanes
+        self._handle(message, self, lane)
 
     def request(self, lane: Lane, make: Callable[[int], Any]) -> Future[Any]:
         """Send the message that `make(number)` gives; the future ends with its `Reply`, or with the lane."""

@@ -10,18 +10,15 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dflow.compile import Instruction, Segment
 from dflow.errors import OpError, OpInfo
 from dflow.registry import OpDef
+from dflow.runtime.device import Device
 from dflow.runtime.failures import as_op_error
-
-if TYPE_CHECKING:
-    from dflow.runtime.host import DeviceHost
-
 
 QUICK_S = 1e-4  # seconds: what takes less is done by whoever reads the message that starts it
 
@@ -31,7 +28,7 @@ class Context:
 
     __slots__ = ("_addresses", "_host", "_known", "device", "op", "session", "xp")
 
-    def __init__(self, host: DeviceHost, op: OpInfo, session: str, addresses: Mapping[str, str]) -> None:
+    def __init__(self, host: Device, op: OpInfo, session: str, addresses: Mapping[str, str]) -> None:
         self._host = host
         self._addresses = addresses
         self._known: dict[int, tuple[Any, Any]] = {}  # id of a spec -> the spec, and its state
@@ -82,7 +79,7 @@ class Program:
         self,
         segment: Segment,
         kernels: Mapping[str, OpDef],
-        host: DeviceHost,
+        host: Device,
         session: str,
         addresses: Mapping[str, str],
         turn: AbstractContextManager[Any],
@@ -170,7 +167,7 @@ class Program:
 def _bind(
     instruction: Instruction,
     kernels: Mapping[str, OpDef],
-    host: DeviceHost,
+    host: Device,
     session: str,
     addresses: Mapping[str, str],
 ) -> tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], OpInfo, tuple[int, ...]]:
@@ -180,13 +177,13 @@ def _bind(
         call = partial(call, Context(host, instruction.op, session, addresses))
     if instruction.attrs:
         call = partial(call, **instruction.attrs)
-    if instruction.over is not None:
-        call = _over(call, instruction.over)
+    if instruction.inplace is not None:
+        call = _inplace(call, instruction.inplace)
     return call, instruction.inputs, instruction.outputs, instruction.op, instruction.frees
 
 
-def _over(kernel: Callable[..., Any], place: int) -> Callable[..., Any]:
-    """The kernel, told that it may write its output over one of its inputs."""
+def _inplace(kernel: Callable[..., Any], place: int) -> Callable[..., Any]:
+    """The kernel, which may write its output to the memory of one of its inputs."""
     return lambda *arrays: kernel(*arrays, out=arrays[place])
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
-from dflow.errors import OpError
+from dflow.errors import OpError, UnavailableError
 from dflow.runtime import messages as m
+from dflow.runtime.deadline import Deadline, Patience
 from dflow.runtime.lane import Lane
 
 T = TypeVar("T")
@@ -71,3 +72,20 @@ class Requests:
         """Nothing more is answered over this lane."""
         for future in self.unanswered.pop_all(lane):
             future.set_exception(error)
+
+
+def answered(lane: Lane, reply: Future[Any], task: str, deadline: Deadline) -> Any:
+    """Wait for the reply to a request; `task` is what was asked for, as in "worker tcp://... did not <task>".
+
+    Raises the error of the reply, DeadlineExceededError, and UnavailableError if the worker was lost before.
+    """
+    patience = Patience(deadline)
+    while True:
+        try:
+            return reply.result(patience.pause())
+        except TimeoutError:
+            patience.check(f"worker {lane.peer}", task)
+        except UnavailableError as error:
+            if not lane.closed:
+                raise
+            raise UnavailableError(None, None, f"worker {lane.peer} was lost and did not {task}") from error

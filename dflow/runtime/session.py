@@ -16,17 +16,18 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 
-from dflow import forks, scopes
+from dflow import forks
 from dflow.cluster.spec import ClusterSpec
+from dflow.compile import LoopSpec
 from dflow.devices import DeviceSpec
 from dflow.errors import CancelledError, NotFoundError, OpError
-from dflow.graph import Graph, Operation, Tensor, get_default_graph
+from dflow.graph import Graph, Operation, Tensor, get_default_graph, scopes
 from dflow.runtime.backend import Backend, HasActors
 from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.deadline import Deadline
 from dflow.runtime.fetches import FetchMap, feed_tensor, feed_value, flat, flat_feed, flat_feeds
 from dflow.runtime.local import LocalBackend
-from dflow.runtime.loops import Loop, LoopSpec, batched, home_of
+from dflow.runtime.loops import Loop, batched, home_of
 from dflow.runtime.plans import Plans
 from dflow.runtime.transfers import fetched_all
 

@@ -20,7 +20,7 @@ from typing import Any
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError
 from dflow.queues import Queue, make_queue
 from dflow.queues.queue import Reply
-from dflow.runtime.attempts import GOES_ON, NAMED, Answer, Settle, Then, Withdraw, call_all, settled, who
+from dflow.runtime.answers import GOES_ON, Answer, NamedAnswer, Settle, Then, Withdraw, call_all, settled, who
 from dflow.specs import QueueSpec
 
 
@@ -90,7 +90,7 @@ class SharedQueue:
                 continue
             if waiting.method not in KEEPS:
                 self._moved_at = time.monotonic()
-                if isinstance(waiting.answer, NAMED):  # not the answer itself: that would keep its step alive
+                if isinstance(waiting.answer, NamedAnswer):  # not the answer itself: that would keep its step alive
                     self._moved_by = (waiting.answer.owner, waiting.answer.op)
             if reply.goes_on:
                 answers.append(partial(waiting.answer, GOES_ON))
@@ -175,7 +175,7 @@ def _withdrawn(method: str) -> CancelledError:
 
 
 def _who(answer: Answer) -> str:
-    return who(answer.owner, answer.op) if isinstance(answer, NAMED) else "a reader that needs a file name"
+    return who(answer.owner, answer.op) if isinstance(answer, NamedAnswer) else "a reader that needs a file name"
 
 
 def same_queue(there: QueueSpec, asked: QueueSpec) -> None:

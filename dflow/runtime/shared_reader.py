@@ -20,10 +20,10 @@ from dflow import forks
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError
 from dflow.queues.queue import Reply
 from dflow.queues.reader import Effects, NeedFile, Reader
-from dflow.runtime.attempts import (
-    NAMED,
+from dflow.runtime.answers import (
     Answer,
     Answering,
+    NamedAnswer,
     Settle,
     Then,
     Withdraw,
@@ -225,7 +225,7 @@ class SharedReader:
                 settle(True, partial(self._go_on_with, self._named(np.asarray(outcome[0]))))
 
         asker: Answer = answer
-        if isinstance(reply, NAMED):  # a report of the queue says who reads
+        if isinstance(reply, NamedAnswer):  # a report of the queue says who reads
             asker = Answering(answer, reply.owner, reply.op)
         try:
             withdraw = request_file(asker)

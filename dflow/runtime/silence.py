@@ -10,12 +10,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dflow.runtime import deadline
-
-if TYPE_CHECKING:
-    from dflow.runtime.lane import Lane
+from dflow.runtime.lane import Lane
 
 logger = logging.getLogger("dflow.cluster")
 

@@ -13,20 +13,19 @@ import time
 from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dflow.compile import CallPlan
 from dflow.errors import CancelledError, OpError
-from dflow.runtime.attempts import STOPPED_S, Settle, unacknowledged
+from dflow.runtime.answers import STOPPED_S, Settle, unacknowledged
 from dflow.runtime.deadline import NEVER, Deadline
 from dflow.runtime.failures import lost
-from dflow.runtime.part import Edges, Part, StepId
+from dflow.runtime.ids import Edges, StepId
+from dflow.runtime.lane import Lane
+from dflow.runtime.part import Part
+from dflow.runtime.process import Process
 from dflow.runtime.silence import Silence
 from dflow.runtime.stall import report
-
-if TYPE_CHECKING:
-    from dflow.runtime.lane import Lane
-    from dflow.runtime.process import Process
 
 REPORT_TIMEOUT = 0.3  # seconds that the other processes have to say who waits for their queues
 

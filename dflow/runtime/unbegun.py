@@ -9,17 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dflow.runtime import deadline
 from dflow.runtime.dask_client import on_loop, scheduler_call
+from dflow.runtime.lane import Lane
 from dflow.runtime.silence import Silence
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from dflow.runtime.lane import Lane
 
 logger = logging.getLogger("dflow.cluster")
 

@@ -13,16 +13,17 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from distributed import get_worker
-from distributed.comm import get_address_host
+from distributed import Worker, get_worker
+from distributed.comm import Comm, get_address_host
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from dflow.errors import CancelledError, InternalError, OpError, UnavailableError
 from dflow.runtime import settings
 from dflow.runtime.current_frames import make_current_frames_safe
 from dflow.runtime.dask_client import event_loop, listen_context
+from dflow.runtime.handlers import handle
 from dflow.runtime.handshake import is_encrypted
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.lane import LANE_OP, Lane
@@ -33,10 +34,6 @@ from dflow.runtime.messages import PROTOCOL, Hello
 from dflow.runtime.naming import worker_name
 from dflow.runtime.process import Process
 from dflow.runtime.versions import versions
-
-if TYPE_CHECKING:
-    from distributed import Worker
-    from distributed.comm import Comm
 
 logger = logging.getLogger("dflow.worker")
 
@@ -55,7 +52,7 @@ class DflowWorker(WorkerPlugin):
     async def setup(self, worker: Worker) -> None:
         make_current_frames_safe()
         self.worker = worker
-        self.process = Process(worker.address, self._open_lane)
+        self.process = Process(worker.address, self._open_lane, handle)
         self.tasks: dict[Any, Any] = {}  # Dask key -> what cancels it
         self._background: set[asyncio.Task[None]] = set()
         gpu = _own_gpu()

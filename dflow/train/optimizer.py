@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from dflow import scopes
 from dflow.gradients import gradients
-from dflow.graph import Graph, GraphKeys, Operation, Tensor, convert_to_tensor, get_default_graph
+from dflow.graph import Graph, GraphKeys, Operation, Tensor, convert_to_tensor, get_default_graph, scopes
 from dflow.ops.cast import cast
 from dflow.ops.control import group, tuple_
 from dflow.ops.fill import zeros, zeros_like

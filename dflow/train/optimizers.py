@@ -160,7 +160,7 @@ define(
     kernel=_gradient_descent_kernel,
     gradient=_STATE,
     stateful=True,
-    over=(1,),
+    inplace=(1,),
 )
 define("ApplyMomentum", spec=_update_spec, kernel=_momentum_kernel, gradient=_STATE, stateful=True)
 define("ApplyAdam", spec=_update_spec, kernel=_adam_kernel, gradient=_STATE, stateful=True)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dflow import forks, scopes
+from dflow import forks
 from dflow.errors import (
     CancelledError,
     OpError,
@@ -23,7 +23,7 @@ from dflow.errors import (
     error_code_from_exception_type,
     exception_type_from_error_code,
 )
-from dflow.graph import GraphKeys, get_default_graph
+from dflow.graph import GraphKeys, get_default_graph, scopes
 from dflow.ops.data_flow import QueueBase
 from dflow.runtime.session import BaseSession
 from dflow.train.coordinator import Coordinator

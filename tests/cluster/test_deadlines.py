@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,17 +26,15 @@ def cluster() -> Iterator[EmbeddedCluster]:
 
 @contextmanager
 def too_late(what: str) -> Iterator[None]:
-    """DeadlineExceededError that says so, not much later than `SOON`."""
-    started = time.monotonic()
+    """DeadlineExceededError that says so."""
     with pytest.raises(df.errors.DeadlineExceededError, match=what):
         yield
-    assert time.monotonic() - started < SOON + 5
 
 
 def plans(dask_worker: Any) -> int:
     """How many plans the devices of a worker know."""
     hosts = dask_worker.plugins["dflow"].process.hosts.values()
-    return sum(len(session.plans) for host in hosts for session in host._sessions.values())
+    return sum(len(plans) for host in hosts for plans in host._plans.values())
 
 
 def test_a_plan_that_a_worker_does_not_install_in_time_is_forgotten(session: df.Session, look: Look) -> None:

@@ -161,7 +161,7 @@ def twice_filled(plan: Plan) -> Plan:
 def overwriting(place: int) -> Callable[[Plan], Plan]:
     def change(plan: Plan) -> Plan:
         (near,) = [segment for segment in plan.segments if segment.label == "near"]
-        return with_segment("near", instructions=(replace(near.instructions[0], over=place),))(plan)
+        return with_segment("near", instructions=(replace(near.instructions[0], inplace=place),))(plan)
 
     return change
 

@@ -338,7 +338,7 @@ def test_what_nobody_reads_is_freed_where_it_is_made() -> None:
 def overwritten(fetches: object, feeds: object = ()) -> dict[str, int]:
     """The operations that may write over an input, and which one."""
     instructions = [i for segment in compiled(fetches, feeds).segments for i in segment.instructions]
-    return {i.op.name: i.over for i in instructions if i.over is not None}
+    return {i.op.name: i.inplace for i in instructions if i.inplace is not None}
 
 
 def test_a_kernel_may_write_over_what_only_it_reads() -> None:

@@ -34,8 +34,8 @@ for found in pkgutil.iter_modules(dflow.ops.__path__):
 VALUES = [(kind, i) for kind, cases in ORACLE.items() for i in range(len(cases))]
 GRADIENTS = [(kind, i) for kind, i in VALUES if not isinstance(OPS[kind].gradient, NoGradient)]
 SECOND = [(kind, i) for kind, i in GRADIENTS if ORACLE[kind][i].second]
-FRESH = [(kind, i) for kind, i in VALUES if OPS[kind].fresh]
-OVER = [(kind, i) for kind, i in VALUES if OPS[kind].over]
+OWNED = [(kind, i) for kind, i in VALUES if OPS[kind].owns_outputs]
+INPLACE = [(kind, i) for kind, i in VALUES if OPS[kind].inplace]
 BATCHED = [(kind, i) for kind, i in VALUES if OPS[kind].batch is not None]
 
 STRICT_DEVICE = array_api_strict.Device("device1")  # not the default one: a kernel must not mix the two
@@ -273,23 +273,23 @@ def call_of(graph: Graph, case: Case, kind: str, dtype: str = "float64") -> tupl
     return partial(op.definition.kernel, **op.attrs), [np.array(value) for value in values]
 
 
-@pytest.mark.parametrize(("kind", "i"), FRESH)
-def test_a_fresh_output_is_no_part_of_an_input(graph: Graph, kind: str, i: int) -> None:
+@pytest.mark.parametrize(("kind", "i"), OWNED)
+def test_an_owned_output_shares_no_memory_with_an_input(graph: Graph, kind: str, i: int) -> None:
     kernel, values = call_of(graph, ORACLE[kind][i], kind)
     for output in as_tuple(kernel(*values)):
         assert not any(np.shares_memory(output, value) for value in values)
         assert np.asarray(output).flags.writeable
 
 
-@pytest.mark.parametrize(("kind", "i"), OVER)
+@pytest.mark.parametrize(("kind", "i"), INPLACE)
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_an_output_over_an_input_is_the_same_and_there_if_it_fits(
+def test_an_inplace_output_is_the_same_and_in_the_inputs_memory_if_it_fits(
     graph: Graph, kind: str, i: int, dtype: str, order: Any
 ) -> None:
     kernel, values = call_of(graph, ORACLE[kind][i], kind, dtype)
     wanted = kernel(*values)
-    for place in OPS[kind].over:
+    for place in OPS[kind].inplace:
         arrays = [np.array(value, order=order) for value in values]
         found = kernel(*arrays, out=arrays[place])
         np.testing.assert_array_equal(found, wanted)
@@ -300,11 +300,11 @@ def test_an_output_over_an_input_is_the_same_and_there_if_it_fits(
                 np.testing.assert_array_equal(array, value)
 
 
-@pytest.mark.parametrize(("kind", "i"), OVER)
+@pytest.mark.parametrize(("kind", "i"), INPLACE)
 def test_arrays_that_are_not_numpys_are_not_written_over(graph: Graph, kind: str, i: int) -> None:
     kernel, values = call_of(graph, ORACLE[kind][i], kind)
     wanted = kernel(*values)
-    for place in OPS[kind].over:
+    for place in OPS[kind].inplace:
         arrays = [strict(value) for value in values]
         close(kernel(*arrays, out=arrays[place]), wanted)
         for array, value in zip(arrays, values, strict=True):

@@ -10,7 +10,7 @@ import pytest
 from dflow.compile import Ahead
 from dflow.errors import CancelledError, InternalError, OpError, OpInfo, OutOfRangeError
 from dflow.runtime.ahead import AHEAD_S, MOST, TakenAhead
-from dflow.runtime.attempts import LoneAttempt
+from dflow.runtime.lone_attempt import LoneAttempt
 from dflow.specs import QueueSpec
 
 QUEUE = QueueSpec(kind="FIFOQueue", node="q", capacity=9, dtypes=("float32",))

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import dflow as df
+from dflow.compile import LoopSpec
 from dflow.errors import OpInfo
 from dflow.graph import create_op
 from dflow.runtime.alone import only_program
-from dflow.runtime.attempts import LoneAttempt
-from dflow.runtime.loops import LoopRun, LoopSpec
+from dflow.runtime.lone_attempt import LoneAttempt
+from dflow.runtime.loops import LoopRun
 from dflow.runtime.step import Step
 from tests.runtime.loans import Lent
 

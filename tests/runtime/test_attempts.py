@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from dflow.errors import CancelledError, OpError, OpInfo
-from dflow.runtime.attempts import WAITING, Attempts
+from dflow.runtime.answers import WAITING
+from dflow.runtime.attempts import Attempts
 
 STOP = CancelledError(None, None, "stop")
 

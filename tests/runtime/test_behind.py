@@ -14,12 +14,12 @@ import pytest
 
 import dflow as df
 from dflow import dtypes
-from dflow.compile import PipelinedEnqueue
+from dflow.compile import LoopSpec, PipelinedEnqueue
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError, OpInfo, UnavailableError
 from dflow.runtime.ahead import MOST
 from dflow.runtime.behind import SLOW_S, SentBehind
 from dflow.runtime.deadline import NEVER
-from dflow.runtime.loops import LoopRun, LoopSpec
+from dflow.runtime.loops import LoopRun
 from dflow.shapes import TensorShape
 from dflow.specs import QueueSpec
 from tests.conformance.programs import in_thread

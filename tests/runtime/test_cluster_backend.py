@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from dflow.compile import CallPlan
+from dflow.compile import CallPlan, LoopSpec
 from dflow.errors import UnavailableError
 from dflow.runtime import cluster
 from dflow.runtime import messages as m
 from dflow.runtime.deadline import NEVER
-from dflow.runtime.loops import Loop, LoopSpec
+from dflow.runtime.loops import Loop
 from tests.runtime.lanes import TestLane
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import dflow as df
 from dflow import forks
-from dflow import graph as graph_module
+from dflow.graph import build, scopes
 from dflow.ops import variable_scope
 from dflow.runtime.interactive import InteractiveSession
 from dflow.runtime.threads import BLAS
@@ -153,7 +153,7 @@ def test_a_loop_that_ended_before_the_fork_tells_a_child_its_end() -> None:
         lambda graph: graph._lock,
         lambda graph: variable_scope.variable_store(graph).lock,
         lambda graph: variable_scope._making_stores,
-        lambda graph: graph_module._global_graph_lock,
+        lambda graph: build._global_graph_lock,
         lambda graph: InteractiveSession._open_lock,
         lambda graph: BLAS._lock,
     ],
@@ -165,7 +165,7 @@ def test_a_child_builds_and_runs_whichever_lock_another_thread_held_at_the_fork(
     def build_and_run() -> float:
         with df.Graph().as_default():
             df.get_variable("v", [])
-        graph_module.scopes._thread.__dict__.clear()
+        scopes._thread.__dict__.clear()
         df.get_default_graph()
         with graph.as_default():
             v = df.get_variable("v", [], initializer=df.zeros_initializer())

@@ -177,7 +177,7 @@ def test_a_part_whose_feeds_find_no_room_on_the_device_fails_and_what_came_early
         raise MemoryError("the device is full")
 
     monkeypatch.setattr(host, "asarray", full)
-    (number,) = host.session(name).plans
+    (number,) = host._plans[name]
     host.start(name, number, (name, 1), 0, [(5, 1.0)], outlet, lambda work, quick: work(), fed)
     assert [type(error) for error in outlet.errors] == [ResourceExhaustedError]
     assert host._parts == host._early == {}

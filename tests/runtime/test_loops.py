@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import dflow as df
-from dflow.compile import CallPlan
+from dflow.compile import CallPlan, LoopSpec
 from dflow.runtime import messages as m
 from dflow.runtime.deadline import NEVER
 from dflow.runtime.fetches import FetchMap
-from dflow.runtime.loops import Loop, LoopRun, LoopSpec
+from dflow.runtime.handlers import handle
+from dflow.runtime.loops import Loop, LoopRun
 from tests.conformance.programs import until
 from tests.runtime.lanes import TestLane
 
@@ -131,7 +132,7 @@ def test_a_client_that_stands_still_holds_up_its_loop_and_nobody_who_takes_what_
         plan = sess.plans.take((put,), (), NEVER)
         (home,) = backend.process.hosts
         spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", None, every=1, batched=True)
-        backend.process.received(lane, m.InstallLoop(spec, 0))
+        handle(m.InstallLoop(spec, 0), backend.process, lane)
         run = backend.process.loops[backend.session, "loop"]
         loop = threading.Thread(target=run.run, daemon=True)
         loop.start()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dflow.runtime.part import Loan
+from dflow.runtime.loan import Loan
 from tests.runtime.loans import Lent
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import dflow as df
-from dflow.compile import Ahead, CallPlan
+from dflow.compile import Ahead, CallPlan, LoopSpec
 from dflow.errors import AbortedError, CancelledError, OpInfo
 from dflow.runtime import messages as m
+from dflow.runtime.handlers import handle
 from dflow.runtime.host import DeviceHost
-from dflow.runtime.loops import LoopRun, LoopSpec
+from dflow.runtime.loops import LoopRun
 from dflow.runtime.process import LOOPS_KEPT, Process
 from dflow.runtime.worker import DflowWorker
 from dflow.specs import QueueSpec
@@ -36,7 +37,7 @@ def loop(number: int) -> LoopSpec:
 @pytest.fixture
 def process() -> Iterator[Any]:
     """A worker's process; a session's client has a lane to it."""
-    process = Process("tcp://worker")
+    process = Process("tcp://worker", handle=handle)
     process.add_host(DeviceHost(DEVICE))
     yield process
     process.close()

@@ -193,8 +193,10 @@ def elsewhere(lane: TestLane) -> Elsewhere:
 def test_a_part_that_begins_with_what_is_sent_to_it_starts_with_that(elsewhere: Elsewhere, lane: TestLane) -> None:
     """One message instead of two."""
 
+    process = elsewhere.process
+
     def begun() -> None:
-        outlet = PartOutlet(elsewhere.process, elsewhere.id, {PART: "tcp://ps"}, elsewhere)
+        outlet = PartOutlet(process.hosts, process.lane_to, elsewhere.id, {PART: "tcp://ps"}, elsewhere)
         outlet.send(PART, [(0, 1.0)], lambda accepted: None)
         outlet.send(PART, [(1, 2.0)], None)
         elsewhere.finished(PART)

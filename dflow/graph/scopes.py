@@ -9,45 +9,53 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from dflow.devices import canonical_name, merge_device
-
-if TYPE_CHECKING:
-    from dflow.graph import Graph, Operation, Tensor
 
 _ROOT_NAME = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
 _SCOPED_NAME = re.compile(r"^[A-Za-z0-9_.\\/>-]*$")
 
-DeviceBlock = str | None | Callable[["Operation"], Any]
+
+class Node(Protocol):
+    """An operation, as the blocks see it."""
+
+    @property
+    def device(self) -> str: ...
+
+
+Op = TypeVar("Op", bound=Node)
+T = TypeVar("T")
+
+DeviceBlock = str | None | Callable[[Op], Any]
 
 
 @dataclass
-class ControlFrame:
-    """One control_dependencies block: what it waits for, and what was built inside."""
+class ControlFrame(Generic[Op]):
+    """One control_dependencies block: the operations that it waits for, and those built inside."""
 
-    ops: list[Operation]
-    made_inside: set[Operation] = field(default_factory=set)
-    reads: dict[Any, Tensor] = field(default_factory=dict)  # fresh reads of variables, made once a block
+    ops: list[Op]
+    made_inside: set[Op] = field(default_factory=set)
+    reads: dict[Any, Any] = field(default_factory=dict)  # variable -> the tensor of a fresh read, made once a block
 
 
-class ScopeStack:
-    """The blocks that one thread is in, for one graph."""
+class ScopeStack(Generic[Op]):
+    """The blocks that one thread is in, for one graph with operations of the class `Op`."""
 
     def __init__(self) -> None:
         self.name_scope = ""
         self.container = ""
-        self.devices: list[DeviceBlock] = []
-        self.controls: list[ControlFrame] = []
-        self.colocations: list[Operation | None] = []
+        self.devices: list[DeviceBlock[Op]] = []
+        self.controls: list[ControlFrame[Op]] = []
+        self.colocations: list[Op | None] = []
 
     # -- devices
 
     @contextmanager
-    def device_scope(self, device: DeviceBlock) -> Iterator[None]:
+    def device_scope(self, device: DeviceBlock[Op]) -> Iterator[None]:
         outer = self.devices
         self.devices = mine = [*outer, device]
         try:
@@ -58,23 +66,20 @@ class ScopeStack:
                 raise RuntimeError("Exiting device scope without proper scope nesting.")
             self.devices = outer
 
-    def apply_device(self, op: Operation) -> None:
-        """Set `op.device` from the blocks, the innermost first; colocation comes before every block."""
-        target = self.colocations[-1] if self.colocations else None
-        if target is not None:
-            op.colocated_with = target
-            op.device = target.device
-            return
+    @property
+    def colocated_with(self) -> Op | None:
+        """The operation whose device a new one takes, whatever the device blocks say."""
+        return self.colocations[-1] if self.colocations else None
+
+    def apply_devices(self, op: Op, set_device: Callable[[str], None]) -> None:
+        """Set the device of an operation as each block says, the innermost first."""
         for block in reversed(self.devices):
             if block is None:
                 break
-            if callable(block):
-                op.device = canonical_name(block(op))
-            else:
-                op.device = merge_device(block, op.device)
+            set_device(canonical_name(block(op)) if callable(block) else merge_device(block, op.device))
 
     @contextmanager
-    def colocation_scope(self, op: Operation | None, ignore_existing: bool) -> Iterator[None]:
+    def colocation_scope(self, op: Op | None, ignore_existing: bool) -> Iterator[None]:
         outer_devices, outer = self.devices, self.colocations
         self.colocations = [op] if ignore_existing else [*outer, op]
         self.devices = []
@@ -86,7 +91,7 @@ class ScopeStack:
     # -- names and containers
 
     @contextmanager
-    def name_scope_block(self, graph: Graph, name: str | None) -> Iterator[str]:
+    def name_scope_block(self, name: str | None, unique_name: Callable[[str], str]) -> Iterator[str]:
         outer = self.name_scope
         if not name:
             self.name_scope = ""
@@ -94,7 +99,7 @@ class ScopeStack:
             self.name_scope = name[:-1]
         else:
             check_name(name, outer)
-            self.name_scope = graph.unique_name(name)
+            self.name_scope = unique_name(name)
         try:
             yield f"{self.name_scope}/" if self.name_scope else ""
         finally:
@@ -111,7 +116,7 @@ class ScopeStack:
     # -- control dependencies
 
     @contextmanager
-    def control_scope(self, ops: Iterable[Operation] | None) -> Iterator[None]:
+    def control_scope(self, ops: Iterable[Op] | None) -> Iterator[None]:
         """Wait for `ops` as well as for what outer blocks say; None: forget the outer blocks inside."""
         outer = self.controls
         self.controls = [*(outer if ops is not None else ()), ControlFrame(list(dict.fromkeys(ops or ())))]
@@ -120,21 +125,20 @@ class ScopeStack:
         finally:
             self.controls = outer
 
-    def control_inputs_for(self, inputs: Sequence[Tensor], explicit: Iterable[Operation]) -> list[Operation]:
-        """What a new operation must wait for, without what its data inputs imply already."""
+    def control_inputs_for(self, producers: set[Op], explicit: Iterable[Op]) -> list[Op]:
+        """The operations that a new one must wait for, without the producers of its inputs."""
         found = dict.fromkeys(explicit)
-        producers = {tensor.op for tensor in inputs}
         for frame in self.controls:
             if not producers & frame.made_inside:  # an input made inside waits for this block already
                 found.update(dict.fromkeys(frame.ops))
         return [op for op in found if op not in producers]
 
-    def created(self, op: Operation) -> None:
+    def created(self, op: Op) -> None:
         for frame in self.controls:
             frame.made_inside.add(op)
 
     @property
-    def control_frame(self) -> ControlFrame | None:
+    def control_frame(self) -> ControlFrame[Op] | None:
         """The innermost block that waits for something."""
         return next((frame for frame in reversed(self.controls) if frame.ops), None)
 
@@ -157,14 +161,14 @@ def _stack(kind: str) -> list[Any]:
     return stack
 
 
-def current_graph() -> Graph | None:
-    """The innermost graph that this thread made its default."""
+def current_graph() -> Any:
+    """The innermost graph that this thread made its default, or None."""
     stack = _stack("graphs")
     return stack[-1] if stack else None
 
 
 @contextmanager
-def default_graph_scope(graph: Graph) -> Iterator[Graph]:
+def default_graph_scope(graph: T) -> Iterator[T]:
     stack = _stack("graphs")
     stack.append(graph)
     try:
@@ -176,7 +180,7 @@ def default_graph_scope(graph: Graph) -> Iterator[Graph]:
 
 
 @contextmanager
-def building_in(graph: Graph) -> Iterator[None]:
+def building_in(graph: object) -> Iterator[None]:
     """Make `graph` the default while an operation's constants are made; cheap if it is already."""
     if current_graph() is graph:
         yield
@@ -197,7 +201,7 @@ def default_session_scope(session: Any) -> Iterator[Any]:
         stack.pop()
 
 
-def make_default(session: Any, graph: Graph | None) -> Callable[[], None]:
+def make_default(session: Any, graph: object) -> Callable[[], None]:
     """Make a session, and a graph if one is given, the defaults of this thread; gives what takes them back.
 
     Unlike the `with` blocks, it may be taken back in any order.
@@ -222,7 +226,7 @@ def get_default_session() -> Any:
     return stack[-1] if stack else None
 
 
-def session_for(graph: Graph, session: Any) -> Any:
+def session_for(graph: object, session: Any) -> Any:
     """`session`, else the default session; ValueError if there is none or it runs another graph."""
     if session is None:
         session = get_default_session()

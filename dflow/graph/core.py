@@ -1,55 +1,198 @@
-"""The graph that a user builds, and the functions that add operations to it.
+"""The graph that a user builds, its operations and its tensors.
 
-A `Graph` only grows.  Nothing is computed here: `Session.run` compiles what its fetches need.
-Source: tf.Graph of TensorFlow 1.15.
+A `Graph` only grows.  Nothing is computed here: `Session.run` compiles what its fetches need.  The three classes are in
+one file, as each of them knows the other two.
+
+Why each operation keeps the user's line: an error of a later run must say where the operation was made.
+Source: tf.Graph, tf.Operation, tf.Tensor of TensorFlow 1.15.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from dflow import forks, scopes
+from dflow import forks
 from dflow.devices import canonical_name
-from dflow.dtypes import DType, as_dtype, to_array
+from dflow.dtypes import DType
+from dflow.graph import scopes
+from dflow.graph.origin import user_line
+from dflow.nodes import node_attrs, node_def, node_type
 from dflow.registry import OpDef, op_def
-from dflow.shapes import TensorShape
+from dflow.shapes import TensorShape, as_shape
 from dflow.specs import STATE, TensorSpec
-from dflow.tensor import Operation, Tensor
-
-__all__ = [
-    "DeviceOf",
-    "Graph",
-    "GraphKeys",
-    "Operation",
-    "Tensor",
-    "add_op",
-    "convert_to_tensor",
-    "create_op",
-    "get_default_graph",
-    "reset_default_graph",
-    "user_line",
-]
 
 
-class GraphKeys:
-    """Names of the standard collections.  Source: tf.GraphKeys."""
+class Tensor:
+    """One output of an operation: a symbol, not a value.
 
-    GLOBAL_VARIABLES = "variables"
-    LOCAL_VARIABLES = "local_variables"
-    TRAINABLE_VARIABLES = "trainable_variables"
-    QUEUE_RUNNERS = "queue_runners"
-    GLOBAL_STEP = "global_step"
-    TRAIN_OP = "train_op"
-    LOSSES = "losses"
-    REGULARIZATION_LOSSES = "regularization_losses"
+    op: the operation that computes it; value_index: which of its outputs; dtype; shape: the static shape.
+    Hashable by identity; it has no truth value and cannot be iterated over, since its value exists only in a run.
+    """
+
+    def __init__(self, op: Operation, value_index: int, spec: TensorSpec) -> None:
+        self.op = op
+        self.value_index = value_index
+        self._spec = spec
+
+    @property
+    def name(self) -> str:
+        return f"{self.op.name}:{self.value_index}"
+
+    @property
+    def graph(self) -> Graph:
+        return self.op.graph
+
+    @property
+    def dtype(self) -> DType:
+        return self._spec.dtype
+
+    @property
+    def shape(self) -> TensorShape:
+        return self._spec.shape
+
+    @property
+    def spec(self) -> TensorSpec:
+        return self._spec
+
+    @property
+    def device(self) -> str:
+        """The device that was asked for, as far as it was; "" for none."""
+        return self.op.device
+
+    def get_shape(self) -> TensorShape:
+        return self._spec.shape
+
+    def set_shape(self, shape: Any) -> None:
+        """Say what the builder knows of the shape; ShapeError if it contradicts what is known already."""
+        self._spec = TensorSpec(self._spec.shape.merge_with(as_shape(shape)), self._spec.dtype)
+
+    def consumers(self) -> list[Operation]:
+        """The operations that take this tensor."""
+        return [op for op in self.graph.get_operations() if self in op.inputs]
+
+    def eval(self, feed_dict: dict[Any, Any] | None = None, session: Any = None) -> Any:
+        """The value in `session`, or in the default session; ValueError if there is none."""
+        return scopes.session_for(self.graph, session).run(self, feed_dict)
+
+    if TYPE_CHECKING:  # ops/operators.py gives the class its operators
+
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __getitem__(self, key: Any) -> Tensor: ...
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self.name} has no truth value while the graph is built. Use `if t is not None:` to test if it exists, "
+            "and operations such as where() or cond-free arithmetic to depend on its value."
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        raise TypeError(f"'Tensor' object is not iterable: {self.name} has no value while the graph is built")
+
+    def __len__(self) -> int:
+        raise TypeError(f"len of {self.name} is not known while the graph is built; use .shape or size()")
+
+    def __repr__(self) -> str:
+        return f"<dflow.Tensor '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
+
+
+class Operation:
+    """A node of the graph.
+
+    name: unique in the graph; type: what TensorFlow calls its kind; operands: the tensors that its kernel gets;
+    handles: those of the queues, readers and variables that it works on; inputs: handles and operands;
+    outputs: tensors; control_inputs: operations that must have ended before it runs; attrs: its static arguments;
+    device: what was asked for, "" for nothing; made_at: the user's line.
+
+    Why handles are no operands: an attribute says which state a kernel works on, so no run has to evaluate a handle.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        definition: OpDef,
+        name: str,
+        operands: Sequence[Tensor],
+        control_inputs: Sequence[Operation],
+        attrs: dict[str, Any],
+        made_at: str,
+    ) -> None:
+        self.graph = graph
+        self.definition = definition
+        self.name = name
+        self.type: str = node_type(definition.kind, attrs)
+        self.operands = tuple(operands)
+        self.handles = tuple(graph.handles_of(attrs))
+        self.inputs = (*self.handles, *self.operands)
+        self.control_inputs = list(control_inputs)
+        self.attrs: dict[str, Any] = attrs
+        self.made_at = made_at
+        self.device = ""
+        self.colocated_with: Operation | None = None
+        self.index = -1  # its place in the order of creation
+        self.outputs: tuple[Tensor, ...] = ()
+
+    @property
+    def node_def(self) -> Any:
+        """The operation as TensorFlow's message NodeDef: its name, kind, inputs, device and attributes.
+
+        A new message each time.  Inputs are named as in TensorFlow: `x`, `x:1`, and `^x` for a control input.
+        """
+        return node_def(self)
+
+    def get_attr(self, name: str) -> Any:
+        """A static argument, by its name here or in TensorFlow; ValueError if there is none of this name."""
+        attrs = node_attrs(self) | self.attrs
+        if name not in attrs:
+            raise ValueError(f"Operation {self.name!r} has no attr named {name!r}; it has {sorted(attrs)}")
+        return attrs[name]
+
+    def values(self) -> tuple[Tensor, ...]:
+        return self.outputs
+
+    def colocation_groups(self) -> list[bytes]:
+        """The group that it shares its device with: `loc:@<op name>`."""
+        root = self
+        while root.group is not None:
+            root = root.group
+        return [f"loc:@{root.name}".encode()]
+
+    @property
+    def group(self) -> Operation | None:
+        """The operation whose group it is in.  What is placed with its queue or reader for that reason is in none."""
+        beside = self.colocated_with
+        by_handle = beside is not None and beside.type != "VariableV2" and beside in [h.op for h in self.handles]
+        return None if by_handle else beside
+
+    def colocation_root(self) -> Operation:
+        root = self
+        while root.colocated_with is not None:
+            root = root.colocated_with
+        return root
+
+    def run(self, feed_dict: dict[Any, Any] | None = None, session: Any = None) -> None:
+        """Run it in `session`, or in the default session; ValueError if there is none."""
+        scopes.session_for(self.graph, session).run(self, feed_dict)
+
+    def __repr__(self) -> str:
+        return f"<dflow.Operation '{self.name}' type={self.type}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +229,7 @@ class Graph:
     # -- building
 
     @property
-    def scope(self) -> scopes.ScopeStack:
+    def scope(self) -> scopes.ScopeStack[Operation]:
         """The `with` blocks that this thread is in."""
         stack = getattr(self._scopes, "stack", None)
         if stack is None:
@@ -129,15 +272,23 @@ class Graph:
                 raise RuntimeError("Graph is finalized and cannot be modified.")
             full_name = self._op_name(name or kind)
             specs = _infer_specs(definition, full_name, inputs, attrs)
-            controls = self.scope.control_inputs_for(inputs, control_inputs)
+            controls = self.scope.control_inputs_for({tensor.op for tensor in inputs}, control_inputs)
             op = Operation(self, definition, full_name, inputs, controls, attrs, made_at)
             op.outputs = tuple(Tensor(op, i, spec) for i, spec in enumerate(specs))
             op.index = len(self._in_order)
-            self.scope.apply_device(op)  # may call a function of the user: if that fails, nothing was added
+            self._place(op)  # may call a function of the user: if that fails, nothing was added
             self._operations[full_name] = op
             self._in_order.append(op)
             self.scope.created(op)
         return op
+
+    def _place(self, op: Operation) -> None:
+        """Colocation comes before every device block."""
+        target = op.colocated_with = self.scope.colocated_with
+        if target is not None:
+            op.device = target.device
+        else:
+            self.scope.apply_devices(op, partial(setattr, op, "device"))
 
     def handles_of(self, attrs: dict[str, Any]) -> Iterator[Tensor]:
         """The handles of the state that attributes name, if its operations are in this graph."""
@@ -276,7 +427,7 @@ class Graph:
         return self.scope.device_scope(device if callable(device) or device is None else canonical_name(device))
 
     def name_scope(self, name: str | None) -> AbstractContextManager[str]:
-        return self.scope.name_scope_block(self, name)
+        return self.scope.name_scope_block(name, self.unique_name)
 
     def get_name_scope(self) -> str:
         """The name scope that operations are built in now, such as "a/b"; "" outside of all."""
@@ -317,129 +468,3 @@ def _infer_specs(
         kind = type(error)
         raise kind(f"{name} ({definition.kind}): {error}" + (f"\n  inputs: {given}" if given else "")) from error
     return (specs,) if isinstance(specs, TensorSpec) else tuple(specs)
-
-
-_PACKAGE = __name__.partition(".")[0]
-
-
-def user_line() -> str:
-    """The innermost line outside of dflow that led here: `file.py:12, in main`."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        module = frame.f_globals.get("__name__", "")
-        if module.partition(".")[0] != _PACKAGE and not module.startswith("contextlib"):
-            code = frame.f_code
-            return f"{code.co_filename}:{frame.f_lineno}, in {code.co_name}"
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    return ""
-
-
-# -- making operations: what ops/ and users' own ops call
-
-
-def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
-    """`value` as a tensor: a tensor itself, a variable's value, or a constant of a Python or NumPy value.
-
-    dtype: what a constant is made with; a tensor of another dtype is a ValueError, a value that does not fit is a
-    TypeError.
-    """
-    wanted = None if dtype is None else as_dtype(dtype)
-    convert = getattr(value, "_as_tensor", None)
-    if convert is not None:
-        value = convert()
-    if isinstance(value, Tensor):
-        if wanted is not None and value.dtype != wanted:
-            raise ValueError(
-                f"Tensor conversion requested dtype {wanted.name} for Tensor with dtype {value.dtype.name}: {value!r}"
-            )
-        return value
-    if isinstance(value, (list, tuple)) and any(_is_symbolic(item) for item in _leaves(value)):
-        with scopes.building_in(_graph_of(list(_leaves(value)))):
-            items = [_packed_item(item, wanted, value) for item in value]
-            return create_op("Pack", *items, name=name or "packed", axis=0).outputs[0]
-    if isinstance(value, TensorShape):
-        value = value.as_list()
-    return create_op("Const", name=name or "Const", value=_frozen(to_array(value, wanted))).outputs[0]
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    for item in value:
-        if isinstance(item, (list, tuple)):
-            yield from _leaves(item)
-        else:
-            yield item
-
-
-def _is_symbolic(item: Any) -> bool:
-    return isinstance(item, Tensor) or hasattr(item, "_as_tensor")
-
-
-def _packed_item(item: Any, wanted: DType | None, values: Any) -> Tensor:
-    """An item of a list that becomes a tensor, cast to what is wanted; a plain number takes the dtype of a tensor."""
-    if isinstance(item, (list, tuple)) and any(_is_symbolic(leaf) for leaf in _leaves(item)):
-        return convert_to_tensor(item, wanted)
-    if not _is_symbolic(item):
-        return convert_to_tensor(item, wanted or next(leaf for leaf in _leaves(values) if _is_symbolic(leaf)).dtype)
-    tensor = convert_to_tensor(item)
-    return tensor if wanted is None or tensor.dtype == wanted else create_op("Cast", tensor, dtype=wanted).outputs[0]
-
-
-def _frozen(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if array.flags.writeable:
-        array = array.copy()
-        array.flags.writeable = False
-    return array
-
-
-def create_op(kind: str, *inputs: Any, name: str | None = None, **attrs: Any) -> Operation:
-    """Add an operation of `kind` to the default graph, and give the operation.
-
-    inputs: tensors, or values that `convert_to_tensor` takes; attrs: its static arguments.
-    """
-    graph = _graph_of(inputs)
-    with scopes.building_in(graph):
-        tensors = [convert_to_tensor(item) for item in inputs]
-        return graph.create_op(kind, tensors, attrs, name)
-
-
-def add_op(kind: str, *inputs: Any, name: str | None = None, **attrs: Any) -> Any:
-    """Like `create_op`, and give what a user wants: the tensor, a list of tensors, or the operation without outputs."""
-    op = create_op(kind, *inputs, name=name, **attrs)
-    if len(op.outputs) == 1:
-        return op.outputs[0]
-    return list(op.outputs) if op.outputs else op
-
-
-def _graph_of(inputs: Sequence[Any]) -> Graph:
-    """The graph of the first tensor among the inputs, else the default graph."""
-    for item in inputs:
-        graph = getattr(item, "graph", None)
-        if isinstance(graph, Graph):
-            return graph
-    return get_default_graph()
-
-
-_global_graph_lock = threading.Lock()
-_global_graph: list[Graph] = []
-forks.new_lock_in_child(sys.modules[__name__], "_global_graph_lock")
-
-
-def get_default_graph() -> Graph:
-    """The innermost `with graph.as_default()` of this thread, else the global graph of the process."""
-    current = scopes.current_graph()
-    if current is not None:
-        return current
-    with _global_graph_lock:
-        if not _global_graph:
-            _global_graph.append(Graph())
-        return _global_graph[0]
-
-
-def reset_default_graph() -> None:
-    """Start again with an empty global graph; AssertionError inside `with graph.as_default()`."""
-    if scopes.current_graph() is not None:
-        raise AssertionError("Do not use reset_default_graph() to clear nested graphs.")
-    with _global_graph_lock:
-        _global_graph[:] = [Graph()]

@@ -1,0 +1,122 @@
+"""Functions that add operations to a graph: what `ops/` and the operations of users call."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from dflow import forks
+from dflow.dtypes import DType, as_dtype, to_array
+from dflow.graph import scopes
+from dflow.graph.core import Graph, Operation, Tensor
+from dflow.shapes import TensorShape
+
+
+def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """`value` as a tensor: a tensor itself, a variable's value, or a constant of a Python or NumPy value.
+
+    dtype: what a constant is made with; a tensor of another dtype is a ValueError, a value that does not fit is a
+    TypeError.
+    """
+    wanted = None if dtype is None else as_dtype(dtype)
+    convert = getattr(value, "_as_tensor", None)
+    if convert is not None:
+        value = convert()
+    if isinstance(value, Tensor):
+        if wanted is not None and value.dtype != wanted:
+            raise ValueError(
+                f"Tensor conversion requested dtype {wanted.name} for Tensor with dtype {value.dtype.name}: {value!r}"
+            )
+        return value
+    if isinstance(value, (list, tuple)) and any(_is_symbolic(item) for item in _leaves(value)):
+        with scopes.building_in(_graph_of(list(_leaves(value)))):
+            items = [_packed_item(item, wanted, value) for item in value]
+            return create_op("Pack", *items, name=name or "packed", axis=0).outputs[0]
+    if isinstance(value, TensorShape):
+        value = value.as_list()
+    return create_op("Const", name=name or "Const", value=_frozen(to_array(value, wanted))).outputs[0]
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    for item in value:
+        if isinstance(item, (list, tuple)):
+            yield from _leaves(item)
+        else:
+            yield item
+
+
+def _is_symbolic(item: Any) -> bool:
+    return isinstance(item, Tensor) or hasattr(item, "_as_tensor")
+
+
+def _packed_item(item: Any, wanted: DType | None, values: Any) -> Tensor:
+    """An item of a list that becomes a tensor, cast to what is wanted; a plain number takes the dtype of a tensor."""
+    if isinstance(item, (list, tuple)) and any(_is_symbolic(leaf) for leaf in _leaves(item)):
+        return convert_to_tensor(item, wanted)
+    if not _is_symbolic(item):
+        return convert_to_tensor(item, wanted or next(leaf for leaf in _leaves(values) if _is_symbolic(leaf)).dtype)
+    tensor = convert_to_tensor(item)
+    return tensor if wanted is None or tensor.dtype == wanted else create_op("Cast", tensor, dtype=wanted).outputs[0]
+
+
+def _frozen(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.flags.writeable:
+        array = array.copy()
+        array.flags.writeable = False
+    return array
+
+
+def create_op(kind: str, *inputs: Any, name: str | None = None, **attrs: Any) -> Operation:
+    """Add an operation of `kind` to the default graph, and give the operation.
+
+    inputs: tensors, or values that `convert_to_tensor` takes; attrs: its static arguments.
+    """
+    graph = _graph_of(inputs)
+    with scopes.building_in(graph):
+        tensors = [convert_to_tensor(item) for item in inputs]
+        return graph.create_op(kind, tensors, attrs, name)
+
+
+def add_op(kind: str, *inputs: Any, name: str | None = None, **attrs: Any) -> Any:
+    """Like `create_op`, and give what a user wants: the tensor, a list of tensors, or the operation without outputs."""
+    op = create_op(kind, *inputs, name=name, **attrs)
+    if len(op.outputs) == 1:
+        return op.outputs[0]
+    return list(op.outputs) if op.outputs else op
+
+
+def _graph_of(inputs: Sequence[Any]) -> Graph:
+    """The graph of the first tensor among the inputs, else the default graph."""
+    for item in inputs:
+        graph = getattr(item, "graph", None)
+        if isinstance(graph, Graph):
+            return graph
+    return get_default_graph()
+
+
+_global_graph_lock = threading.Lock()
+_global_graph: list[Graph] = []
+forks.new_lock_in_child(sys.modules[__name__], "_global_graph_lock")
+
+
+def get_default_graph() -> Graph:
+    """The innermost `with graph.as_default()` of this thread, else the global graph of the process."""
+    current: Graph | None = scopes.current_graph()
+    if current is not None:
+        return current
+    with _global_graph_lock:
+        if not _global_graph:
+            _global_graph.append(Graph())
+        return _global_graph[0]
+
+
+def reset_default_graph() -> None:
+    """Start again with an empty global graph; AssertionError inside `with graph.as_default()`."""
+    if scopes.current_graph() is not None:
+        raise AssertionError("Do not use reset_default_graph() to clear nested graphs.")
+    with _global_graph_lock:
+        _global_graph[:] = [Graph()]

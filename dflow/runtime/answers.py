@@ -1,0 +1,98 @@
+"""Answers: how an attempt on a queue or a reader ends, and how what it lends is settled.
+
+An answer comes once, in any thread, perhaps before its attempt has begun to wait, perhaps when nobody wants it any
+more.  What it lends is settled once: accepted by the receiver, or given back.
+
+Lent elements are acknowledged before they are used: nobody sees a value, or what was computed with it, before the
+acknowledgement has left this process.  So an element that was seen never comes again, whatever ends next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from dflow.errors import OpError, UnavailableError
+
+Answer = Callable[..., None]  # answer(outcome, settle=None); an outcome is a tuple of arrays, None or an OpError
+Then = Callable[[bool], None]
+Withdraw = Callable[[], None]
+
+STOPPED_S = 0.5  # seconds that a stopped loop waits until what it sent is in, and a cancelled step until it has
+# acknowledged what it took: the process of the queue may stand still
+
+WAITING: Any = object()  # instead of an outcome: there is none yet
+GOES_ON: Any = object()  # what an answer is called with before the end: elements of an offer are in
+
+
+class Settle(Protocol):
+    """Settles what was lent: True to take it, False to give it back."""
+
+    def __call__(self, accepted: bool, then: Then | None = None) -> None:
+        """then: called once, in any thread, when the acknowledgement has left this process; the elements may be used
+        from then on.  With False if it could not, because the connection ended: they are back in their queue."""
+
+
+class NamedAnswer:
+    """An answer that says whose it is.
+
+    owner: the session, or "session/loop", whose step made the attempt.  op: the operation's name.
+    """
+
+    __slots__ = ()
+
+    owner: str
+    op: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answering(NamedAnswer):
+    """Called like a `Pending`, for whoever has to do with the answer first.
+
+    quick: it does next to nothing.  times: how often the attempt may be made, if that does not wait; the answer is
+    called once all the same, with the outcomes of further attempts, and what settles them, as `more`.
+    """
+
+    answer: Callable[..., None]
+    owner: str
+    op: str
+    quick: bool = False
+    times: int = 1
+
+    def __call__(self, outcome: Any, settle: Settle | None = None, *more: tuple[Any, Settle | None]) -> None:
+        self.answer(outcome, settle, *more)
+
+
+def who(owner: str, op: str) -> str:
+    """An operation and whose it is, in words."""
+    session, _, loop = owner.partition("/")
+    return f"{op} of loop {loop}" if loop else f"{op} of {session}"
+
+
+def call_all(calls: list[Callable[[], None]]) -> None:
+    """Call them, without a lock, in their order."""
+    for call in calls:
+        call()
+
+
+def no_withdraw() -> None:
+    """Withdraws an attempt that cannot be withdrawn."""
+
+
+def no_loan(accepted: bool, then: Then | None = None) -> None:
+    """Settles what lends nothing."""
+    settled(then)
+
+
+def settled(then: Then | None, sent: bool = True) -> None:
+    """Say that an acknowledgement has left this process, or that there is none; or that it was lost."""
+    if then is not None:
+        then(sent)
+
+
+def unacknowledged() -> OpError:
+    """What ends a step that may not use what was lent to it."""
+    return UnavailableError(
+        None, None, "the connection to the process that lent the elements ended before they were acknowledged"
+    )
