@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from dflow.dtypes import DType
+from dflow.dtypes import DType, bool_, string
 from dflow.errors import DTypeError, ShapeError
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, scopes
 from dflow.ops.arithmetic import add_n, multiply
@@ -77,10 +77,10 @@ def gradients(
     unconnected_gradients: "none" or "zero", or one of `UnconnectedGradients`.
 
     Returns a list with one entry per x, of its shape and dtype; None where no y depends on it (zeros with "zero"), and
-    for an x of integers.
+    for an x of integers that is none of the ys.
     Raises LookupError ("No gradient defined for operation ...") if an operation on the way has no gradient; ValueError
     for a grad_ys of another length or shape, an unknown method or mode; TypeError for a grad_ys of another dtype, or
-    none for a complex y.
+    none for a complex y, and for a y of text.
     Source: tf.gradients.
     """
     mode = _mode(unconnected_gradients)
@@ -95,8 +95,7 @@ def gradients(
         path = _find_path(y_tensors, targets, blocked)
         backward = _Backward(graph, path, colocate_gradients_with_ops, gate_gradients)
         for y, seed in zip(y_tensors, _seeds(y_tensors, grad_ys), strict=True):
-            if seed is not None:
-                backward.give(y, seed)
+            backward.give(y, seed)
         backward.walk()
         found = [backward.total(path.sources_of(x)) for x in targets]
         if mode is UnconnectedGradients.NONE:
@@ -130,32 +129,34 @@ def _check_method(method: int | None) -> None:
         raise ValueError(f"Invalid `aggregation_method` specified {method}. Accepted values are {accepted}.")
 
 
-def _seeds(ys: Sequence[Tensor], grad_ys: Any) -> list[Tensor | None]:
-    """The initial gradient of each y; None for a y that cannot have one."""
+def _seeds(ys: Sequence[Tensor], grad_ys: Any) -> list[Tensor]:
+    """The initial gradient of each y."""
     given = [None] * len(ys) if grad_ys is None else _as_list(grad_ys)
     if len(given) != len(ys):
         raise ValueError(f"Length mismatch. Passed {len(given)} grad_ys for {len(ys)} ys")
     return [_seed(y, grad_y, f"grad_ys_{i}") for i, (y, grad_y) in enumerate(zip(ys, given, strict=True))]
 
 
-def _seed(y: Tensor, grad_y: Any, name: str) -> Tensor | None:
+def _seed(y: Tensor, grad_y: Any, name: str) -> Tensor:
     if grad_y is None:
         if y.dtype.is_complex:
             raise TypeError(f"Gradients of complex tensors ({y!r}) must set grad_ys (y.dtype = {y.dtype.name})")
-        return _ones_for(y, name) if _differentiable(y.dtype) else None
+        if y.dtype == string:
+            raise TypeError(f"Gradients of text ({y!r}) are not defined: it has no initial gradient")
+        return _ones_for(y, name)
+    if y.dtype in (bool_, string):
+        raise DTypeError(f"{y.name} of type {y.dtype.name} has no gradient, but {grad_y!r} was given for it")
     symbolic = isinstance(grad_y, (Tensor, Variable))
     if not is_symbolic(grad_y) and np.asarray(grad_y).dtype.kind in ("bOSU" if y.dtype.is_complex else "bcOSU"):
         raise DTypeError(f"Gradient {grad_y!r} given for {y.name} of type {y.dtype.name}: these are not its numbers")
     seed = convert_to_tensor(grad_y, None if symbolic else y.dtype, name=name)
     if seed.dtype != y.dtype:
         raise DTypeError(f"Gradient type {seed.dtype.name} ({seed.name}) given for {y.name} of type {y.dtype.name}")
-    if seed.shape.num_elements() == 1 and y.shape.num_elements() != 1 and _differentiable(y.dtype):
+    if seed.shape.num_elements() == 1 and y.shape.num_elements() != 1:
         return multiply(_ones_for(y, name), reshape(seed, ()))
     one_for_one = seed.shape.num_elements() == y.shape.num_elements() == 1
     if not one_for_one and not seed.shape.is_compatible_with(y.shape):
         raise ShapeError(f"Incompatible shapes: the gradient {seed.name} is {seed.shape}, but {y.name} is {y.shape}")
-    if not _differentiable(y.dtype):
-        return None
     return seed if seed.shape.ndims is not None and seed.shape == y.shape else reshape_like(seed, y)
 
 

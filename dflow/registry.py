@@ -14,7 +14,8 @@ The rules of an op are plain functions:
   `DTypeError` or ValueError with the bare fact; the graph adds the operation and the user's line.
 * `kernel(*arrays, **attrs)`: computes the outputs, written against the array namespace of its inputs, so that one
   kernel serves NumPy and CuPy.  A stateful kernel gets a `KernelContext` first.
-* `gradient(op, *output_gradients)`: one gradient per input, or None, built from operations.
+* `gradient(op, *output_gradients)`: one gradient per input, or None, built from operations.  `not_differentiable`: the
+  op counts as a constant.  `no_gradient("why")`: to ask for the gradient is a LookupError.
 * `owns_outputs=True`: each output is a new array: no input, no view of one, nothing that is kept anywhere.
 * `inplace=(0, 1)`: the inputs whose memory the one output may reuse.  If no other operation needs one of them, the
   kernel gets it as `out=` as well: it may write its output there, if that fits, or leave it alone.
@@ -48,6 +49,10 @@ class NoGradient:
 def no_gradient(reason: str) -> NoGradient:
     """Say that an op has no gradient: asking for one is a LookupError with this reason."""
     return NoGradient(reason)
+
+
+def not_differentiable(op: Any, *output_gradients: Any) -> None:
+    """The gradient of an op that counts as a constant: none goes through it.  Source: tf.NotDifferentiable."""
 
 
 class KernelContext(Protocol):

@@ -1,12 +1,13 @@
 """gradients(ys, xs): Z33.1 to Z33.5."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 import pytest
 
+import dflow as df
 from dflow.gradients import AggregationMethod, UnconnectedGradients, gradients
 from dflow.graph import Graph, Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.activations import relu
@@ -17,7 +18,7 @@ from dflow.ops.control import stop_gradient
 from dflow.ops.powers import square
 from dflow.ops.reduction import reduce_prod
 from dflow.ops.variables import Variable
-from dflow.registry import OPS, define, no_gradient
+from dflow.registry import OPS, define, no_gradient, not_differentiable
 from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec
 from tests.train.run import Evaluator
@@ -183,6 +184,22 @@ def test_integers_have_no_gradient() -> None:
     assert gradients(cast(cast(x, "int32"), "float32"), x) == [None]
 
 
+def test_an_integer_that_is_one_of_the_ys_has_the_initial_gradient() -> None:
+    n, x = constant([1, 2]), constant(2.0)
+    found = gradients([n, square(x)], [n, x])
+    assert [value(g).tolist() for g in found] == [[1, 1], 4.0]
+    (seeded,) = gradients(n, n, grad_ys=[constant([5, 6])])
+    assert value(seeded).tolist() == [5, 6]
+
+
+def test_text_has_no_initial_gradient() -> None:
+    text, x = constant("a"), constant(2.0)
+    with pytest.raises(TypeError, match="Gradients of text"):
+        gradients([text, square(x)], x)
+    with pytest.raises(TypeError, match="has no gradient"):
+        gradients(text, x, grad_ys=["b"])
+
+
 def test_an_unknown_mode_is_a_value_error() -> None:
     """Z33.1."""
     with pytest.raises(ValueError, match="Unknown value for unconnected_gradients: 'bla'"):
@@ -248,6 +265,31 @@ def test_an_op_without_a_gradient_on_the_way_is_a_lookup_error(kinds: None) -> N
     y = add_op("Rough", square(x), name="r")
     with pytest.raises(LookupError, match=r"No gradient defined for operation 'r' \(op type: Rough\): it is rough"):
         gradients(y, x)
+
+
+def test_an_op_that_is_not_differentiable_counts_as_a_constant(kinds: None) -> None:
+    define("Frozen", spec=lambda x: x, kernel=lambda x: x, gradient=not_differentiable)
+    x = constant(3.0)
+    assert gradients(add_op("Frozen", square(x)), x) == [None]
+    assert value(gradients(multiply(x, add_op("Frozen", x)), x)[0]) == 3.0
+
+
+CONSTANTS: dict[str, Callable[[Any], Any]] = {  # what counts as a constant in TensorFlow, too
+    "py_func": lambda x: df.py_func(lambda a: a, [x], df.float32),
+    "random_shuffle": df.random_shuffle,
+    "range": lambda x: df.range(df.reduce_sum(x)),
+    "assign": lambda x: df.assign(df.Variable([0.0, 0.0], name="v"), x),
+    "assign_add": lambda x: df.assign_add(df.Variable([0.0, 0.0], name="v"), x),
+    "assign_sub": lambda x: df.assign_sub(df.Variable([0.0, 0.0], name="v"), x),
+}
+
+
+@pytest.mark.parametrize("build", CONSTANTS.values(), ids=CONSTANTS)
+def test_no_gradient_goes_through_what_counts_as_a_constant(build: Callable[[Any], Any]) -> None:
+    x = constant([1.0, 2.0])
+    assert gradients(build(x), x) == [None]
+    (dx,) = gradients([x * 3.0, build(x)], x)
+    assert value(dx).tolist() == [3.0, 3.0]
 
 
 def test_an_op_without_a_gradient_beside_the_way_is_none_of_our_business(kinds: None) -> None:

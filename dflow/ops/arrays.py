@@ -40,6 +40,11 @@ def is_integral(array: Any) -> bool:
     return _is_kind(array, "iu", "integral")
 
 
+def is_unsigned(array: Any) -> bool:
+    """Are its values integers without a sign?"""
+    return _is_kind(array, "u", "unsigned integer")
+
+
 def is_complex(array: Any) -> bool:
     """Are its values complex?"""
     return _is_kind(array, "c", "complex floating")

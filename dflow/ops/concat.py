@@ -32,6 +32,8 @@ def concat(values: Any, axis: Any, name: str | None = None) -> Tensor:
     """Tensors of one dtype put one behind the other along an axis, a number or a tensor; their other sizes agree."""
     if not isinstance(values, (list, tuple)):
         values = [values]
+    if not values:
+        raise ValueError("concat needs at least one tensor")
     tensors = items_of(values, kind="ConcatV2", beside=(axis,))
     place, inputs = late(axis)
     if len(tensors) == 1:

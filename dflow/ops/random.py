@@ -19,7 +19,7 @@ from dflow.graph import Tensor, add_op, convert_to_tensor, get_default_graph, sc
 from dflow.ops.arithmetic import add, multiply, subtract
 from dflow.ops.arrays import sizes_of, take
 from dflow.ops.static import graph_of, known_shape, only, same_dtype, shape_argument, target_spec
-from dflow.registry import KernelContext, define, no_gradient
+from dflow.registry import KernelContext, define, no_gradient, not_differentiable
 from dflow.shapes import SCALAR
 from dflow.specs import TensorSpec
 
@@ -273,6 +273,6 @@ define(
     "RandomShuffle",
     spec=lambda value, seeds: value,
     kernel=_shuffle_kernel,
-    gradient=no_gradient("a random order cannot be gone back through"),
+    gradient=not_differentiable,
     stateful=True,
 )

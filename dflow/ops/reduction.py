@@ -11,7 +11,7 @@ from typing import Any
 
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
 from dflow.ops.arithmetic import add, multiply, subtract
-from dflow.ops.arrays import is_integral, namespace
+from dflow.ops.arrays import is_integral, is_unsigned, namespace
 from dflow.ops.batching import along_axes
 from dflow.ops.cast import cast
 from dflow.ops.compare import equal, is_finite, not_equal, truths, where
@@ -82,12 +82,13 @@ def _mean_kernel(x: Any, axes: Any = None, *, axis: Axis, keepdims: bool) -> Any
     places = reduced_axes(x, axes, axis)
     if x.size and not is_integral(x):
         return xp.mean(x, axis=places, keepdims=keepdims)
-    total = xp.sum(x, axis=places, dtype=x.dtype, keepdims=keepdims)
     if not is_integral(x):
-        return total / 0
+        return xp.sum(x, axis=places, dtype=x.dtype, keepdims=keepdims) / 0
+    wide = xp.uint64 if is_unsigned(x) else xp.int64  # as TensorFlow's: the sum may not fit the dtype
+    total = xp.sum(x, axis=places, dtype=wide, keepdims=keepdims)
     count = max(1, x.size // max(1, total.size))
     quotient = total // count
-    return quotient + xp.astype(xp.logical_and(quotient < 0, quotient * count != total), x.dtype)
+    return xp.astype(quotient + xp.astype(xp.logical_and(quotient < 0, quotient * count != total), wide), x.dtype)
 
 
 define(

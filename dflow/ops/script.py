@@ -23,7 +23,7 @@ from dflow.errors import (
     UnknownError,
 )
 from dflow.graph import create_op
-from dflow.registry import KernelContext, define, no_gradient
+from dflow.registry import KernelContext, define, not_differentiable
 from dflow.shapes import UNKNOWN_SHAPE
 from dflow.specs import TensorSpec
 
@@ -138,7 +138,7 @@ define(
     "PyFunc",
     spec=_py_func_spec,
     kernel=_py_func_kernel,
-    gradient=no_gradient("a Python function has none"),
+    gradient=not_differentiable,
     blocks=True,
     host_only=True,
 )

@@ -20,7 +20,7 @@ from dflow.ops.arrays import is_integral, namespace, single
 from dflow.ops.batching import each
 from dflow.ops.cast import cast
 from dflow.ops.static import graph_of, is_symbolic, known_value, only, same_dtype, spec_of
-from dflow.registry import define, no_gradient
+from dflow.registry import define, not_differentiable
 from dflow.specs import TensorSpec
 
 __all__ = ["range"]
@@ -113,4 +113,4 @@ def _range_kernel(start: Any, limit: Any, delta: Any) -> Any:
     return start + xp.astype(places, start.dtype) * delta
 
 
-define("Range", spec=_range_spec, kernel=_range_kernel, gradient=no_gradient("a range is a row of numbers"), batch=each)
+define("Range", spec=_range_spec, kernel=_range_kernel, gradient=not_differentiable, batch=each)

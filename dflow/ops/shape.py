@@ -7,6 +7,7 @@ Source: array_ops of TensorFlow 1.15.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -169,11 +170,22 @@ def _reshape_spec(x: TensorSpec, sizes: TensorSpec | None = None, *, shape: Axes
 def _reshape_kernel(x: Any, sizes: Any = None, *, shape: Axes | None) -> Any:
     wanted = ints(sizes) if shape is None else shape
     try:
-        return namespace(x).reshape(x, wanted)
+        return namespace(x).reshape(x, _without_unknown(wanted, x.shape))
     except ValueError:
         raise InvalidArgumentError(
             None, None, f"Input to reshape is a tensor with {x.size} values, but the requested shape is {list(wanted)}"
         ) from None
+
+
+def _without_unknown(sizes: Sequence[int], given: Sequence[int]) -> tuple[int, ...]:
+    """The sizes with a number in the place of -1.
+
+    Why zeros are left out on both sides if a size is 0: an empty batch keeps the size of its items, as in TensorFlow.
+    """
+    empty = 0 in sizes
+    total = prod(size for size in given if size or not empty)
+    known = prod(size for size in sizes if size != -1 and (size or not empty))
+    return tuple(total // known if size == -1 else size for size in sizes)
 
 
 def _reshape_batch(kernel: Any, arrays: Sequence[Any], batched: Sequence[bool], attrs: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ from dflow.graph import Graph, GraphKeys, Tensor, add_op, convert_to_tensor, get
 from dflow.ops.arrays import pairwise
 from dflow.ops.static import only, refuse
 from dflow.ops.variable_state import state_of
-from dflow.registry import KernelContext, define, no_gradient
+from dflow.registry import KernelContext, define, no_gradient, not_differentiable
 from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec, VariableSpec
 
@@ -93,16 +93,20 @@ def _count_up_to_kernel(context: KernelContext, variable: VariableSpec, limit: i
     return before[0]
 
 
-_STATE = no_gradient("an update of a variable is a side effect")
-
 define("VariableV2", spec=_value_spec, kernel=_read_kernel, gradient=no_gradient("a variable is a leaf"), stateful=True)
 define(
     "ReadVariable", spec=_value_spec, kernel=_read_kernel, gradient=no_gradient("a variable is a leaf"), stateful=True
 )
-define("Assign", spec=_assign_spec, kernel=_assign_kernel, gradient=_STATE, stateful=True)
-define("AssignAdd", spec=_delta_spec, kernel=_assign_add_kernel, gradient=_STATE, stateful=True)
-define("AssignSub", spec=_delta_spec, kernel=_assign_sub_kernel, gradient=_STATE, stateful=True)
-define("CountUpTo", spec=_value_spec, kernel=_count_up_to_kernel, gradient=_STATE, stateful=True)
+define("Assign", spec=_assign_spec, kernel=_assign_kernel, gradient=not_differentiable, stateful=True)
+define("AssignAdd", spec=_delta_spec, kernel=_assign_add_kernel, gradient=not_differentiable, stateful=True)
+define("AssignSub", spec=_delta_spec, kernel=_assign_sub_kernel, gradient=not_differentiable, stateful=True)
+define(
+    "CountUpTo",
+    spec=_value_spec,
+    kernel=_count_up_to_kernel,
+    gradient=no_gradient("an update of a variable is a side effect"),
+    stateful=True,
+)
 
 
 def _initialized_value_spec(initial: TensorSpec, variable: VariableSpec) -> TensorSpec:

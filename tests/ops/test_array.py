@@ -26,6 +26,37 @@ def shape_of(tensor: Tensor) -> list[int | None] | None:
     return None if tensor.shape.ndims is None else tensor.shape.as_list()
 
 
+@pytest.mark.parametrize(
+    ("given", "sizes", "wanted"),
+    [
+        ((0, 2, 3), [0, -1], (0, 6)),
+        ((0, 2, 3), [-1, 6], (0, 6)),
+        ((0, 2, 3), [-1, 0], (6, 0)),
+        ((3, 0), [-1, 0], (3, 0)),
+        ((0,), [0, -1], (0, 1)),
+        ((0,), [-1, 0, 2], (0, 0, 2)),
+        ((0,), [0, 3, -1], (0, 3, 0)),
+        ((0, 3), [0, -1, 5], (0, 0, 5)),
+    ],
+)
+def test_an_empty_batch_keeps_the_size_of_its_items(given: tuple[int, ...], sizes: list[int], wanted: Any) -> None:
+    x, late = placeholder("float32", [None] * len(given)), placeholder("int32", [len(sizes)])
+    empty = np.zeros(given, "float32")
+    assert value(df.reshape(x, sizes), {x: empty}).shape == wanted
+    assert value(df.reshape(x, late), {x: empty, late: sizes}).shape == wanted
+
+
+def test_values_do_not_fit_into_an_empty_shape() -> None:
+    x = placeholder("float32", [None, None])
+    with pytest.raises(errors.InvalidArgumentError, match=r"6 values, but the requested shape is \[0, -1\]"):
+        value(df.reshape(x, [0, -1]), {x: np.zeros((2, 3), "float32")})
+
+
+def test_nothing_cannot_be_concatenated() -> None:
+    with pytest.raises(ValueError, match="concat needs at least one tensor"):
+        df.concat([], 0)
+
+
 # -- what is known
 
 

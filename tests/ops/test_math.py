@@ -186,6 +186,17 @@ def test_the_mean_of_integers_is_rounded_towards_zero() -> None:
     np.testing.assert_array_equal(value(df.reduce_mean(constant([[3, 4], [-3, -4]]), 1)), [3, -3])
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32"])
+def test_the_mean_of_integers_is_right_where_their_sum_does_not_fit(dtype: str) -> None:
+    most, least = np.iinfo(dtype).max, np.iinfo(dtype).min
+    x = np.array([[most, most], [most - 2, most], [most, least]], dtype)
+    exact = [int(sum(int(item) for item in column) / 3) for column in x.T]
+    mean = value(df.reduce_mean(constant(x), 0))
+    assert mean.dtype == dtype
+    np.testing.assert_array_equal(mean, np.array(exact, dtype))
+    assert value(df.reduce_mean(constant(x[:2]))) == most - 1
+
+
 def test_reductions_of_nothing() -> None:
     nothing = constant([], "float32")
     assert value(df.reduce_sum(nothing)) == 0

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from dflow import errors
-from dflow.gradients import gradients
 from dflow.ops.constants import constant
 from dflow.ops.script import py_func
 from tests.ops.evaluate import Evaluator
@@ -127,12 +126,6 @@ def test_an_error_of_dflow_passes_as_it_is() -> None:
 
     with pytest.raises(errors.OutOfRangeError, match="no more"):
         value(py_func(done, [], "float32"))
-
-
-def test_a_python_function_has_no_gradient() -> None:
-    x = constant([1.0])
-    with pytest.raises(LookupError, match="PyFunc"):
-        gradients(py_func(np.sin, [x], "float32"), x)
 
 
 def test_only_a_function_will_do() -> None:

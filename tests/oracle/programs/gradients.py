@@ -101,6 +101,29 @@ def broadcasting(tf: Any, folder: Path) -> dict[str, Any]:
         }
 
 
+def constants(tf: Any, folder: Path) -> dict[str, Any]:
+    """Operations that no gradient goes through, and integers and text as ys."""
+    x, n, text = tf.constant([1.0, 2.0]), tf.constant([1, 2]), tf.constant("a")
+    made = {
+        "py_func": tf.py_func(lambda a: a, [x], tf.float32),
+        "shuffle": tf.random_shuffle(x),
+        "range": tf.range(tf.reduce_sum(x)),
+        "assign": tf.assign(tf.Variable([0.0, 0.0], use_resource=False), x),
+        "one_hot": tf.one_hot([0, 1], 2, on_value=x[0]),
+        "argmax": tf.cast(tf.argmax(x), tf.float32),
+        "equal": tf.cast(tf.equal(x, 1.0), tf.float32),
+    }
+    with session(tf) as sess:
+        return {
+            "alone": {name: tf.gradients(y, x) == [None] for name, y in made.items()},
+            "beside": {name: sess.run(tf.gradients([x * 3, y], x)) for name, y in made.items()},
+            "integers": sess.run(tf.gradients([n, x * 2], [n, x])),
+            "integers, given": sess.run(tf.gradients(n, n, grad_ys=[tf.constant([5, 6])])),
+            "integers on the way": tf.gradients(tf.identity(n), n) == [None],
+            "text": error(lambda: tf.gradients([text, x], x)),
+        }
+
+
 def losses(tf: Any, folder: Path) -> dict[str, Any]:
     logits = tf.constant([[1.0, 2.0, -1.0], [0.0, 0.5, 3.0]])
     labels = tf.constant([[0.0, 1.0, 0.0], [0.2, 0.3, 0.5]])

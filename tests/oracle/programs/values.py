@@ -659,6 +659,45 @@ def scalars_as_shapes(tf: Any, folder: Path) -> dict[str, Any]:
         return outcomes(sess, builds)
 
 
+def means_of_integers(tf: Any, folder: Path) -> dict[str, Any]:
+    """Sums that do not fit the dtype."""
+    found = {}
+    with session(tf) as sess:
+        for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"):
+            most, least = np.iinfo(name).max, np.iinfo(name).min
+            x = tf.constant(np.array([[most, most], [most - 2, most], [most, least]], name))
+            found[name] = sess.run([tf.reduce_mean(x), tf.reduce_mean(x, 0), tf.reduce_mean(x, 1, keepdims=True)])
+    return found
+
+
+def empty_reshapes(tf: Any, folder: Path) -> dict[str, Any]:
+    """What -1 is where there are no values."""
+    cases = [
+        ((0, 2, 3), [0, -1]),
+        ((0, 2, 3), [-1, 6]),
+        ((0, 2, 3), [-1, 0]),
+        ((3, 0), [-1, 0]),
+        ((0,), [0, -1]),
+        ((0,), [-1, 0, 2]),
+        ((0,), [0, 3, -1]),
+        ((0, 3), [0, -1, 5]),
+        ((0, 4), [-1, 3]),
+        ((2, 3), [0, -1]),
+    ]
+    found: dict[str, Any] = {}
+    with session(tf) as sess:
+        for given, sizes in cases:
+            x, late = tf.placeholder(tf.float32, [None] * len(given)), tf.placeholder(tf.int32, [len(sizes)])
+            feeds = {x: np.zeros(given, np.float32), late: sizes}
+            for name, y in (("known", tf.reshape(x, sizes)), ("late", tf.reshape(x, late))):
+                key = f"{given} to {sizes}, {name}"
+                try:
+                    found[key] = [shape(y), list(sess.run(y, feeds).shape)]
+                except tf.errors.InvalidArgumentError:
+                    found[key] = [shape(y), "InvalidArgumentError"]
+    return found
+
+
 def axes_as_tensors(tf: Any, folder: Path) -> dict[str, Any]:
     """Every function with an axis, with axes that are constants, or known to the run alone; and wrong ones."""
     x = tf.constant(np.arange(1.0, 25.0, dtype=np.float32).reshape(2, 3, 4))
