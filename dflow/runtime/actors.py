@@ -16,6 +16,7 @@ from distributed import Client, Future
 
 from dflow.compile import Plan
 from dflow.errors import NotFoundError, UnavailableError
+from dflow.runtime import timeouts
 from dflow.runtime.dask_client import ask_scheduler, in_our_span
 from dflow.runtime.extension import Place
 from dflow.runtime.used_state import state_of
@@ -23,8 +24,6 @@ from dflow.runtime.worker import SHARE, current_plugin
 from dflow.specs import VariableSpec
 
 Identity = tuple[str, ...]  # device, kind, container, name, and the session of what is private
-
-ACTOR_TIMEOUT = 10.0  # seconds in which the actor of what exists is made
 
 
 def host_object(device: str, spec: Any, session: str) -> Any:
@@ -105,7 +104,7 @@ class ActorKeeper:
         if future is None:
             raise NotFoundError(None, None, f"{spec.name!r} was not used in this session yet: its actor is made then")
         try:
-            actor = future.result(ACTOR_TIMEOUT)
+            actor = future.result(timeouts.ACTOR)
         except Exception as error:
             raise UnavailableError(None, None, f"the worker that holds {spec.name!r} was lost: {error}") from error
         with self._client.as_current():  # an actor goes by the client that is current when it is made

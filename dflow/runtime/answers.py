@@ -19,9 +19,6 @@ Answer = Callable[..., None]  # answer(outcome, settle=None); an outcome is a tu
 Then = Callable[[bool], None]
 Withdraw = Callable[[], None]
 
-STOPPED_S = 0.5  # seconds that a stopped loop waits until what it sent is in, and a cancelled step until it has
-# acknowledged what it took: the process of the queue may stand still
-
 WAITING: Any = object()  # instead of an outcome: there is none yet
 GOES_ON: Any = object()  # what an answer is called with before the end: elements of an offer are in
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 from dflow.compile import DeviceInfo, DeviceTable
 from dflow.errors import UnavailableError
+from dflow.runtime import timeouts
 from dflow.runtime.deadline import Deadline, Patience
-
-FIRST_LOOK, LAST_LOOK = 0.02, 0.5  # seconds between looks whether they have
 
 
 class AwaitedWorkers:
@@ -19,7 +18,7 @@ class AwaitedWorkers:
         self._deadline = deadline
         self._patience = Patience(deadline)
         self.workers: dict[str, str] = {}  # address of a worker -> a device that it will have
-        self._pause = FIRST_LOOK
+        self._pause = timeouts.WORKER_LOOK
 
     def all_there(self, starting: Iterable[DeviceInfo]) -> bool:
         """Is nobody to be waited for?  Otherwise it waits a moment, so that the caller looks again.
@@ -32,7 +31,7 @@ class AwaitedWorkers:
         self.look_up()
         left = self._deadline.left()
         time.sleep(self._pause if left is None else min(self._pause, left))
-        self._pause = min(2 * self._pause, LAST_LOOK)
+        self._pause = min(2 * self._pause, timeouts.WORKER_LONGEST_LOOK)
         return False
 
     def look_up(self) -> None:

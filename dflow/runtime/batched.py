@@ -30,7 +30,8 @@ from dflow.compile import LoopSpec
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.ops.batching import Rows
 from dflow.queues.attempts import Offer
-from dflow.runtime.answers import GOES_ON, STOPPED_S, Answering, Withdraw, no_loan, no_withdraw
+from dflow.runtime import timeouts
+from dflow.runtime.answers import GOES_ON, Answering, Withdraw, no_loan, no_withdraw
 from dflow.runtime.batch_program import BatchProgram
 from dflow.runtime.process import Process
 from dflow.runtime.shared_reader import OnTrial
@@ -279,7 +280,7 @@ class BatchedBody:
         outcome, _ = self._next_answer()
         if outcome is self._stopped:
             with suppress(Empty):
-                return self._late.get(timeout=STOPPED_S)
+                return self._late.get(timeout=timeouts.STOP_GRACE)
         return outcome
 
     def _ask(self, method: str, *arguments: Any) -> tuple[Any, Callable[[bool], None]]:

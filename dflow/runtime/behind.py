@@ -19,8 +19,9 @@ import numpy as np
 from dflow.compile import PipelinedEnqueue
 from dflow.errors import AbortedError, OpError
 from dflow.queues.checks import ComponentCheck
+from dflow.runtime import timeouts
 from dflow.runtime.ahead import MOST, pace
-from dflow.runtime.answers import STOPPED_S, Answering, Settle, Withdraw, no_loan, no_withdraw
+from dflow.runtime.answers import Answering, Settle, Withdraw, no_loan, no_withdraw
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.process import Process
 from dflow.runtime.transfers import to_host
@@ -69,7 +70,7 @@ class SentBehind:
             error = self._error
             self._let_go()
             if self._stopped:
-                self._changed.wait_for(lambda: not self._sending, STOPPED_S)
+                self._changed.wait_for(lambda: not self._sending, timeouts.STOP_GRACE)
         if kind is None and error is not None:
             raise error
 
@@ -195,7 +196,8 @@ class SentBehind:
         self._wait_while(lambda: not found)
         if not found:
             withdraw()
-            self._changed.wait_for(lambda: bool(found), STOPPED_S if self._stopped else 0)  # it may be in all the same
+            # It may be in all the same.
+            self._changed.wait_for(lambda: bool(found), timeouts.STOP_GRACE if self._stopped else 0)
         if not found and self._error is not None:
             raise self._error
         if isinstance(found[0], BaseException):

@@ -32,7 +32,7 @@ from dflow.errors import (
     UnavailableError,
 )
 from dflow.runtime import messages as m
-from dflow.runtime import settings
+from dflow.runtime import settings, timeouts
 from dflow.runtime.actors import ActorKeeper
 from dflow.runtime.code import dump_part
 from dflow.runtime.cold import ColdStep
@@ -61,17 +61,9 @@ from dflow.runtime.requests import answered
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.unbegun import tell_of_unbegun
 from dflow.runtime.versions import compare_versions
-from dflow.runtime.worker import LANE_TIMEOUT, SHARE, current_plugin
+from dflow.runtime.worker import SHARE, current_plugin
 
 logger = logging.getLogger("dflow.cluster")
-
-WORKER_TIMEOUT = 30.0  # seconds to wait for the first worker
-STARTING_TIMEOUT = 15.0  # seconds in which workers declare their devices, for who wants to see them all
-LOOK_S = 0.02  # seconds between looks whether they have
-ANSWER_TIMEOUT = 30.0  # seconds in which a scheduler answers, if the session has no limit; Dask's to connect
-GONE_TIMEOUT = 3.0  # seconds in which the scheduler hears of a worker's death, if the end of a lane was that
-LOOPS_TIMEOUT = 1.0  # seconds that a session which closes waits for the ends of its loops
-HOLD_TIMEOUT = 1.0  # seconds that a session which closes at once waits for its shared state to be kept
 
 
 class ClusterBackend:
@@ -117,10 +109,10 @@ class ClusterBackend:
         return table or self._ask_devices(deadline)
 
     def devices(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
-        until = time.monotonic() + STARTING_TIMEOUT
+        until = time.monotonic() + timeouts.DEVICES_DECLARED
         table = self.table(fresh, deadline)
         while table.starting and time.monotonic() < until and deadline.left() != 0.0:
-            time.sleep(LOOK_S)
+            time.sleep(timeouts.DEVICES_LOOK)
             table = self.table(True, deadline)
         return table
 
@@ -131,14 +123,15 @@ class ClusterBackend:
             answer = self._ask_scheduler("dflow_devices", deadline)
             waited = time.monotonic() - started
             devices, refused = _infos(answer), [f"{worker}: {why}" for worker, why in answer["refused"].items()]
-            if (devices and (waited > GONE_TIMEOUT or not self._known.doubts(devices))) or waited > WORKER_TIMEOUT:
+            believed = waited > timeouts.DEATH_HEARD or not self._known.doubts(devices)
+            if (devices and believed) or waited > timeouts.FIRST_WORKER:
                 compare_versions(answer)
                 table = self._known.keep(devices, answer["version"], generation, refused)
                 if table is not None:
                     return table
             if deadline.left() == 0.0:
                 raise deadline.error("the workers did not declare their devices")
-            time.sleep(LOOK_S)
+            time.sleep(timeouts.DEVICES_LOOK)
 
     def _ask_scheduler(self, handler: str, deadline: Deadline = NEVER, **arguments: Any) -> Any:
         try:
@@ -154,7 +147,7 @@ class ClusterBackend:
         lane = Lane(process, address)
         arguments = connection_args(self.client, "client")
         heard = partial(scheduler_call(self.client, "dflow_heard"), worker=address)
-        on_loop(self.client, partial(lane.open, arguments, self.session, LANE_TIMEOUT, heard))
+        on_loop(self.client, partial(lane.open, arguments, self.session, timeouts.CONNECT, heard))
         return lane
 
     def _lane_closed(self, lane: Lane) -> None:
@@ -291,7 +284,7 @@ class ClusterBackend:
             lane.send(m.EndSession(self.session))
         self.process.close()
         if is_connected(self.client):
-            self._actors.wait(HOLD_TIMEOUT)
+            self._actors.wait(timeouts.STATE_KEPT)
         self.client.close()
 
     def _end_loops(self, error: CancelledError) -> None:
@@ -299,7 +292,7 @@ class ClusterBackend:
 
         One that does not come to its end, in a long computation, ends here with `error`.
         """
-        deadline, loops = Deadline(LOOPS_TIMEOUT), list(self._loops.values())
+        deadline, loops = Deadline(timeouts.LOOPS_END), list(self._loops.values())
         for loop in loops:
             loop.stop("its session was closed")
         for loop in loops:
@@ -384,7 +377,7 @@ def _in_words(part: DevicePlan) -> str:
 
 def _connect(target: str, config: ConfigProto) -> Client:
     milliseconds = config.operation_timeout_in_ms
-    seconds = milliseconds / 1000 or ANSWER_TIMEOUT
+    seconds = milliseconds / 1000 or timeouts.SCHEDULER_ANSWER
     try:
         if not target.startswith("ucx://"):
             _check_address(target)  # a Client that cannot even try leaves half of itself behind

@@ -39,6 +39,7 @@ from distributed.comm import CommClosedError
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import LoopRunner
 
+from dflow.runtime import timeouts
 from dflow.runtime.deadline import Deadline
 
 __all__ = [
@@ -59,7 +60,6 @@ __all__ = [
 
 CLIENT = "dflow"  # the name of a session's client, whose id begins with it
 SPAN = "dflow"  # its name, and its id
-CLOSED_AFTER = 1.0  # seconds in which a call notices that another thread has closed its client
 
 
 def ask_scheduler(client: Any, handler: str, *, timeout: float | None = None, **arguments: Any) -> Any:
@@ -73,7 +73,7 @@ def ask_scheduler(client: Any, handler: str, *, timeout: float | None = None, **
     while is_connected(client):  # an RPC would try to connect for 30 s
         asked = asked or on_loop(client, partial(scheduler_call(client, handler), **arguments))
         left = deadline.left()
-        wait([asked], CLOSED_AFTER if left is None else min(CLOSED_AFTER, left))
+        wait([asked], timeouts.CLIENT_CLOSED if left is None else min(timeouts.CLIENT_CLOSED, left))
         if asked.done():  # looked at once: an answer that came right after the wait is one too
             try:
                 return asked.result()
@@ -295,7 +295,7 @@ class Watch:
         when it has said good-bye, and write into the log, with a traceback, that it could not.
         """
         self._closed = True
-        wait(list(self._gathers), CLOSED_AFTER)
+        wait(list(self._gathers), timeouts.CLIENT_CLOSED)
         for number in list(self._waiting):
             self._tell(number, FutureCancelled("the session was closed"))
         for future in list(self._running.values()):

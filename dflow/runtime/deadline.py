@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from dflow.errors import DeadlineExceededError
+from dflow.runtime import timeouts
 
 logger = logging.getLogger("dflow.cluster")
-
-TELL_AFTER = 5.0  # seconds after which the log says whom a run waits for
 
 
 class Deadline:
@@ -42,7 +41,7 @@ class Patience:
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
-        self._tell_at: float | None = time.monotonic() + TELL_AFTER  # None: it was told
+        self._tell_at: float | None = time.monotonic() + timeouts.LOG_SLOW_AFTER  # None: it was told
 
     def pause(self) -> float | None:
         """So many seconds to wait until the next `check`; None: there is nothing more to check."""
@@ -56,7 +55,9 @@ class Patience:
             raise self._deadline.error(f"{who} did not {task}")
         if self._tell_at is not None and time.monotonic() >= self._tell_at:
             self._tell_at = None
-            logger.warning("%s did not %s within %g s; a run waits until it does or ends", who, task, TELL_AFTER)
+            logger.warning(
+                "%s did not %s within %g s; a run waits until it does or ends", who, task, timeouts.LOG_SLOW_AFTER
+            )
 
 
 _in_a_hurry = threading.local()

@@ -17,6 +17,7 @@ from distributed.comm import get_address_host
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from dflow.devices import containers_of
+from dflow.runtime import timeouts
 from dflow.runtime.current_frames import make_current_frames_safe
 from dflow.runtime.dask_client import add_plugin
 from dflow.runtime.leftovers import Leftovers
@@ -29,7 +30,6 @@ logger = logging.getLogger("dflow.extension")
 AT_START: list[Callable[[Scheduler], None]] = []  # what else the extension adds to the scheduler, such as its page
 HOLDER = "dflow"  # the client, for the scheduler, that wants the keys of shared state
 NAME = "dflow"
-RETRY_S = 0.5  # seconds until a worker that did not answer is asked again
 
 Place = tuple[str, str]  # device, container
 
@@ -101,7 +101,7 @@ class DflowExtension(SchedulerPlugin):
         """
         while isinstance(error := await add_plugin(self.scheduler, worker, NAME, DflowWorker()), OSError):
             logger.info("%s does not answer yet: %s", worker, error)  # as long as the scheduler knows it
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(timeouts.DEVICES_AGAIN)
             if worker not in self.newcomers:
                 return
         if error is not None:

@@ -35,14 +35,12 @@ from dask.utils import parse_timedelta
 from distributed.comm import Comm, get_address_host
 
 from dflow import forks
-from dflow.runtime import settings
+from dflow.runtime import settings, timeouts
 from dflow.runtime.tls import Tls
 
 logger = logging.getLogger("dflow.lane")
 
 HALF = 32  # bytes of the secret that each side says
-CONNECT_SECONDS = 0.5  # in which the offered port is reached: the system at the other end answers, not the process
-ANSWER_SECONDS = 5.0  # in which the process at the other end, which may be busy, says its half of the secret
 STRANGERS = 100  # connections that have said nothing yet; from there on the oldest is closed for each new one
 PROBES = 10  # that are not answered, after which a silent peer is gone
 BUFFER = 1 << 21  # bytes that a Unix socket holds: of its 200 KB, a large array needs a wake-up of each end for each
@@ -84,7 +82,7 @@ async def offer_socket(comm: Comm, allowed: bool, context: ssl.SSLContext | None
         try:
             await comm.write({"offer": offer, "secret": secret})
             if (await comm.read())["socket"]:
-                return Wire(_ready(await asyncio.wait_for(accepting, ANSWER_SECONDS)), tls)
+                return Wire(_ready(await asyncio.wait_for(accepting, timeouts.SECRET_ANSWER)), tls)
         except BaseException:
             await _stop(accepting)
             raise
@@ -250,8 +248,8 @@ async def _connect(host: str, offer: Offer, secret: bytes, tls: Tls | None = Non
     try:
         sock.setblocking(False)
         address = offer if isinstance(offer, bytes) else (host, offer)
-        await asyncio.wait_for(loop.sock_connect(sock, address), CONNECT_SECONDS)
-        await asyncio.wait_for(_greet(sock, secret, tls), ANSWER_SECONDS)
+        await asyncio.wait_for(loop.sock_connect(sock, address), timeouts.SOCKET_CONNECT)
+        await asyncio.wait_for(_greet(sock, secret, tls), timeouts.SECRET_ANSWER)
     except BaseException:
         sock.close()
         raise

@@ -23,6 +23,7 @@ from distributed.protocol import to_serialize
 from dflow.cluster.scheduler import nobody_listens, refuses
 from dflow.errors import InvalidArgumentError, OpError
 from dflow.runtime import messages as m
+from dflow.runtime import timeouts
 from dflow.runtime.answers import Then, settled
 from dflow.runtime.crew import Crew
 from dflow.runtime.frames import Frame, encode
@@ -31,7 +32,6 @@ from dflow.runtime.links import CommLink, Link, socket_link
 
 logger = logging.getLogger("dflow.lane")
 
-REFUSED_AFTER = 0.5  # seconds without a connection, after which it is asked whether anybody listens there
 LANE_OP = "dflow_lane"  # the worker handler that takes lanes
 
 CROWDED = 100  # messages that wait to be sent, from which on `wait_for_room` waits
@@ -316,7 +316,7 @@ def _instead(message: Any, error: OpError) -> tuple[Any, Any]:
 
 async def _unless_refused(peer: str, connecting: Coroutine[Any, Any, Comm]) -> Comm:
     """The comm; ConnectionRefusedError if it is not there soon and nobody listens at the address."""
-    task, pause = asyncio.create_task(connecting), REFUSED_AFTER
+    task, pause = asyncio.create_task(connecting), timeouts.REFUSED
     try:
         while not (await asyncio.wait([task], timeout=pause))[0]:
             if await refuses(peer):

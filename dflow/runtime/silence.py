@@ -12,13 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from dflow.runtime import deadline
+from dflow.runtime import timeouts
 from dflow.runtime.lane import Lane
 
 logger = logging.getLogger("dflow.cluster")
-
-ANSWER_S = 0.5  # seconds that a process has to answer
-MOST_PAUSE_S = 60.0  # seconds after which those that answered are asked again
 
 
 class Silence:
@@ -28,7 +25,7 @@ class Silence:
         self._ask = ask
         self._lanes = lanes  # lane -> the devices behind it
         self._since = time.monotonic()
-        self._pause_s = deadline.TELL_AFTER
+        self._pause_s = timeouts.LOG_SLOW_AFTER
         self._next: float | None = self._since + self._pause_s  # when to look; None: never again
         self._asked: list[tuple[Lane, Future[Any]]] = []
 
@@ -41,10 +38,10 @@ class Silence:
         now, asked = time.monotonic(), self._asked
         if not asked:
             self._asked = [(lane, self._ask(lane)) for lane in list(self._lanes)]
-            self._next = now + ANSWER_S if self._asked else None
+            self._next = now + timeouts.SILENT_ANSWER if self._asked else None
             return
         silent, self._asked = [lane for lane, answer in asked if not answer.done()], []
-        self._pause_s = min(2 * self._pause_s, MOST_PAUSE_S)
+        self._pause_s = min(2 * self._pause_s, timeouts.SILENT_AGAIN)
         self._next = None if silent else now + self._pause_s
         for lane in silent:
             logger.warning(

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-STALL_AFTER = 30.0  # seconds without a move
+from dflow.runtime import timeouts
 
 Row = Mapping[str, Any]
 
 
-def stalled(queues: Iterable[Row], after: float = STALL_AFTER) -> list[Row]:
+def stalled(queues: Iterable[Row], after: float = timeouts.STALL) -> list[Row]:
     """The queues in which nothing has moved for `after` seconds though someone waits."""
     return [row for row in queues if row["waiting"] and row["idle_s"] >= after]
 
@@ -22,7 +22,7 @@ def stalled(queues: Iterable[Row], after: float = STALL_AFTER) -> list[Row]:
 class StallWatch:
     """Tells of each stall once: again only after the queue has moved."""
 
-    def __init__(self, after: float = STALL_AFTER) -> None:
+    def __init__(self, after: float = timeouts.STALL) -> None:
         self.after = after
         self._told: set[tuple[Any, ...]] = set()
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from dflow.compile import CallPlan
 from dflow.errors import CancelledError, OpError
-from dflow.runtime.answers import STOPPED_S, Settle, unacknowledged
+from dflow.runtime import timeouts
+from dflow.runtime.answers import Settle, unacknowledged
 from dflow.runtime.deadline import NEVER, Deadline
 from dflow.runtime.failures import lost
 from dflow.runtime.ids import Edges, StepId
@@ -26,8 +27,6 @@ from dflow.runtime.part import Part
 from dflow.runtime.process import Process
 from dflow.runtime.silence import Silence
 from dflow.runtime.stall import report
-
-REPORT_TIMEOUT = 0.3  # seconds that the other processes have to say who waits for their queues
 
 
 class StepNumbers:
@@ -57,14 +56,16 @@ def late(process: Process, owner: str, deadline: Deadline, lanes: Container[Lane
 
     lanes: to the processes that have a part of it.  Those of them that do not answer now are named, too.
     """
-    rows, silent, until = process.queue_rows(), list[str](), time.monotonic() + REPORT_TIMEOUT
+    rows, silent, until = process.queue_rows(), list[str](), time.monotonic() + timeouts.STALL_ANSWER
     asked = [(lane, process.ask_queue_rows(lane)) for lane in process.lanes()]
     for lane, answer in asked:
         try:
             rows += answer.result(max(0.0, until - time.monotonic()))
         except TimeoutError:
             if lane in lanes:
-                silent.append(f"worker {lane.peer} did not answer within {REPORT_TIMEOUT:g} s, when it was asked why")
+                silent.append(
+                    f"worker {lane.peer} did not answer within {timeouts.STALL_ANSWER:g} s, when it was asked why"
+                )
         except OpError:  # a report must not be worse than what it reports
             pass
     session, _, loop = owner.partition("/")
@@ -165,7 +166,7 @@ class Step:
 
     def _let_land(self) -> None:
         """What is taken from its queue is the result if nothing else is missing: it would be lost else."""
-        ends = Deadline(STOPPED_S)
+        ends = Deadline(timeouts.STOP_GRACE)
         with suppress(queue.Empty):
             while self._landing:
                 self._inbox.get(timeout=ends.left())()

@@ -13,14 +13,12 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from dflow.runtime import deadline
+from dflow.runtime import timeouts
 from dflow.runtime.dask_client import on_loop, scheduler_call
 from dflow.runtime.lane import Lane
 from dflow.runtime.silence import Silence
 
 logger = logging.getLogger("dflow.cluster")
-
-ANSWER_S = 0.3  # seconds that the scheduler and the workers have to say what runs
 
 
 def unbegun(client: Any, last: Collection[str], tasks: Collection[str]) -> list[str]:
@@ -30,7 +28,7 @@ def unbegun(client: Any, last: Collection[str], tasks: Collection[str]) -> list[
     reported.
     """
     try:
-        lines: list[str] = on_loop(client, partial(_unbegun, client, last, tasks)).result(ANSWER_S)
+        lines: list[str] = on_loop(client, partial(_unbegun, client, last, tasks)).result(timeouts.UNBEGUN_ANSWER)
     except Exception:  # a report must not be worse than what it reports
         return []
     return lines
@@ -81,6 +79,6 @@ class Unbegun(Silence):
 
 async def tell_of_unbegun(client: Any, task: str, what: str) -> None:
     """Say in the log that the task of a loop has not begun, after a while; to be cancelled when the loop ends."""
-    await asyncio.sleep(deadline.TELL_AFTER)
+    await asyncio.sleep(timeouts.LOG_SLOW_AFTER)
     for line in await _unbegun(client, [task], [task]):
         logger.warning("%s; %s waits until it begins", line, what)

@@ -20,7 +20,7 @@ from distributed.comm import Comm, get_address_host
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from dflow.errors import CancelledError, InternalError, OpError, UnavailableError
-from dflow.runtime import settings
+from dflow.runtime import settings, timeouts
 from dflow.runtime.current_frames import make_current_frames_safe
 from dflow.runtime.dask_client import event_loop, listen_context
 from dflow.runtime.handlers import handle
@@ -40,7 +40,6 @@ logger = logging.getLogger("dflow.worker")
 NAME = "dflow"
 SHARE = 2.0**-20  # of a device's resource: many segments and loops run on a device at once
 SWITCH_INTERVAL = 0.0005  # seconds; at Python's 5 ms, one busy loop adds 5 ms to every wake-up of another thread
-LANE_TIMEOUT = 10.0  # seconds to connect to a worker that is not known to stand still
 
 
 class DflowWorker(WorkerPlugin):
@@ -109,7 +108,7 @@ class DflowWorker(WorkerPlugin):
         heard = partial(self.worker.scheduler.dflow_heard, worker=address)
 
         def start() -> None:
-            task = loop.create_task(lane.open(arguments, "", LANE_TIMEOUT, heard))
+            task = loop.create_task(lane.open(arguments, "", timeouts.CONNECT, heard))
             self._background.add(task)
             task.add_done_callback(self._background.discard)
 

@@ -22,7 +22,8 @@ from typing import Any
 
 from dflow import forks
 from dflow.errors import OutOfRangeError
-from dflow.runtime.stall import STALL_AFTER, StallWatch
+from dflow.runtime import timeouts
+from dflow.runtime.stall import StallWatch
 
 logger = logging.getLogger("dflow.train")
 
@@ -40,7 +41,7 @@ class Coordinator:
     def __init__(
         self,
         clean_stop_exception_types: tuple[type[BaseException], ...] | None = None,
-        stall_timeout_secs: float | None = STALL_AFTER,
+        stall_timeout_secs: float | None = timeouts.STALL,
     ) -> None:
         if stall_timeout_secs is not None and stall_timeout_secs <= 0:
             raise ValueError(f"stall_timeout_secs must be positive, or None for no reports, got {stall_timeout_secs}")

@@ -14,7 +14,7 @@ import pytest
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.errors import DeadlineExceededError, InvalidArgumentError, UnavailableError
-from dflow.runtime import deadline as deadline_module
+from dflow.runtime import timeouts
 from dflow.runtime.unbegun import unbegun
 from tests.cluster.helpers import PATIENCE, PS, W0, W1, Background, Look, Tap, eventually, limit, stop, stopped
 
@@ -48,7 +48,7 @@ def run_in_a_session(cluster: EmbeddedCluster, device: str, timeout: float | Non
 @pytest.fixture
 def soon_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """The log, in which a run says soon whom it waits for."""
-    monkeypatch.setattr(deadline_module, "TELL_AFTER", 0.2)
+    monkeypatch.setattr(timeouts, "LOG_SLOW_AFTER", 0.2)
     caplog.set_level(logging.WARNING, "dflow.cluster")
     return caplog
 

@@ -11,7 +11,7 @@ import pytest
 
 import dflow as df
 from dflow.compile import DeviceInfo, DeviceTable, Plan
-from dflow.runtime import deadline as deadline_module
+from dflow.runtime import timeouts
 from dflow.runtime.config import ConfigProto
 from dflow.runtime.deadline import NEVER, Deadline, Patience
 from dflow.runtime.plans import Plans
@@ -159,7 +159,7 @@ def test_another_worker_that_becomes_the_device_will_do() -> None:
 def test_who_waits_for_long_says_once_for_whom(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deadline_module, "TELL_AFTER", 0.0)
+    monkeypatch.setattr(timeouts, "LOG_SLOW_AFTER", 0.0)
     with caplog.at_level(logging.WARNING, "dflow.cluster"):
         take(Cluster(*[[starting(PS)]] * 3, [at(PS)]), on(PS))
     (record,) = caplog.records
@@ -171,7 +171,7 @@ def test_patience_ends_with_the_deadline_and_looks_up_once_before(monkeypatch: p
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     patience = Patience(Deadline(8.0))
-    assert patience.pause() == deadline_module.TELL_AFTER
+    assert patience.pause() == timeouts.LOG_SLOW_AFTER
     now[0] += 6
     patience.check("a worker", "answer")
     assert patience.pause() == 2

@@ -212,7 +212,7 @@ def test_a_stopped_loop_sends_what_has_room_and_waits_until_it_is_in(
         with loop.sent:
             pass
 
-    monkeypatch.setattr("dflow.runtime.behind.STOPPED_S", PATIENCE)
+    monkeypatch.setattr("dflow.runtime.timeouts.STOP_GRACE", PATIENCE)
     started(loop, room=MOST)
     loop.put(1)
     loop.sent.stop(CancelledError(None, None, "stop"))
@@ -229,7 +229,7 @@ def test_a_stopped_loop_sends_what_has_room_and_waits_until_it_is_in(
 def test_a_stopped_loop_does_not_wait_long_for_a_queue_that_stands_still(
     loop: ALoop, process: AProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dflow.runtime.behind.STOPPED_S", 0.01)
+    monkeypatch.setattr("dflow.runtime.timeouts.STOP_GRACE", 0.01)
     started(loop, room=MOST)
     loop.put(1)
     loop.sent.stop(CancelledError(None, None, "stop"))

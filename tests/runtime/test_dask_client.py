@@ -43,7 +43,7 @@ from distributed.core import rpc
 from distributed.scheduler import TaskGroup
 from distributed.utils import LoopRunner, format_dashboard_link
 
-from dflow.runtime import dask_client
+from dflow.runtime import dask_client, timeouts
 from dflow.runtime.leftovers import GROUPS_KEPT, KEYS_KEPT, tidy_keys, tidy_span, tidy_topics
 from tests.cluster.helpers import Background, eventually
 from tests.forked import held, in_child
@@ -185,7 +185,7 @@ def test_an_answer_of_the_scheduler_that_comes_at_the_end_of_a_look_counts(monke
             answer()
         return True
 
-    monkeypatch.setattr(dask_client, "CLOSED_AFTER", 0.0)
+    monkeypatch.setattr(timeouts, "CLIENT_CLOSED", 0.0)
     monkeypatch.setattr(dask_client, "is_connected", look)
     monkeypatch.setattr(dask_client, "on_loop", lambda client, call: asked)
     assert dask_client.ask_scheduler(SimpleNamespace(scheduler=SimpleNamespace(x=abs)), "x") == "answer"

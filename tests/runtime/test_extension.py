@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dflow.runtime import extension
+from dflow.runtime import extension, timeouts
 from dflow.runtime.extension import DflowExtension
 
 PS, WORKER = "tcp://127.0.0.1:1", "tcp://127.0.0.1:2"
@@ -22,7 +22,7 @@ class Workers:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(extension, "add_plugin", self._add_plugin)
-        monkeypatch.setattr(extension, "RETRY_S", 0)
+        monkeypatch.setattr(timeouts, "DEVICES_AGAIN", 0)
         self.asked: asyncio.Queue[tuple[str, asyncio.Future[BaseException | None]]] = asyncio.Queue()
         self.scheduler: Any = SimpleNamespace(
             workers={}, handlers={}, log_event=lambda *_: None, client_releases_keys=lambda **_: None

@@ -13,7 +13,7 @@ import pytest
 from distributed.comm import Comm, connect, listen
 from distributed.security import Security
 
-from dflow.runtime import handshake
+from dflow.runtime import handshake, timeouts
 from dflow.runtime.handshake import HALF, Wire, offer_socket, take_socket, takes_sockets
 from tests.forked import in_child
 
@@ -176,7 +176,7 @@ def test_a_port_that_does_not_answer_leaves_the_comm(
         return await asyncio.get_running_loop().create_future()
 
     monkeypatch.setattr(handshake, "_accept", nobody)
-    monkeypatch.setattr(handshake, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(timeouts, "SECRET_ANSWER", 0.01)
     assert agree() == [None, None]
     assert_said_slow(caplog, "could not be connected to: TimeoutError")
 

@@ -384,7 +384,7 @@ def test_a_process_that_is_slow_to_answer_is_connected_to_once_unless_nobody_lis
                 answers.set()
             return refused and looks == 3
 
-        monkeypatch.setattr("dflow.runtime.lane.REFUSED_AFTER", 0.001)
+        monkeypatch.setattr("dflow.runtime.timeouts.REFUSED", 0.001)
         monkeypatch.setattr("dflow.runtime.lane.connect", slow)
         monkeypatch.setattr("dflow.runtime.lane.refuses", refuses)
         end = End()

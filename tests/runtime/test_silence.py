@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from dflow.runtime.deadline import TELL_AFTER
-from dflow.runtime.silence import ANSWER_S, Silence
+from dflow.runtime.silence import Silence
+from dflow.runtime.timeouts import LOG_SLOW_AFTER, SILENT_ANSWER
 
 DEVICES = {"a": ["/job:a/cpu"], "b": ["/job:b/cpu", "/job:b/gpu"]}
 
@@ -47,13 +47,13 @@ def test_who_does_not_answer_after_a_while_is_named_once_with_its_devices(
     silence: tuple[Silence, dict[str, Future[Any]]], clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     waiting, asked = silence
-    assert waiting.pause() == TELL_AFTER
-    clock[0] += TELL_AFTER
+    assert waiting.pause() == LOG_SLOW_AFTER
+    clock[0] += LOG_SLOW_AFTER
     assert waiting.pause() == 0
     waiting.look()
-    assert (list(asked), waiting.pause()) == (["a", "b"], ANSWER_S)
+    assert (list(asked), waiting.pause()) == (["a", "b"], SILENT_ANSWER)
     asked["a"].set_result([])
-    clock[0] += ANSWER_S
+    clock[0] += SILENT_ANSWER
     waiting.look()
     assert waiting.pause() is None
     (told,) = caplog.messages
@@ -65,7 +65,7 @@ def test_nothing_is_said_of_workers_that_answer_nor_without_any(
     silence: tuple[Silence, dict[str, Future[Any]]], clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     waiting, asked = silence
-    clock[0] += TELL_AFTER
+    clock[0] += LOG_SLOW_AFTER
     waiting.look()
     for answer in asked.values():
         answer.set_result([])
@@ -88,7 +88,7 @@ def test_who_stops_later_is_named_when_all_are_asked_again_which_is_ever_less_of
         asked["a"].set_result([])
         if not stopped:
             asked["b"].set_result([])
-        clock[0] += ANSWER_S
+        clock[0] += SILENT_ANSWER
         waiting.look()
     assert pauses == [5, 10, 20, 40, 60, 60, 60]
     assert waiting.pause() is None

@@ -137,7 +137,7 @@ def test_values_whose_acknowledgement_left_right_after_a_cancellation_are_the_re
 def test_a_deadline_that_passes_while_the_acknowledgement_is_sent_loses_nothing(
     step: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dflow.runtime.step.STOPPED_S", PATIENCE)
+    monkeypatch.setattr("dflow.runtime.timeouts.STOP_GRACE", PATIENCE)
     lent = Lent(slow=True)
     late = mock.Mock(wraps=step.deadline.left, side_effect=lambda: 0.0)
 
@@ -154,7 +154,7 @@ def test_a_deadline_does_not_wait_for_an_acknowledgement_that_cannot_be_sent(
     step: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process of the queue stands still, perhaps for ever, and the connection is full."""
-    monkeypatch.setattr("dflow.runtime.step.STOPPED_S", 0.01)
+    monkeypatch.setattr("dflow.runtime.timeouts.STOP_GRACE", 0.01)
     lent = Lent(slow=True)
     step.begun = lambda: step.fetched([(0, 7)], lent, PART)  # type: ignore[method-assign, assignment, return-value]
     with pytest.raises(DeadlineExceededError, match="the step did not end within"):
