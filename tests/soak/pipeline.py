@@ -1,6 +1,7 @@
 """The pipeline of a soak: files, a reader, a queue, a mapper between processes, a shuffle queue, a training loop.
 
-It writes JSON lines: {"trained": [ids]} for each step, and at its end {"ended": how, "error": text}.
+It writes JSON lines: {"ready": true} when it handles signals, {"trained": [ids]} for each step, and at its end
+{"ended": how, "error": text}.
 
     files -> reader on worker 0 -> raw (ps) -> mapper on worker 1 -> shuffled (ps) -> training on worker 0
 """
@@ -93,6 +94,7 @@ def main(target: str, container: str, *files: str) -> None:
 
     signal.signal(signal.SIGUSR1, close)
     signal.signal(signal.SIGUSR2, cut)
+    say(ready=True)
     try:
         run(target, container, list(files), made)
     except KeyboardInterrupt:

@@ -164,7 +164,7 @@ class Run:
         self.second = self.start_second()
         moments = sorted(self._random.randrange(0, STEPS) for _ in self.faults)
         for moment, fault in zip(moments, self.faults, strict=True):
-            self.pipeline.hears(moment)
+            self.pipeline.hears(1 + moment)  # not before it is ready: a signal would end Python itself
             time.sleep(self._random.random() * 0.05)  # any moment between two steps
             self._do(fault)
         self._end()
