@@ -76,7 +76,9 @@ def _ties(case: Case) -> bool:
 
 
 def _left_out(case: Case) -> bool:
-    failed = isinstance(case.got, dict) and str(case.got.get("op")).rpartition("/")[2].startswith(("Reshape", "floor"))
+    op = str(case.got.get("op")).rpartition("/")[2] if isinstance(case.got, dict) else ""
+    waited_for = any("control_dependencies" in line for line, _ in case.before)
+    failed = op.startswith(("Reshape", "floor")) or (waited_for and op.startswith("GatherV2"))
     return failed and case.errors[1] == "InvalidArgumentError" != case.errors[0]
 
 
@@ -142,7 +144,7 @@ DIFFERENCES: dict[str, Callable[[Case], bool]] = {
     "A `dequeue_many` that ends early gives back the elements that it had taken; TensorFlow loses them.": _partial,
     "`dequeue_up_to` returns the last elements of a closed queue; TensorFlow's `PriorityQueue` loses them.": _rest,
     "Of elements with equal priorities, the oldest is dequeued first; TensorFlow has no order.": _ties,
-    "A division or reshape runs even if it is only a control input, or if its output is reshaped again.": _left_out,
+    "An operation runs even if it is only a control input, or a reshape of a reshape.": _left_out,
     "A select whose sides differ in shape fails; TensorFlow may have removed the reshape of one side.": _selected,
     "An index out of range is an error even if there is nothing to gather.": _no_elements,
     "`enqueue_many` with a scalar, where it needs rows, raises `InvalidArgumentError`.": _scalar,

@@ -108,6 +108,13 @@ def test_a_difference_on_purpose_is_one_of_dflow_and_tensorflow() -> None:
     assert reason("tensorflow", [line], 0, DIED, given) == "TensorFlow crashes."
 
 
+def test_tensorflow_leaves_out_what_others_only_wait_for() -> None:
+    waits, line = "with tf.control_dependencies([x0]): e0 = q0.enqueue([1])", "run(e0)"
+    cancelled, refused = {"error": "CancelledError", "op": "e"}, {"error": "InvalidArgumentError", "op": "GatherV2"}
+    assert "only a control input" in reason("tensorflow", [waits, line], 1, [None, cancelled], refused)
+    assert reason("tensorflow", ["e0 = q0.enqueue([1])", line], 1, [None, cancelled], refused) == ""
+
+
 def test_the_page_of_names_tells_each_difference_on_purpose() -> None:
     page = " ".join(PAGE.read_text().split())
     assert [why for why in DIFFERENCES if why not in page] == []
