@@ -132,6 +132,10 @@ def _tensor(case: Case) -> bool:
     return case.line.startswith("run(v") and case.errors[1] == "TypeError"
 
 
+def _not_utf8(case: Case) -> bool:
+    return case.errors[0] == "UnicodeDecodeError" and case.errors[1] != ""
+
+
 def _queue(case: Case) -> bool:
     return case.ops is not None and case.ops[1].startswith(case.ops[0].rpartition("/")[2] + "_")
 
@@ -157,6 +161,7 @@ DIFFERENCES: dict[str, Callable[[Case], bool]] = {
     "A fed value that does not fit the dtype without loss is refused.": _lossless,
     "A variable as the value of a feed raises `TypeError`, as a tensor does.": _tensor,
     "Text is fetched as bytes, even if you fed it as `str`.": _text,
+    "An error can show text that is not UTF-8; TensorFlow raises `UnicodeDecodeError` instead.": _not_utf8,
     "If a queue cannot be made, the error names the operation that uses it; TensorFlow names the queue.": _queue,
 }
 
