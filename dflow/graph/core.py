@@ -14,7 +14,6 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dflow import forks
@@ -288,7 +287,7 @@ class Graph:
         if target is not None:
             op.device = target.device
         else:
-            self.scope.apply_devices(op, partial(setattr, op, "device"))
+            self.scope.apply_devices(op)
 
     def handles_of(self, attrs: dict[str, Any]) -> Iterator[Tensor]:
         """The handles of the state that attributes name, if its operations are in this graph."""

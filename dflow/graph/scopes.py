@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -23,8 +23,7 @@ _SCOPED_NAME = re.compile(r"^[A-Za-z0-9_.\\/>-]*$")
 class Node(Protocol):
     """An operation, as the blocks see it."""
 
-    @property
-    def device(self) -> str: ...
+    device: str
 
 
 Op = TypeVar("Op", bound=Node)
@@ -71,12 +70,12 @@ class ScopeStack(Generic[Op]):
         """The operation whose device a new one takes, whatever the device blocks say."""
         return self.colocations[-1] if self.colocations else None
 
-    def apply_devices(self, op: Op, set_device: Callable[[str], None]) -> None:
+    def apply_devices(self, op: Op) -> None:
         """Set the device of an operation as each block says, the innermost first."""
         for block in reversed(self.devices):
             if block is None:
                 break
-            set_device(canonical_name(block(op)) if callable(block) else merge_device(block, op.device))
+            op.device = canonical_name(block(op)) if callable(block) else merge_device(block, op.device)
 
     @contextmanager
     def colocation_scope(self, op: Op | None, ignore_existing: bool) -> Iterator[None]:
@@ -161,22 +160,30 @@ def _stack(kind: str) -> list[Any]:
     return stack
 
 
-def current_graph() -> Any:
-    """The innermost graph that this thread made its default, or None."""
-    stack = _stack("graphs")
+def _innermost(kind: str) -> Any:
+    stack = _stack(kind)
     return stack[-1] if stack else None
 
 
 @contextmanager
-def default_graph_scope(graph: T) -> Iterator[T]:
-    stack = _stack("graphs")
-    stack.append(graph)
+def _default_scope(kind: str, item: T) -> Iterator[T]:
+    stack = _stack(kind)
+    stack.append(item)
     try:
-        yield graph
+        yield item
     finally:
-        if stack[-1] is not graph:
-            raise AssertionError(f"Nesting violated for default stack of {type(graph)} objects")
+        if stack[-1] is not item:
+            raise AssertionError(f"Nesting violated for default stack of {type(item)} objects")
         stack.pop()
+
+
+def current_graph() -> Any:
+    """The innermost graph that this thread made its default, or None."""
+    return _innermost("graphs")
+
+
+def default_graph_scope(graph: T) -> AbstractContextManager[T]:
+    return _default_scope("graphs", graph)
 
 
 @contextmanager
@@ -189,16 +196,8 @@ def building_in(graph: object) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def default_session_scope(session: Any) -> Iterator[Any]:
-    stack = _stack("sessions")
-    stack.append(session)
-    try:
-        yield session
-    finally:
-        if stack[-1] is not session:
-            raise AssertionError(f"Nesting violated for default stack of {type(session)} objects")
-        stack.pop()
+def default_session_scope(session: Any) -> AbstractContextManager[Any]:
+    return _default_scope("sessions", session)
 
 
 def make_default(session: Any, graph: object) -> Callable[[], None]:
@@ -222,8 +221,7 @@ def make_default(session: Any, graph: object) -> Callable[[], None]:
 
 def get_default_session() -> Any:
     """The innermost session that this thread made its default, or None."""
-    stack = _stack("sessions")
-    return stack[-1] if stack else None
+    return _innermost("sessions")
 
 
 def session_for(graph: object, session: Any) -> Any:
