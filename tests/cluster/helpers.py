@@ -225,6 +225,10 @@ class ClientProcess:
                 return line[len(words) :].strip()
             assert not line.startswith("raised"), line
 
+    def said(self) -> list[str]:
+        """The lines that nobody has heard yet."""
+        return [self._lines.get() for _ in range(self._lines.qsize())]
+
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import psutil
 import pytest
 
 import dflow as df
@@ -41,6 +42,24 @@ for _ in range(3):
     say("took", sess.run(taken))
 {end}
 say("ended")
+"""
+
+WITHOUT_END = """
+from dflow.runtime.lane import Lane
+from dflow.runtime.messages import Settled
+
+send = Lane.send
+
+def say_before(lane, message, *then):
+    if isinstance(message, Settled) and message.accepted:
+        say("acknowledges")
+    send(lane, message, *then)
+
+Lane.send = say_before
+with df.Session(target) as sess:
+    taken = queue({name!r}, capacity=10_000).dequeue()
+    while True:
+        say("took", sess.run(taken))
 """
 
 ENDS = {
@@ -102,6 +121,31 @@ def test_what_was_seen_does_not_come_again(
         eventually(lambda: not any(held["loans"] for held in look.inside().values()), look.inside)
     left = [tap.take() for _ in range(int(tap.size()))]
     assert sorted(seen + left) == values
+
+
+def test_a_killed_client_takes_along_only_what_it_had_acknowledged_but_not_said(
+    session: df.Session, clients: Clients, look: Look
+) -> None:
+    """It dequeues at full speed, says when it acknowledges an element and what it took, and is killed at any moment."""
+    tap = Tap(session, "killed-at-any-moment", capacity=10_000)
+    values = [float(value) for value in range(10_000)]
+    session.run(tap.queue.enqueue_many([values]))
+    seen: list[float] = []
+    unsaid = 0
+    for number in (1, 2, 3, 50, 51, 52, 200, 201):
+        client = clients.start(WITHOUT_END.format(name=tap.name))
+        seen += [float(client.hears("took")) for _ in range(number)]
+        client.kill()
+        eventually(lambda client=client: not psutil.pid_exists(client.pid))
+        clients.start("say('nothing')").hears("nothing")  # all lines of the killed client have been read
+        lines = client.said()
+        seen += [float(line.removeprefix("took")) for line in lines if line.startswith("took")]
+        unsaid += lines[-1:] == ["acknowledges"]
+    eventually(lambda: not any(held["loans"] for held in look.inside().values()), look.inside)
+    left = [float(value) for value in session.run(tap.queue.dequeue_many(int(tap.size())))]
+    assert len(seen) + len(left) >= len(values) - unsaid
+    assert set(seen + left) <= set(values)
+    assert len(set(seen + left)) == len(seen + left)
 
 
 @pytest.mark.parametrize("slow", ["Settled", "LoopReport"])
