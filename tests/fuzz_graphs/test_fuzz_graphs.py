@@ -109,10 +109,15 @@ def test_a_difference_on_purpose_is_one_of_dflow_and_tensorflow() -> None:
 
 
 def test_tensorflow_leaves_out_what_others_only_wait_for() -> None:
-    waits, line = "with tf.control_dependencies([x0]): e0 = q0.enqueue([1])", "run(e0)"
+    made, waits = "x0 = tf.gather(x9, 1)", "with tf.control_dependencies([x0]): e0 = q0.enqueue([1])"
+    reads, waits_and_reads = "e0 = q0.enqueue([x0])", "with tf.control_dependencies([x0]): e0 = q0.enqueue([x0])"
     cancelled, refused = {"error": "CancelledError", "op": "e"}, {"error": "InvalidArgumentError", "op": "GatherV2"}
-    assert "only a control input" in reason("tensorflow", [waits, line], 1, [None, cancelled], refused)
-    assert reason("tensorflow", ["e0 = q0.enqueue([1])", line], 1, [None, cancelled], refused) == ""
+
+    def told(line: str) -> str:
+        return reason("tensorflow", [made, line, "run(e0)"], 2, [None, None, cancelled], refused)
+
+    assert "only a control input" in told(waits)
+    assert told(reads) == told(waits_and_reads) == ""
 
 
 def test_the_page_of_names_tells_each_difference_on_purpose() -> None:
