@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,16 @@ def test_a_difference_on_purpose_is_one_of_dflow_and_tensorflow() -> None:
     assert reason("cluster", [line], 0, [given], refused) == ""
     assert reason("tensorflow", [line], 0, [given], 2) == ""
     assert reason("tensorflow", [line], 0, DIED, given) == "TensorFlow crashes."
+
+
+def test_text_that_is_fed_comes_back_as_bytes_beside_a_number_that_is_none() -> None:
+    def outcome(number: float, text: Any) -> dict[str, Any]:
+        numbers = {"array": "float64", "shape": [], "values": [number]}
+        return {"list": [{"ndarray": numbers}, {"ndarray": {"array": "string", "shape": [], "values": [text]}}]}
+
+    line, nan = "run([x0, p0], {p0: 'b'})", float("nan")
+    assert "bytes" in reason("tensorflow", [line], 0, [outcome(nan, "b")], outcome(nan, {"bytes": "b"}))
+    assert reason("tensorflow", [line], 0, [outcome(nan, "b")], outcome(1.0, {"bytes": "b"})) == ""
 
 
 def test_tensorflow_leaves_out_what_others_only_wait_for() -> None:
