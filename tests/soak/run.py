@@ -176,7 +176,8 @@ class Run:
 
     def _do(self, fault: Fault) -> None:
         self._was_over = self._was_over or self.pipeline.is_over
-        dead = (df.errors.UnavailableError, df.errors.DeadlineExceededError, OSError)
+        # KeyError: Dask's client knows no workers any more.
+        dead = (df.errors.UnavailableError, df.errors.DeadlineExceededError, OSError, KeyError)
         scheduler_may_be_dead = dead if self.needs_new_cluster else ()
         with suppress(psutil.NoSuchProcess, ProcessLookupError, ValueError, *scheduler_may_be_dead):  # or it has ended
             fault.do(self, self._random)
