@@ -109,6 +109,24 @@ def test_a_difference_on_purpose_is_one_of_dflow_and_tensorflow() -> None:
     assert reason("tensorflow", [line], 0, DIED, given) == "TensorFlow crashes."
 
 
+def test_the_rest_of_a_priority_queue_is_lost_in_tensorflow_whatever_is_done_with_it() -> None:
+    made, line = "q0 = tf.PriorityQueue(-1, [tf.int64], name='q')", "run(d1)"
+    lost = {"error": "OutOfRangeError", "op": "q_DequeueUpTo"}
+    for got in (1, {"error": "OutOfRangeError", "op": "q_DequeueMany"}, {"error": "InvalidArgumentError", "op": "e"}):
+        assert "loses them" in reason("tensorflow", [made, line], 1, [None, lost], got)
+        assert reason("tensorflow", [made.replace("Priority", "FIFO"), line], 1, [None, lost], got) == ""
+    assert reason("tensorflow", [made, line], 1, [None, lost], {"error": "AbortedError", "op": "q_DequeueUpTo"}) == ""
+
+
+def test_what_cannot_be_made_may_take_a_name() -> None:
+    made, line = "tf.FIFOQueue('a', [tf.int32])", "run(i0)"
+    refused = {"error": "TypeError", "op": None}
+    theirs, ours, another = ({"error": "OutOfRangeError", "op": op} for op in ("q_Size", "q_1_Size", "q_1_Dequeue"))
+    assert "its name may be taken" in reason("tensorflow", [made, line], 1, [refused, theirs], ours)
+    assert reason("tensorflow", [made, line], 1, [None, theirs], ours) == ""
+    assert reason("tensorflow", [made, line], 1, [refused, theirs], another) == ""
+
+
 def test_text_that_is_fed_comes_back_as_bytes_beside_a_number_that_is_none() -> None:
     def outcome(number: float, text: Any) -> dict[str, Any]:
         numbers = {"array": "float64", "shape": [], "values": [number]}
