@@ -118,6 +118,13 @@ def test_the_rest_of_a_priority_queue_is_lost_in_tensorflow_whatever_is_done_wit
     assert reason("tensorflow", [made, line], 1, [None, lost], {"error": "AbortedError", "op": "q_DequeueUpTo"}) == ""
 
 
+def test_a_scalar_for_enqueue_many_is_refused_where_tensorflow_enqueues_it_or_waits_for_room() -> None:
+    refused = {"error": "InvalidArgumentError", "op": "q_EnqueueMany"}
+    for theirs in (None, {"error": "DeadlineExceededError", "op": None}):
+        assert "with a scalar" in reason("tensorflow", ["run(e0)"], 0, [theirs], refused)
+    assert reason("tensorflow", ["run(e0)"], 0, [{"error": "AbortedError", "op": "q_EnqueueMany"}], refused) == ""
+
+
 def test_what_cannot_be_made_may_take_a_name() -> None:
     made, line = "tf.FIFOQueue('a', [tf.int32])", "run(i0)"
     refused = {"error": "TypeError", "op": None}
