@@ -176,10 +176,11 @@ class Run:
 
     def _do(self, fault: Fault) -> None:
         self._was_over = self._was_over or self.pipeline.is_over
-        # KeyError: Dask's client knows no workers any more.
+        # After another fault, or that of a scheduler: the process that this one needs may be dead.  Dask's client knows
+        # no workers then (KeyError).
         dead = (df.errors.UnavailableError, df.errors.DeadlineExceededError, OSError, KeyError)
-        scheduler_may_be_dead = dead if self.needs_new_cluster else ()
-        with suppress(psutil.NoSuchProcess, ProcessLookupError, ValueError, *scheduler_may_be_dead):  # or it has ended
+        may_be_dead = dead if self.needs_new_cluster or len(self.faults) > 1 else ()
+        with suppress(psutil.NoSuchProcess, ProcessLookupError, ValueError, *may_be_dead):  # or it has ended
             fault.do(self, self._random)
 
     def _complain(self, text: str) -> None:
