@@ -103,6 +103,10 @@ class Look:
 
         eventually(lends, self.inside)
 
+    def lends_nothing(self) -> None:
+        """Return when all that was handed out is acknowledged, or back in its queue."""
+        eventually(lambda: not any(held["loans"] for held in self.inside().values()), self.inside)
+
     def is_empty(self) -> bool:
         """Is nothing left of any session?"""
         found = self.inside()

@@ -186,6 +186,6 @@ def test_what_a_first_run_has_used_does_not_come_again(
             other.close()
     finally:
         assert look.client.run(let_go, workers=[ps])[ps] == 1
-    eventually(lambda: not any(held["loans"] for held in look.inside().values()), look.inside)
+    look.lends_nothing()
     assert tap.size() == 0
     other.close()

@@ -33,6 +33,10 @@ class Case:
         one, other = self.errors
         return (self.expected["op"] or "", self.got["op"] or "") if one == other != "" else None
 
+    def comes_after(self, text: str) -> bool:
+        """Has one of the lines before this text?"""
+        return any(text in line for line, _ in self.before)
+
 
 def _error(outcome: Any) -> str:
     return str(outcome["error"]) if isinstance(outcome, dict) and "error" in outcome else ""
@@ -52,7 +56,7 @@ def _no_op(case: Case) -> bool:
 
 
 def _of_list(case: Case) -> bool:
-    return case.ops is not None and any("from_list" in line for line, _ in case.before)
+    return case.ops is not None and case.comes_after("from_list")
 
 
 def _closed_session(case: Case) -> bool:
@@ -71,14 +75,13 @@ def _partial(case: Case) -> bool:
 def _rest(case: Case) -> bool:
     op = str(case.expected.get("op")) if isinstance(case.expected, dict) else ""
     other = not isinstance(case.got, dict) or case.got.get("op") != op
-    queues = any("PriorityQueue" in line for line, _ in case.before)
-    return queues and other and "DequeueUpTo" in op and case.errors[0] == "OutOfRangeError"
+    return case.comes_after("PriorityQueue") and other and "DequeueUpTo" in op and case.errors[0] == "OutOfRangeError"
 
 
 def _ties(case: Case) -> bool:
-    queues = any("PriorityQueue" in line for line, _ in case.before)
     reordered = sorted(str(case.expected)) == sorted(str(case.got))  # the same elements, at other places
-    return queues and case.errors == ("", "") and (re.search(r"\bd\d", case.line) is not None or reordered)
+    found = re.search(r"\bd\d", case.line) is not None or reordered
+    return case.comes_after("PriorityQueue") and case.errors == ("", "") and found
 
 
 def _left_out(case: Case) -> bool:
@@ -101,7 +104,7 @@ def _count(name: str, lines: str) -> int:
 
 def _selected(case: Case) -> bool:
     failed = case.errors == ("", "InvalidArgumentError") and "Select" in str(case.got["op"])
-    return failed and any("reshape" in line for line, _ in case.before)
+    return failed and case.comes_after("reshape")
 
 
 def _no_elements(case: Case) -> bool:
@@ -123,7 +126,7 @@ def _callable(case: Case) -> bool:
 
 def _shared_memory(case: Case) -> bool:
     enqueued = any(re.search(r"enqueue.*\b[va]\d", line) for line, _ in case.before)
-    return enqueued and case.errors == ("", "") and any(".assign" in line for line, _ in case.before)
+    return enqueued and case.errors == ("", "") and case.comes_after(".assign")
 
 
 def _text(case: Case) -> bool:

@@ -176,10 +176,11 @@ class Run:
 
     def _do(self, fault: Fault) -> None:
         self._was_over = self._was_over or self.pipeline.is_over
-        # After another fault, or that of a scheduler: the process that this one needs may be dead.  Dask's client knows
-        # no workers then (KeyError).
-        dead = (df.errors.UnavailableError, df.errors.DeadlineExceededError, OSError, KeyError)
-        may_be_dead = dead if self.needs_new_cluster or len(self.faults) > 1 else ()
+        may_be_dead: tuple[type[Exception], ...] = ()
+        if self.needs_new_cluster:  # KeyError: Dask's client knows no workers any more
+            may_be_dead = (df.errors.UnavailableError, df.errors.DeadlineExceededError, OSError, KeyError)
+        elif len(self.faults) > 1:  # the worker that this one needs may not be back yet
+            may_be_dead = (df.errors.UnavailableError,)
         with suppress(psutil.NoSuchProcess, ProcessLookupError, ValueError, *may_be_dead):  # or it has ended
             fault.do(self, self._random)
 
