@@ -55,7 +55,7 @@ def test_a_loop_runs_on_the_worker_of_its_device(session: df.Session, look: Look
     assert task["worker"] == look.address("/job:worker/task:0")
 
 
-def test_an_unknown_device_is_an_error_at_once_that_lists_the_devices(session: df.Session) -> None:
+def test_an_unknown_device_is_an_error_that_lists_the_devices(session: df.Session) -> None:
     with df.device("/job:ps/task:7"):
         x = df.random_uniform([])
     with pytest.raises(df.errors.InvalidArgumentError) as caught:

@@ -138,7 +138,7 @@ def test_an_error_in_the_body_ends_the_loop_and_names_the_operation(target: str)
         assert sess.run(v) == 5
 
 
-def test_wrong_fetches_of_a_loop_are_refused_at_once(target: str) -> None:
+def test_repeat_itself_refuses_wrong_fetches(target: str) -> None:
     """S23.4"""
     tf.constant(1)
     with tf.Session(target) as sess:
@@ -284,6 +284,6 @@ def test_a_loop_of_one_session_feeds_a_loop_of_another_one(cluster: EmbeddedClus
         ({"steps": "x"}, TypeError),
     ],
 )
-def test_wrong_numbers_are_refused_at_once(wrong: dict[str, Any], error: type[Exception], target: str) -> None:
+def test_repeat_itself_refuses_wrong_numbers(wrong: dict[str, Any], error: type[Exception], target: str) -> None:
     with tf.Session(target) as sess, pytest.raises(error, match=next(iter(wrong))):
         sess.repeat(tf.no_op(), **wrong)

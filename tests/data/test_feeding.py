@@ -142,7 +142,7 @@ def test_an_open_size_of_a_padding_queue_takes_rows_of_any_length() -> None:
         (frame, None, TypeError, "expected a Dask DataFrame, .* got DataFrame; dask.dataframe.from_pandas"),
     ],
 )
-def test_what_the_collection_says_of_itself_is_checked_at_once(
+def test_the_call_itself_checks_what_the_collection_says_of_itself(
     collection: Any, columns: Any, kind: type[Exception], words: str
 ) -> None:
     with df.Session(), pytest.raises(kind, match=words):

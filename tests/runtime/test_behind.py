@@ -357,7 +357,7 @@ def test_an_error_of_the_body_is_not_hidden_by_it(loop: ALoop, process: AProcess
         raise ZeroDivisionError
 
 
-def test_a_process_that_cannot_be_reached_is_an_error_at_once(loop: ALoop, process: AProcess) -> None:
+def test_a_process_that_cannot_be_reached_is_an_error(loop: ALoop, process: AProcess) -> None:
     process.unreachable = UnavailableError(None, None, "gone")
     with pytest.raises(UnavailableError, match="gone"):
         loop.put(0)

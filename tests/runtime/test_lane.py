@@ -218,7 +218,7 @@ def test_what_cannot_be_read_ends_the_lane(kind: str, caplog: pytest.LogCaptureF
     assert "cannot be read" in caplog.text
 
 
-def test_a_lane_closed_while_it_connects_gives_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lane_closed_while_it_connects_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever closes it, and also before the event loop has begun to connect."""
 
     async def test() -> None:
