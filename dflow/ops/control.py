@@ -135,7 +135,8 @@ def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequ
     graph = graph_of(tensors)
     with scopes.building_in(graph):
         converted = [None if t is None else t if isinstance(t, Operation) else convert_to_tensor(t) for t in tensors]
-    gates = [t for t in converted if t is not None]
+    # A variable is waited for, and not read: only who uses its own entry needs its value.
+    gates = [getattr(t, "op", c) for t, c in zip(tensors, converted, strict=True) if c is not None]
     if not gates:
         raise ValueError(f"Must have at least one Tensor: {tensors!r}")
     with scopes.building_in(graph), graph.name_scope(name or "tuple"):

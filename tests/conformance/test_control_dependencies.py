@@ -232,12 +232,14 @@ def test_a_variable_that_is_only_waited_for_needs_no_value(target: str) -> None:
         v, other = tf.Variable([1.0, 2.0], name="v"), tf.Variable(1.0, validate_shape=False, name="other")
     with tf.control_dependencies([v, other.op]):
         after = tf.constant(3)
+    beside, _ = tf.tuple([tf.constant(4), v])
     with tf.Session(target) as sess:
         for _ in range(2):  # the second run is a hot one
             assert sess.run([v.op, tf.group(v, other), after]) == [None, None, 3]
             assert sess.run([tf.shape(v), tf.zeros_like(v), v.op])[1].tolist() == [0.0, 0.0]
             assert sess.run(tf.group(v), {v: [5.0, 6.0]}) is None
             assert sess.run([v + 1, v.op], {v: [5.0, 6.0]})[0].tolist() == [6.0, 7.0]
+            assert sess.run(beside) == 4
 
 
 def test_a_variable_that_is_read_needs_a_value(target: str) -> None:

@@ -25,6 +25,8 @@ class Fault:
 
     ends: the names of errors with which the pipeline may end; "well" if it may come to its end all the same.
     may_miss_well: so many may be gone then, if not as many.
+    ends_unseen: further errors, if it comes before any session has seen the devices of the cluster: a worker that is
+    gone before that is as one that was never there.
     needs_new_cluster: nothing is to be expected of this cluster afterwards.
     """
 
@@ -34,12 +36,14 @@ class Fault:
     ends: tuple[str, ...]
     needs_new_cluster: bool = False
     may_miss_well: int | None = None
+    ends_unseen: tuple[str, ...] = ()
 
     def misses(self, ended: str) -> int:
         return self.may_miss if ended != "well" or self.may_miss_well is None else self.may_miss_well
 
 
 LOST = ("UnavailableError", "AbortedError")
+NO_DEVICE = ("InvalidArgumentError",)
 
 
 def _nothing(run: Run, random: random.Random) -> None:
@@ -111,10 +115,17 @@ def _signal(who: str, number: signal.Signals) -> Callable[[Run, random.Random], 
 STOPPED = ("well", "CancelledError", "RuntimeError")
 FAULTS = [
     Fault("nothing", _nothing, 0, ("well",)),
-    Fault("kill worker 0", _kill_worker(WORKER0), TRAINING, LOST),
+    Fault("kill worker 0", _kill_worker(WORKER0), TRAINING, LOST, ends_unseen=NO_DEVICE),
     # Nobody needs worker 1 any more when the mapper has come to its end.
-    Fault("kill worker 1", _kill_worker(WORKER1), MAPPER + TRAINING, (*LOST, "well"), may_miss_well=0),
-    Fault("kill ps", _kill_worker(PS), EVERYTHING, LOST),
+    Fault(
+        "kill worker 1",
+        _kill_worker(WORKER1),
+        MAPPER + TRAINING,
+        (*LOST, "well"),
+        may_miss_well=0,
+        ends_unseen=NO_DEVICE,
+    ),
+    Fault("kill ps", _kill_worker(PS), EVERYTHING, LOST, ends_unseen=NO_DEVICE),
     Fault("kill scheduler", _kill_scheduler, EVERYTHING, LOST, needs_new_cluster=True),
     Fault("kill pipeline", _signal("pipeline", signal.SIGKILL), EVERYTHING, ("killed",)),
     Fault("kill second", _signal("second", signal.SIGKILL), SECOND, ("well",)),
@@ -126,5 +137,5 @@ FAULTS = [
     Fault("close queue", _close_queue, MAPPER, ("well", "CancelledError")),
     Fault("reset", _reset, EVERYTHING, ("AbortedError", "CancelledError", "FailedPreconditionError")),
     Fault("third client", _third, SECOND, ("well",)),
-    Fault("restart", _restart, EVERYTHING, (*LOST, "CancelledError")),
+    Fault("restart", _restart, EVERYTHING, (*LOST, "CancelledError"), ends_unseen=NO_DEVICE),
 ]

@@ -115,7 +115,8 @@ class Outcome:
 class Run:
     """One run; its seed says all that is random."""
 
-    def __init__(self, cluster: EmbeddedCluster, look: Look, folder: Path, seed: int) -> None:
+    def __init__(self, cluster: EmbeddedCluster, look: Look, folder: Path, seed: int, is_first: bool) -> None:
+        """is_first: no session has been on this cluster yet."""
         self.cluster = cluster
         self.look = look
         self.container = f"soak-{seed}-{os.getpid()}"
@@ -125,6 +126,8 @@ class Run:
         self.outcome = Outcome(seed, [fault.name for fault in self.faults])
         self.others: list[ClientProcess] = []
         self._was_over = False  # a fault came when the pipeline had ended
+        self._is_first = is_first
+        self._allowed: set[str] = set()  # how the pipeline may end
         self.pipeline: ClientProcess
         self.second: ClientProcess
 
@@ -176,6 +179,9 @@ class Run:
 
     def _do(self, fault: Fault) -> None:
         self._was_over = self._was_over or self.pipeline.is_over
+        self._allowed.update(fault.ends)
+        if self._is_first and not self.pipeline.values("trained"):
+            self._allowed.update(fault.ends_unseen)
         may_be_dead: tuple[type[Exception], ...] = ()
         if self.needs_new_cluster:  # KeyError: Dask's client knows no workers any more
             may_be_dead = (df.errors.UnavailableError, df.errors.DeadlineExceededError, OSError, KeyError)
@@ -190,11 +196,10 @@ class Run:
     def _end(self) -> None:
         """The pipeline comes to its end, and so do the others, or they wait for elements that nobody brings."""
         ended = self.outcome.ended = self.pipeline.ended()
-        allowed = {end for fault in self.faults for end in fault.ends}
         if self._was_over:
-            allowed.add("well")
-        if ended not in allowed:
-            self._complain(f"the pipeline ended with {ended}, not {sorted(allowed)}:\n{self.pipeline.why()}")
+            self._allowed.add("well")
+        if ended not in self._allowed:
+            self._complain(f"the pipeline ended with {ended}, not {sorted(self._allowed)}:\n{self.pipeline.why()}")
         if ended == "hangs":
             self.pipeline.kill()
             self.pipeline.ended()

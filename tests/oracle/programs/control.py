@@ -104,9 +104,11 @@ def tuples(tf: Any, folder: Path) -> dict[str, Any]:
     count = v.assign_add(1)
     a = tf.constant(5)
     together = tf.tuple([a, None, a * 2], control_inputs=[count])
+    beside_variable, variable = tf.tuple([a, tf.Variable(1)])
     with session(tf) as sess:
         sess.run(v.initializer)
         found: dict[str, Any] = {"value": sess.run(together[0]), "none": together[1]}
+        found |= {"beside": sess.run(beside_variable), "uninitialized": kind_of_error(lambda: sess.run(variable))}
         return found | {"counted": sess.run(v), "nothing": error(lambda: tf.tuple([None]))}
 
 
