@@ -70,17 +70,17 @@ class DeviceSpec:
         if index and index[0] != "*":
             self.device_index = _number(index[0], spec)
 
-    def merge_from(self, other: DeviceSpec) -> None:
-        """Take over the parts that `other` sets."""
+    def merge_from(self, dev: DeviceSpec) -> None:
+        """Take over the parts that `dev` sets."""
         for field in ("job", "replica", "task", "device_type", "device_index"):
-            value = getattr(other, field)
+            value = getattr(dev, field)
             if value is not None:
                 setattr(self, field, value)
 
-    def make_merged_spec(self, other: DeviceSpec) -> DeviceSpec:
-        """A new spec: this one, with the parts that `other` sets."""
+    def make_merged_spec(self, dev: DeviceSpec) -> DeviceSpec:
+        """A new spec: this one, with the parts that `dev` sets."""
         merged = self.replace()
-        merged.merge_from(other)
+        merged.merge_from(dev)
         return merged
 
     def replace(self, **parts: Any) -> DeviceSpec:

@@ -131,36 +131,36 @@ _BY_NAME = {dtype.name: dtype for dtype in ALL} | {"half": float16, "double": fl
 _BY_NUMPY_DTYPE = {dtype.numpy_dtype: dtype for dtype in ALL}  # most look-ups are those of arrays
 
 
-def as_dtype(value: Any) -> DType:
-    """The `DType` that `value` names: a DType, a name, a NumPy dtype or type, or `float`, `int`, `bool`, `str`.
+def as_dtype(type_value: Any) -> DType:
+    """The `DType` that `type_value` names: a DType, a name, a NumPy dtype or type, or `float`, `int`, `bool`, `str`.
 
     As in TensorFlow, `float` is float32 and `int` is int32.  TypeError for anything else.
     """
-    if isinstance(value, DType):
-        return value
-    if isinstance(value, np.dtype) and value in _BY_NUMPY_DTYPE:
-        return _BY_NUMPY_DTYPE[value]
-    if isinstance(value, str) and value in _BY_NAME:
-        return _BY_NAME[value]
-    if value is float:
+    if isinstance(type_value, DType):
+        return type_value
+    if isinstance(type_value, np.dtype) and type_value in _BY_NUMPY_DTYPE:
+        return _BY_NUMPY_DTYPE[type_value]
+    if isinstance(type_value, str) and type_value in _BY_NAME:
+        return _BY_NAME[type_value]
+    if type_value is float:
         return float32
-    if value is int:
+    if type_value is int:
         return int32
-    if value is bool:
+    if type_value is bool:
         return bool_
-    if value in (str, bytes):
+    if type_value in (str, bytes):
         return string
     try:
-        if value is None:
+        if type_value is None:
             raise TypeError  # NumPy takes it for float64
-        numpy_dtype = np.dtype(value)
+        numpy_dtype = np.dtype(type_value)
     except TypeError:
-        raise TypeError(f"{value!r} is no dtype; the dtypes are {', '.join(d.name for d in ALL)}") from None
+        raise TypeError(f"{type_value!r} is no dtype; the dtypes are {', '.join(d.name for d in ALL)}") from None
     if numpy_dtype.kind in "SUO":
         return string
     if numpy_dtype.name in _BY_NAME:
         return _BY_NAME[numpy_dtype.name]
-    raise TypeError(f"{value!r} is no dtype of tensors; the dtypes are {', '.join(d.name for d in ALL)}")
+    raise TypeError(f"{type_value!r} is no dtype of tensors; the dtypes are {', '.join(d.name for d in ALL)}")
 
 
 def to_array(value: Any, dtype: DType | None = None) -> Array:
@@ -227,13 +227,17 @@ def _may_be_rounded(value: Any, array: Array, dtype: DType) -> bool:
     return dtype.is_integer and array.dtype.kind == "f" and not hasattr(value, "dtype")
 
 
+def _all_of(objects: Array, kinds: tuple[type, ...]) -> bool:
+    return all(isinstance(item, kinds) for item in objects.reshape(-1).tolist())
+
+
 def _from_objects(value: Any, array: Array, dtype: DType, exact: bool) -> Array:
     """An array of objects that are numbers, each converted by itself: none passes through the dtype of another one.
 
     TypeError for other objects, for text, for what the dtype cannot hold, and if `exact` for what it would change.
     """
     items = array.reshape(-1).tolist()
-    if not all(isinstance(item, (Number, np.bool_)) for item in items):
+    if not _all_of(array, (Number, np.bool_)):
         raise TypeError(f"expected numbers, got {_short(value)}")
     through = np.float64 if dtype.name == "bfloat16" else dtype.numpy_dtype  # bfloat16 takes no decimals
     try:
@@ -274,11 +278,13 @@ def _astype(array: Array, dtype: DType) -> Array:
 
 def _convert(value: Any, array: Array, dtype: DType) -> Array:
     """Python numbers in a dtype that can hold them."""
+    if array.dtype.kind == "O" and (dtype.is_floating or dtype.is_complex) and _all_of(array, (int, float)):
+        return _from_objects(value, array, dtype, exact=False)  # an integer of more than 64 bits is among them
     if array.dtype.kind in "SUO":
         raise TypeError(f"expected {dtype.name}, got {_short(value)}")
     if _may_be_rounded(value, array, dtype):
         objects = np.asarray(value, dtype=object)
-        if all(isinstance(item, (int, np.integer)) for item in objects.reshape(-1).tolist()):
+        if _all_of(objects, (int, np.integer)):
             return _from_objects(value, objects, dtype, exact=True)
     source = as_dtype(array.dtype)
     fits = (

@@ -233,10 +233,10 @@ def exception_type_from_error_code(error_code: int) -> type[OpError]:
     return _BY_CODE[error_code]
 
 
-def error_code_from_exception_type(kind: type[OpError]) -> int:
+def error_code_from_exception_type(cls: type[OpError]) -> int:
     """The code of an error class; warns and gives `UNKNOWN` for a class that has none."""
-    code = getattr(kind, "code", None)
+    code = getattr(cls, "code", None)
     if not isinstance(code, int):
-        warnings.warn(f"unknown class exception {kind!r}", stacklevel=2)
+        warnings.warn(f"unknown class exception {cls!r}", stacklevel=2)
         return UNKNOWN
     return code

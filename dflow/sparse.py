@@ -40,13 +40,13 @@ class SparseTensor:
         TensorShape([indices_shape.known[1]]).merge_with(rank)
 
     @classmethod
-    def from_value(cls, value: Any) -> SparseTensor:
+    def from_value(cls, sparse_tensor_value: Any) -> SparseTensor:
         """A constant of a SparseTensorValue; a SparseTensor as it is.  TypeError for anything else."""
-        if isinstance(value, cls):
-            return value
-        if not isinstance(value, SparseTensorValue):
-            raise TypeError(f"Neither a SparseTensor nor SparseTensorValue: {value!r}.")
-        return cls(*value)
+        if isinstance(sparse_tensor_value, cls):
+            return sparse_tensor_value
+        if not isinstance(sparse_tensor_value, SparseTensorValue):
+            raise TypeError(f"Neither a SparseTensor nor SparseTensorValue: {sparse_tensor_value!r}.")
+        return cls(*sparse_tensor_value)
 
     @property
     def indices(self) -> Tensor:

@@ -422,8 +422,9 @@ class Graph:
         """Make it the graph that this thread builds in."""
         return scopes.default_graph_scope(self)
 
-    def device(self, device: Any) -> AbstractContextManager[None]:
-        return self.scope.device_scope(device if callable(device) or device is None else canonical_name(device))
+    def device(self, device_name_or_function: Any) -> AbstractContextManager[None]:
+        asked = device_name_or_function
+        return self.scope.device_scope(asked if callable(asked) or asked is None else canonical_name(asked))
 
     def name_scope(self, name: str | None) -> AbstractContextManager[str]:
         return self.scope.name_scope_block(name, self.unique_name)
@@ -441,8 +442,8 @@ class Graph:
             ops.append(element.op if isinstance(element, Tensor) else element)
         return self.scope.control_scope(ops)
 
-    def container(self, name: str) -> AbstractContextManager[str]:
-        return self.scope.container_scope(name)
+    def container(self, container_name: str) -> AbstractContextManager[str]:
+        return self.scope.container_scope(container_name)
 
     def colocate_with(self, op: Any, ignore_existing: bool = False) -> AbstractContextManager[None]:
         target = None

@@ -30,10 +30,17 @@ Axis = int | tuple[int, ...] | None
 
 def reduce(kind: str, x: Any, axis: Any, keepdims: Any, name: str | None, indices: Any, keep_dims: Any) -> Tensor:
     """A reduction; `indices` and `keep_dims` are the older names of `axis` and `keepdims`."""
+    _one_of("axis", axis, "reduction_indices", indices)
+    _one_of("keepdims", keepdims, "keep_dims", keep_dims)
     place, inputs = axis_argument(axis if indices is None else indices)
     keep = bool(keep_dims if keepdims is None else keepdims)
     result: Tensor = add_op(kind, x, *inputs, name=name, axis=place, keepdims=keep)
     return result
+
+
+def _one_of(name: str, value: Any, older_name: str, older_value: Any) -> None:
+    if value is not None and older_value is not None:
+        raise ValueError(f"Cannot specify both '{name}' and '{older_name}': they are two names of one argument")
 
 
 def axis_argument(axis: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -69,23 +69,27 @@ def _py_func_kernel(
 ) -> None:
     def work() -> None:
         try:
-            outputs: Any = _outputs(_call(func, arrays), Tout)
-        except OpError as error:
-            outputs = error
+            outputs: Any = _outputs(func(*(_argument(array) for array in arrays)), Tout)
+        except BaseException as error:  # SystemExit too: whatever the function does, the attempt must be answered
+            outputs = _as_op_error(error)
         reply(outputs)
 
     context.spawn(work)
 
 
-def _call(func: Callable[..., Any], arrays: Sequence[Any]) -> Any:
+def _as_op_error(error: BaseException) -> OpError:
+    """What a function raised, or what its values raised when they were made arrays; with the traceback as its text."""
+    if isinstance(error, OpError):
+        return error
+    kind = next((own for python, own in _CLASSES if isinstance(error, python)), UnknownError)
+    traceback_lines = traceback.format_exception(error)
     try:
-        return func(*(_argument(array) for array in arrays))
-    except OpError:
-        raise
-    except BaseException as error:  # SystemExit too: whatever the function does, the attempt must be answered
-        text = "".join(traceback.format_exception(error))
-        kind = next((own for python, own in _CLASSES if isinstance(error, python)), UnknownError)
-        raise kind(None, None, f"{type(error).__name__}: {error}\n{text}") from error
+        says = str(error)
+    except BaseException as another:  # of the user's class, too
+        says = f"<its text cannot be made: {type(another).__name__}>"
+    found = kind(None, None, f"{type(error).__name__}: {says}\n{''.join(traceback_lines)}")
+    found.__cause__ = error
+    return found
 
 
 _CLASSES: tuple[tuple[type[BaseException], type[OpError]], ...] = (

@@ -47,7 +47,8 @@ def deserialize_many_sparse(
 ) -> SparseTensor:
     """One SparseTensor [n, ...] of n serialized ones, as large as the largest of them.
 
-    serialized_sparse: strings [n, 3]; dtype: of the values; rank: of one of them, where it is known.
+    serialized_sparse: strings [n, 3]; dtype: of the values; rank: of the result, which is one more than theirs, for its
+    static shape.
     InvalidArgumentError for strings that are no sparse tensor of this dtype, and for ranks that differ.
     """
     strings = convert_to_tensor(serialized_sparse, string)
@@ -104,11 +105,10 @@ def _row(indices: Any, values: Any, dense_shape: Any) -> Any:
 
 def _deserialize_spec(strings: TensorSpec, dtype: DType, rank: int | None) -> list[TensorSpec]:
     strings.shape.merge_with(TensorShape([None, 3]))
-    size = None if rank is None else rank + 1
     return [
-        TensorSpec(TensorShape([None, size]), int64),
+        TensorSpec(TensorShape([None, rank]), int64),
         TensorSpec(TensorShape([None]), dtype),
-        TensorSpec(TensorShape([size]), int64),
+        TensorSpec(TensorShape([rank]), int64),
     ]
 
 
@@ -117,7 +117,9 @@ def _deserialize_kernel(strings: Any, dtype: DType, rank: int | None) -> tuple[A
         found = [_parts(row[0], row[1], row[2], dtype) for row in np.asarray(strings)]
     except (ValueError, IndexError) as error:
         raise InvalidArgumentError(None, None, f"no serialized sparse tensor of {dtype.name}: {error}") from error
-    ranks = sorted({len(shape) for _, _, shape in found} | ({rank} if rank is not None else set()))
+    ranks = sorted({len(shape) for _, _, shape in found})
+    if not found and rank:
+        ranks = [rank - 1]
     if len(ranks) != 1:
         raise InvalidArgumentError(None, None, f"the ranks of the sparse tensors differ: {ranks}")
     places = np.repeat(np.arange(len(found)), [len(values) for _, values, _ in found])

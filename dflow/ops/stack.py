@@ -6,6 +6,7 @@ Source: array_ops of TensorFlow 1.15.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,9 @@ def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
     return result
 
 
-parallel_stack = stack
+def parallel_stack(values: Sequence[Any], name: str = "parallel_stack") -> Tensor:
+    """As `stack` along axis 0."""
+    return stack(values, name=name)
 
 
 def _pack_spec(*inputs: TensorSpec, axis: int) -> TensorSpec:

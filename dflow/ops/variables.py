@@ -9,12 +9,12 @@ Source: tf.Variable, tf.assign of TensorFlow 1.15.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from dflow.dtypes import DType
+from dflow.dtypes import DType, int32, int64
 from dflow.errors import InvalidArgumentError, OutOfRangeError, ShapeError
-from dflow.graph import Graph, GraphKeys, Tensor, add_op, convert_to_tensor, get_default_graph, scopes
+from dflow.graph import Graph, GraphKeys, Operation, Tensor, add_op, convert_to_tensor, get_default_graph, scopes
 from dflow.ops.arrays import pairwise
 from dflow.ops.static import only, refuse
 from dflow.ops.variable_state import state_of
@@ -54,7 +54,7 @@ def _assign_kernel(
 
 
 def _delta_spec(delta: TensorSpec, variable: VariableSpec, use_locking: bool) -> TensorSpec:
-    only(delta, not delta.dtype.is_bool, "numbers and strings")
+    only(delta, delta.dtype.is_numeric, "numbers")
     if not delta.shape.is_compatible_with(variable.shape):
         raise ShapeError(f"variable {variable.name!r} is {variable.shape}, the value is {delta.shape}")
     return TensorSpec(variable.shape, variable.dtype)
@@ -80,6 +80,12 @@ def _like(value: Any, delta: Any, variable: VariableSpec) -> Any:
     return delta
 
 
+def _count_up_to_spec(variable: VariableSpec, limit: int) -> TensorSpec:
+    if variable.dtype not in (int32, int64):
+        raise TypeError(f"count_up_to is for int32 and int64, variable {variable.name!r} is {variable.dtype.name}")
+    return TensorSpec(variable.shape, variable.dtype)
+
+
 def _count_up_to_kernel(context: KernelContext, variable: VariableSpec, limit: int) -> Any:
     before: list[Any] = []
 
@@ -102,7 +108,7 @@ define("AssignAdd", spec=_delta_spec, kernel=_assign_add_kernel, gradient=not_di
 define("AssignSub", spec=_delta_spec, kernel=_assign_sub_kernel, gradient=not_differentiable, stateful=True)
 define(
     "CountUpTo",
-    spec=_value_spec,
+    spec=_count_up_to_spec,
     kernel=_count_up_to_kernel,
     gradient=no_gradient("an update of a variable is a side effect"),
     stateful=True,
@@ -261,32 +267,21 @@ class Variable:
 
     # -- writing
 
-    def _update(self, kind: str, value: Any, name: str | None, **attrs: Any) -> Tensor:
-        """use_locking is for the operation's node alone: updates are always ordered by a lock."""
-        graph = self.graph
-        with graph.as_default(), graph.name_scope(name or kind) as scope:
-            tensor = convert_to_tensor(value, self.dtype, name="value")
-            with graph.colocate_with(self.op):
-                op = graph.create_op(kind, (tensor,), {"variable": self.spec, **attrs}, name=scope)
-        return op.outputs[0]
-
     def assign(self, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
         """Replace the value; gives the new one."""
         return assign(self, value, use_locking=use_locking, name=name)
 
     def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
         """Add to the value; gives the new one.  Concurrent additions are never lost."""
-        return self._update("AssignAdd", delta, name, use_locking=use_locking)
+        return assign_add(self, delta, use_locking, name)
 
     def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
         """Subtract from the value; gives the new one.  Concurrent subtractions are never lost."""
-        return self._update("AssignSub", delta, name, use_locking=use_locking)
+        return assign_sub(self, delta, use_locking, name)
 
     def count_up_to(self, limit: int) -> Tensor:
         """Add one and give the value before; OutOfRangeError at the limit, which leaves the value."""
-        with self.graph.colocate_with(self.op):
-            tensor: Tensor = add_op("CountUpTo", variable=self.spec, limit=limit)
-        return tensor
+        return count_up_to(self, limit)
 
     def load(self, value: Any, session: Any = None) -> None:
         """Assign a value in `session`, or in the default session, by way of the initializer."""
@@ -309,30 +304,66 @@ class Variable:
 
 
 # -- functions of variables
+# `ref` is a variable, or the new value that another of these functions gave, which then happens before.
 
 
 def assign(
-    ref: Variable, value: Any, validate_shape: bool | None = None, use_locking: bool = True, name: str | None = None
+    ref: Variable | Tensor,
+    value: Any,
+    validate_shape: bool | None = None,
+    use_locking: bool = True,
+    name: str | None = None,
 ) -> Tensor:
     """Replace the value of a variable; gives the new one.
 
     ShapeError for a static shape that is not the variable's; InvalidArgumentError at run time; unless
     validate_shape=False.
     """
-    validate = ref.validate_shape if validate_shape is None else validate_shape
-    return ref._update("Assign", value, name, validate_shape=validate, use_locking=use_locking)
+    if validate_shape is None:
+        validate_shape = ref.validate_shape if isinstance(ref, Variable) else True
+    return _update(ref, "Assign", value, name, validate_shape=validate_shape, use_locking=use_locking)
 
 
-def assign_add(ref: Variable, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
-    """Add to a variable; gives the new value."""
-    return ref.assign_add(value, use_locking, name)
+def assign_add(ref: Variable | Tensor, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+    """Add to a variable; gives the new value.  TypeError for a variable of text or of bool."""
+    return _update(ref, "AssignAdd", value, name, use_locking=use_locking)
 
 
-def assign_sub(ref: Variable, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
-    """Subtract from a variable; gives the new value."""
-    return ref.assign_sub(value, use_locking, name)
+def assign_sub(ref: Variable | Tensor, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+    """Subtract from a variable; gives the new value.  TypeError for a variable of text or of bool."""
+    return _update(ref, "AssignSub", value, name, use_locking=use_locking)
 
 
-def count_up_to(ref: Variable, limit: int) -> Tensor:
-    """Add one to a variable and give its value before; OutOfRangeError at the limit."""
-    return ref.count_up_to(limit)
+def count_up_to(ref: Variable | Tensor, limit: int, name: str | None = None) -> Tensor:
+    """Add one to a variable and give its value before; OutOfRangeError at the limit.
+
+    TypeError for a variable that is not of int32 or int64.
+    """
+    changed = _changed(ref)
+    with _after_update(ref), changed.graph.colocate_with(changed):
+        tensor: Tensor = add_op("CountUpTo", name=name, variable=changed.attrs["variable"], limit=limit)
+    return tensor
+
+
+def _update(ref: Variable | Tensor, kind: str, value: Any, name: str | None, **attrs: Any) -> Tensor:
+    """use_locking is for the operation's node alone: updates are always ordered by a lock."""
+    changed = _changed(ref)
+    graph, spec = changed.graph, changed.attrs["variable"]
+    with graph.as_default(), graph.name_scope(name or kind) as scope:
+        tensor = convert_to_tensor(value, spec.dtype, name="value")
+        with _after_update(ref), graph.colocate_with(changed):
+            op = graph.create_op(kind, (tensor,), {"variable": spec, **attrs}, name=scope)
+    return op.outputs[0]
+
+
+def _changed(ref: Variable | Tensor) -> Operation:
+    """The operation of the variable that an update changes."""
+    if isinstance(ref, Variable):
+        return ref.op
+    if isinstance(ref, Tensor) and ref.op.type in ("VariableV2", "Assign", "AssignAdd", "AssignSub"):
+        return ref.op.colocation_root()
+    raise TypeError(f"only a variable can be changed, or the value that a change of it gives, got {ref!r}")
+
+
+def _after_update(ref: Variable | Tensor) -> AbstractContextManager[None]:
+    return ref.graph.control_dependencies([ref.op]) if isinstance(ref, Tensor) else nullcontext()

@@ -209,8 +209,8 @@ class BaseSession:
         """Run `fetches` again and again on the workers, without this process in between.
 
         Ends after `steps` iterations, or, with steps=None, when an iteration ends with OutOfRangeError: the end of
-        the input.  The values of the fetched tensors come back every `every` iterations: iterate over the loop.  Of
-        values that nobody takes in time the newest 1,000 are kept.
+        the input.  The values of the fetched tensors come back every `every` iterations, and at the last one of
+        `steps`: iterate over the loop.  Of values that nobody takes in time the newest 1,000 are kept.
         device: whose process runs the loop and starts the parts of its steps; by default the one that can take its
         elements ahead, or from which a step needs the fewest messages, such as that of the parameters.
         Who stops iterating does not stop the loop: `loop.stop()` does.  TypeError or ValueError for wrong numbers.

@@ -41,6 +41,11 @@ class Sparse:
     dtype: DType
     rank: int | None
 
+    @property
+    def batched_rank(self) -> int | None:
+        """The rank of a batch of them."""
+        return None if self.rank is None else self.rank + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -126,7 +131,7 @@ def batches(
         taken = dequeue(batch_size, name=scope)
         parts = taken if isinstance(taken, list) else [taken]
         parts = [
-            part if kind is None else deserialize_many_sparse(part, kind.dtype, kind.rank)
+            part if kind is None else deserialize_many_sparse(part, kind.dtype, kind.batched_rank)
             for part, kind in zip(parts, sparse, strict=True)
         ]
     return _as_original_type(sources[0], parts)

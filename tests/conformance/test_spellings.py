@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,44 @@ def test_old_names_of_division_are_those_of_division() -> None:
 def test_logical_xor_is_true_where_one_is() -> None:
     found = tf.logical_xor([False, False, True, True], [False, True, False, True])
     assert run(found).tolist() == [False, True, True, False]
+
+
+def test_an_integer_of_more_than_64_bits_is_a_floating_number() -> None:
+    found = [tf.constant(2**64, tf.float32), tf.constant([0.5, -(10**20)], tf.float64), tf.constant(1j) * 10**20]
+    assert run(found[0]) == 2.0**64
+    assert run(found[1]).tolist() == [0.5, -1e20]
+    assert run(found[2]) == np.complex128(1e20j)
+    assert run(tf.clip_by_value(tf.constant([1.0, 1e30]), 0, 10**20)).tolist() == [1.0, np.float32(1e20)]
+    for dtype in (None, tf.int64, tf.uint64, tf.bool, tf.string):
+        with pytest.raises(TypeError):
+            tf.constant(2**64, dtype)
+    with pytest.raises(TypeError, match="too large"):
+        tf.constant(10**400, tf.float64)
+
+
+def test_two_names_of_one_argument_are_not_given_together() -> None:
+    x = tf.constant([[1, 2]])
+    with pytest.raises(ValueError, match="Cannot specify both 'axis' and 'reduction_indices'"):
+        tf.reduce_sum(x, 0, reduction_indices=0)
+    with pytest.raises(ValueError, match="Cannot specify both 'keepdims' and 'keep_dims'"):
+        tf.reduce_max(x, keepdims=False, keep_dims=True)
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        (tf.Graph.device, ["self", "device_name_or_function"]),
+        (tf.Graph.container, ["self", "container_name"]),
+        (tf.as_dtype, ["type_value"]),
+        (tf.DeviceSpec.merge_from, ["self", "dev"]),
+        (tf.SparseTensor.from_value, ["sparse_tensor_value"]),
+        (tf.errors.error_code_from_exception_type, ["cls"]),
+        (tf.parallel_stack, ["values", "name"]),
+        (tf.count_up_to, ["ref", "limit", "name"]),
+    ],
+)
+def test_arguments_have_the_names_of_tensorflow(function: Any, names: list[str]) -> None:
+    assert list(inspect.signature(function).parameters) == names
 
 
 def test_the_conjugate_of_a_real_number_is_the_number_itself() -> None:
@@ -277,6 +316,35 @@ def test_variables_are_assigned_and_counted_by_functions() -> None:
         assert sess.run(tf.count_up_to(v, 7)) == 6
         with pytest.raises(tf.errors.OutOfRangeError):
             sess.run(tf.count_up_to(v, 7))
+
+
+def test_what_an_assignment_gives_can_be_assigned_to_and_comes_first() -> None:
+    v, count = tf.Variable(0.0, name="v"), tf.Variable(0, name="count")
+    with tf.Session() as sess:
+        sess.run([v.initializer, count.initializer])
+        assert sess.run(tf.assign_add(tf.assign(v, 5.0), 2.0)) == 7
+        assert sess.run(tf.assign_sub(v.assign_add(1.0), 2.0)) == 6
+        assert sess.run(tf.assign(v.assign_sub(1.0), 3.0)) == 3
+        assert sess.run(v) == 3
+        assert sess.run(tf.count_up_to(tf.assign(count, 4), 5, name="counted")) == 4
+        assert sess.run(count) == 5
+    for other in (tf.constant(1.0), v + 1):
+        with pytest.raises(TypeError, match="only a variable can be changed"):
+            tf.assign(other, 1.0)
+
+
+@pytest.mark.parametrize("initial", ["text", ["text"], True])
+def test_text_and_bool_are_not_added_to(initial: Any) -> None:
+    v = tf.Variable(initial)
+    for update in (v.assign_add, v.assign_sub):
+        with pytest.raises(TypeError, match="it takes numbers"):
+            update(initial)
+
+
+@pytest.mark.parametrize("initial", ["text", True, 1.0, np.int8(1)])
+def test_only_int32_and_int64_are_counted_up(initial: Any) -> None:
+    with pytest.raises(TypeError, match="count_up_to is for int32 and int64"):
+        tf.Variable(initial).count_up_to(3)
 
 
 def test_a_variable_has_methods_that_assign_count_and_load() -> None:

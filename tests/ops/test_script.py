@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,50 @@ def test_an_exception_becomes_the_error_that_tensorflow_makes_of_it(
     with pytest.raises(expected, match="inside") as caught:
         value(py_func(fail, [], "float32"))
     assert type(caught.value) is expected
+
+
+class Awkward(Exception):
+    """What a function gives, or raises, and what fails whatever one does with it."""
+
+    def __array__(self, *args: object, **kwargs: object) -> Any:
+        raise RuntimeError("no array")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def gives_awkward() -> Any:
+    return Awkward()
+
+
+def gives_a_list_of_it() -> Any:
+    return [Awkward()]
+
+
+def gives_a_tensor() -> Any:
+    return constant(1)
+
+
+def raises_awkward() -> Any:
+    raise Awkward
+
+
+@pytest.mark.parametrize(
+    ("function", "expected", "text"),
+    [
+        (gives_awkward, errors.UnknownError, "RuntimeError: no array"),
+        (gives_a_list_of_it, errors.UnknownError, "RuntimeError: no array"),
+        (gives_a_tensor, errors.UnimplementedError, "Const"),
+        (raises_awkward, errors.UnknownError, "Awkward: <its text cannot be made: RuntimeError>"),
+    ],
+)
+def test_whatever_a_function_gives_or_raises_the_run_ends(
+    function: Callable[[], Any], expected: type[errors.OpError], text: str
+) -> None:
+    with pytest.raises(expected, match=text) as caught:
+        value(py_func(function, [], "int32", name="decode"))
+    assert caught.value.op is not None
+    assert caught.value.op.name == "decode"
 
 
 def test_an_error_of_dflow_passes_as_it_is() -> None:

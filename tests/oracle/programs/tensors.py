@@ -90,9 +90,10 @@ def sparse_tensors_as_strings(tf: Any, folder: Path) -> dict[str, Any]:
                 values = tf.constant(["a", "", "bc" if name == "text" else "x" * 300])
             sparse = tf.SparseTensor([[0, 1], [1, 0], [1, 2]], values, [2, 300])
             row, rows = tf.serialize_sparse(sparse), tf.serialize_many_sparse(sparse)
-            again = tf.deserialize_many_sparse(rows, values.dtype, rank=1)
+            again = tf.deserialize_many_sparse(rows, values.dtype, rank=2)
             same = tf.equal(again.values, values)
             found[name] = [sess.run([row, rows, again.indices, same, again.dense_shape]), shape(row), shape(rows)]
+            found[name] += [shape(again.indices), shape(again.dense_shape)]
         for size, places in (([0, 3], []), ([3, 3], [[1, 2]]), ([2, 1, 4], [[1, 0, 3]]), ([1] * 9, [[0] * 9])):
             indices = np.array(places, np.int64).reshape(-1, len(size))
             rows = tf.serialize_many_sparse(tf.SparseTensor(indices, [1.5] * len(places), size))
