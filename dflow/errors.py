@@ -228,6 +228,14 @@ class UnauthenticatedError(_CodedError):
 _BY_CODE: dict[int, type[OpError]] = {kind.code: kind for kind in _CodedError.__subclasses__()}
 
 
+def text_of(error: BaseException) -> str:
+    """The text of an error of any class, also of one whose `__str__` fails."""
+    try:
+        return str(error)
+    except BaseException as another:
+        return f"<its text cannot be made: {type(another).__name__}>"
+
+
 def exception_type_from_error_code(error_code: int) -> type[OpError]:
     """The class of an error code; KeyError if there is none."""
     return _BY_CODE[error_code]

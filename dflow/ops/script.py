@@ -21,6 +21,7 @@ from dflow.errors import (
     ResourceExhaustedError,
     UnimplementedError,
     UnknownError,
+    text_of,
 )
 from dflow.graph import create_op
 from dflow.registry import KernelContext, define, not_differentiable
@@ -82,12 +83,7 @@ def _as_op_error(error: BaseException) -> OpError:
     if isinstance(error, OpError):
         return error
     kind = next((own for python, own in _CLASSES if isinstance(error, python)), UnknownError)
-    traceback_lines = traceback.format_exception(error)
-    try:
-        says = str(error)
-    except BaseException as another:  # of the user's class, too
-        says = f"<its text cannot be made: {type(another).__name__}>"
-    found = kind(None, None, f"{type(error).__name__}: {says}\n{''.join(traceback_lines)}")
+    found = kind(None, None, f"{type(error).__name__}: {text_of(error)}\n{''.join(traceback.format_exception(error))}")
     found.__cause__ = error
     return found
 

@@ -15,6 +15,7 @@ from dflow.errors import (
     ResourceExhaustedError,
     UnavailableError,
     UnknownError,
+    text_of,
 )
 
 _CLASSES: tuple[tuple[type[OSError], Callable[[None, None, str], OpError]], ...] = (
@@ -28,12 +29,12 @@ _CLASSES: tuple[tuple[type[OSError], Callable[[None, None, str], OpError]], ...]
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
-def read_error(error: Exception, path: str) -> OpError:
+def read_error(error: BaseException, path: str) -> OpError:
     """What a format raised, as an OpError that names the file; an OpError is left as it is."""
     if isinstance(error, OpError):
         return error
     if not isinstance(error, OSError):
-        found: OpError = UnknownError(None, None, f"{path}; {type(error).__name__}: {error}")
+        found: OpError = UnknownError(None, None, f"{path}; {type(error).__name__}: {text_of(error)}")
     else:
         relative = isinstance(error, FileNotFoundError) and not os.path.isabs(path) and "://" not in path
         where = f" in the folder {os.getcwd()}" if relative else ""  # a worker's, where the user may not have looked

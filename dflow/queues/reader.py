@@ -325,7 +325,7 @@ class Reader:
             if self._at_end and to_the_end:
                 self._leave()
                 ends_file = True
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # of a format that a user wrote: the read must be answered
             if not parts:
                 return read_error(error, os.fsdecode(path))
         return self._run(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)), ends_file)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from dflow import errors
 from dflow.compile import Plan
-from dflow.errors import OpError, OpInfo
+from dflow.errors import OpError, OpInfo, text_of
 
 _BY_TYPE: tuple[tuple[type[BaseException], type[OpError]], ...] = (
     (FileNotFoundError, errors.NotFoundError),
@@ -22,13 +22,16 @@ _BY_TYPE: tuple[tuple[type[BaseException], type[OpError]], ...] = (
     (OSError, errors.UnknownError),
 )
 
+# What a kernel may raise as its error.  SystemExit would end a worker; KeyboardInterrupt is Ctrl-C in a local session.
+KERNEL_ERRORS = (Exception, SystemExit)
+
 
 def as_op_error(error: BaseException, info: OpInfo | None = None) -> OpError:
     """`error` as an OpError that names the operation `info`, unless it names one already."""
     if isinstance(error, OpError):
         return error if info is None else error.placed(info)
     kind = next((mapped for python, mapped in _BY_TYPE if isinstance(error, python)), errors.UnknownError)
-    result = kind(info, None, f"{type(error).__name__}: {error}")
+    result = kind(info, None, f"{type(error).__name__}: {text_of(error)}")
     result.__cause__ = error
     if kind is errors.UnknownError:
         result.add_note("".join(traceback.format_exception(error)).rstrip())

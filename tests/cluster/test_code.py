@@ -79,6 +79,48 @@ TRIPLE = """
 """
 
 
+def test_a_kernel_that_ends_its_process_or_raises_what_has_no_text_is_an_error_of_its_operation(run: Any) -> None:
+    """The worker lives on."""
+    printed = run(
+        {
+            "main.py": """
+                import sys
+
+                class Wordless(Exception):
+                    def __str__(self):
+                        raise RuntimeError("no text")
+
+                def wordless(x):
+                    raise Wordless
+
+                def leave(x):
+                    sys.exit("bye")
+
+                def spec(x):
+                    return x
+
+                for kind, kernel in (("Wordless", wordless), ("Leave", leave)):
+                    df.define(kind, spec=spec, kernel=kernel, gradient=df.no_gradient("a test"))
+
+                with df.device("/job:worker/task:0"):
+                    x = df.constant([1.0]) + 0
+                    with df.Session(ADDRESS) as sess:
+                        for kind in ("Wordless", "Leave"):
+                            y = df.add_op(kind, x, name="mine")
+                            for fetches in (y, [y, y + 1]) * 2:
+                                try:
+                                    sess.run(fetches)
+                                except df.errors.UnknownError as error:
+                                    print(error.op.name, error.message.splitlines()[0])
+                        print(sess.run(x))
+            """
+        }
+    )
+    *said, value = printed.splitlines()
+    assert said == ["mine Wordless: <its text cannot be made: RuntimeError>"] * 4 + ["mine_1 SystemExit: bye"] * 4
+    assert value == "[1.]"
+
+
 def test_an_op_that_a_script_defines_works_on_every_worker(run: Any) -> None:
     printed = run(
         {

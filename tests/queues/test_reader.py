@@ -71,7 +71,7 @@ class Memory:
     def open(self, path: str, state: int | None = None) -> None:
         if path not in self.files:
             raise FileNotFoundError(2, "No such file or directory", path)
-        if isinstance(self.files[path], Exception):
+        if isinstance(self.files[path], BaseException):
             raise self.files[path]
         self.opened.append(path)
         self.path, self.at = path, state or 0
@@ -276,10 +276,11 @@ def test_the_failed_dequeue_of_a_withdrawn_attempt_fails_nobody_else() -> None:
         (IsADirectoryError(21, "Is a directory"), FailedPreconditionError),
         (OSError(5, "Input/output error"), UnknownError),
         (KeyError("a bug of a format"), UnknownError),
+        (SystemExit("a format that ends its process"), UnknownError),
     ],
 )
 def test_a_file_that_cannot_be_opened_fails_the_read_and_names_the_file(
-    raised: Exception, expected: type[OpError]
+    raised: BaseException, expected: type[OpError]
 ) -> None:
     """D16.11"""
     reader = reader_of(bad=raised)
