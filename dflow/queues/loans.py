@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dflow.queues.attempts import Take
 from dflow.queues.store import Store, Taken
 
+Run = tuple[int, int]  # elements that came one after the other: how many came before them, and how many they are
+
 
 @dataclass(slots=True, eq=False)
 class _Loan:
-    number: int  # loans count up
+    runs: list[Run]
     taken: Taken  # in the store's own form
     many: bool
     count: int
@@ -19,21 +22,20 @@ class _Loan:
 class Loans:
     """The loans of one queue.
 
-    What comes back goes to the front of the store.  Loans that come back stand there in the order in which they were
-    lent, in whatever order they come; what is lent again after it came back counts as a new loan.
+    What comes back goes to the front of the store.  It stands there in the order in which it came to the queue, in
+    whatever order it comes back, and however often it was lent before.
     """
 
     def __init__(self, store: Store) -> None:
         self.lent = 0  # elements
         self._store = store
-        self._made = 0
         self._loans: dict[int, _Loan] = {}
-        self._returned: list[list[int]] = []  # [number, elements] of loans that came back and are at the front, sorted
+        self._returned: list[Run] = []  # what came back and is at the front, sorted
+        self._left = 0  # so many elements have left the store at least once
 
-    def add(self, take: Take, taken: Taken, n: int) -> None:
+    def add(self, take: Take, taken: Taken, runs: list[Run], n: int) -> None:
         """Keep the n elements that left the store for `take`."""
-        self._made += 1
-        self._loans[take.ticket] = _Loan(self._made, taken, take.many, n)
+        self._loans[take.ticket] = _Loan(runs, taken, take.many, n)
         self.lent += n
 
     def acknowledge(self, ticket: int) -> int:
@@ -50,27 +52,30 @@ class Loans:
         if loan is None:
             return 0
         self.lent -= loan.count
-        if not self._store.ordered:
-            self._give_back(loan)
-            return loan.count
-        older = sum(count for number, count in self._returned if number < loan.number)
-        passed = self._store.take_many(older) if older else None
-        self._give_back(loan)
-        if passed is not None:
-            self._store.give_back_many(passed)
-        self._returned.append([loan.number, loan.count])
-        self._returned.sort()
+        if loan.many:
+            self._store.give_back_many(loan.taken)
+        else:
+            self._store.give_back(loan.taken)
+        if self._store.ordered:
+            self._sort_in(loan.runs)
         return loan.count
 
-    def left_front(self, n: int) -> None:
-        """n elements left the front of the store, and with them what had come back."""
+    def left_front(self, n: int) -> list[Run]:
+        """n elements left the front of the store, first those that had come back.  Returns which they are."""
+        runs = []
         while n and self._returned:
-            first = self._returned[0]
-            gone = min(n, first[1])
-            first[1] -= gone
+            first, count = self._returned[0]
+            gone = min(n, count)
+            runs.append((first, gone))
             n -= gone
-            if not first[1]:
+            if gone == count:
                 del self._returned[0]
+            else:
+                self._returned[0] = (first + gone, count - gone)
+        if n:
+            runs.append((self._left, n))
+            self._left += n
+        return runs if len(runs) == 1 else _joined(runs)
 
     def clear(self) -> None:
         """Drop all loans."""
@@ -78,8 +83,22 @@ class Loans:
         self._returned.clear()
         self.lent = 0
 
-    def _give_back(self, loan: _Loan) -> None:
-        if loan.many:
-            self._store.give_back_many(loan.taken)
+    def _sort_in(self, runs: list[Run]) -> None:
+        """Put what came back, and is before all else in the store, among what had come back before."""
+        older = [run for run in self._returned if run < runs[-1]]
+        if older:
+            lifted = [(run, self._store.take_many(run[1])) for run in (*runs, *older)]
+            for _, taken in sorted(lifted, key=lambda one: one[0], reverse=True):
+                self._store.give_back_many(taken)
+        self._returned = _joined(sorted([*self._returned, *runs]))
+
+
+def _joined(runs: Iterable[Run]) -> list[Run]:
+    """Sorted runs, with those as one that follow each other."""
+    found: list[Run] = []
+    for first, count in runs:
+        if found and sum(found[-1]) == first:
+            found[-1] = (found[-1][0], found[-1][1] + count)
         else:
-            self._store.give_back(loan.taken)
+            found.append((first, count))
+    return found

@@ -221,7 +221,7 @@ class Queue:
     def take_back(self, ticket: int) -> list[Reply]:
         """The receiver is gone: what was lent goes back to the front, even if the queue is closed.
 
-        Loans that come back stand in the order in which they were lent, in whatever order they come.
+        What comes back stands in the order in which it came to the queue, in whatever order it comes back.
         Nothing happens if nothing is lent.  Of room that was kept: it is free again.
         """
         if ticket in self._kept:
@@ -380,9 +380,9 @@ class Queue:
         """The next n elements, lent or for good."""
         taken = self._store.take_many(n) if take.many else self._store.take()
         self._dequeued += n
-        self._loans.left_front(n)
+        runs = self._loans.left_front(n)
         if take.lend:
-            self._loans.add(take, taken, n)
+            self._loans.add(take, taken, runs, n)
         return Reply(take.ticket, self._store.value_of(taken) if take.many else taken)
 
     def _shut(self) -> None:

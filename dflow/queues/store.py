@@ -223,16 +223,15 @@ class VariableStore:
     def give_back(self, element: Element) -> None:
         self._boxes.give_back(boxed(element))
 
-    # Several at once cannot be taken: they would need a shape.
-
     def take_many(self, n: int) -> Taken:
-        raise NotImplementedError
+        return self._boxes.take_many(n)
 
     def value_of(self, taken: Taken) -> Batch:
+        """A batch would need a shape."""
         raise NotImplementedError
 
     def give_back_many(self, taken: Taken) -> None:
-        raise NotImplementedError
+        self._boxes.give_back_many(taken)
 
 
 def boxed(element: Element) -> tuple[Array]:

@@ -25,7 +25,7 @@ class Want:
 
 @dataclass
 class Model:
-    """What a queue has to do.  An item is [value, number of the loan that it came back from, or -1].
+    """What a queue has to do.  An item is [value, how many came before it].
 
     rank: None for one that is first in, first out, where a waiting dequeue takes elements as they come.
     """
@@ -36,15 +36,15 @@ class Model:
     items: list[list[int]] = field(default_factory=list)
     puts: list[Want] = field(default_factory=list)
     takes: list[Want] = field(default_factory=list)
-    loans: dict[int, tuple[int, list[list[int]]]] = field(default_factory=dict)
-    loans_made: int = 0
+    loans: dict[int, list[list[int]]] = field(default_factory=dict)
+    came: int = 0  # elements so far
     closed: bool = False
     entered: list[int] = field(default_factory=list)
     over: dict[int, Any] = field(default_factory=dict)  # what ended since `settle` was called
 
     @property
     def lent(self) -> int:
-        return sum(len(items) for _, items in self.loans.values())
+        return sum(map(len, self.loans.values()))
 
     def settle(self) -> dict[int, Any]:
         put = self.put_one if self.rank is None else self.put_all
@@ -71,8 +71,9 @@ class Model:
             self.closed = True
             self.over[head.ticket] = DONE
         elif self.capacity < 0 or len(self.items) + self.lent < self.capacity:
-            self.entered.append(head.values[0])
-            self.items.append([head.values.pop(0), -1])
+            self.items.append([head.values[0], self.came])
+            self.came += 1
+            self.entered.append(head.values.pop(0))
             self.sort()
             if head.values:
                 return True
@@ -103,8 +104,7 @@ class Model:
             values = [value for value, _ in head.got]
             self.over[head.ticket] = values if head.many else values[0]
             if head.lend:
-                self.loans_made += 1
-                self.loans[head.ticket] = self.loans_made, head.got
+                self.loans[head.ticket] = head.got
             del self.takes[0]
         return before != (len(self.items), len(self.takes))
 
@@ -123,14 +123,11 @@ class Model:
     def take_back(self, ticket: int) -> None:
         if ticket not in self.loans:
             return
-        number, items = self.loans.pop(ticket)
+        items = self.loans.pop(ticket)
         if self.takes:  # those that the head has taken are the next ones, too
             self.items[:0] = self.takes[0].got
             self.takes[0].got = []
-        place = 0
-        while place < len(self.items) and -1 < self.items[place][1] < number:
-            place += 1
-        self.items[place:place] = [[value, number] for value, _ in items]
+        self.items = sorted(self.items + items, key=lambda item: item[1])
         self.sort()
 
     def sort(self) -> None:

@@ -50,6 +50,45 @@ def test_loans_that_come_back_in_any_order_stand_in_the_order_in_which_they_were
         assert ended(queue.dequeue_many(4, 6)) == {4: [0, 1, 2, 3, 4, 5]}
 
 
+def test_what_is_lent_again_keeps_its_old_place() -> None:
+    """Q6.1"""
+    queue = fifo(6)
+    queue.enqueue_many(0, one(range(6)))
+    for ticket in (1, 2, 3):
+        queue.dequeue(ticket, lend=True)
+    queue.take_back(1)
+    queue.dequeue(4, lend=True)  # the 0 again
+    for ticket in (2, 3, 4):
+        queue.take_back(ticket)
+    assert ended(queue.dequeue_many(5, 6)) == {5: [0, 1, 2, 3, 4, 5]}
+
+
+def test_elements_that_came_apart_and_were_lent_together_part_again() -> None:
+    """Q6.1"""
+    queue = fifo(6)
+    queue.enqueue_many(0, one(range(6)))
+    for ticket in (1, 2, 3):
+        queue.dequeue(ticket, lend=True)
+    queue.take_back(1)
+    queue.take_back(3)
+    queue.dequeue_many(4, 3, lend=True)  # 0, 2, 3
+    queue.take_back(2)
+    queue.take_back(4)
+    assert ended(queue.dequeue_many(5, 6)) == {5: [0, 1, 2, 3, 4, 5]}
+
+
+def test_elements_of_any_shape_come_back_in_their_old_order() -> None:
+    """Q6.1"""
+    queue = fifo(4, shapes=None)
+    for i in range(4):
+        queue.enqueue(i, one([i] * i))
+    for ticket in (10, 11, 12):
+        queue.dequeue(ticket, lend=True)
+    for ticket in (11, 12, 10):
+        queue.take_back(ticket)
+    assert [ended(queue.dequeue(20 + i)) for i in range(4)] == [{20 + i: [i] * i} for i in range(4)]
+
+
 def test_a_loan_comes_back_behind_what_is_left_of_an_older_one() -> None:
     """Q6.1"""
     queue = fifo(6)
