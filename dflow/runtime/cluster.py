@@ -278,6 +278,7 @@ class ClusterBackend:
         for step in list(self.process.steps.values()):
             step.cancel(error)
         self._end_loops(error)
+        self.process.wait_for_steps(timeouts.STOP_GRACE)  # they have elements, perhaps, and acknowledge them
         self._closed = True
         self.watch.close()
         for lane in self.process.lanes():

@@ -14,12 +14,14 @@ what failed.  To ask its scheduler for a result would take as long as the task.
 
 **No element is lost on the way, and none comes twice.**  What a queue hands to a cold segment stays lent until the
 owner has it, or the host of a device that uses it says that it is there, or the owner says that the step ended well; if
-the step ends otherwise before, it goes back.  The run returns when the devices know that it ended well: nobody has seen
-its values before.
+the step ends otherwise before, it goes back.  A run whose elements go to other devices, and not to the owner itself,
+returns when the devices know that it ended well: nobody has seen its values before.  It waits for that a moment beyond
+a deadline or a cancellation, since the elements would be gone with it.
 """
 
 from __future__ import annotations
 
+import queue
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ConcurrentFuture
@@ -32,8 +34,10 @@ from distributed import Client, Future
 from dflow.compile import CallPlan, Plan, Segment
 from dflow.errors import CancelledError, DeadlineExceededError, OpError, OutOfRangeError, UnavailableError
 from dflow.runtime import messages as m
+from dflow.runtime import timeouts
 from dflow.runtime.cold_part import ColdPart, SegmentResult
 from dflow.runtime.dask_client import FutureCancelled, Watch, in_our_span, is_connected, task_of
+from dflow.runtime.deadline import Deadline
 from dflow.runtime.failures import as_op_error
 from dflow.runtime.ids import StepId
 from dflow.runtime.process import Process
@@ -96,6 +100,7 @@ class ColdStep(Step):
         self._last: list[Future[Any]] = []  # those that no other task needs
         self._forget: list[Callable[[], None]] = []  # not to hear of their ends
         self._keys: list[str] = []  # of all tasks
+        self._unconfirmed: BaseException | None = None  # why a device does not know that the step ended well
 
     def _start(self, fed: dict[int, Any]) -> None:
         self.values.update(fed)
@@ -143,10 +148,27 @@ class ColdStep(Step):
             for lane, devices in self._lanes.items()
             for device in devices
         ]
-        self._open = len(asked)
-        for reply in asked:
-            reply.add_done_callback(self._confirmed)
-        super()._wait()
+        if lends_to_devices_alone(self._plan):
+            self._open = len(asked)
+            for reply in asked:
+                reply.add_done_callback(self._confirmed)
+            self._wait_for_confirmations()
+
+    def _wait_for_confirmations(self) -> None:
+        """Wait until all devices know that the step ended well; beyond a deadline or an end by others, for a moment."""
+        deadline, is_late = self.deadline, False
+        while self._open and self._unconfirmed is None:
+            if self.error is not None and not is_late:
+                self.deadline, is_late = Deadline(timeouts.STOP_GRACE), True
+            try:
+                self._next()()
+            except queue.Empty:
+                if is_late:
+                    break
+                self.deadline, is_late = Deadline(timeouts.STOP_GRACE), True
+        self.deadline = deadline
+        if self._open:
+            raise self._unconfirmed or self.error or self._late()
 
     def _late(self) -> OpError:
         error = super()._late()
@@ -157,12 +179,12 @@ class ColdStep(Step):
         return unbegun(self._client, [str(future.key) for future in self._futures], self._keys)
 
     def _confirmed(self, reply: ConcurrentFuture[Any]) -> None:
-        """A device knows that the step ended well."""
+        """A device knows that the step ended well, or will never know."""
         error = reply.exception()
-        if error is None:
-            self._inbox.put(self._one_less)
-        else:
-            self.cancel(error)
+        self._inbox.put(self._one_less if error is None else partial(self._is_unconfirmed, error))
+
+    def _is_unconfirmed(self, error: BaseException) -> None:
+        self._unconfirmed = error
 
     def _let_go(self) -> None:
         """Of the tasks, too: they must not live as long as the traceback of this run's error."""
@@ -175,6 +197,16 @@ class ColdStep(Step):
         # before the last ones do is of no use to anyone then, and ends with them or with their part.
         if self._last:
             self._watch.cancel(self._last)
+
+
+def lends_to_devices_alone(plan: Plan) -> bool:
+    """May a queue's elements go to other devices, and not to the caller, who would have them with the values?"""
+    return any(
+        segment.blocks
+        and not set(segment.gives) & set(plan.fetches)
+        and any(other.device != segment.device and set(segment.gives) & set(other.needs) for other in plan.segments)
+        for segment in plan.segments
+    )
 
 
 def task_graph(plan: Plan, step: StepId) -> tuple[HighLevelGraph, list[str]]:

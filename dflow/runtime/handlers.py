@@ -99,6 +99,7 @@ def _deliver(message: m.Deliver, process: Process, lane: Lane) -> None:
 @_handle.register(m.Cancel)
 def _cancel(message: m.Cancel, process: Process, lane: Lane) -> None:
     process.hosts[message.device].cancel(message.step, message.error)
+    lane.take_back(message.step)
 
 
 @_handle.register(m.EndOwner)

@@ -28,6 +28,7 @@ from dflow.runtime.answers import Then, settled
 from dflow.runtime.crew import Crew
 from dflow.runtime.frames import Frame, encode
 from dflow.runtime.handshake import offer_socket, take_socket, takes_sockets
+from dflow.runtime.ids import StepId
 from dflow.runtime.links import CommLink, Link, socket_link
 
 logger = logging.getLogger("dflow.lane")
@@ -85,7 +86,7 @@ class Lane:
         self._outbox: deque[Outgoing] = deque()
         self._taken: list[Outgoing] = []  # what the writer has in hand
         self._writing = False  # a writer of the link empties the outbox: nothing may pass it
-        self._loans: dict[int, Callable[[bool], None]] = {}
+        self._loans: dict[int, tuple[Callable[[bool], None], StepId | None]] = {}
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._room = threading.Event()
@@ -147,14 +148,17 @@ class Lane:
             first()
             self._room.wait()
 
-    def lend(self, loan: Callable[[bool], None] | None) -> int | None:
-        """The number of a loan that goes with the next message; it is given back at once on a closed lane."""
+    def lend(self, loan: Callable[[bool], None] | None, step: StepId | None = None) -> int | None:
+        """The number of a loan that goes with the next message; it is given back at once on a closed lane.
+
+        step: the one whose owner gets it, for `take_back`.
+        """
         if loan is None:
             return None
         number = next(self._numbers)
         with self._lock:
             if not self.closed:
-                self._loans[number] = loan
+                self._loans[number] = loan, step
                 return number
         loan(False)
         return number
@@ -162,9 +166,19 @@ class Lane:
     def settle(self, number: int, accepted: bool) -> None:
         """The other side has the lent elements, or does not want them."""
         with self._lock:
-            loan = self._loans.pop(number, None)
+            loan, _ = self._loans.pop(number, (None, None))
         if loan is not None:
             loan(accepted)
+
+    def take_back(self, step: StepId) -> None:
+        """The owner of a step, at the other end, has given it up: it takes nothing of what is on its way there.
+
+        Why not wait until it says so: what it takes next would be behind that.
+        """
+        with self._lock:
+            numbers = [number for number, (_, its) in self._loans.items() if its == step]
+        for number in numbers:
+            self.settle(number, False)
 
     def close(self) -> None:
         """Send what is queued, then close; a lane that still connects ends at once."""
@@ -287,7 +301,7 @@ class Lane:
             self._taken = []
             self._outbox.clear()
             self._room.set()
-            loans = list(self._loans.values())
+            loans = [loan for loan, _ in self._loans.values()]
             self._loans.clear()
             connecting = self._connecting
         if connecting is not None and not connecting.done():

@@ -34,7 +34,7 @@ class RemoteOwner:
         self.step = step
 
     def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> None:
-        number = self.lane.lend(loan)
+        number = self.lane.lend(loan, self.step)
         self.lane.send(m.Fetched(self.step, on_host(edges), number, finished))
 
     def finished(self, device: str) -> None:

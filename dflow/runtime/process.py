@@ -100,6 +100,7 @@ class Process:
         self.closing: OpError | None = None  # why nothing new begins
         self._connect = connect
         self._handle = handle
+        self._no_steps = threading.Event()  # the last one has ended, since somebody waits for that
         self._lock = threading.RLock()
         self._lanes: dict[str, Lane] = {}
         self._turns: dict[str, threading.Semaphore] = {}  # of sessions that bound how many programs run at once
@@ -113,6 +114,18 @@ class Process:
         self.hosts[host.name] = host
         if host.xp is not np:
             self.copies[host.name] = Line(self.in_pool)
+
+    def step_ended(self, step: StepId) -> None:
+        """An owner here has no step of this id any more."""
+        del self.steps[step]
+        if self.closing is not None and not self.steps:
+            self._no_steps.set()
+
+    def wait_for_steps(self, seconds: float) -> None:
+        """Wait for the ends of the steps that are owned here: they acknowledge what they have.  `closing` is set."""
+        self._no_steps.clear()
+        if self.steps:
+            self._no_steps.wait(seconds)
 
     def in_pool(self, work: Callable[..., object], *arguments: Any) -> None:
         """Run something that a message started, in a thread of the crew; nothing starts when the process closes."""

@@ -117,7 +117,7 @@ class Step:
             self._cancel_parts(error)
             raise
         finally:
-            del self.process.steps[self.id]
+            self.process.step_ended(self.id)
             self._numbers.end(self.id)
             self._let_go()
 

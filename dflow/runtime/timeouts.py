@@ -4,7 +4,7 @@ They add up where one thing waits for several of them:
 
 * To open a session takes at most `SCHEDULER_ANSWER`, then `FIRST_WORKER`.
 * To open a connection takes at most `CONNECT`, then `SOCKET_CONNECT` and `SECRET_ANSWER` if sockets are tried.
-* To close a session takes at most `LOOPS_END` and `STATE_KEPT`, and before that `STOP_GRACE` if a step is cancelled.
+* To close a session takes at most `LOOPS_END`, `STOP_GRACE` if a run has not ended, and `STATE_KEPT`.
 
 A run has no time-out of its own: it ends at its deadline, or when a process that it needs has ended.
 """

@@ -22,6 +22,7 @@ from distributed import Client
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
+from dflow.runtime.lane import Lane
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # what runs on the workers
 
@@ -181,6 +182,19 @@ def shared_memory(processes: list[psutil.Process]) -> list[Path]:
         return []
     used = {Path(mapped.path) for process in processes for mapped in process.memory_maps()}
     return [path for path in used if path.parent == Path("/dev/shm")]
+
+
+def be_slow(message: str, dask_worker: Any) -> None:
+    """From now on the worker's messages of one kind take a while; of none, with another word."""
+    send = getattr(Lane.send, "wrapped", Lane.send)
+
+    def slowly(lane: Lane, sent: Any, *then: Any) -> None:
+        if type(sent).__name__ == message:
+            time.sleep(0.05)  # this is the fault, not a wait for something
+        send(lane, sent, *then)
+
+    slowly.wrapped = send  # type: ignore[attr-defined]
+    Lane.send = slowly  # type: ignore[assignment, method-assign]
 
 
 @contextmanager

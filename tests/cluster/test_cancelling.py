@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from tests.cluster.helpers import PATIENCE, PS, W0, Background, Look, Tap, eventually, limit
+from tests.cluster.helpers import PATIENCE, PS, W0, Background, Look, Tap, be_slow, eventually, limit
 
 INTERRUPTED = """
 import signal
@@ -86,7 +87,24 @@ def test_an_element_that_meets_a_deadline_is_taken_or_stays(session: df.Session)
         else:
             assert isinstance(found, df.errors.DeadlineExceededError)
     rest = [tap.take() for _ in range(tap.size())]
-    assert sorted(got + rest) == list(range(100))
+    assert got + rest == list(range(100))
+
+
+def test_what_a_run_has_given_up_is_the_next_that_its_session_takes(session: df.Session, look: Look) -> None:
+    """An element that is on its way to a run at its deadline is not overtaken by those behind it."""
+    tap = Tap(session, "given-up")
+    for value in range(8):
+        tap.put(value)
+    got = [tap.take()]
+    look.client.run(partial(be_slow, "Fetched"), workers=[look.address("/job:ps/task:0")])
+    for _ in range(3):
+        with pytest.raises(df.errors.DeadlineExceededError):
+            tap.take(0.01)
+        got.append(tap.take())
+    look.client.run(partial(be_slow, ""))
+    assert got == [0, 1, 2, 3]
+    look.lends_nothing()
+    assert [tap.take() for _ in range(tap.size())] == [4, 5, 6, 7]
 
 
 def test_a_first_run_that_ends_while_others_need_what_it_fetches_leaves_its_session_usable(session: df.Session) -> None:

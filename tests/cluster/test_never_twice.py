@@ -4,19 +4,16 @@ Each client takes three elements, the first one in a cold run, and says what it 
 while one kind of message between the processes is slow.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import psutil
 import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from dflow.runtime.lane import Lane
-from tests.cluster.helpers import W0, Clients, Look, Tap, eventually
+from tests.cluster.helpers import W0, Clients, Look, Tap, be_slow, eventually
 
 MESSAGES = ["Settled", "EndStep", "Fetched", "Deliver"]  # of which a hand-over consists
 
@@ -71,19 +68,6 @@ for lane in sess.backend.process.lanes():
     link._shut() if hasattr(link, "_shut") else link._loop.call_soon_threadsafe(link._comm.abort)
 """,
 }
-
-
-def be_slow(message: str, dask_worker: Any) -> None:
-    """From now on the worker's messages of one kind take a while; of none, with another word."""
-    send = getattr(Lane.send, "wrapped", Lane.send)
-
-    def slowly(lane: Lane, sent: Any, *then: Any) -> None:
-        if type(sent).__name__ == message:
-            time.sleep(0.05)  # this is the fault, not a wait for something
-        send(lane, sent, *then)
-
-    slowly.wrapped = send  # type: ignore[attr-defined]
-    Lane.send = slowly  # type: ignore[assignment, method-assign]
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["sockets", "comms"])
