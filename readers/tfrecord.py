@@ -7,7 +7,8 @@ import io
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 import fsspec
@@ -208,7 +209,7 @@ class TFRecords:
     def _pass_over(self, end: int, reason: str) -> None:
         """Go to `end`, and keep what lies before it in the quarantine file, if there is one."""
         if self._on_corrupt != "skip":
-            with _append(self._on_corrupt) as file:
+            with _quarantine(self._on_corrupt) as file:  # the window still holds what is passed over
                 for begin in range(self._offset, end, _LINE):
                     piece = self._window.at(begin, min(_LINE, end - begin))
                     line = {"file": self._path, "offset": begin, "reason": reason}
@@ -232,10 +233,15 @@ def _next_step(step: int, starts: Array, ends: Array, limit: int) -> int:
     return batch * max(grown // batch, 1)
 
 
-def _append(path: str) -> BinaryIO:
-    """FailedPreconditionError if the quarantine file cannot be written: the error of a read names its input."""
+@contextmanager
+def _quarantine(path: str) -> Iterator[BinaryIO]:
+    """The quarantine file, to add to.  FailedPreconditionError if it cannot be written, on a full disk too.
+
+    Why not the OSError: the error of a read names its input.
+    """
     try:
-        return cast(BinaryIO, fsspec.open(path, "ab").open() if "://" in path else open(path, "ab"))
+        with cast(BinaryIO, fsspec.open(path, "ab").open() if "://" in path else open(path, "ab")) as file:
+            yield file
     except OSError as error:
         fact = f"a broken record cannot be kept in the file {path!r} of on_corrupt: {error.strerror or error}"
         raise FailedPreconditionError(None, None, fact) from error

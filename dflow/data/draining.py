@@ -24,8 +24,11 @@ def batches(
     session: by default the default session.  Waits while the queue is open and has too few elements.
 
     Nothing is taken ahead: a batch is taken when it is asked for and belongs to whoever asked, so an iterator may be
-    left at any time without losing an element.  ValueError without a session, or for a queue without shapes.
+    left at any time without losing an element.  ValueError without a session, for a queue without shapes, or for a
+    batch_size below 1.
     """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
     session = session if session is not None else scopes.get_default_session()
     if session is None:
         raise ValueError("there is no default session: use `with df.Session(...)`, or give session=")

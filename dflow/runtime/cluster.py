@@ -276,7 +276,7 @@ class ClusterBackend:
         error = CancelledError(None, None, "Session::Close: the run was cancelled, its session was closed")
         self.process.closing = error
         for step in list(self.process.steps.values()):
-            step.cancel(error)
+            step.cancel(error.portable())  # one of its own: each that is raised gets a traceback
         self._end_loops(error)
         self.process.wait_for_steps(timeouts.STOP_GRACE)  # they have elements, perhaps, and acknowledge them
         self._closed = True
@@ -379,6 +379,7 @@ def _in_words(part: DevicePlan) -> str:
 def _connect(target: str, config: ConfigProto) -> Client:
     milliseconds = config.operation_timeout_in_ms
     seconds = milliseconds / 1000 or timeouts.SCHEDULER_ANSWER
+    deadline = Deadline(milliseconds / 1000 or None)
     try:
         if not target.startswith("ucx://"):
             _check_address(target)  # a Client that cannot even try leaves half of itself behind
@@ -391,7 +392,7 @@ def _connect(target: str, config: ConfigProto) -> Client:
         raise UnavailableError(None, None, f"no connection to the Dask scheduler at {target}: {error}") from error
     except OSError as error:
         reason = str(error) or f"nothing came within {seconds:.1f} s"
-        if milliseconds:
+        if deadline.left() == 0.0 or (milliseconds and isinstance(error, TimeoutError)):
             fact = f"no Dask scheduler answered at {target} within {milliseconds} ms: {reason}"
             raise DeadlineExceededError(None, None, fact) from error
         raise UnavailableError(None, None, f"no Dask scheduler answers at {target}: {reason}") from error

@@ -117,7 +117,7 @@ class LocalBackend:
         for loop in list(self._loops.values()):
             loop.stop()
         for step in list(self.process.steps.values()):
-            step.cancel(error)
+            step.cancel(error.portable())  # one of its own: each that is raised gets a traceback
         self._cancel_attempts(error)
         self.process.end_session(self.session, error)
         self._cancel_attempts(error)  # those that began meanwhile
@@ -125,4 +125,4 @@ class LocalBackend:
 
     def _cancel_attempts(self, error: CancelledError) -> None:
         for attempt in list(self.process.attempts):
-            attempt.cancel(error)
+            attempt.cancel(error.portable())

@@ -136,8 +136,9 @@ def test_closing_a_session_ends_its_runs_in_other_threads(
     runs = [Background(theirs.take) for _ in range(3)]
     look.waits(tap.name, 3)
     other.close()
-    for run in runs:
-        assert isinstance(run.result(5), df.errors.CancelledError)
+    ends = [run.result(5) for run in runs]
+    assert all(isinstance(end, df.errors.CancelledError) for end in ends)
+    assert len(set(map(id, ends))) == 3, "each thread has an error, and a traceback, of its own"
     eventually(lambda: look.queue(tap.name)["waiting_dequeues"] == 0, look.inside)
     assert is_usable(tap)
     with pytest.raises(RuntimeError, match="closed Session"):

@@ -578,6 +578,8 @@ def test_a_scheduler_that_cannot_be_reached_is_unavailable_and_within_a_limit_a_
     limit = tf.ConfigProto(operation_timeout_in_ms=300)
     with pytest.raises(tf.errors.UnavailableError, match=f"no Dask scheduler answers at {nobody}: nobody listens"):
         tf.Session(nobody)
+    with pytest.raises(tf.errors.UnavailableError, match=f"no Dask scheduler answers at {nobody}: nobody listens"):
+        tf.Session(nobody, config=tf.ConfigProto(operation_timeout_in_ms=60_000))  # which it does not wait for
     with pytest.raises(tf.errors.DeadlineExceededError, match=nobody):
         tf.Session(nobody, config=limit)
     with pytest.raises(tf.errors.DeadlineExceededError, match=nobody):

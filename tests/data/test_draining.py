@@ -44,6 +44,14 @@ def test_an_iterator_that_is_left_takes_nothing_ahead() -> None:
         assert session.run(queue.size()) == 4
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_has_at_least_one_element(size: int) -> None:
+    """It would never reach the end of the queue."""
+    queue = df.FIFOQueue(10, [df.int64], shapes=[[]])
+    with df.Session(), pytest.raises(ValueError, match=f"batch_size must be 1 or more, got {size}"):
+        df.data.batches(queue, size)
+
+
 def test_batches_need_a_session_and_shapes() -> None:
     queue = df.FIFOQueue(10, [df.int64], name="shapeless")
     with pytest.raises(ValueError, match="there is no default session"):

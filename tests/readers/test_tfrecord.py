@@ -149,6 +149,17 @@ def test_a_quarantine_file_that_cannot_be_written_fails_the_read_and_loses_nothi
     form.close()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
+def test_a_full_disk_fails_the_read_and_names_the_quarantine_file(path: Path) -> None:
+    path.write_bytes(b"noise" + framed(b"ab"))
+    form = TFRecords(on_corrupt="/dev/full")
+    form.open(str(path))
+    for _ in range(2):
+        with pytest.raises(FailedPreconditionError, match="'/dev/full' of on_corrupt: No space left"):
+            form.read()
+    form.close()
+
+
 def test_where_compressed_data_breaks_the_file_ends(path: Path) -> None:
     content = b"".join(framed(b"%05d" % i) for i in range(1000))
     packed = bytearray(gzip.compress(content))
