@@ -91,8 +91,9 @@ def _left_out(case: Case) -> bool:
 
 
 def _only_waited_for(case: Case, function: str) -> bool:
-    """Does the function make a tensor that is a control input, and that no line reads?"""
-    lines = "\n".join([*(line for line, _ in case.before), case.line])
+    """Does the function make a tensor that is a control input, and that no other operation and not this run reads?"""
+    built = (line for line, _ in case.before if not line.startswith("run("))
+    lines = "\n".join([*built, case.line])
     waited_for, rest = " ".join(_CONTROL_INPUTS.findall(lines)), _CONTROL_INPUTS.sub("", lines)
     made = re.findall(rf"(\w+) = {re.escape(function)}\(", lines)
     return any(_count(name, waited_for) and _count(name, rest) == 1 for name in made)

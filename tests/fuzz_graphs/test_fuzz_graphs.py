@@ -149,10 +149,12 @@ def test_tensorflow_leaves_out_what_others_only_wait_for() -> None:
     reads, waits_and_reads = "e0 = q0.enqueue([x0])", "with tf.control_dependencies([x0]): e0 = q0.enqueue([x0])"
     cancelled, refused = {"error": "CancelledError", "op": "e"}, {"error": "InvalidArgumentError", "op": "GatherV2"}
 
-    def told(line: str) -> str:
-        return reason("tensorflow", [made, line, "run(e0)"], 2, [None, None, cancelled], refused)
+    def told(*lines: str) -> str:
+        there = len(lines) + 1
+        return reason("tensorflow", [made, *lines, "run(e0)"], there, [None] * there + [cancelled], refused)
 
     assert "only a control input" in told(waits)
+    assert "only a control input" in told("run(x0)", waits), "another run reads it"
     assert told(reads) == told(waits_and_reads) == ""
 
 
