@@ -228,6 +228,11 @@ class UnauthenticatedError(_CodedError):
 _BY_CODE: dict[int, type[OpError]] = {kind.code: kind for kind in _CodedError.__subclasses__()}
 
 
+# What a kernel or a format, which users write too, may raise as its error.  SystemExit would end a worker, and
+# KeyboardInterrupt is Ctrl-C in a local session.
+USER_ERRORS = (Exception, SystemExit)
+
+
 def text_of(error: BaseException) -> str:
     """The text of an error of any class, also of one whose `__str__` fails."""
     try:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from dflow.errors import InvalidArgumentError, OpError, OutOfRangeError
+from dflow.errors import USER_ERRORS, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.queues.file_errors import read_error
 from dflow.queues.queue import Reply
 from dflow.queues.reader_state import ReaderState
@@ -325,7 +325,7 @@ class Reader:
             if self._at_end and to_the_end:
                 self._leave()
                 ends_file = True
-        except (Exception, SystemExit) as error:  # of a format that a user wrote: the read must be answered
+        except USER_ERRORS as error:
             if not parts:
                 return read_error(error, os.fsdecode(path))
         return self._run(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)), ends_file)

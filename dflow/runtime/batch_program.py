@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from dflow.compile import BatchBody
-from dflow.errors import OpInfo
+from dflow.errors import USER_ERRORS, OpInfo
 from dflow.ops.batching import Rows, each
 from dflow.registry import OpDef
 from dflow.runtime.device import Device
-from dflow.runtime.failures import KERNEL_ERRORS, as_op_error
+from dflow.runtime.failures import as_op_error
 
 
 class BatchProgram:
@@ -49,7 +49,7 @@ class BatchProgram:
             for call, inputs, outputs, op in self._steps:
                 try:
                     found = call(*[slots[i] for i in inputs])
-                except KERNEL_ERRORS as error:
+                except USER_ERRORS as error:
                     raise as_op_error(error, op) from error
                 for slot, value in zip(outputs, (found,) if len(outputs) == 1 else found, strict=True):
                     slots[slot] = value

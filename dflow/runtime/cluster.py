@@ -275,8 +275,7 @@ class ClusterBackend:
             return
         error = CancelledError(None, None, "Session::Close: the run was cancelled, its session was closed")
         self.process.closing = error
-        for step in list(self.process.steps.values()):
-            step.cancel(error.portable())  # one of its own: each that is raised gets a traceback
+        self.process.cancel_steps(error)
         self._end_loops(error)
         self.process.wait_for_steps(timeouts.STOP_GRACE)  # they have elements, perhaps, and acknowledge them
         self._closed = True

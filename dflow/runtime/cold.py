@@ -156,16 +156,15 @@ class ColdStep(Step):
 
     def _wait_for_confirmations(self) -> None:
         """Wait until all devices know that the step ended well; beyond a deadline or an end by others, for a moment."""
-        deadline, is_late = self.deadline, False
+        deadline = self.deadline
         while self._open and self._unconfirmed is None:
-            if self.error is not None and not is_late:
-                self.deadline, is_late = Deadline(timeouts.STOP_GRACE), True
+            if self.deadline is deadline and (self.error is not None or deadline.left() == 0.0):
+                self.deadline = Deadline(timeouts.STOP_GRACE)
             try:
                 self._next()()
             except queue.Empty:
-                if is_late:
+                if self.deadline is not deadline:
                     break
-                self.deadline, is_late = Deadline(timeouts.STOP_GRACE), True
         self.deadline = deadline
         if self._open:
             raise self._unconfirmed or self.error or self._late()

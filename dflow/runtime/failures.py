@@ -22,9 +22,6 @@ _BY_TYPE: tuple[tuple[type[BaseException], type[OpError]], ...] = (
     (OSError, errors.UnknownError),
 )
 
-# What a kernel may raise as its error.  SystemExit would end a worker; KeyboardInterrupt is Ctrl-C in a local session.
-KERNEL_ERRORS = (Exception, SystemExit)
-
 
 def as_op_error(error: BaseException, info: OpInfo | None = None) -> OpError:
     """`error` as an OpError that names the operation `info`, unless it names one already."""

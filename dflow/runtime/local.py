@@ -116,8 +116,7 @@ class LocalBackend:
         self._closed = error = CancelledError(None, None, "the run was cancelled: its session was closed")
         for loop in list(self._loops.values()):
             loop.stop()
-        for step in list(self.process.steps.values()):
-            step.cancel(error.portable())  # one of its own: each that is raised gets a traceback
+        self.process.cancel_steps(error)
         self._cancel_attempts(error)
         self.process.end_session(self.session, error)
         self._cancel_attempts(error)  # those that began meanwhile

@@ -115,6 +115,11 @@ class Process:
         if host.xp is not np:
             self.copies[host.name] = Line(self.in_pool)
 
+    def cancel_steps(self, error: OpError) -> None:
+        """End all steps that are owned here, each with an error of its own: each that is raised gets a traceback."""
+        for step in list(self.steps.values()):
+            step.cancel(error.portable())
+
     def step_ended(self, step: StepId) -> None:
         """An owner here has no step of this id any more."""
         del self.steps[step]

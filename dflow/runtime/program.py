@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from dflow.compile import Instruction, Segment
-from dflow.errors import OpError, OpInfo
+from dflow.errors import USER_ERRORS, OpError, OpInfo
 from dflow.registry import OpDef
 from dflow.runtime.device import Device
-from dflow.runtime.failures import KERNEL_ERRORS, as_op_error
+from dflow.runtime.failures import as_op_error
 
 QUICK_S = 1e-4  # seconds: what takes less is done by whoever reads the message that starts it
 
@@ -122,7 +122,7 @@ class Program:
             except OpError as error:
                 error.placed(info)
                 raise
-            except KERNEL_ERRORS as error:
+            except USER_ERRORS as error:
                 raise as_op_error(error, info) from error
             for slot in frees:
                 slots[slot] = None
@@ -139,7 +139,7 @@ class Program:
         except OpError as error:
             error.placed(info)
             raise
-        except KERNEL_ERRORS as error:
+        except USER_ERRORS as error:
             raise as_op_error(error, info) from error
         if not self._waits:
             self._took(time.perf_counter() - started)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dflow import dtypes
 from dflow.errors import AbortedError, OutOfRangeError
+from dflow.queues import Queue
 from tests.queues.helpers import DONE, ended, error, fifo, one, shuffle, text
 
 
@@ -50,12 +51,18 @@ def test_loans_that_come_back_in_any_order_stand_in_the_order_in_which_they_were
         assert ended(queue.dequeue_many(4, 6)) == {4: [0, 1, 2, 3, 4, 5]}
 
 
-def test_what_is_lent_again_keeps_its_old_place() -> None:
-    """Q6.1"""
+def three_lent() -> Queue:
+    """A queue of 0 to 5, of which 0, 1 and 2 are lent to the tickets 1, 2 and 3."""
     queue = fifo(6)
     queue.enqueue_many(0, one(range(6)))
     for ticket in (1, 2, 3):
         queue.dequeue(ticket, lend=True)
+    return queue
+
+
+def test_what_is_lent_again_keeps_its_old_place() -> None:
+    """Q6.1"""
+    queue = three_lent()
     queue.take_back(1)
     queue.dequeue(4, lend=True)  # the 0 again
     for ticket in (2, 3, 4):
@@ -65,10 +72,7 @@ def test_what_is_lent_again_keeps_its_old_place() -> None:
 
 def test_elements_that_came_apart_and_were_lent_together_part_again() -> None:
     """Q6.1"""
-    queue = fifo(6)
-    queue.enqueue_many(0, one(range(6)))
-    for ticket in (1, 2, 3):
-        queue.dequeue(ticket, lend=True)
+    queue = three_lent()
     queue.take_back(1)
     queue.take_back(3)
     queue.dequeue_many(4, 3, lend=True)  # 0, 2, 3

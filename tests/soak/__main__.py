@@ -47,15 +47,14 @@ def runs(seeds: Iterable[int], folder: Path) -> Iterator[Outcome]:
     seeds = iter(seeds)
     over = False
     while not over:
-        before, run, is_first = shared_memory(), None, True
+        before, run = shared_memory(), None
         with EmbeddedCluster(ps=1, workers=2, virtual_gpus=0) as cluster:
             look = Look(cluster)
             try:
                 for seed in seeds:
                     if run is not None:
                         yield run.outcome
-                    run = Run(cluster, look, folder, seed, is_first)
-                    is_first = False
+                    run = Run(cluster, look, folder, seed, is_first=run is None)
                     run.go()
                     if run.needs_new_cluster or run.outcome.complaints:
                         break
