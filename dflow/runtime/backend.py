@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from dflow.compile import DeviceTable, Plan
 from dflow.runtime.deadline import NEVER, Deadline
-from dflow.runtime.loops import Loop
+from dflow.runtime.loop_handle import Loop
 
 
 class Backend(Protocol):

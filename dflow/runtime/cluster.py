@@ -55,13 +55,14 @@ from dflow.runtime.failures import as_op_error, lost, with_operations
 from dflow.runtime.handlers import handle
 from dflow.runtime.known_devices import KnownDevices
 from dflow.runtime.lane import Lane
-from dflow.runtime.loops import Loop
+from dflow.runtime.loop_handle import Loop
+from dflow.runtime.loop_task import run_loop
 from dflow.runtime.process import Process
 from dflow.runtime.requests import answered
 from dflow.runtime.step import Step, StepNumbers
 from dflow.runtime.unbegun import tell_of_unbegun
 from dflow.runtime.versions import compare_versions
-from dflow.runtime.worker import SHARE, current_plugin
+from dflow.runtime.worker import SHARE
 
 logger = logging.getLogger("dflow.cluster")
 
@@ -299,34 +300,6 @@ class ClusterBackend:
             with suppress(Exception):  # what ended it is for whoever joins it
                 loop.join(deadline.left())
             loop.ended(None, error)
-
-
-def run_loop(session: str, name: str) -> tuple[int | None, OpError | None]:
-    """The Dask task of a loop, on the worker of its home device: how many steps it did, and what ended it quietly.
-
-    None steps if it did not run.  Whatever else comes, the loop ran to its end, and says so over its lane as well.
-    """
-    from distributed import secede
-
-    try:
-        plugin = current_plugin()
-    except OpError as error:
-        return None, error
-    run = plugin.process.loops.get((session, name))
-    if run is None or not run.claim():  # no failure of this task: that would be a traceback in the worker's log
-        fact = f"the loop {name!r} was lost with its worker, or its session ended; it is not started again"
-        return None, UnavailableError(None, None, fact)
-    secede()
-    key = plugin.current_key()
-    plugin.watch(key, run.stop)
-    try:
-        steps, end = run.run()
-        return steps, None if end is None else end.portable()
-    except OpError as error:
-        failure = error.portable()
-    finally:
-        plugin.tasks.pop(key, None)
-    raise failure
 
 
 def _loop_ended(client: Client, loop: Loop, plan: Plan, found: Any) -> None:

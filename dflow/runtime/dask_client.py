@@ -35,7 +35,6 @@ import dask.tokenize
 import distributed
 import distributed.utils
 from dask._task_spec import Task, TaskRef
-from distributed.comm import CommClosedError
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import LoopRunner
 
@@ -49,7 +48,6 @@ __all__ = [
     "add_plugin",
     "ask_scheduler",
     "connection_args",
-    "drained",
     "event_loop",
     "in_our_span",
     "is_connected",
@@ -152,21 +150,6 @@ def listen_context(worker: Any) -> ssl.SSLContext | None:
     """With which a worker accepts encrypted connections; None on a cluster without TLS."""
     context: ssl.SSLContext | None = worker.security.get_listen_args("worker")["ssl_context"]
     return context
-
-
-async def drained(comm: Any) -> None:
-    """Wait until the system has taken all that was written to a comm, so that the end of this process loses none of it.
-
-    `write` of a comm over TCP or TLS does not wait for its stream, which keeps what the socket does not take at once.
-    Other comms have no stream, and their `write` waits.  OSError if the comm ends before.
-    """
-    if not hasattr(comm, "stream"):
-        return
-    stream = comm.stream
-    if stream is None or stream.closed():  # perhaps in `write`, which says nothing then
-        raise CommClosedError("the connection is closed")
-    if stream.writing():
-        await stream.write(b"")
 
 
 def event_loop(server: Any) -> asyncio.AbstractEventLoop:

@@ -19,12 +19,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
-from distributed.comm import Comm
+from distributed.comm import Comm, CommClosedError
 from distributed.protocol import Serialized
 
 from dflow import forks
 from dflow.runtime.crew import Crew
-from dflow.runtime.dask_client import drained
 from dflow.runtime.frames import Buffer, Frame, after, read_message
 from dflow.runtime.handshake import Wire
 from dflow.runtime.tls import Tls
@@ -215,7 +214,7 @@ class CommLink:
         try:
             while frames := self._lane.take():
                 await self._comm.write({"batch": [_serialized(frame) for frame in frames]})
-                await drained(self._comm)  # `take` says of what it gave before that it has left this process
+                await _drained(self._comm)  # `take` says of what it gave before that it has left this process
                 await asyncio.sleep(0)  # others of this event loop have their turn
             if self._lane.closing:
                 await self._comm.close()  # the reader ends as well
@@ -230,3 +229,18 @@ def _serialized(frame: Frame) -> Serialized:
     _, body, *arrays = frame
     writeable = tuple(isinstance(array, memoryview) and not array.readonly for array in arrays)
     return Serialized({"serializer": "pickle", "writeable": writeable}, [body, *arrays])
+
+
+async def _drained(comm: Any) -> None:
+    """Wait until the system has taken all that was written to a comm, so that the end of this process loses none of it.
+
+    `write` of a comm over TCP or TLS does not wait for its stream, which keeps what the socket does not take at once.
+    Other comms have no stream, and their `write` waits.  OSError if the comm ends before.
+    """
+    if not hasattr(comm, "stream"):
+        return
+    stream = comm.stream
+    if stream is None or stream.closed():  # perhaps in `write`, which says nothing then
+        raise CommClosedError("the connection is closed")
+    if stream.writing():
+        await stream.write(b"")

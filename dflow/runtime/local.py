@@ -5,55 +5,22 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
-import numpy as np
-
 from dflow.compile import DeviceInfo, DeviceTable, Plan
-from dflow.devices import device_name
 from dflow.errors import CancelledError
 from dflow.registry import OPS
 from dflow.runtime import settings
 from dflow.runtime.alone import run_step
 from dflow.runtime.config import ConfigProto
 from dflow.runtime.deadline import NEVER, Deadline, in_a_hurry
-from dflow.runtime.host import DeviceHost
-from dflow.runtime.loops import Loop, LoopRun
+from dflow.runtime.loop_handle import Loop
+from dflow.runtime.loops import LoopRun
 from dflow.runtime.malloc import keep_freed_memory
+from dflow.runtime.own_devices import local_hosts
 from dflow.runtime.process import Process
 from dflow.runtime.step import StepNumbers
 from dflow.runtime.turns import Turns
-
-
-def gpu_count() -> int:
-    """How many GPUs CuPy sees in this process; 0 without CuPy or without a driver."""
-    try:
-        import cupy
-    except ImportError:
-        return 0
-    try:
-        return int(cupy.cuda.runtime.getDeviceCount())
-    except cupy.cuda.runtime.CUDARuntimeError:
-        return 0
-
-
-def make_gpu_host(name: str, index: int) -> DeviceHost:
-    """The host of a real GPU."""
-    import cupy
-
-    return DeviceHost(name, cupy, scope=partial(cupy.cuda.Device, index))
-
-
-def local_hosts(config: ConfigProto, job: str = "localhost", task: int = 0) -> list[DeviceHost]:
-    """The devices of this process: its CPUs, its GPUs and virtual ones."""
-    hosts = [DeviceHost(device_name(job, task, "CPU", i)) for i in range(config.device_count.get("CPU", 1))]
-    real = gpu_count()
-    wanted = config.device_count.get("GPU", real or settings.virtual_gpus())
-    for i in range(wanted):
-        name = device_name(job, task, "GPU", i)
-        hosts.append(make_gpu_host(name, i) if i < real else DeviceHost(name, np, virtual=True))
-    return hosts
 
 
 class LocalBackend:

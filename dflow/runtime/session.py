@@ -27,7 +27,7 @@ from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.deadline import Deadline
 from dflow.runtime.fetches import FetchMap, feed_tensor, feed_value, flat, flat_feed, flat_feeds
 from dflow.runtime.local import LocalBackend
-from dflow.runtime.loops import Loop, batched, home_of
+from dflow.runtime.loop_handle import Loop, batched, home_of
 from dflow.runtime.plans import Plans
 from dflow.runtime.transfers import fetched_all
 

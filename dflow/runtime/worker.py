@@ -28,10 +28,10 @@ from dflow.runtime.handshake import is_encrypted
 from dflow.runtime.host import DeviceHost
 from dflow.runtime.lane import LANE_OP, Lane
 from dflow.runtime.leftovers import tidy_keys
-from dflow.runtime.local import gpu_count, make_gpu_host
 from dflow.runtime.malloc import keep_freed_memory
 from dflow.runtime.messages import PROTOCOL, Hello
 from dflow.runtime.naming import worker_name
+from dflow.runtime.own_devices import gpu_count, make_gpu_host
 from dflow.runtime.process import Process
 from dflow.runtime.versions import versions
 

@@ -12,7 +12,7 @@ from dflow.errors import UnavailableError
 from dflow.runtime import cluster
 from dflow.runtime import messages as m
 from dflow.runtime.deadline import NEVER
-from dflow.runtime.loops import Loop
+from dflow.runtime.loop_handle import Loop
 from tests.runtime.lanes import TestLane
 
 

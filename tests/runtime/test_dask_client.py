@@ -43,7 +43,7 @@ from distributed.core import rpc
 from distributed.scheduler import TaskGroup
 from distributed.utils import LoopRunner, format_dashboard_link
 
-from dflow.runtime import dask_client, timeouts
+from dflow.runtime import dask_client, links, timeouts
 from dflow.runtime.leftovers import GROUPS_KEPT, KEYS_KEPT, tidy_keys, tidy_span, tidy_topics
 from tests.cluster.helpers import Background, eventually
 from tests.forked import held, in_child
@@ -449,7 +449,7 @@ def test_what_a_comm_has_written_is_with_the_system_when_it_is_drained() -> None
             comm = await connect(listener.contact_address, timeout=PATIENCE)
             await comm.write(message)
             assert comm.stream.writing()
-            waits = asyncio.create_task(dask_client.drained(comm))
+            waits = asyncio.create_task(links._drained(comm))
             await asyncio.sleep(0)
             assert not waits.done()
             go_on.set()
@@ -458,7 +458,7 @@ def test_what_a_comm_has_written_is_with_the_system_when_it_is_drained() -> None
             assert await heard == message
             comm.abort()
             with pytest.raises(OSError, match="closed"):
-                await dask_client.drained(comm)
+                await links._drained(comm)
 
     asyncio.run(asyncio.wait_for(test(), PATIENCE))
 

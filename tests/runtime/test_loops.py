@@ -12,7 +12,8 @@ from dflow.runtime import messages as m
 from dflow.runtime.deadline import NEVER
 from dflow.runtime.fetches import FetchMap
 from dflow.runtime.handlers import handle
-from dflow.runtime.loops import Loop, LoopRun
+from dflow.runtime.loop_handle import Loop
+from dflow.runtime.loops import LoopRun
 from tests.conformance.programs import until
 from tests.runtime.lanes import TestLane
 
