@@ -179,9 +179,9 @@ from dflow.readers import (
     serialize_tensor,
 )
 from dflow.registry import define, no_gradient, reader
-from dflow.runtime.config import ConfigProto, RunMetadata, RunOptions
-from dflow.runtime.interactive import InteractiveSession
-from dflow.runtime.session import Session
+from dflow.runtime.base.config import ConfigProto, RunMetadata, RunOptions
+from dflow.runtime.session.interactive import InteractiveSession
+from dflow.runtime.session.session import Session
 from dflow.shapes import TensorShape
 from dflow.sparse import SparseTensor, SparseTensorValue
 from dflow.specs import TensorSpec

@@ -1,5 +1,6 @@
 """A part of dflow imports parts of its own layer and of lower ones, and no files import each other in a circle.
 
+The packages of `runtime/` are layers of their own.
 Every import counts, also those inside a function or for types alone.
 """
 
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.imports import FILES, ROOT, import_graph, imports
+from tests.imports import FILES, ROOT, import_graph, imports, module_of
 
 LAYERS = (  # from the bottom up
     (
@@ -28,8 +29,17 @@ LAYERS = (  # from the bottom up
     ("registry", "node_attrs", "nodes", "graph"),
     ("ops", "sparse", "gradients", "nn", "blocks"),
     ("readers", "queues", "python_io"),
-    ("compile",),
-    ("runtime", "cluster"),
+    ("compile", "cluster"),
+    ("runtime", "runtime.base"),
+    ("runtime.threads",),
+    ("runtime.transport",),
+    ("runtime.resources",),
+    ("runtime.device",),
+    ("runtime.step",),
+    ("runtime.loop",),
+    ("runtime.dispatch",),
+    ("runtime.dask",),
+    ("runtime.session",),
     ("train", "contrib", "io"),
     ("data",),
     ("pipelines",),
@@ -37,9 +47,10 @@ LAYERS = (  # from the bottom up
 )
 HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
 
+WITH_DASK = {"runtime.dask", "runtime.session", "cluster", "data", "cli", "dashboard"}
 MAY_IMPORT = {  # foreign packages that only some parts may import
-    "dask": {"runtime", "cluster", "data", "cli", "dashboard"},
-    "distributed": {"runtime", "cluster", "data", "cli", "dashboard"},
+    "dask": WITH_DASK | {"runtime.base", "runtime.transport"},  # its configuration, its version
+    "distributed": WITH_DASK | {"runtime.transport", "runtime.device"},
 }
 FROM_OUTSIDE = {"readers", "pipelines"}  # written as a user would write them: with dflow's public names
 MAY_IMPORT_DFLOW = FROM_OUTSIDE | {"cli", "dashboard"}  # `import dflow` itself brings every layer
@@ -48,14 +59,19 @@ CHECKED = [Path(file) for file in FILES if file != "dflow/__init__.py"]
 
 
 def part_of(module: str) -> str | None:
-    """`dflow.ops.math` -> `ops`.  None: dflow itself or one of its public names."""
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in HEIGHT else None
+    """`dflow.ops.math` -> `ops`, `dflow.runtime.step.step` -> `runtime.step`.
+
+    None: dflow itself, one of its public names, or what has no layer.
+    """
+    _, *parts = module.split(".")
+    named = (".".join(parts[:length]) for length in (2, 1))
+    return next((part for part in named if part in HEIGHT), None)
 
 
 def offences(file: Path, source: str) -> list[str]:
     """What `file` imports and may not, a sentence each."""
-    part = file.with_suffix("").parts[1]
+    part = part_of(module_of(file.as_posix()))
+    assert part is not None, f"{file} belongs to no layer: add it to LAYERS"
     found = []
     for name in imports(file.as_posix(), source):
         top, *inner = name.split(".")
@@ -74,13 +90,16 @@ def offences(file: Path, source: str) -> list[str]:
 
 
 def test_every_part_of_dflow_has_a_layer() -> None:
-    assert sorted({file.with_suffix("").parts[1] for file in CHECKED} - HEIGHT.keys()) == []
+    assert [file for file in CHECKED if part_of(module_of(file.as_posix())) is None] == []
+
+
+def test_every_package_of_the_runtime_has_a_layer() -> None:
+    modules = [module_of(file.as_posix()) for file in CHECKED]
+    assert [name for name in modules if part_of(name) == "runtime"] == ["dflow.runtime"]
 
 
 @pytest.mark.parametrize("file", CHECKED, ids=str)
 def test_a_file_imports_nothing_from_above_it(file: Path) -> None:
-    if file.with_suffix("").parts[1] not in HEIGHT:
-        pytest.fail(f"{file} belongs to no layer: add it to LAYERS")
     assert offences(file, (ROOT / file).read_text(encoding="utf-8")) == []
 
 
@@ -91,9 +110,9 @@ def test_a_file_imports_nothing_from_above_it(file: Path) -> None:
         ("dflow/registry.py", "from dflow import ops"),
         ("dflow/registry.py", "from . import ops"),
         ("dflow/registry.py", "from .ops.math import add"),
-        ("dflow/registry.py", "def f():\n    from dflow.runtime import host"),
+        ("dflow/registry.py", "def f():\n    from dflow.runtime.device import executor"),
         ("dflow/registry.py", "import dflow as df"),
-        ("dflow/ops/math.py", "from ..runtime import host"),
+        ("dflow/ops/math.py", "from ..runtime.device import executor"),
         ("dflow/ops/__init__.py", "from ..queues.fifo import FifoQueue"),
         ("dflow/queues/fifo.py", "import dask"),
         ("dflow/compile/lower.py", "from distributed import Client"),
@@ -102,6 +121,10 @@ def test_a_file_imports_nothing_from_above_it(file: Path) -> None:
         ("dflow/pipelines/csv.py", "from dflow import _secret"),
         ("dflow/pipelines/csv.py", "from dflow.ops.math import _add"),
         ("dflow/registry.py", "if TYPE_CHECKING:\n    pass\nelse:\n    import dflow.ops"),
+        ("dflow/runtime/transport/lane.py", "from dflow.runtime.step.process import Process"),
+        ("dflow/runtime/step/step.py", "if TYPE_CHECKING:\n    from dflow.runtime.session import session"),
+        ("dflow/runtime/step/step.py", "import distributed"),
+        ("dflow/runtime/dispatch.py", "from dflow.runtime.dask import worker"),
         ("dflow/registry.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from dflow.ops import math"),
     ],
 )
@@ -114,8 +137,8 @@ def test_an_import_from_above_is_found(file: str, source: str) -> None:
     [
         ("dflow/registry.py", "import numpy as np\nfrom dflow import errors\nfrom .shapes import as_shape"),
         ("dflow/ops/math.py", "from . import array\nfrom .array import _shape\nfrom ..graph import Tensor"),
-        ("dflow/runtime/cold.py", "from dask.highlevelgraph import HighLevelGraph"),
-        ("dflow/runtime/host.py", "from distributed import WorkerPlugin\nfrom dflow.compile import lower"),
+        ("dflow/runtime/dask/cold.py", "from dask.highlevelgraph import HighLevelGraph"),
+        ("dflow/runtime/dask/worker.py", "from distributed import WorkerPlugin\nfrom dflow.compile import lower"),
         ("dflow/readers/text.py", "import dflow as df\nfrom dflow import Tensor\nfrom dflow.registry import define"),
         ("dflow/pipelines/csv.py", "from ._rows import split\nfrom dflow.readers.csv import CsvReader"),
     ],
@@ -142,6 +165,8 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 
 def test_one_import_for_types_alone_is_a_circle() -> None:
     graph = import_graph()
-    for name in imports("dflow/runtime/lane.py", "if TYPE_CHECKING:\n    from dflow.runtime.process import Process"):
-        graph["dflow.runtime.lane"].add(name.rpartition(".")[0])
-    assert {"dflow.runtime.lane", "dflow.runtime.process"} <= set(circle(graph))
+    for name in imports(
+        "dflow/runtime/transport/lane.py", "if TYPE_CHECKING:\n    from dflow.runtime.step.process import Process"
+    ):
+        graph["dflow.runtime.transport.lane"].add(name.rpartition(".")[0])
+    assert {"dflow.runtime.transport.lane", "dflow.runtime.step.process"} <= set(circle(graph))

@@ -1,7 +1,8 @@
 """Prefetch: a loop whose body begins with a dequeue takes the next elements while the present ones are computed with.
 
-The dequeue leaves the loop's plan: the loop asks the queue itself, an iteration ahead (`runtime/ahead.py`), and what
-comes arrives in the step as tensors of another device do.  All else of the body is as it was, and starts when it did.
+The dequeue leaves the loop's plan: the loop asks the queue itself, an iteration ahead (`runtime/loop/ahead.py`), and
+what comes arrives in the step as tensors of another device do.  All else of the body is as it was, and starts when it
+did.
 
 Why only if nothing else in the body may wait: a body that waits keeps its place, perhaps for ever, and elements that
 it has taken for later would be missing where another consumer might go on with them.  A body that only computes comes

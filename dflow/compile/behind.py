@@ -1,7 +1,8 @@
 """Pipelined enqueues: a loop that computes elements for a queue of another process does not wait for each to arrive.
 
 The enqueue leaves the loop's plan, which then is a step of the loop's own process.  The loop sends the elements itself,
-into room that the queue keeps for them (`runtime/behind.py`): so each is as good as in when the next one is computed.
+into room that the queue keeps for them (`runtime/loop/behind.py`): so each is as good as in when the next one is
+computed.
 
 Why only if nothing else in the body may wait: while it waits it would keep room from producers that could go on.
 Why only if all of it is in the loop's process: what others see of an iteration should not pass its element.

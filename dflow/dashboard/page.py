@@ -17,7 +17,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import RequestHandler
 
 from dflow.dashboard.snapshot import History, merge, to_json
-from dflow.runtime.extension import AT_START
+from dflow.runtime.dask.extension import AT_START
 
 if TYPE_CHECKING:
     from bokeh.document import Document

@@ -11,7 +11,7 @@ from dflow.dtypes import int32
 from dflow.errors import OutOfRangeError
 from dflow.graph import convert_to_tensor, scopes
 from dflow.ops.data_flow import QueueBase
-from dflow.runtime.session import BaseSession
+from dflow.runtime.session.session import BaseSession
 
 
 def batches(

@@ -17,9 +17,9 @@ from distributed import Client, Future
 
 from dflow.data.push import Attempt, Push, push_partition
 from dflow.errors import OpError, UnavailableError
-from dflow.runtime.dask_client import FutureCancelled, Watch, in_our_span, task_of
-from dflow.runtime.failures import as_op_error
-from dflow.runtime.process import Process
+from dflow.runtime.base.failures import as_op_error
+from dflow.runtime.dask.client import FutureCancelled, Watch, in_our_span, task_of
+from dflow.runtime.step.process import Process
 
 Parts = list[tuple[Any, ...]]  # of each partition, what makes its rows
 

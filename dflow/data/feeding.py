@@ -16,8 +16,8 @@ from dflow.data.rows import components_of
 from dflow.errors import CancelledError, DTypeError, OpError, ShapeError
 from dflow.graph import scopes
 from dflow.ops.data_flow import QueueBase
-from dflow.runtime.deadline import NEVER
-from dflow.runtime.session import BaseSession
+from dflow.runtime.base.deadline import NEVER
+from dflow.runtime.session.session import BaseSession
 from dflow.train.coordinator import Coordinator
 
 if TYPE_CHECKING:  # it brings pandas

@@ -21,7 +21,7 @@ from dflow.graph import Operation, Tensor, create_op
 from dflow.ops.constants import placeholder
 from dflow.ops.data_flow import QueueBase
 from dflow.registry import KernelContext, define, no_gradient
-from dflow.runtime.answers import Answering
+from dflow.runtime.base.answers import Answering
 from dflow.shapes import SCALAR, TensorShape
 from dflow.specs import QueueSpec, TensorSpec
 

@@ -16,8 +16,8 @@ import numpy as np
 from dflow.compile import CallPlan
 from dflow.data.rows import Array, Component, Rows
 from dflow.errors import InvalidArgumentError, OpError, UnavailableError
-from dflow.runtime.process import Process
-from dflow.runtime.step import Step, StepNumbers
+from dflow.runtime.step.process import Process
+from dflow.runtime.step.step import Step, StepNumbers
 
 BATCH_BYTES = 1 << 20  # of rows in one message; one row is never split
 
@@ -122,7 +122,7 @@ def push_partition(push: Push, number: int, *parts: Any) -> int | OpError:
     """
     from distributed import secede
 
-    from dflow.runtime.worker import current_plugin
+    from dflow.runtime.dask.worker import current_plugin
 
     plugin = current_plugin()
     key = plugin.current_key()

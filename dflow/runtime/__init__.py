@@ -1,5 +1,15 @@
-"""Running plans: device hosts, what carries steps and tensors between processes, sessions, loops.
+"""Running plans: devices, what carries steps and tensors between processes, sessions, loops.
 
-The one folder that talks to distributed.  A device host (`host.py`) is the one executor; whoever wants a step run, a
-session or a loop, is its owner (`step.py`); `process.py` is what one process knows of hosts, steps and other processes.
+From the bottom up; each package imports only those before it:
+
+    base        ids, answers, deadlines, errors, settings
+    threads     threads that run what others start
+    transport   messages between processes: sockets, framing, encryption, requests
+    resources   queues, readers and containers, shared by threads
+    device      one device: its programs, its parts of steps, its executor
+    step        what one process knows of devices, steps and other processes; a step, as its owner sees it
+    loop        a plan run again and again next to its devices
+    dispatch    what a process does with each message
+    dask        plugins, tasks and actors of Dask, and what Dask does not document
+    session     what the user's program holds: sessions, plans, fetches, the handle of a loop
 """

@@ -22,8 +22,8 @@ from typing import Any
 
 from dflow import forks
 from dflow.errors import OutOfRangeError
-from dflow.runtime import timeouts
-from dflow.runtime.stall import StallWatch
+from dflow.runtime.base import timeouts
+from dflow.runtime.base.stall import StallWatch
 
 logger = logging.getLogger("dflow.train")
 

@@ -25,7 +25,7 @@ from dflow.errors import (
 )
 from dflow.graph import GraphKeys, get_default_graph, scopes
 from dflow.ops.data_flow import QueueBase
-from dflow.runtime.session import BaseSession
+from dflow.runtime.session.session import BaseSession
 from dflow.train.coordinator import Coordinator
 
 logger = logging.getLogger("dflow.train")

@@ -16,7 +16,7 @@ from dflow.compile.place import default_device
 from dflow.compile.prune import prune
 from dflow.devices import DeviceSpec
 from dflow.graph import Graph, Operation, Tensor, get_default_graph
-from dflow.runtime.fetches import FetchMap, feed_tensor
+from dflow.runtime.session.fetches import FetchMap, feed_tensor
 from dflow.visualize.collapse import collapse
 from dflow.visualize.model import Picture, picture
 from dflow.visualize.svg import draw

@@ -13,7 +13,7 @@ import traceback
 import distributed  # noqa: F401
 
 import dflow as df
-import dflow.runtime.cluster
+import dflow.runtime.session.cluster
 
 PS = "/job:ps/task:0/cpu:0"
 

@@ -22,7 +22,7 @@ from distributed import Client
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from dflow.runtime.lane import Lane
+from dflow.runtime.transport.lane import Lane
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # what runs on the workers
 

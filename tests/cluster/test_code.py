@@ -16,7 +16,8 @@ import pytest
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from dflow.runtime import code, versions
+from dflow.runtime.base import code
+from dflow.runtime.transport import versions
 
 
 @pytest.fixture(scope="module")

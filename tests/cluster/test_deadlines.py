@@ -11,7 +11,7 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from dflow.runtime.deadline import NEVER, Deadline
+from dflow.runtime.base.deadline import NEVER, Deadline
 from tests.cluster.helpers import PS, Look, Tap, eventually, limit, stopped
 
 PS_WORKER = "/job:ps/task:0"

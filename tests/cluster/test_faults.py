@@ -9,8 +9,8 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from dflow.runtime.cold import run_segment
-from dflow.runtime.loop_task import run_loop
+from dflow.runtime.dask.cold import run_segment
+from dflow.runtime.dask.loop_task import run_loop
 from tests.cluster.helpers import PS, W0, W1, Background, Clients, Look, Tap, eventually, limit, shared_queue, stop
 
 PS_WORKER, WORKER0 = "/job:ps/task:0", "/job:worker/task:0"

@@ -11,8 +11,8 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from dflow.runtime import timeouts
-from dflow.runtime.host import DeviceHost
+from dflow.runtime.base import timeouts
+from dflow.runtime.device.executor import DeviceHost
 from tests.cluster.helpers import PATIENCE, W0, Background, Look, Tap, eventually, limit
 
 GRACE = 60.0  # seconds that a run waits beyond its deadline; more than any test takes

@@ -321,7 +321,7 @@ importing, go = threading.Event(), threading.Event()
 
 class StandsStill(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "dflow.runtime.cold":
+        if name == "dflow.runtime.dask.cold":
             importing.set()
             go.wait(1)  # whoever forks waits meanwhile
 

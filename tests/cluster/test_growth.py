@@ -21,10 +21,10 @@ import psutil
 import pytest
 
 import dflow as df
-import dflow.runtime.host
-import dflow.runtime.leftovers
-import dflow.runtime.process
 from dflow.cluster import EmbeddedCluster
+from dflow.runtime.dask import leftovers
+from dflow.runtime.device import executor
+from dflow.runtime.step import process
 from tests.cluster.counts import count_all
 from tests.cluster.helpers import W0, Clients, Look, eventually
 
@@ -87,8 +87,8 @@ def counts(cluster: EmbeddedCluster, look: Look) -> Callable[[], Counts]:
 
 
 def _keep_little(**node: Any) -> None:
-    dflow.runtime.host.WELL_KEPT = dflow.runtime.process.LOOPS_KEPT = FEW
-    dflow.runtime.leftovers.EACH = dflow.runtime.leftovers.GROUPS_KEPT = dflow.runtime.leftovers.KEYS_KEPT = FEW
+    executor.WELL_KEPT = process.LOOPS_KEPT = FEW
+    leftovers.EACH = leftovers.GROUPS_KEPT = leftovers.KEYS_KEPT = FEW
 
 
 def _hear_of_all(look: Look) -> None:

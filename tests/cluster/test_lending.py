@@ -9,8 +9,8 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from dflow.runtime import messages as m
-from dflow.runtime.lane import Lane
+from dflow.runtime.transport import messages as m
+from dflow.runtime.transport.lane import Lane
 from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, limit, stop
 
 WAITER = """

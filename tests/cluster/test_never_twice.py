@@ -19,7 +19,7 @@ MESSAGES = ["Settled", "EndStep", "Fetched", "Deliver"]  # of which a hand-over 
 
 CLIENT = """
 import os, signal, time
-from dflow.runtime.lane import Lane
+from dflow.runtime.transport.lane import Lane
 
 send = Lane.send
 
@@ -42,8 +42,8 @@ say("ended")
 """
 
 WITHOUT_END = """
-from dflow.runtime.lane import Lane
-from dflow.runtime.messages import Settled
+from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.messages import Settled
 
 send = Lane.send
 

@@ -16,9 +16,9 @@ import pytest
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from dflow.runtime import plans
-from dflow.runtime.cluster import ClusterBackend
-from dflow.runtime.current_frames import MENDED
+from dflow.runtime.session import plans
+from dflow.runtime.session.cluster import ClusterBackend
+from dflow.runtime.threads.current_frames import MENDED
 from tests.cluster.helpers import PATIENCE, PS, W0, Background, Clients, Look, Tap, eventually, stop
 
 READER = """

@@ -14,8 +14,8 @@ import pytest
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.errors import DeadlineExceededError, InvalidArgumentError, UnavailableError
-from dflow.runtime import timeouts
-from dflow.runtime.unbegun import unbegun
+from dflow.runtime.base import timeouts
+from dflow.runtime.dask.unbegun import unbegun
 from tests.cluster.helpers import PATIENCE, PS, W0, W1, Background, Look, Tap, eventually, limit, stop, stopped
 
 PS_WORKER, LATE, ANOTHER = "/job:ps/task:0", "/job:late/task:0", "/job:another/task:0"

@@ -24,8 +24,8 @@ from dflow.compile.prune import Needed, prune
 from dflow.compile.segments import Group, grouped_ops
 from dflow.errors import CancelledError, OpError
 from dflow.registry import OPS
-from dflow.runtime.host import DeviceHost
-from dflow.runtime.process import Process
+from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.step.process import Process
 
 SESSION = "session"
 

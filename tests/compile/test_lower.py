@@ -12,7 +12,7 @@ import pytest
 
 import dflow as df
 from dflow.compile import Plan
-from dflow.runtime.deadline import NEVER
+from dflow.runtime.base.deadline import NEVER
 from tests.compile.helpers import compiled, cpu, names, segment_with
 
 

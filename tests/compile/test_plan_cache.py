@@ -8,8 +8,8 @@ import pytest
 
 import dflow as df
 from dflow.compile import DeviceInfo, DeviceTable, Plan, compile_plan
-from dflow.runtime import plans as plans_module
-from dflow.runtime.local import LocalBackend
+from dflow.runtime.session import plans as plans_module
+from dflow.runtime.session.local import LocalBackend
 
 
 @pytest.fixture

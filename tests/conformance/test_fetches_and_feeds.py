@@ -592,7 +592,7 @@ def test_who_listens_but_is_no_scheduler_is_no_target(monkeypatch: pytest.Monkey
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(tf.errors.DeadlineExceededError, match=f"{address} within 300 ms"):
             tf.Session(address, config=tf.ConfigProto(operation_timeout_in_ms=300))
-        monkeypatch.setattr("dflow.runtime.timeouts.SCHEDULER_ANSWER", 0.3)
+        monkeypatch.setattr("dflow.runtime.base.timeouts.SCHEDULER_ANSWER", 0.3)
         with pytest.raises(tf.errors.UnavailableError, match=f"no Dask scheduler answers at {address}: nothing came"):
             tf.Session(address)
 

@@ -21,7 +21,7 @@ from dflow.dashboard.page import TEMPLATE, add_page, find_dask_pages, link_from_
 from dflow.dashboard.snapshot import History
 from dflow.dashboard.tables import UNKNOWN
 from dflow.dashboard.view import LOWEST_RATE, View, show
-from dflow.runtime.extension import AT_START
+from dflow.runtime.dask.extension import AT_START
 from tests.dashboard.helpers import GPU, BusyWorkers, loop, queue, sent, table_rows
 
 

@@ -7,7 +7,7 @@ import dflow as df
 from dflow.data.intake import build_intake
 from dflow.data.push import Attempt, Push
 from dflow.data.rows import ArrayRows, components_of
-from dflow.runtime.deadline import NEVER
+from dflow.runtime.base.deadline import NEVER
 from tests.cluster.helpers import Background, eventually
 
 ROWS = [np.arange(5)]

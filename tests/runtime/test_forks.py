@@ -14,8 +14,8 @@ import dflow as df
 from dflow import forks
 from dflow.graph import build, scopes
 from dflow.ops import variable_scope
-from dflow.runtime.interactive import InteractiveSession
-from dflow.runtime.threads import BLAS
+from dflow.runtime.session.interactive import InteractiveSession
+from dflow.runtime.threads.blas import BLAS
 from tests.forked import PATIENCE, held, in_child
 
 pytestmark = pytest.mark.timeout(60)

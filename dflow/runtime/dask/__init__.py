@@ -1,0 +1,1 @@
+"""What runs under Dask: plugins, tasks, actors, and what Dask does not document."""

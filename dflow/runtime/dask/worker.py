@@ -1,0 +1,169 @@
+"""The worker plugin: makes a worker's device hosts, declares their names as Dask resources, takes lanes.
+
+A plain `dask worker` or `dask-cuda-worker` needs no option of dflow: the extension of the scheduler gives the plugin to
+every worker that comes, restarted ones too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from distributed import Worker, get_worker
+from distributed.comm import Comm, get_address_host
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from dflow.errors import CancelledError, InternalError, OpError, UnavailableError
+from dflow.runtime.base import settings, timeouts
+from dflow.runtime.dask.client import event_loop, listen_context
+from dflow.runtime.dask.leftovers import tidy_keys
+from dflow.runtime.dask.naming import worker_name
+from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.device.own_devices import gpu_count, make_gpu_host
+from dflow.runtime.dispatch import handle
+from dflow.runtime.step.process import Process
+from dflow.runtime.threads.current_frames import make_current_frames_safe
+from dflow.runtime.threads.malloc import keep_freed_memory
+from dflow.runtime.transport.handshake import is_encrypted
+from dflow.runtime.transport.lane import LANE_OP, Lane
+from dflow.runtime.transport.messages import PROTOCOL, Hello
+from dflow.runtime.transport.versions import versions
+
+logger = logging.getLogger("dflow.worker")
+
+NAME = "dflow"
+SHARE = 2.0**-20  # of a device's resource: many segments and loops run on a device at once
+SWITCH_INTERVAL = 0.0005  # seconds; at Python's 5 ms, one busy loop adds 5 ms to every wake-up of another thread
+
+
+class DflowWorker(WorkerPlugin):
+    """dflow's half on a worker."""
+
+    name = NAME
+    idempotent = True
+
+    async def setup(self, worker: Worker) -> None:
+        make_current_frames_safe()
+        self.worker = worker
+        self.process = Process(worker.address, self._open_lane, handle)
+        self.tasks: dict[Any, Any] = {}  # Dask key -> what cancels it
+        self._background: set[asyncio.Task[None]] = set()
+        gpu = _own_gpu()
+        virtual = 0 if gpu is not None else settings.virtual_gpus()
+        name = worker_name(worker.name, worker.address, worker.nanny)
+        answer = await worker.scheduler.dflow_join(
+            worker=worker.address,
+            name=name,
+            incarnation=self.process.incarnation,
+            host=get_address_host(worker.address),
+            gpu=gpu,
+            virtual_gpus=virtual,
+            versions=versions(),
+        )
+        if "refused" in answer:
+            logger.error("this worker has no device of dflow: %s", answer["refused"])
+            return
+        for device in answer["devices"]:
+            self.process.add_host(_make_host(device, gpu))
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        keep_freed_memory(settings.kept_memory())
+        worker.handlers[LANE_OP] = self.take_lane
+        worker.metrics["dflow"] = self.report
+        await worker.set_resources(**dict.fromkeys(answer["devices"], 1.0))
+        await worker.scheduler.dflow_ready(name=name)
+
+    async def teardown(self, worker: Worker) -> None:
+        self.process.close()
+
+    def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
+        """A task of ours that Dask takes back before its function returned is cancelled."""
+        if start in ("executing", "long-running") and finish in ("released", "cancelled", "forgotten"):
+            cancel = self.tasks.pop(key, None)
+            if cancel is not None:
+                cancel(CancelledError(None, None, f"Dask took the task {key!r} back"))
+
+    def watch(self, key: Any, cancel: Callable[[OpError], None]) -> None:
+        """Call `cancel` when Dask takes back the task that this thread runs; at once, if it did already."""
+        self.tasks[key] = cancel
+        task = self.worker.state.tasks.get(key)
+        if task is None or task.state in ("released", "cancelled", "forgotten"):
+            cancel(CancelledError(None, None, f"Dask took the task {key!r} back"))
+
+    def current_key(self) -> Any:
+        """The key of the Dask task that this thread runs."""
+        return self.worker.get_current_task()
+
+    # -- lanes
+
+    def _open_lane(self, process: Process, address: str) -> Lane:
+        loop = event_loop(self.worker)
+        lane = Lane(process, address)
+        arguments = self.worker.security.get_connection_args("worker")
+        heard = partial(self.worker.scheduler.dflow_heard, worker=address)
+
+        def start() -> None:
+            task = loop.create_task(lane.open(arguments, "", timeouts.CONNECT, heard))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+
+        loop.call_soon_threadsafe(start)
+        return lane
+
+    async def take_lane(self, comm: Comm, hello: Any) -> str:
+        """The worker handler: one lane, for as long as its comm lasts.  Of another protocol no message is read."""
+        said: Hello = hello.messages[0]
+        if said.protocol != PROTOCOL:
+            logger.error("no lane for %s: it speaks protocol %s, this worker %s", said.peer, said.protocol, PROTOCOL)
+            comm.abort()
+            return "dont-reply"
+        lane = Lane(self.process, said.peer)
+        self.process.accepted(lane, said)
+        await lane.accept(comm, said, listen_context(self.worker) if is_encrypted(comm) else None)
+        return "dont-reply"
+
+    # -- the dashboard
+
+    def report(self, worker: Worker) -> dict[str, Any]:
+        """What goes with each heartbeat."""
+        tidy_keys()
+        rows: dict[str, Any] = {"time": time.time(), "queues": [], "readers": [], "containers": []}
+        for host in self.process.hosts.values():
+            for table, found in host.rows().items():
+                rows[table] += found
+        rows["devices"] = [{"name": host.name, "virtual": host.virtual} for host in self.process.hosts.values()]
+        rows["loops"] = [loop.row(self.process.name) for loop in list(self.process.loops.values())]
+        return rows
+
+
+def _own_gpu() -> int | None:
+    """The GPU that this worker owns, as the driver counts them; None if it has none.
+
+    dask-cuda gives each worker a rotated CUDA_VISIBLE_DEVICES, whose first entry is its own.
+    """
+    if gpu_count() == 0:
+        return None
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    return int(first) if first.isdigit() else 0
+
+
+def _make_host(name: str, gpu: int | None) -> DeviceHost:
+    if "/device:GPU:" not in name:
+        return DeviceHost(name)
+    return make_gpu_host(name, 0) if gpu is not None else DeviceHost(name, virtual=True)
+
+
+def current_plugin() -> DflowWorker:
+    """The plugin of the worker that this task runs on."""
+    try:
+        plugin = get_worker().plugins[NAME]
+    except (ValueError, KeyError):
+        raise UnavailableError(None, None, "this task of dflow runs on no worker of dflow") from None
+    if not isinstance(plugin, DflowWorker):
+        raise InternalError(None, None, f"the worker plugin {NAME!r} is {plugin!r}")
+    return plugin

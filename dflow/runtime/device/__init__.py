@@ -1,0 +1,1 @@
+"""One device: its programs, its parts of steps, its executor.  Knows no connection."""

@@ -1,0 +1,155 @@
+"""A device: its arrays, its queues, readers and variables, and the sessions that use them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import numpy as np
+
+from dflow.compile import Threads
+from dflow.errors import InvalidArgumentError
+from dflow.registry import ReaderFormat
+from dflow.runtime.base.answers import Answer, Withdraw
+from dflow.runtime.base.failures import unknown_session
+from dflow.runtime.base.transfers import to_device
+from dflow.runtime.resources.device_state import DeviceState
+from dflow.runtime.resources.shared_queue import SharedQueue, same_queue
+from dflow.runtime.resources.shared_reader import SharedReader
+from dflow.specs import QueueSpec, ReaderSpec, ResourceKey
+
+
+class Services(Protocol):
+    """What a device asks of its process; see `process.py`."""
+
+    def allow(self, session: str, threads: Threads) -> AbstractContextManager[Any]: ...
+
+    def ask(
+        self,
+        session: str,
+        device: str,
+        address: str,
+        queue: QueueSpec,
+        method: str,
+        answer: Answer,
+        *arguments: Any,
+    ) -> Withdraw: ...
+
+
+class DeviceSession:
+    """The state of one session on one device: what it used there, and what its operations keep."""
+
+    def __init__(self) -> None:
+        self.formats: dict[str, Callable[..., ReaderFormat]] = {}  # of readers, as the session's program defines them
+        self.used: set[ResourceKey] = set()  # queues and readers
+        self._op_states: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def op_state(self, op: str, make: Callable[[], Any]) -> Any:
+        """State of one operation in this session."""
+        with self._lock:
+            if op not in self._op_states:
+                self._op_states[op] = make()
+            return self._op_states[op]
+
+
+class Device:
+    """One device.
+
+    xp: its array namespace.  virtual: a CPU that plays a GPU.  scope: makes the context manager in which arrays of the
+    device are made and its programs run, such as CuPy's device; one for each use, since it belongs to one thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        xp: Any = np,
+        virtual: bool = False,
+        scope: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        self.name = name
+        self.xp = xp
+        self.scope = scope
+        self.virtual = virtual
+        self.state = DeviceState(name)
+        self.process: Services  # set by Process.add_host
+        self._lock = threading.RLock()
+        self._sessions: dict[str, DeviceSession] = {}
+
+    def asarray(self, value: Any) -> Any:
+        """A host array as an array of this device."""
+        with self.scope():
+            return to_device(value, self.xp)
+
+    # -- queues and readers
+
+    def machine(self, spec: QueueSpec | ReaderSpec, session: str) -> Any:
+        """The queue or reader of a spec, made at first sight.
+
+        InvalidArgumentError if another queue, or reader, has its name; AbortedError for a session that is not known.
+        """
+        _check_name(spec)
+        owner = "" if spec.shared_name else session
+        if isinstance(spec, QueueSpec):
+            return self._queue(spec, ResourceKey("queue", spec.container, spec.name, owner), session)
+        return self._reader(spec, ResourceKey("reader", spec.container, spec.name, owner), session)
+
+    def _queue(self, spec: QueueSpec, key: ResourceKey, session: str) -> SharedQueue:
+        with self._lock:  # or the session might end in between, and leave a queue behind
+            self.session(session).used.add(key)
+            found: SharedQueue = self.state.resource(key, lambda: SharedQueue(spec))
+        same_queue(found.spec, spec)
+        return found
+
+    def _reader(self, spec: ReaderSpec, key: ResourceKey, session: str) -> SharedReader:
+        def make() -> SharedReader:
+            make_format = known.formats[spec.kind]
+            return SharedReader(spec, lambda: make_format(**dict(spec.options)))
+
+        with self._lock:
+            known = self.session(session)
+            known.used.add(key)
+            found: SharedReader = self.state.resource(key, make)
+        if found.spec.kind != spec.kind:
+            fact = f"'{key}' on {self.name} has type {found.spec.kind}, expected {spec.kind}"
+            raise InvalidArgumentError(None, None, fact)
+        return found
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """What the dashboard shows: queues and readers, with the sessions that use them, and containers."""
+        with self._lock:
+            used = [(session, key) for session, known in self._sessions.items() for key in known.used]
+        users: dict[ResourceKey, list[str]] = {}
+        for session, key in used:
+            users.setdefault(key, []).append(session)
+        return self.state.rows(users)
+
+    # -- sessions
+
+    def begin_session(self, session: str) -> None:
+        """From here on the session may use this device, until `drop_session`."""
+        with self._lock:
+            self._sessions.setdefault(session, DeviceSession())
+
+    def session(self, session: str) -> DeviceSession:
+        """What a session has here; AbortedError if it did not begin here, or has ended."""
+        with self._lock:
+            found = self._sessions.get(session)
+        if found is None:
+            raise unknown_session(session, self.name)
+        return found
+
+    def spawn(self, work: Callable[[], None], name: str) -> None:
+        """Do something that may wait on a thread of its own."""
+        threading.Thread(target=work, name=f"dflow-{name}", daemon=True).start()
+
+
+def _check_name(spec: QueueSpec | ReaderSpec) -> None:
+    if spec.shared_name.startswith("_"):
+        raise InvalidArgumentError(None, None, f"shared_name {spec.shared_name!r} must not start with '_'")
+    if any(not (c.isalnum() or c in "_.-/") for c in spec.container):
+        raise InvalidArgumentError(
+            None, None, f"container {spec.container!r} contains invalid characters; letters, digits, _ . - / are valid"
+        )

@@ -1,0 +1,33 @@
+"""Which steps have ended on a device, in little room: what comes late for them is refused."""
+
+from __future__ import annotations
+
+from dflow.runtime.base.ids import StepId, session_of
+
+
+class EndedSteps:
+    """For each owner a floor, below which all its steps have ended, and the ended ones above it.  Needs a lock."""
+
+    def __init__(self) -> None:
+        self._ended: dict[str, tuple[int, set[int]]] = {}
+
+    def has(self, step: StepId) -> bool:
+        floor, above = self._ended.get(step[0], (0, ()))
+        return step[1] < floor or step[1] in above
+
+    def add(self, step: StepId) -> None:
+        self._ended.setdefault(step[0], (0, set()))[1].add(step[1])
+
+    def raise_floor(self, owner: str, floor: int) -> None:
+        """All steps of the owner below the floor have ended."""
+        old, above = self._ended.get(owner, (0, set()))
+        if floor > old:
+            self._ended[owner] = (floor, {number for number in above if number >= floor})
+
+    def forget_session(self, session: str) -> None:
+        for owner in [owner for owner in self._ended if session_of((owner, 0)) == session]:
+            del self._ended[owner]
+
+    def __len__(self) -> int:
+        """How many ended steps and owners it remembers."""
+        return len(self._ended) + sum(len(above) for _, above in self._ended.values())

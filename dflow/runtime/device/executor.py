@@ -1,0 +1,244 @@
+"""A device host: the plans that sessions installed on a device, and the parts of steps in flight there.
+
+Every way to run something, a cold or a hot run, a loop, a local session, ends here.  Errors, cancelling and attempts
+exist once, in `part.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dflow.compile import DevicePlan
+from dflow.errors import AbortedError, OpError
+from dflow.registry import READERS, OpDef, ReaderFormat
+from dflow.runtime.base.answers import Settle, unacknowledged
+from dflow.runtime.base.failures import as_op_error
+from dflow.runtime.base.ids import Edges, StepId, session_of
+from dflow.runtime.device.attempts import Outlet
+from dflow.runtime.device.device import Device
+from dflow.runtime.device.ended import EndedSteps
+from dflow.runtime.device.installed import InstalledPlan
+from dflow.runtime.device.part import Part, Run, end_parts
+from dflow.runtime.device.program import Program
+from dflow.runtime.device.vectorized_program import BatchProgram
+
+WELL_KEPT = 1000  # cold steps that ended well; what comes late for one comes within milliseconds
+
+
+class DeviceHost(Device):
+    """A device that runs parts of steps."""
+
+    def __init__(
+        self,
+        name: str,
+        xp: Any = np,
+        virtual: bool = False,
+        scope: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        super().__init__(name, xp, virtual, scope)
+        self._plans: dict[str, dict[int, InstalledPlan]] = {}  # session -> plan -> the plan
+        self._parts: dict[StepId, Part] = {}
+        self._early: dict[StepId, list[tuple[list[tuple[int, Any]], Any]]] = {}
+        self._ended = EndedSteps()
+        self._ended_well: dict[StepId, None] = {}  # cold steps, the latest last
+
+    # -- sessions and their plans
+
+    def install(
+        self,
+        session: str,
+        part: DevicePlan,
+        kernels: Mapping[str, OpDef],
+        formats: Mapping[str, Callable[..., ReaderFormat]] = READERS,
+    ) -> None:
+        """Make a plan ready to run.
+
+        Raises InvalidArgumentError for what cannot be made ready, AbortedError for a session that is not known.
+        """
+        self.session(session)
+        turn = self.process.allow(session, part.threads)
+        programs = [Program(segment, kernels, self, session, part.addresses, turn) for segment in part.segments]
+        batch = None if part.batch is None else BatchProgram(part.batch, kernels, self, turn)
+        with self._lock:
+            self.session(session).formats.update(formats)  # still: it may have ended
+            self._plans.setdefault(session, {})[part.plan] = InstalledPlan(part, programs, batch)
+
+    def installed(self, session: str, plan: int) -> InstalledPlan:
+        """A plan of a session; AbortedError if it is not installed, or the session is not known."""
+        installed = self._plans.get(session, {}).get(plan)
+        if installed is None:
+            self.session(session)
+            raise AbortedError(None, None, f"plan {plan} of session {session} is not known on {self.name}")
+        return installed
+
+    def forget_plan(self, session: str, plan: int) -> None:
+        with self._lock:
+            self._plans.get(session, {}).pop(plan, None)
+
+    def drop_session(self, session: str, error: OpError) -> None:
+        """The session ended: its steps fail, its plans and its private queues and readers go."""
+        with self._lock:
+            self._sessions.pop(session, None)  # from here on nothing starts
+            self._plans.pop(session, None)
+            parts = [part for part in self._parts.values() if part.session == session]
+            early = [self._early.pop(step) for step in list(self._early) if session_of(step) == session]
+        end_parts(parts, error, tell=True)
+        for late in early:
+            self._refuse(late)
+        with self._lock:
+            self._ended.forget_session(session)
+        self.state.drop_session(session)
+
+    # -- steps
+
+    def start(
+        self,
+        session: str,
+        plan: int,
+        step: StepId,
+        floor: int,
+        feeds: Edges,
+        outlet: Outlet,
+        run: Run,
+        loan: Settle | None = None,
+    ) -> Part:
+        """Start this device's part of a step.  `run` is given what is ready to run, and runs it in some thread.
+
+        floor: all steps of this owner below it have ended.  AbortedError if the plan is not installed; the loan of what
+        is fed is the caller's to give back then, and only then.
+        """
+        part = Part(self, session, self.installed(session, plan), step, outlet, run)
+        with self._lock:
+            self.installed(session, plan)  # still: the session may have ended
+            ended = self._ended.has(step)
+            if not ended:
+                self._ended.raise_floor(step[0], floor)
+                self._parts[step] = part
+                early = self._early.pop(step, [])
+        if ended:
+            self._refuse([(feeds, loan)])
+            return part
+        part.begin()
+        if feeds:
+            self._hand_over(part, feeds, loan)
+        for edges, its_loan in early:
+            self._hand_over(part, edges, its_loan)
+        return part
+
+    def add_part(self, part: Any, floor: int) -> None:
+        """A part that someone else runs; AbortedError if its step or its session has ended already."""
+        with self._lock:
+            self.session(part.session)
+            if self._ended.has(part.step):
+                raise AbortedError(None, None, "the step has ended")
+            self._ended.raise_floor(part.step[0], floor)
+            self._parts[part.step] = part
+
+    def part(self, step: StepId) -> Any:
+        """The part of a step that is in flight here, or None."""
+        with self._lock:
+            return self._parts.get(step)
+
+    def deliver(self, step: StepId, edges: list[tuple[int, Any]], loan: Any = None) -> None:
+        """Tensors from another device; kept if the step has not started here yet, refused if it has ended."""
+        with self._lock:
+            part = self._parts.get(step)
+            wanted = not self._ended.has(step) and session_of(step) in self._sessions
+            if part is None and wanted:
+                self._early.setdefault(step, []).append((edges, loan))
+                return
+        if part is not None:
+            self._hand_over(part, edges, loan)
+        elif loan is not None:
+            loan(self.ended_well(step))
+
+    def end_cold(self, step: StepId) -> None:
+        """The owner of a cold step says that it ended well.
+
+        Its results may have come before a queue's question for what it lent: the values came with Dask, the question
+        over another lane.  So this is known for a while, also beyond the end of the session.
+        """
+        with self._lock:
+            self._ended_well[step] = None
+            if len(self._ended_well) > WELL_KEPT:
+                del self._ended_well[next(iter(self._ended_well))]
+        part = self.part(step)
+        if part is not None:
+            part.finish()
+
+    def ended_well(self, step: StepId) -> bool:
+        """Is it a cold step of which `end_cold` told lately?"""
+        return step in self._ended_well
+
+    def _hand_over(self, part: Part, edges: Edges, loan: Settle | None) -> None:
+        try:
+            arrived = [(edge, self.asarray(value)) for edge, value in edges]
+        except Exception as error:  # a device that is full, for example
+            part.fail(as_op_error(error))
+            if loan is not None:
+                loan(False)
+            return
+        if loan is None:
+            part.deliver(arrived)
+        elif part.wants():
+            loan(True, partial(self._acknowledged, part, arrived))
+        else:
+            loan(False)
+
+    @staticmethod
+    def _acknowledged(part: Part, edges: Edges, sent: bool) -> None:
+        """A part may use what was lent to it: the acknowledgement has left this process."""
+        if sent:
+            part.deliver(edges)
+        else:
+            part.fail(unacknowledged())
+
+    @staticmethod
+    def _refuse(early: list[tuple[list[tuple[int, Any]], Any]]) -> None:
+        for _, loan in early:
+            if loan is not None:
+                loan(False)
+
+    def cancel(self, step: StepId, error: OpError) -> None:
+        """End a step's part here, started or not."""
+        with self._lock:
+            part = self._parts.get(step)
+            if part is None:
+                self._mark_ended(step)
+            early = self._early.pop(step, [])
+        self._refuse(early)  # not under the lock: what goes back wakes others
+        if part is not None:
+            part.cancel(error)
+
+    def end_owner(self, owner: str, error: OpError) -> None:
+        """None of an owner's steps goes on or begins."""
+        with self._lock:
+            if session_of((owner, 0)) in self._sessions:
+                self._ended.raise_floor(owner, sys.maxsize)
+            parts = [part for part in self._parts.values() if part.step[0] == owner]
+            early = [self._early.pop(step) for step in list(self._early) if step[0] == owner]
+        end_parts(parts, error)
+        for late in early:
+            self._refuse(late)
+
+    def parts_of(self, which: Callable[[Part], bool]) -> list[Part]:
+        """The parts in flight that `which` picks."""
+        with self._lock:
+            return [part for part in self._parts.values() if which(part)]
+
+    def ended(self, part: Any, finished: bool) -> None:
+        """A part ended.  One that finished had all its tensors: nothing late can come for it."""
+        with self._lock:
+            self._parts.pop(part.step, None)
+            if not finished:
+                self._mark_ended(part.step)
+
+    def _mark_ended(self, step: StepId) -> None:
+        if session_of(step) in self._sessions:  # of a session that ended nothing starts, nothing is kept
+            self._ended.add(step)

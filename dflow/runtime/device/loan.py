@@ -1,0 +1,51 @@
+"""A loan: elements that are lent to several receivers at once."""
+
+from __future__ import annotations
+
+import threading
+
+from dflow.runtime.base.answers import Settle, Then
+
+
+class Loan:
+    """Elements that are lent to several receivers: theirs with the first yes, given back when all said no."""
+
+    __slots__ = ("_lock", "_open", "_sent", "_settle", "_settled", "_waiting")
+
+    def __init__(self, settle: Settle, receivers: int) -> None:
+        self._settle = settle
+        self._open = receivers
+        self._settled = False
+        self._sent: bool | None = None  # has the acknowledgement left this process?  None: that is not known yet
+        self._waiting: list[Then] = []  # receivers that said yes, and wait for that
+        self._lock = threading.Lock()
+
+    def __call__(self, accepted: bool, then: Then | None = None) -> None:
+        with self._lock:
+            self._open -= 1
+            first = not self._settled and (accepted or self._open == 0)
+            self._settled = self._settled or first
+            sent = self._sent
+            if sent is None and then is not None:
+                self._waiting.append(then)
+        if first and accepted:
+            self._settle(True, self._acknowledged)
+        elif first:
+            self._settle(False)
+        elif sent is not None and then is not None:
+            then(sent)
+
+    def _acknowledged(self, sent: bool) -> None:
+        with self._lock:
+            self._sent = sent
+            waiting, self._waiting = self._waiting, []
+        for then in waiting:
+            then(sent)
+
+    def give_back(self) -> None:
+        """They did not get away: they go back, unless someone has them already."""
+        with self._lock:
+            if self._settled:
+                return
+            self._settled = True
+        self._settle(False)

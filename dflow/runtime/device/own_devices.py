@@ -1,0 +1,42 @@
+"""The devices of a process: its CPUs, the GPUs that CuPy sees, and virtual ones."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from dflow.devices import device_name
+from dflow.runtime.base import settings
+from dflow.runtime.base.config import ConfigProto
+from dflow.runtime.device.executor import DeviceHost
+
+
+def gpu_count() -> int:
+    """How many GPUs CuPy sees in this process; 0 without CuPy or without a driver."""
+    try:
+        import cupy
+    except ImportError:
+        return 0
+    try:
+        return int(cupy.cuda.runtime.getDeviceCount())
+    except cupy.cuda.runtime.CUDARuntimeError:
+        return 0
+
+
+def make_gpu_host(name: str, index: int) -> DeviceHost:
+    """The host of a real GPU."""
+    import cupy
+
+    return DeviceHost(name, cupy, scope=partial(cupy.cuda.Device, index))
+
+
+def local_hosts(config: ConfigProto, job: str = "localhost", task: int = 0) -> list[DeviceHost]:
+    """The devices of this process: its CPUs, its GPUs and virtual ones."""
+    hosts = [DeviceHost(device_name(job, task, "CPU", i)) for i in range(config.device_count.get("CPU", 1))]
+    real = gpu_count()
+    wanted = config.device_count.get("GPU", real or settings.virtual_gpus())
+    for i in range(wanted):
+        name = device_name(job, task, "GPU", i)
+        hosts.append(make_gpu_host(name, i) if i < real else DeviceHost(name, np, virtual=True))
+    return hosts

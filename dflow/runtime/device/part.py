@@ -1,0 +1,186 @@
+"""A step's part on one device.
+
+One rule: each segment has a count of missing inputs; at zero it runs; its outputs lower the counts of others, here or
+on another device.  An operation that waits is an attempt (`attempts.py`) and holds no thread.
+
+A part ends in one of three ways: all its segments ran (finished), one of them failed, or it was cancelled.  Whatever
+the way, its waiting attempts are withdrawn and what was lent to it but not used is given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dflow.errors import CancelledError, OpError
+from dflow.runtime.base.answers import WAITING, Settle
+from dflow.runtime.base.failures import as_op_error
+from dflow.runtime.base.ids import Edges, StepId
+from dflow.runtime.device.attempts import Attempts, Host, Outlet
+from dflow.runtime.device.installed import InstalledPlan, Route
+from dflow.runtime.device.loan import Loan
+
+Run = Callable[[Callable[[], None], bool], None]  # run(work, quick): do it in some thread, not before this returns
+
+_FINISHED = CancelledError(None, None, "the step has ended")
+
+
+def end_parts(parts: Iterable[Any], error: OpError, tell: bool = False) -> None:
+    """End parts together, so that what one of them gives back does not go to another one of them.
+
+    error: each part gets a copy, since its owner adds to it.  tell: say it to their owners, which are still there.
+    """
+    for give_back in [give for part in parts for give in part.end(error.portable(), tell)]:
+        give_back()
+
+
+class Part(Attempts):
+    """One step on one device."""
+
+    def __init__(
+        self,
+        host: Host,
+        session: str,
+        installed: InstalledPlan,
+        step: StepId,
+        outlet: Outlet,
+        run: Run,
+    ) -> None:
+        super().__init__(host, session, installed, step, outlet)
+        self._run = run
+        self._missing = installed.missing.copy()
+        self._uses = installed.uses.copy()
+        self._values: dict[int, Any] = {}
+        self._open = len(installed.programs)  # segments that have not run
+        self._sending = 0  # segments whose results are on their way
+
+    # -- tensors come in
+
+    def begin(self) -> None:
+        """Start what needs nothing."""
+        self._start(self._installed.ready)
+
+    def wants(self) -> bool:
+        """Whether tensors that come now are of use here."""
+        return self.ended is None
+
+    def deliver(self, edges: Iterable[tuple[int, Any]]) -> None:
+        """Tensors for this part; dropped if it has ended."""
+        with self._lock:
+            ready = self._receive(edges) if self.ended is None else []
+        self._start(ready)
+
+    def _receive(self, edges: Iterable[tuple[int, Any]]) -> list[int]:
+        """Under the lock: keep tensors; gives the segments that lack nothing now."""
+        ready = []
+        for edge, value in edges:
+            self._values[edge] = value
+            for i in self._installed.consumers.get(edge, ()):
+                self._missing[i] -= 1
+                if self._missing[i] == 0:
+                    ready.append(i)
+        return ready
+
+    # -- segments run
+
+    def _start(self, segments: Iterable[int]) -> None:
+        for i in segments:
+            self._run(partial(self._execute, i), self._installed.programs[i].quick)
+
+    def _execute(self, i: int) -> None:
+        if self.ended is not None:
+            return
+        program = self._installed.programs[i]
+        try:
+            if not program.blocks:
+                self._completed(i, program.run(self._values), None)
+            elif (outcome := self.attempt(i, program, self._values)) is not WAITING:
+                self._go_on(i, outcome)
+        except BaseException as error:  # whatever it is, the owner must hear of it
+            self.fail(with_record(as_op_error(error), self._records))
+
+    def _answered(self, i: int, outcome: Any) -> None:
+        if self.ended is None:
+            self._run(partial(self._go_on, i, outcome), True)
+
+    def _go_on(self, i: int, outcome: Any) -> None:
+        program = self._installed.programs[i]
+        try:
+            results = self.results(program, outcome)
+            self._completed(i, results, self.take(i))
+        except BaseException as error:
+            self.fail(with_record(as_op_error(error, program.info), self._records))
+
+    # -- tensors go out
+
+    def _completed(self, i: int, results: dict[int, Any], settle: Settle | None) -> None:
+        """A segment ran: send its results, and say so with the last of them if the part is finished then.
+
+        `_open` counts the segments that have not run, `_sending` those whose results are on their way: the part has
+        finished when both are 0, not before, so that no result comes after the news of the end.
+        """
+        route = self._installed.routes[i]
+        loan: Loan | None = None
+        if settle is not None:
+            if route.here or not route.receivers:
+                settle(True)
+            else:
+                loan = Loan(settle, route.receivers)
+        with self._lock:
+            self._free(i)
+            ready = self._receive(_values(route.here, results)) if self.ended is None else []
+            self._open -= 1
+            self._sending += 1
+            last = self._open == 0 and self._sending == 1 and self.ended is None
+        self._start(ready)
+        if route.receivers:
+            self._send(route, results, loan, last)
+        with self._lock:
+            self._sending -= 1
+            finished = self._open == 0 and self._sending == 0 and self.ended is None
+            if finished:
+                self.ended = _FINISHED
+        if finished:
+            self.host.ended(self, finished=True)
+            if self._installed.plan.reports and not (last and route.caller):
+                self.outlet.finished(self.host.name)
+
+    def _send(self, route: Route, results: dict[int, Any], loan: Loan | None, last: bool) -> None:
+        try:
+            for device, edges in route.there:
+                self.outlet.send(device, _values(edges, results), loan)
+            if route.caller:
+                self.outlet.fetched(_values(route.caller, results), loan, self.host.name if last else "")
+        except BaseException:
+            if loan is not None:
+                loan.give_back()
+            raise
+
+    def _free(self, i: int) -> None:
+        """Under the lock: let go of the values that no other segment of this step needs."""
+        for _, edge in self._installed.programs[i].arguments:
+            self._uses[edge] -= 1
+            if self._uses[edge] <= 0:
+                self._values.pop(edge, None)
+
+
+def _values(edges: Iterable[int], results: dict[int, Any]) -> Edges:
+    """What goes out; a control edge has no value."""
+    return [(edge, results.get(edge)) for edge in edges]
+
+
+def with_record(error: OpError, read: Sequence[np.ndarray[Any, Any]]) -> OpError:
+    """The error, with the file and line of the record that it is about.
+
+    read: the keys that each read of this step gave.  With several of them it is not known which one was meant.
+    """
+    index = getattr(error, "record", None)
+    if index is None or len(read) != 1:
+        return error
+    keys = read[0].reshape(-1)
+    if index < len(keys):
+        error.message += f" (the record is {keys[index].decode(errors='replace')})"
+    return error

@@ -1,0 +1,285 @@
+"""What a process does with each message.
+
+All this happens in the thread that reads the lane, before its next message, so that nothing here waits: what may wait,
+or takes long, is for the crew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial, singledispatch
+from typing import Any
+
+from dflow.errors import AbortedError, CancelledError, InternalError, UnavailableError
+from dflow.runtime.base.answers import Answering, Settle, Then
+from dflow.runtime.base.code import load_part
+from dflow.runtime.base.failures import as_op_error
+from dflow.runtime.device.cold_part import ColdPart
+from dflow.runtime.loop.run import LoopRun
+from dflow.runtime.step.outlets import RemoteOwner
+from dflow.runtime.step.process import Process
+from dflow.runtime.transport import messages as m
+from dflow.runtime.transport.lane import Lane
+
+logger = logging.getLogger("dflow.process")
+
+
+def handle(message: Any, process: Process, lane: Lane) -> None:
+    """Do what a message says.  If that fails, whoever waits for an answer or for a loan hears of it."""
+    try:
+        _handle(message, process, lane)
+    except Exception as error:
+        logger.exception("a message of %s failed: %s", lane.peer, type(message).__name__)
+        number = getattr(message, "reply", None)
+        for loan in m.loans(message):
+            lane.send(m.Settled(loan, False))
+        if number is not None and not isinstance(message, m.Reply):  # someone waits for an answer
+            lane.send(m.Reply(number, None, as_op_error(error)))
+
+
+@singledispatch
+def _handle(message: Any, process: Process, lane: Lane) -> None:
+    raise InternalError(None, None, f"unknown message {message!r}")
+
+
+def _reply(lane: Lane, number: int, work: Callable[[], Any]) -> None:
+    """Answer a request with what `work` gives or raises."""
+    try:
+        lane.send(m.Reply(number, work()))
+    except Exception as error:
+        lane.send(m.Reply(number, None, as_op_error(error)))
+
+
+def _settler(lane: Lane, loan: int | None) -> Settle | None:
+    """What settles a loan that came over a lane."""
+
+    def settle(accepted: bool, then: Then | None = None) -> None:
+        assert loan is not None
+        lane.send(m.Settled(loan, accepted), then)
+
+    return None if loan is None else settle
+
+
+# -- steps: for a part here
+
+
+@_handle.register(m.Start)
+def _start(message: m.Start, process: Process, lane: Lane) -> None:
+    if process.closing is not None:
+        return
+    if message.device in process.copies:  # its feeds are copied first
+        process.in_pool(_start_part, message, process, lane)
+    else:
+        _start_part(message, process, lane)
+
+
+def _start_part(message: m.Start, process: Process, lane: Lane) -> None:
+    owner, settle = RemoteOwner(lane, message.step), _settler(lane, message.loan)
+    try:
+        outlet = process.outlet(message.step, message.session, message.device, message.plan, owner)
+        host = process.hosts[message.device]
+        part = host.start(
+            message.session, message.plan, message.step, message.floor, message.feeds, outlet, process.run_part, settle
+        )
+    except Exception as error:
+        if settle is not None:
+            settle(False)
+        owner.failed(message.device, as_op_error(error))
+        return
+    if lane.closed:  # meanwhile, so that `lane_closed` did not see the part
+        part.cancel(CancelledError(None, None, f"{lane.peer}, which ran this step, is gone"))
+
+
+@_handle.register(m.Deliver)
+def _deliver(message: m.Deliver, process: Process, lane: Lane) -> None:
+    process.deliver(message.step, message.device, message.edges, _settler(lane, message.loan))
+
+
+@_handle.register(m.Cancel)
+def _cancel(message: m.Cancel, process: Process, lane: Lane) -> None:
+    process.hosts[message.device].cancel(message.step, message.error)
+    lane.take_back(message.step)
+
+
+@_handle.register(m.EndOwner)
+def _end_owner(message: m.EndOwner, process: Process, lane: Lane) -> None:
+    for host in process.hosts.values():
+        host.end_owner(message.owner, message.error)
+
+
+@_handle.register(m.Announce)
+def _announce(message: m.Announce, process: Process, lane: Lane) -> None:
+    owner = RemoteOwner(lane, message.step)
+    process.in_pool(_reply, lane, message.reply, partial(_announce_part, message, process, owner))
+
+
+def _announce_part(message: m.Announce, process: Process, owner: RemoteOwner) -> None:
+    """A step's owner says that its segments will come."""
+    process.check_session(message.session)
+    host = process.hosts[message.device]
+    installed = host.installed(message.session, message.plan)
+    outlet = process.outlet(message.step, message.session, message.device, message.plan, owner)
+    part = ColdPart(host, message.session, installed, message.step, message.feeds, outlet)
+    host.add_part(part, message.floor)
+    if owner.lane.closed:  # meanwhile, so that nobody saw the part
+        part.cancel(CancelledError(None, None, f"{owner.lane.peer}, which ran this step, is gone"))
+
+
+@_handle.register(m.EndStep)
+def _end_step(message: m.EndStep, process: Process, lane: Lane) -> None:
+    _reply(lane, message.reply, partial(process.hosts[message.device].end_cold, message.step))
+
+
+# -- steps: for an owner here
+
+
+@_handle.register(m.Fetched)
+def _fetched(message: m.Fetched, process: Process, lane: Lane) -> None:
+    step, settle = process.steps.get(message.step), _settler(lane, message.loan)
+    if step is not None:
+        step.fetched(message.edges, settle, message.finished)
+    elif settle is not None:
+        settle(False)
+
+
+@_handle.register(m.Finished)
+def _finished(message: m.Finished, process: Process, lane: Lane) -> None:
+    step = process.steps.get(message.step)
+    if step is not None:
+        step.finished(message.device)
+
+
+@_handle.register(m.Failed)
+def _failed(message: m.Failed, process: Process, lane: Lane) -> None:
+    step = process.steps.get(message.step)
+    if step is not None:
+        step.failed(message.device, message.error)
+        return
+    host = process.hosts.get(message.device)  # a tensor for a part here could not be sent
+    part = host.part(message.step) if host is not None else None
+    if part is not None:
+        part.fail(message.error)
+
+
+# -- loans, requests, asks
+
+
+@_handle.register(m.Settled)
+def _settled(message: m.Settled, process: Process, lane: Lane) -> None:
+    lane.settle(message.loan, message.accepted)
+
+
+@_handle.register(m.Reply)
+def _replied(message: m.Reply, process: Process, lane: Lane) -> None:
+    process.requests.replied(message)
+
+
+@_handle.register(m.Ask)
+def _ask(message: m.Ask, process: Process, lane: Lane) -> None:
+    def attempt(answer: Callable[..., None]) -> Callable[[], None]:
+        machine = process.hosts[message.device].machine(message.queue, message.session)
+        known = Answering(answer, message.owner, message.op) if message.owner else answer
+        withdraw: Callable[[], None] = machine.attempt(known, message.method, *message.arguments, times=message.times)
+        return withdraw
+
+    process.served.serve(lane, message.number, attempt)
+
+
+@_handle.register(m.Withdraw)
+def _withdraw(message: m.Withdraw, process: Process, lane: Lane) -> None:
+    process.served.withdraw(lane, message.number)
+
+
+@_handle.register(m.Answer)
+def _answer(message: m.Answer, process: Process, lane: Lane) -> None:
+    asked = process.asks.unanswered.pop(message.number)
+    if asked is not None:
+        answer, _ = asked
+        quick = getattr(answer, "quick", False)  # a reader's is not: it goes on to read the file
+        more = [(outcome, _settler(lane, loan)) for outcome, loan in message.more]
+        process.run_part(partial(answer, message.outcome, _settler(lane, message.loan), *more), quick)
+    else:
+        for loan in m.loans(message):
+            lane.send(m.Settled(loan, False))
+
+
+# -- sessions, their plans and their loops
+
+
+@_handle.register(m.Ping)
+def _ping(message: m.Ping, process: Process, lane: Lane) -> None:
+    lane.send(m.Reply(message.reply))
+
+
+@_handle.register(m.Install)
+def _install(message: m.Install, process: Process, lane: Lane) -> None:
+    process.in_pool(_reply, lane, message.reply, partial(_install_part, message, process))
+
+
+def _install_part(message: m.Install, process: Process) -> None:
+    host = process.hosts.get(message.device)
+    if host is None:
+        fact = f"{process.name} has no device {message.device}; it has {list(process.hosts)}"
+        raise UnavailableError(None, None, fact)
+    loaded = load_part(message.blob, process.name)
+    host.install(message.session, loaded.part, loaded.kernels, loaded.formats)
+
+
+@_handle.register(m.Forget)
+def _forget(message: m.Forget, process: Process, lane: Lane) -> None:
+    for host in process.hosts.values():
+        host.forget_plan(message.session, message.plan)
+
+
+@_handle.register(m.InstallLoop)
+def _install_loop(message: m.InstallLoop, process: Process, lane: Lane) -> None:
+    session, name = message.spec.session, message.spec.name
+
+    def report(iteration: int, values: tuple[Any, ...]) -> None:
+        lane.send(m.LoopReport(session, name, iteration, values))
+
+    def done() -> None:
+        lane.send(m.LoopDone(session, name, run.iterations))
+
+    run = LoopRun(process, message.spec, report, lane.wait_for_room, done)
+    _reply(lane, message.reply, partial(process.add_loop, run))
+
+
+@_handle.register(m.LoopReport)
+@_handle.register(m.LoopDone)
+def _loop_report(message: m.LoopReport | m.LoopDone, process: Process, lane: Lane) -> None:
+    process.on_loop_report(message)
+
+
+@_handle.register(m.StopLoop)
+def _stop_loop(message: m.StopLoop, process: Process, lane: Lane) -> None:
+    loop = process.loops.get((message.session, message.loop))
+    if loop is not None:
+        loop.stop(message.error)
+
+
+@_handle.register(m.EndSession)
+def _end_session(message: m.EndSession, process: Process, lane: Lane) -> None:
+    error = CancelledError(None, None, "Session::Close: it was closed")
+    process.in_pool(process.end_session, message.session, error)
+
+
+# -- the whole process
+
+
+@_handle.register(m.Reset)
+def _reset(message: m.Reset, process: Process, lane: Lane) -> None:
+    process.in_pool(_reply, lane, message.reply, partial(_reset_all, message, process))
+
+
+def _reset_all(message: m.Reset, process: Process) -> None:
+    for session in process.sessions():  # first: a step that misses its state would say that, not that it was aborted
+        process.end_session(session, AbortedError(None, None, "the session's target was reset"))
+    for host in process.hosts.values():
+        host.state.reset(message.containers)
+
+
+@_handle.register(m.QueueRows)
+def _queue_rows(message: m.QueueRows, process: Process, lane: Lane) -> None:
+    lane.send(m.Reply(message.reply, process.queue_rows()))

@@ -1,0 +1,1 @@
+"""A plan run again and again next to its devices."""

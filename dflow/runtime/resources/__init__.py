@@ -1,0 +1,1 @@
+"""Queues, readers and containers, shared by threads.  Knows no step."""

@@ -1,0 +1,76 @@
+"""The state of one device: its containers, with the variables, queues and readers in them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from dflow.devices import containers_of
+from dflow.runtime.resources.container import Container
+from dflow.runtime.resources.shared_queue import SharedQueue
+from dflow.runtime.resources.shared_reader import SharedReader
+from dflow.specs import ResourceKey
+
+_Shared = SharedQueue | SharedReader
+
+
+class DeviceState:
+    """Containers by name, made at first sight.  device: its full name."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self._lock = threading.Lock()
+        self._containers: dict[str, Container] = {}
+
+    def container(self, name: str) -> Container:
+        """The container of this name; made, empty, at first sight."""
+        with self._lock:
+            return self._container(name)
+
+    def _container(self, name: str) -> Container:
+        found = self._containers.get(name)
+        if found is None:
+            found = self._containers[name] = Container(name, self.device)
+        return found
+
+    def resource(self, key: ResourceKey, make: Callable[[], Any]) -> Any:
+        """The state under `key`; made by `make()` if it is not there yet."""
+        with self._lock:  # or a reset might take the container away in between
+            return self._container(key.container).get_or_create(key, make)
+
+    def reset(self, containers: Iterable[str]) -> None:
+        """Drop the named containers with the state in them; waiting attempts end with AbortedError.
+
+        The default container is called "", and as the job of this device.
+        """
+        names = containers_of(self.device, containers)
+        with self._lock:
+            dropped = [self._containers.pop(name) for name in names if name in self._containers]
+        for container in dropped:
+            container.drop(lambda key: True, "was reset")
+
+    def drop_session(self, session: str) -> None:
+        """Drop what is private to a session."""
+        for container in self._all():
+            container.drop(lambda key: key.session == session, "belonged to a session that ended")
+
+    # -- what the dashboard shows
+
+    def queue_rows(self) -> list[dict[str, Any]]:
+        """The queues; waits for nothing but their locks, which no one holds for long."""
+        return self._rows(SharedQueue, {})
+
+    def rows(self, users: Mapping[ResourceKey, list[str]]) -> dict[str, list[dict[str, Any]]]:
+        """Queues and readers, and containers.  users: the sessions that use each queue and reader."""
+        queues, readers = self._rows(SharedQueue, users), self._rows(SharedReader, users)
+        return {"queues": queues, "readers": readers, "containers": [c.row() for c in self._all()]}
+
+    def _rows(self, kind: type[_Shared], users: Mapping[ResourceKey, list[str]]) -> list[dict[str, Any]]:
+        items = [pair for container in self._all() for pair in container.items().items()]
+        more = {"device": self.device}
+        return [item.row() | more | {"sessions": users.get(key, [])} for key, item in items if isinstance(item, kind)]
+
+    def _all(self) -> list[Container]:
+        with self._lock:
+            return list(self._containers.values())

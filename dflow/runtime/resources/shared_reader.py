@@ -1,0 +1,314 @@
+"""A reader shared by threads: a pure machine, one thread at a time that works with it, and callers that wait.
+
+As a queue does, it lends what it gives, see `shared_queue.py`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dflow import forks
+from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError
+from dflow.queues.queue import Reply
+from dflow.queues.reader import Effects, NeedFile, Reader
+from dflow.runtime.base.answers import (
+    Answer,
+    Answering,
+    NamedAnswer,
+    Settle,
+    Then,
+    Withdraw,
+    call_all,
+    no_loan,
+    settled,
+    unacknowledged,
+)
+from dflow.runtime.base.deadline import is_in_a_hurry
+from dflow.runtime.base.failures import as_op_error
+from dflow.specs import ReaderSpec
+
+logger = logging.getLogger("dflow.reader")
+
+Event = Callable[[], Effects]  # something that is done with the machine of a reader
+RequestFile = Callable[[Answer], Withdraw]  # takes a file name out of the queue of a read
+
+
+@dataclass(frozen=True, slots=True)
+class OnTrial:
+    """Records that were read on trial: until they are committed, the reader's counts and state do not move."""
+
+    records: tuple[Any, Any]  # keys and values, vectors
+    commit: Callable[[int], None]  # the next so many count, and are read
+    take_back: Callable[[], None]  # the others are read again
+
+
+class SharedReader:
+    """A reader that many threads use.
+
+    When it needs a file it asks `request_file(answer)`, which takes one out of the file-name queue, wherever that is,
+    and gives what withdraws the request.
+
+    A file may take for ever to open or to read (a network disk that is gone, a pipe), so nobody waits for that but the
+    thread that does it.  What is to be done with the machine stands in a line of events, and one thread at a time, the
+    worker, does it: whoever adds an event while there is no worker.  `_lock` guards the line and is never held while
+    the machine works.  An attempt's own thread, if it has no deadline, reads files until the attempt is answered; what
+    is left then, and file names that come later, are for a thread made for it.  Between two events an attempt waits in
+    the machine only while there is nothing to read, so withdrawing, settling and aborting read nothing.
+    """
+
+    def __init__(self, spec: ReaderSpec, make_format: Callable[[], Any]) -> None:
+        self.spec = spec
+        self._machine = Reader(spec.name, spec.kind, make_format)  # the worker's
+        self._lock = threading.Lock()  # of all that follows; never held for long
+        self._events: deque[tuple[Event, bool]] = deque()  # and whether it may read a file
+        self._has_worker = False
+        self._waiting: dict[int, tuple[Answer, RequestFile | None]] = {}
+        self._asked: tuple[int, Withdraw] | None = None
+        self._tickets = itertools.count()
+        self._aborted: OpError | None = None
+        forks.in_child(self, SharedReader._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: one that a thread was working for is the parent's."""
+        if self._has_worker or self._lock.locked():
+            home = forks.Home(f"reader {self.spec.name!r}", "make a new session here")
+            home.leave()
+            self._lock, self._aborted = threading.Lock(), home.error()
+
+    def read(self, reply: Answer, request_file: RequestFile, limit: int | None) -> Withdraw:
+        """Start a read of one record (limit None) or of up to `limit`; gives what withdraws it."""
+        return self._begin(reply, request_file, lambda ticket: self._machine.read(ticket, limit, lend=True), True)
+
+    def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
+        """Start `state`, `reset` or `restore`, which come after a read in progress; gives what withdraws it."""
+        return self._begin(reply, None, lambda ticket: self._do(ticket, method, args), method == "restore")
+
+    def _begin(
+        self, reply: Answer, request_file: RequestFile | None, event: Callable[[int], Effects], reads: bool
+    ) -> Withdraw:
+        """request_file: of a read, which lends; None for what asks for no file and leaves reading to another thread."""
+        with self._lock:
+            aborted, ticket = self._aborted, next(self._tickets)
+            if aborted is None:
+                self._waiting[ticket] = (reply, request_file)
+        may_read = request_file is not None and not is_in_a_hurry()
+        if aborted is not None:
+            reply(aborted.portable())
+        else:
+            self._add(
+                lambda: event(ticket) if ticket in self._waiting else [],
+                reads,
+                lambda: may_read and ticket in self._waiting,
+            )
+        return partial(self._withdraw, ticket)
+
+    def read_more(self, limit: int) -> OnTrial | None:
+        """Up to `limit` records that nobody has to wait for; None if there are none.
+
+        Reads the open file in this thread.
+        """
+        with self._lock:
+            if self._has_worker or self._waiting or self._aborted is not None:
+                return None
+            self._has_worker = True
+            ticket = next(self._tickets)
+        try:
+            (reply,) = self._machine.read_more(ticket, limit)
+        finally:
+            self._work(lambda: False)  # what others wanted meanwhile
+        if reply.value is None or not len(reply.value[0]):
+            return None
+        return OnTrial(
+            (reply.value[0], reply.value[1]),
+            commit=lambda count: self._add(partial(self._machine.commit, ticket, count)),
+            take_back=lambda: self._add(partial(self._machine.take_back, ticket)),
+        )
+
+    def _do(self, ticket: int, method: str, args: tuple[Any, ...]) -> Effects:
+        """The machine's `state`, `reset` or `restore`, for an attempt."""
+        try:
+            found = getattr(self._machine, method)(*args)
+        except Exception as error:
+            return [Reply(ticket, None, as_op_error(error))]
+        if method == "state":
+            return [Reply(ticket, (np.array(found, dtype=object),))]
+        return [Reply(ticket), *(found or [])]
+
+    # -- the line of events
+
+    def _add(self, event: Event, reads: bool = False, may_read: Callable[[], bool] = lambda: False) -> None:
+        """Do this after all that stands in line.  reads: it may read a file; may_read: may this thread, still?"""
+        with self._lock:
+            self._events.append((event, reads))
+            if self._has_worker:
+                return
+            self._has_worker = True
+        self._work(may_read)
+
+    def _work(self, may_read: Callable[[], bool]) -> None:
+        try:
+            while True:
+                reading = may_read()
+                with self._lock:
+                    if not self._events:
+                        self._has_worker = False
+                        return
+                    event, reads = self._events[0]
+                    mine = reading or not reads
+                    if mine:
+                        self._events.popleft()
+                if not mine:
+                    return self._hand_over()
+                if effects := event():
+                    self._tell(effects)
+        except BaseException:
+            with self._lock:
+                self._has_worker = False
+            raise
+
+    def _hand_over(self) -> None:
+        work = partial(self._work, lambda: True)
+        threading.Thread(target=work, name=f"dflow-{self.spec.name}", daemon=True).start()
+
+    def _tell(self, effects: Effects) -> None:
+        """Answer callers and ask for files.  What was read for an attempt that was withdrawn meanwhile goes back."""
+        answers: list[Callable[[], None]] = []
+        with self._lock:
+            for effect in effects:
+                waiting = self._waiting.get(effect.ticket)
+                if isinstance(effect, NeedFile):
+                    if waiting is not None and waiting[1] is not None:
+                        answers.append(partial(self._ask, effect.ticket, waiting[0], waiting[1]))
+                    else:
+                        self._events.appendleft((partial(self._machine.no_file, _nobody_reads()), False))
+                elif waiting is None:
+                    if effect.error is None:
+                        self._events.appendleft((partial(self._machine.take_back, effect.ticket), False))
+                else:
+                    del self._waiting[effect.ticket]
+                    if effect.error is not None:
+                        answers.append(partial(waiting[0], effect.error))
+                    elif waiting[1] is None:
+                        answers.append(partial(waiting[0], effect.value))
+                    else:
+                        answers.append(partial(waiting[0], effect.value, partial(self._settle, effect.ticket)))
+        call_all(answers)
+
+    def _settle(self, ticket: int, accepted: bool, then: Then | None = None) -> None:
+        self._add(partial(self._machine.acknowledge if accepted else self._machine.take_back, ticket))
+        settled(then)
+
+    def _ask(self, ticket: int, reply: Answer, request_file: RequestFile) -> None:
+        done = threading.Event()
+
+        def answer(outcome: Any, lent: Settle | None = None) -> None:
+            settle = lent or no_loan
+            with self._lock:
+                done.set()
+                self._asked = None
+                wanted = bool(self._waiting)  # else the name goes back: nobody reads the file now
+            if not wanted:
+                self._add(partial(self._machine.no_file, _nobody_reads()))
+                settle(False)
+            elif isinstance(outcome, OpError):
+                self._add(partial(self._machine.no_file, outcome))
+            else:
+                settle(True, partial(self._go_on_with, self._named(np.asarray(outcome[0]))))
+
+        asker: Answer = answer
+        if isinstance(reply, NamedAnswer):  # a report of the queue says who reads
+            asker = Answering(answer, reply.owner, reply.op)
+        try:
+            withdraw = request_file(asker)
+        except Exception as error:  # the queue cannot be used: the reader must not wait for its answer
+            answer(as_op_error(error))
+            return
+        with self._lock:
+            wanted = ticket in self._waiting
+            if wanted and not done.is_set():
+                self._asked = (ticket, withdraw)
+        if not wanted:  # the read was withdrawn meanwhile
+            withdraw()
+
+    def _go_on_with(self, named: Event, acknowledged: bool) -> None:
+        """Read the file, whose name is this reader's now."""
+        if acknowledged:
+            self._add(named, True)
+        else:
+            self._add(partial(self._machine.no_file, unacknowledged()))
+
+    def _named(self, name: np.ndarray[Any, Any]) -> Event:
+        if name.size == 1:
+            return partial(self._machine.file, name.item())
+        fact = f"Expected to dequeue a one-element string tensor, a file name; its shape is {name.shape}"
+        return partial(self._machine.no_file, InvalidArgumentError(None, None, fact))
+
+    def _withdraw(self, ticket: int) -> None:
+        error = CancelledError(None, None, "Reader operation was cancelled")
+        with self._lock:
+            waiting = self._waiting.pop(ticket, None)
+            asked, request = self._asked, None
+            if asked is not None and asked[0] == ticket:
+                request, self._asked = asked[1], None
+        if waiting is not None:
+            waiting[0](error)
+            self._add(partial(self._machine.withdraw, ticket, error))
+        if request is not None:
+            request()
+
+    def abort(self, reason: str) -> None:
+        """The reader was reset: every attempt, waiting or later, ends with an AbortedError of its own."""
+        error = AbortedError(None, None, reason)
+        with self._lock:
+            self._aborted = error
+            waiting, self._waiting = self._waiting, {}
+            asked, self._asked = self._asked, None
+        call_all([partial(answer, error.portable()) for answer, _ in waiting.values()])
+        self._add(partial(self._end, list(waiting), error))
+        if asked is not None:
+            asked[1]()
+
+    def _end(self, tickets: list[int], error: OpError) -> Effects:
+        for ticket in tickets:
+            self._machine.withdraw(ticket, error)
+        try:
+            self._machine.reset()  # it closes the file in progress
+        except Exception:  # what its container drops with it is dropped all the same
+            logger.exception("reader %s was reset, and its file could not be closed", self.spec.name)
+        return []
+
+    # -- what never waits
+
+    @property
+    def dropped(self) -> bool:
+        """It is in its container no more."""
+        return self._aborted is not None
+
+    @property
+    def produced(self) -> int:
+        return self._machine.produced
+
+    @property
+    def completed(self) -> int:
+        return self._machine.completed
+
+    @property
+    def left_out(self) -> int:
+        return self._machine.left_out
+
+    def row(self) -> dict[str, Any]:
+        """What the dashboard shows."""
+        return {"name": self.spec.name, "records": self.produced, "files": self.completed}
+
+
+def _nobody_reads() -> OpError:
+    return CancelledError(None, None, "nobody reads")

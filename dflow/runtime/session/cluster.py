@@ -1,0 +1,403 @@
+"""Sessions on a Dask cluster: the client's half.
+
+The first run of a plan is a Dask task graph (`cold.py`); from the second one on, one message a device starts a step at
+the hosts, which send tensors straight to each other.  Loops are long-running Dask tasks.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from distributed import Client
+from distributed.comm import get_address_host, get_address_host_port
+
+from dflow import forks
+from dflow.cluster.scheduler import reach
+from dflow.cluster.target import new_session
+from dflow.compile import DeviceInfo, DevicePlan, DeviceTable, Plan
+from dflow.errors import (
+    CancelledError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    NotFoundError,
+    OpError,
+    UnavailableError,
+)
+from dflow.runtime.base import settings, timeouts
+from dflow.runtime.base.code import dump_part
+from dflow.runtime.base.config import ConfigProto
+from dflow.runtime.base.deadline import NEVER, Deadline
+from dflow.runtime.base.failures import as_op_error, lost, with_operations
+from dflow.runtime.dask.actors import ActorKeeper
+from dflow.runtime.dask.client import (
+    CLIENT,
+    FutureCancelled,
+    Watch,
+    abandon,
+    ask_scheduler,
+    connection_args,
+    in_our_span,
+    is_connected,
+    on_loop,
+    scheduler_call,
+)
+from dflow.runtime.dask.cold import ColdStep
+from dflow.runtime.dask.extension import DflowExtension
+from dflow.runtime.dask.known_devices import KnownDevices
+from dflow.runtime.dask.loop_task import run_loop
+from dflow.runtime.dask.unbegun import tell_of_unbegun
+from dflow.runtime.dask.worker import SHARE
+from dflow.runtime.dispatch import handle
+from dflow.runtime.session.loop_handle import Loop
+from dflow.runtime.step.process import Process
+from dflow.runtime.step.step import Step, StepNumbers
+from dflow.runtime.transport import messages as m
+from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.requests import answered
+from dflow.runtime.transport.versions import compare_versions
+
+logger = logging.getLogger("dflow.cluster")
+
+
+class ClusterBackend:
+    """A session's connection to a cluster: a Dask client of its own, and a lane to each worker that it uses."""
+
+    def __init__(self, target: str, config: ConfigProto) -> None:
+        self.session = new_session()
+        self.client = _connect(target, config)
+        try:
+            self._register()
+        except BaseException:
+            self.client.close()
+            raise
+        self.watch = Watch(self.client)
+        self.process = Process(self.session, self._open_lane, handle)
+        self.process.on_lane_closed = self._lane_closed
+        self.process.on_loop_report = self._report
+        self._numbers = StepNumbers(self.session)
+        self._known = KnownDevices()
+        self._warm: set[int] = set()  # the numbers of the plans that have run, and are not forgotten
+        self._loops: dict[str, Loop] = {}  # those that have not ended
+        self._actors = ActorKeeper(self.client, self.session, self._known.process_at)
+        self._closed = False
+        forks.in_child(self, ClusterBackend._forked)
+
+    def _forked(self) -> None:
+        self._closed = True
+        abandon(self.client)
+
+    def _register(self) -> None:
+        try:
+            self.client.register_plugin(DflowExtension())
+        except ModuleNotFoundError as error:
+            raise FailedPreconditionError(
+                None, None, f"the scheduler has no module {error.name!r}; install dflow there, in the same version"
+            ) from error
+
+    # -- devices
+
+    def table(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
+        """The devices of the workers that the scheduler knows; waits for the first worker."""
+        table = None if fresh else self._known.table
+        return table or self._ask_devices(deadline)
+
+    def devices(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
+        until = time.monotonic() + timeouts.DEVICES_DECLARED
+        table = self.table(fresh, deadline)
+        while table.starting and time.monotonic() < until and deadline.left() != 0.0:
+            time.sleep(timeouts.DEVICES_LOOK)
+            table = self.table(True, deadline)
+        return table
+
+    def _ask_devices(self, deadline: Deadline) -> DeviceTable:
+        started = time.monotonic()
+        while True:
+            generation = self._known.generation
+            answer = self._ask_scheduler("dflow_devices", deadline)
+            waited = time.monotonic() - started
+            devices, refused = _infos(answer), [f"{worker}: {why}" for worker, why in answer["refused"].items()]
+            believed = waited > timeouts.DEATH_HEARD or not self._known.doubts(devices)
+            if (devices and believed) or waited > timeouts.FIRST_WORKER:
+                compare_versions(answer)
+                table = self._known.keep(devices, answer["version"], generation, refused)
+                if table is not None:
+                    return table
+            if deadline.left() == 0.0:
+                raise deadline.error("the workers did not declare their devices")
+            time.sleep(timeouts.DEVICES_LOOK)
+
+    def _ask_scheduler(self, handler: str, deadline: Deadline = NEVER, **arguments: Any) -> Any:
+        try:
+            return ask_scheduler(self.client, handler, timeout=deadline.left(), **arguments)
+        except OSError as error:
+            if isinstance(error, TimeoutError) and deadline.left() is not None:
+                raise deadline.error("the scheduler did not answer") from error
+            raise UnavailableError(None, None, f"the scheduler cannot be reached: {error}") from error
+
+    # -- lanes
+
+    def _open_lane(self, process: Process, address: str) -> Lane:
+        lane = Lane(process, address)
+        arguments = connection_args(self.client, "client")
+        heard = partial(scheduler_call(self.client, "dflow_heard"), worker=address)
+        on_loop(self.client, partial(lane.open, arguments, self.session, timeouts.CONNECT, heard))
+        return lane
+
+    def _lane_closed(self, lane: Lane) -> None:
+        if self._closed:
+            return
+        self._known.lane_closed(lane.peer)
+        for loop in list(self._loops.values()):
+            addresses = loop.spec.call.addresses
+            if addresses[loop.spec.home] != lane.peer:
+                loop.process_lost(lane.peer)
+                continue
+            loop.all_reported()
+            if not loop.done():
+                error = lost(lane.peer, [loop.spec.home], f"the loop {loop.name!r}")
+                loop.ended(None, error)
+                for other in self.process.lanes():
+                    if other.peer in addresses.values():
+                        other.send(m.EndOwner(self.session, loop.spec.owner, error))
+
+    # -- plans
+
+    def install(self, plan: Plan, deadline: Deadline) -> None:
+        """Send each device its part, and wait until all have it."""
+        asked = []
+        try:
+            for device, part in plan.parts.items():
+                lane = self.process.lane_to(plan.addresses[device])
+                make = partial(m.Install, self.session, device, plan.number, dump_part(part))
+                asked.append((lane, f"install {_in_words(part)}", self.process.request(lane, make)))
+            for address in {address for part in plan.parts.values() for address in part.addresses.values()}:
+                # They hear of the session, before another process may ask them something for it, and later of its end.
+                lane = self.process.lane_to(address)
+                asked.append((lane, "hear of the session", self.process.request(lane, m.Ping)))
+            for lane, what, reply in asked:
+                answered(lane, reply, what, deadline)
+        except BaseException:
+            for lane, _, reply in asked:
+                reply.add_done_callback(partial(self._forget_at, lane, plan))
+            raise
+
+    def forget(self, plan: Plan) -> None:
+        self._warm.discard(plan.number)
+        for lane in self.process.lanes():
+            if lane.peer in plan.addresses.values():
+                self._forget_at(lane, plan)
+
+    def _forget_at(self, lane: Lane, plan: Plan, installed: object = None) -> None:
+        """installed: only after the answer to an `Install`, which a message right behind it would overtake."""
+        lane.send(m.Forget(self.session, plan.number))
+
+    def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
+        try:
+            if plan.number in self._warm and settings.hot_runs():
+                return Step(self.process, self.session, plan.call, self._numbers).run(feeds, deadline)
+            return self._run_cold(plan, feeds, deadline)
+        except UnavailableError as error:
+            with_operations(error, plan)
+            raise
+
+    def _run_cold(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
+        self._actors.keep(plan)
+        step = ColdStep(self.process, self.session, plan, self._numbers, self.client, self.watch)
+        try:
+            return step.run(feeds, deadline)
+        finally:
+            self._warm.add(plan.number)
+
+    def actor(self, spec: Any) -> Any:
+        """The Dask actor of a queue, a reader, or of the container of a variable."""
+        return self._actors.find(spec)
+
+    def forget_actors(self, containers: list[str], deadline: Deadline) -> None:
+        """The workers have dropped these containers: the scheduler lets go of their actors."""
+        self._ask_scheduler("dflow_reset", deadline, containers=containers)
+
+    # -- loops
+
+    def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
+        """Announce the loop to the worker of its home, then start it there as a Dask task."""
+        spec = loop.spec
+        self._actors.keep(plan)
+        lane = self.process.lane_to(plan.addresses[spec.home])
+        loop.stopper = lambda error: lane.send(m.StopLoop(self.session, spec.name, error))
+        for part in plan.parts.values():
+            loop.uses |= plan.addresses | part.addresses
+        self._loops[spec.name] = loop
+        loop.call_at_end(lambda: self._loops.pop(spec.name, None))
+        try:
+            if self.process.closing is not None:  # `close` may have ended the loops already
+                raise self.process.closing
+            reply = self.process.request(lane, partial(m.InstallLoop, spec))
+            answered(lane, reply, f"take the loop {loop.name!r} on {spec.home}", deadline)
+            key = f"{loop.name}-{uuid.uuid4().hex}"
+            resources = {spec.home: SHARE}
+            with in_our_span():
+                future = self.client.submit(run_loop, self.session, spec.name, key=key, resources=resources, pure=False)
+        except BaseException as error:
+            loop.stop()
+            loop.ended(None, error)
+            raise
+        self.watch.when_done(future, partial(_loop_ended, self.client, loop, plan))
+        with suppress(OSError):  # the session is being closed
+            what = f"the loop {loop.name!r} on {spec.home}"
+            loop.call_at_end(on_loop(self.client, partial(tell_of_unbegun, self.client, key, what)).cancel)
+
+    def _report(self, report: m.LoopReport | m.LoopDone) -> None:
+        loop = self._loops.get(report.loop)
+        if loop is None:
+            return
+        if isinstance(report, m.LoopReport):
+            loop.reported(report.iteration, report.values)
+        else:
+            loop.all_reported(report.steps)
+
+    def queue_rows(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = list(self._ask_scheduler("dflow_snapshot")["queues"])
+        return rows
+
+    # -- the end
+
+    def close(self, wait: bool = True) -> None:
+        """Cancel every step and loop, here and on the workers, then disconnect."""
+        if not wait or self.client.asynchronous:  # in any thread, in the middle of anything, or in the client's own
+            threading.Thread(target=self.close, name="dflow-close", daemon=True).start()
+            return
+        error = CancelledError(None, None, "Session::Close: the run was cancelled, its session was closed")
+        self.process.closing = error
+        self.process.cancel_steps(error)
+        self._end_loops(error)
+        self.process.wait_for_steps(timeouts.STOP_GRACE)  # they have elements, perhaps, and acknowledge them
+        self._closed = True
+        self.watch.close()
+        for lane in self.process.lanes():
+            lane.send(m.EndSession(self.session))
+        self.process.close()
+        if is_connected(self.client):
+            self._actors.wait(timeouts.STATE_KEPT)
+        self.client.close()
+
+    def _end_loops(self, error: CancelledError) -> None:
+        """Stop the loops, and wait for their ends: whoever joins one later is told how many steps it made.
+
+        One that does not come to its end, in a long computation, ends here with `error`.
+        """
+        deadline, loops = Deadline(timeouts.LOOPS_END), list(self._loops.values())
+        for loop in loops:
+            loop.stop("its session was closed")
+        for loop in loops:
+            with suppress(Exception):  # what ended it is for whoever joins it
+                loop.join(deadline.left())
+            loop.ended(None, error)
+
+
+def _loop_ended(client: Client, loop: Loop, plan: Plan, found: Any) -> None:
+    """What the task of a loop gave: its result, or an exception."""
+    if isinstance(found, FutureCancelled) and not is_connected(client):
+        loop.ended(None, UnavailableError(None, None, f"the scheduler was lost, and the loop {loop.name!r} with it"))
+    elif isinstance(found, FutureCancelled):
+        loop.ended(None, CancelledError(None, None, f"Dask cancelled the loop {loop.name!r}"))
+    elif isinstance(found, OpError):  # the loop's own
+        loop.ended_elsewhere(None, with_operations(found, plan))
+    elif isinstance(found, BaseException):
+        loop.ended(None, as_op_error(found))
+    elif found[0] is None:  # it did not run
+        loop.ended(None, None, found[1])
+    else:
+        loop.ended_elsewhere(found[0], None, found[1])
+
+
+def _infos(answer: dict[str, Any]) -> list[DeviceInfo]:
+    """The devices in the scheduler's answer."""
+    starting = [
+        DeviceInfo(name, worker["address"], starting=True)
+        for worker in answer["starting"]
+        for name in worker["devices"]
+    ]
+    coming = {device.name for device in starting}
+    there = [
+        DeviceInfo(
+            name,
+            member["address"],
+            member["virtual"] and "GPU" in name,
+            member["lost"],
+            incarnation=member["incarnation"],
+        )
+        for member in answer["members"]
+        for name in member["devices"]
+        if name not in coming  # those of a worker that has come back
+    ]
+    return there + starting
+
+
+def _in_words(part: DevicePlan) -> str:
+    """A plan's part on one device, for an error: the operations that the user knows."""
+    labels = [segment.label for segment in part.segments]
+    more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+    return f"plan {part.plan} ({', '.join(labels[:3])}{more}) on {part.device}"
+
+
+def _connect(target: str, config: ConfigProto) -> Client:
+    milliseconds = config.operation_timeout_in_ms
+    seconds = milliseconds / 1000 or timeouts.SCHEDULER_ANSWER
+    deadline = Deadline(milliseconds / 1000 or None)
+    try:
+        if not target.startswith("ucx://"):
+            _check_address(target)  # a Client that cannot even try leaves half of itself behind
+            reach(target, seconds)  # a Client waits for ever for who listens and answers nothing, or not as expected
+        return Client(target, set_as_default=False, name=CLIENT, **({"timeout": seconds} if milliseconds else {}))
+    except ValueError as error:
+        fact = "No session factory registered for the given session options: "
+        raise NotFoundError(None, None, f"{fact}{target!r} is no address of a Dask scheduler: {error}") from error
+    except PermissionError as error:
+        raise UnavailableError(None, None, f"no connection to the Dask scheduler at {target}: {error}") from error
+    except OSError as error:
+        reason = str(error) or f"nothing came within {seconds:.1f} s"
+        if deadline.left() == 0.0 or (milliseconds and isinstance(error, TimeoutError)):
+            fact = f"no Dask scheduler answered at {target} within {milliseconds} ms: {reason}"
+            raise DeadlineExceededError(None, None, fact) from error
+        raise UnavailableError(None, None, f"no Dask scheduler answers at {target}: {reason}") from error
+
+
+def _check_address(target: str) -> None:
+    """ValueError for what is no address; UnavailableError for a scheduler inside another process."""
+    if not target.startswith("inproc://"):
+        get_address_host_port(target)
+        return
+    _, pid, _ = target.removeprefix("inproc://").split("/")
+    if int(pid) != os.getpid():
+        fact = (
+            f"the Dask scheduler at {target} is inside the process {pid}, and only that process reaches it; a cluster "
+        )
+        raise UnavailableError(
+            None, None, f"{fact}that other processes use has a port: LocalCluster(), or LocalCluster(protocol='tcp')"
+        )
+    get_address_host(target)
+
+
+def reset_cluster(target: str, containers: list[str], config: ConfigProto) -> None:
+    """Drop the state in containers on every worker; sessions of the cluster get AbortedError."""
+    names = containers or [""]
+    backend = ClusterBackend(target, config)
+    deadline = Deadline(config.operation_timeout_in_ms / 1000 or None)
+    try:
+        devices = backend.table(deadline=deadline).devices
+        addresses = {info.address for info in devices if not info.lost and not info.starting}
+        make = partial(m.Reset, tuple(names))
+        lanes = [backend.process.lane_to(address) for address in sorted(addresses)]
+        for lane, reply in [(lane, backend.process.request(lane, make)) for lane in lanes]:
+            answered(lane, reply, "drop its containers", deadline)
+        backend.forget_actors(names, deadline)
+    finally:
+        backend.close()

@@ -1,0 +1,56 @@
+"""A session for a notebook or a shell: the default one without a `with` block.
+
+Source: tf.InteractiveSession of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+
+from dflow import forks
+from dflow.graph import Graph, scopes
+from dflow.runtime.base.config import ConfigProto
+from dflow.runtime.session.session import BaseSession
+
+
+class InteractiveSession(BaseSession):
+    """A session that is the default one from its construction until `close()`; so is `graph`, if it is given.
+
+    Warns if another one is open.
+    """
+
+    _open = 0
+    _open_lock = threading.Lock()
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None) -> None:
+        self._counts = False
+        super().__init__(target, graph, config)
+        with InteractiveSession._open_lock:
+            if InteractiveSession._open:
+                warnings.warn(
+                    "An interactive session is already active. Call its close() to let go of what it holds.",
+                    stacklevel=2,
+                )
+            InteractiveSession._open += 1
+            self._counts = True
+        self._take_back = scopes.make_default(self, graph)
+
+    def close(self) -> None:
+        was_open = not self._closed
+        super().close()
+        if was_open:
+            with InteractiveSession._open_lock:
+                InteractiveSession._open -= 1
+                self._counts = False
+            self._take_back()
+
+    def _forked(self) -> None:
+        """In a forked child: a session of the parent does not count as an open one here."""
+        super()._forked()
+        if self._home.elsewhere and self._counts:
+            InteractiveSession._open -= 1
+            self._counts = False
+
+
+forks.new_lock_in_child(InteractiveSession, "_open_lock")

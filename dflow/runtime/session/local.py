@@ -1,0 +1,94 @@
+"""Local sessions: device hosts in this process, called directly.  No server, no socket, no event loop."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from dflow.compile import DeviceInfo, DeviceTable, Plan
+from dflow.errors import CancelledError
+from dflow.registry import OPS
+from dflow.runtime.base import settings
+from dflow.runtime.base.config import ConfigProto
+from dflow.runtime.base.deadline import NEVER, Deadline, in_a_hurry
+from dflow.runtime.base.turns import Turns
+from dflow.runtime.device.own_devices import local_hosts
+from dflow.runtime.loop.run import LoopRun
+from dflow.runtime.session.loop_handle import Loop
+from dflow.runtime.step.alone import run_step
+from dflow.runtime.step.process import Process
+from dflow.runtime.step.step import StepNumbers
+from dflow.runtime.threads.malloc import keep_freed_memory
+
+
+class LocalBackend:
+    """Hosts, steps and loops of one local session.  Its state ends with it."""
+
+    def __init__(self, config: ConfigProto) -> None:
+        self.session = f"local-{uuid.uuid4().hex[:8]}"
+        self.process = Process(self.session)
+        for host in local_hosts(config):
+            self.process.add_host(host)
+        self.process.begin_session(self.session)
+        keep_freed_memory(settings.kept_memory())
+        infos = [DeviceInfo(host.name, "", host.virtual) for host in self.process.hosts.values()]
+        self._table = DeviceTable(tuple(infos))
+        self._numbers = StepNumbers(self.session)
+        self.turns = Turns()
+        self._loops: dict[str, Loop] = {}  # those that have not ended
+        self._closed: CancelledError | None = None  # from `close` on: what its runs end with
+
+    def table(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
+        return self._table
+
+    def devices(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
+        return self._table
+
+    def install(self, plan: Plan, deadline: Deadline) -> None:
+        try:
+            for device, part in plan.parts.items():
+                self.process.hosts[device].install(self.session, part, OPS)
+        except BaseException:
+            self.forget(plan)
+            raise
+
+    def forget(self, plan: Plan) -> None:
+        for host in self.process.hosts.values():
+            host.forget_plan(self.session, plan.number)
+
+    def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
+        if deadline.left() is None:
+            return run_step(self.process, self.session, plan.call, self._numbers, self.turns, feeds)
+        with in_a_hurry():  # this thread runs the segments
+            return run_step(self.process, self.session, plan.call, self._numbers, self.turns, feeds, deadline)
+
+    def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
+        run = LoopRun(self.process, loop.spec, report=loop.reported)
+        loop.stopper = run.stop
+        thread = threading.Thread(target=loop.run_here, args=(run,), name=f"dflow-loop-{loop.name}", daemon=True)
+        self._loops[loop.spec.name] = loop
+        loop.call_at_end(lambda: self._loops.pop(loop.spec.name, None))
+        if self._closed is not None:  # `close` may have stopped the loops already
+            loop.ended(None, self._closed)
+            raise self._closed
+        thread.start()
+
+    def queue_rows(self) -> list[dict[str, Any]]:
+        return self.process.queue_rows()
+
+    def close(self, wait: bool = True) -> None:
+        """Cancel every step; the loops end with it."""
+        self._closed = error = CancelledError(None, None, "the run was cancelled: its session was closed")
+        for loop in list(self._loops.values()):
+            loop.stop()
+        self.process.cancel_steps(error)
+        self._cancel_attempts(error)
+        self.process.end_session(self.session, error)
+        self._cancel_attempts(error)  # those that began meanwhile
+        self.process.close()
+
+    def _cancel_attempts(self, error: CancelledError) -> None:
+        for attempt in list(self.process.attempts):
+            attempt.cancel(error.portable())

@@ -1,0 +1,396 @@
+"""Sessions: where a user's program meets the devices.
+
+A session compiles what a run needs, once for each set of fetches and feeds, and hands the plan to its backend: to
+device hosts in this process (`local.py`) or to the workers of a Dask cluster (`cluster.py`).
+Source: tf.Session of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import logging
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from typing import Any
+
+from dflow import forks
+from dflow.cluster.spec import ClusterSpec
+from dflow.compile import LoopSpec
+from dflow.devices import DeviceSpec
+from dflow.errors import CancelledError, NotFoundError, OpError
+from dflow.graph import Graph, Operation, Tensor, get_default_graph, scopes
+from dflow.runtime.base.config import ConfigProto, RunMetadata, RunOptions
+from dflow.runtime.base.deadline import Deadline
+from dflow.runtime.base.transfers import fetched_all
+from dflow.runtime.session.backend import Backend, HasActors
+from dflow.runtime.session.fetches import FetchMap, feed_tensor, feed_value, flat, flat_feed, flat_feeds
+from dflow.runtime.session.local import LocalBackend
+from dflow.runtime.session.loop_handle import Loop, batched, home_of
+from dflow.runtime.session.plans import Plans
+
+
+class BaseSession:
+    """A session, without the `with` statement's rules."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None) -> None:
+        target = target.decode() if isinstance(target, bytes) else target
+        if target is not None and not isinstance(target, str):
+            raise TypeError(f"target must be a string, but got {target!r}")
+        if config is not None and not isinstance(config, ConfigProto):
+            raise TypeError(f"config must be a tf.ConfigProto, but got {config!r}")
+        if graph is not None and not isinstance(graph, Graph):
+            raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
+        self._graph = graph if graph is not None else get_default_graph()
+        self._config = config or ConfigProto()
+        self._target = target or ""
+        self._closed = False
+        self._home = forks.Home("this session", "make a new session here")
+        self._loop_numbers = itertools.count()
+        if self._config.log_device_placement:
+            _show_placements()
+        self._backend = _make_backend(self._target, self._config)
+        self.plans = Plans(self._backend, self._config)
+        forks.in_child(self, type(self)._forked)
+
+    def _forked(self) -> None:
+        """In a forked child: a session is the parent's, but for a local one that did nothing at the fork."""
+        if not self._closed and (self._target or self.plans.in_use()):
+            self._home.leave()
+            self._closed = True
+
+    def check_process(self) -> None:
+        """FailedPreconditionError in a forked child, for a session of its parent."""
+        self._home.check()
+
+    # -- what it is
+
+    @property
+    def graph(self) -> Graph:
+        return self._graph
+
+    @property
+    def sess_str(self) -> str:
+        return self._target
+
+    @property
+    def target(self) -> str:
+        return self._target
+
+    @property
+    def closed(self) -> bool:
+        """Was it closed?  In a forked child, also: does it belong to the parent?"""
+        return self._closed
+
+    @property
+    def backend(self) -> Backend:
+        self._home.check()
+        return self._backend
+
+    def list_devices(self) -> list[Any]:
+        """The devices that the session may use."""
+        return list(self.backend.devices().devices)
+
+    def cluster_spec(self) -> ClusterSpec:
+        """The jobs and tasks of the session's devices, with the addresses of their workers ("" in this process)."""
+        jobs: dict[str, dict[int, str]] = {}
+        for device in self.backend.devices(fresh=True).devices:
+            spec = DeviceSpec.from_string(device.name)
+            jobs.setdefault(spec.job or "", {}).setdefault(spec.task or 0, device.address)
+        return ClusterSpec(jobs)
+
+    def actor(self, resource: Any) -> Any:
+        """The Dask actor of a queue, of a reader, or of the container that a variable is in.
+
+        It is made by the first run that uses the resource.  Its methods are those of the object on the worker, and
+        give futures: `sess.actor(queue).row().result()`, `sess.actor(variable).read(["w"]).result()`.
+        NotFoundError in a local session, and for what no run of this session used.
+        """
+        backend = self.backend
+        if not isinstance(backend, HasActors):
+            raise NotFoundError(None, None, "a local session has no actors; its target is no Dask cluster")
+        return backend.actor(resource.spec)
+
+    def queue_rows(self) -> list[dict[str, Any]]:
+        """One row for each queue of the session's devices: how full it is, who waits for it, who last moved it."""
+        with self.plans.used():
+            return self.backend.queue_rows()
+
+    # -- running
+
+    def run(
+        self,
+        fetches: Any,
+        feed_dict: dict[Any, Any] | None = None,
+        options: RunOptions | None = None,
+        run_metadata: RunMetadata | None = None,
+    ) -> Any:
+        """Run what `fetches` need, once, and give their values in the same structure.
+
+        fetches: a tensor, an operation (gives None), a name of one, or nested lists, tuples and dicts of these.
+        feed_dict: tensor -> value, for any tensor of the graph; its producer is not run then.
+        Or a tuple of tensors -> a tuple of as many values.
+        Waits for operations that wait; `options.timeout_in_ms` limits it (DeadlineExceededError).  May be called from
+        many threads at once.  Raises the first OpError of the step, RuntimeError on a closed session or an empty graph.
+        """
+        self._check_usable()
+        fetch_map = FetchMap(self._graph, fetches)
+        feeds = {feed_tensor(self._graph, key): value for key, value in flat_feeds(feed_dict)}
+        values = [feed_value(tensor, value) for tensor, value in feeds.items()]
+        if not fetch_map.elements:
+            return fetch_map.rebuild(())
+        return self._run(fetch_map, tuple(feeds), values, options, run_metadata)
+
+    def run_aside(self, operation: Operation) -> None:
+        """Run an operation on behalf of dflow, such as the close of a queue at a stop.
+
+        As `run` does, but that a device lost its state is left for the program's own runs to be told of.
+        """
+        self._check_usable()
+        self._run(FetchMap(self._graph, operation), (), (), None, None, program=False)
+
+    def _run(
+        self,
+        fetch_map: FetchMap,
+        feeds: tuple[Tensor, ...],
+        values: Sequence[Any],
+        options: RunOptions | None,
+        run_metadata: RunMetadata | None,
+        program: bool = True,
+    ) -> Any:
+        deadline = self._deadline(options)
+        try:
+            plan = self.plans.take(fetch_map.elements, feeds, deadline, program=program)
+            if run_metadata is not None:
+                run_metadata.placement = dict(plan.placement)
+            try:
+                found = self._backend.run(plan, values, deadline)
+            finally:
+                self.plans.done(plan)
+        except Exception as error:
+            self._tell(error, "the run")
+            raise
+        fed = [i for i, element in enumerate(fetch_map.elements) if element in feeds] if feeds else ()
+        return fetch_map.rebuild(fetched_all(found, fed))
+
+    def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Any:
+        """A function that runs `fetches`: `f(*values)`, one value for each tensor, or tuple of them, of `feed_list`."""
+        self._check_usable()
+        fetch_map = FetchMap(self._graph, fetches)
+        keys = list(feed_list or ())
+        tensors = [feed_tensor(self._graph, key) for key in flat(keys)]
+        nested = any(isinstance(key, tuple) for key in keys)
+
+        def call(*args: Any, options: RunOptions | None = None, run_metadata: RunMetadata | None = None) -> Any:
+            if len(args) != len(keys):
+                raise TypeError(f"expected {len(keys)} values, got {len(args)}")
+            if not accept_options and (options is not None or run_metadata is not None):
+                raise TypeError("options and run_metadata need make_callable(..., accept_options=True)")
+            self._check_usable()
+            given: Sequence[Any] = args
+            if nested:
+                given = [value for pair in zip(keys, args, strict=True) for _, value in flat_feed(*pair)]
+            values = [feed_value(tensor, value) for tensor, value in zip(tensors, given, strict=True)]
+            return self._run(fetch_map, tuple(tensors), values, options, run_metadata)
+
+        return call
+
+    def repeat(
+        self,
+        fetches: Any,
+        steps: int | None = None,
+        *,
+        every: int = 100,
+        device: Any = None,
+        name: str | None = None,
+    ) -> Loop:
+        """Run `fetches` again and again on the workers, without this process in between.
+
+        Ends after `steps` iterations, or, with steps=None, when an iteration ends with OutOfRangeError: the end of
+        the input.  The values of the fetched tensors come back every `every` iterations, and at the last one of
+        `steps`: iterate over the loop.  Of values that nobody takes in time the newest 1,000 are kept.
+        device: whose process runs the loop and starts the parts of its steps; by default the one that can take its
+        elements ahead, or from which a step needs the fewest messages, such as that of the parameters.
+        Who stops iterating does not stop the loop: `loop.stop()` does.  TypeError or ValueError for wrong numbers.
+        Returns a `Loop` when its worker has taken it, for which `operation_timeout_in_ms` of the session is the limit;
+        its steps have none.  `loop.join()` waits for its end and raises what ended it.
+        """
+        self._check_usable()
+        fetch_map = FetchMap(self._graph, fetches)
+        if not fetch_map.elements:
+            raise ValueError(f"there is nothing to repeat in {fetches!r}")
+        _check_count("steps", steps, 0)
+        _check_count("every", every, 1)
+        deadline = self._deadline()
+        label = name or fetch_map.elements[0].name.partition(":")[0]
+        try:
+            plan = self.plans.take(fetch_map.elements, (), deadline)
+            try:
+                home = home_of(plan, device)
+                plan = self.plans.take_for_loop(plan, home, deadline)
+                spec = LoopSpec(
+                    session=self._backend.session,
+                    name=f"{label}-{next(self._loop_numbers)}",
+                    call=plan.call,
+                    home=home,
+                    label=label,
+                    steps=steps,
+                    every=every,
+                    names=fetch_map.names,
+                    batched=batched(plan, label),
+                    ahead=plan.ahead,
+                    behind=plan.behind,
+                )
+                loop = Loop(spec, fetch_map, self._with_op)
+                self._backend.repeat(plan, loop, deadline)
+            except BaseException:
+                self.plans.done(plan)
+                raise
+        except Exception as error:
+            self._tell(error, f"the start of the loop {label!r}")
+            raise
+        loop.call_at_end(lambda: self.plans.done(plan))
+        return loop
+
+    def _deadline(self, options: RunOptions | None = None) -> Deadline:
+        """From now on: the time that a run has."""
+        milliseconds = (options.timeout_in_ms if options else 0) or self._config.operation_timeout_in_ms
+        return Deadline(milliseconds / 1000 or None)
+
+    def _tell(self, error: Exception, what: str) -> None:
+        """Before an error goes to the user: CancelledError in its place, if the session was closed meanwhile."""
+        if self._closed and not isinstance(error, CancelledError):  # whatever a connection says that is going away
+            raise CancelledError(None, None, f"{what} was cancelled: its session was closed") from error
+        if isinstance(error, OpError):
+            self._with_op(error)
+
+    def _with_op(self, error: OpError) -> OpError:
+        """The error with the operation of this graph that it names."""
+        if error.op is None and error.node_def is not None:
+            with suppress(KeyError, ValueError):
+                error.op = self._graph.get_operation_by_name(error.node_def.name)
+        return error
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            self._home.check()
+            raise RuntimeError("Attempted to use a closed Session.")
+        if self._graph.version == 0:
+            raise RuntimeError("The Session graph is empty. Add operations to the graph before calling run().")
+
+    # -- the end
+
+    def close(self) -> None:
+        """Cancel runs in other threads (CancelledError there), stop loops, let go of private state.  Harmless twice.
+
+        In a forked child: FailedPreconditionError for a session of its parent; the end of a `with` block is silent.
+        """
+        self._home.check()
+        if not self._closed:
+            self._closed = True
+            self._backend.close()
+
+    def as_default(self) -> AbstractContextManager[Any]:
+        """Make it the default session of this thread; does not close it at the end."""
+        return scopes.default_session_scope(self)
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # the interpreter may be half gone, and starts no thread then; its lanes end with it
+            if not self._closed and not sys.is_finalizing():
+                self._closed = True
+                self._backend.close(wait=False)  # whichever thread collects garbage must not wait
+
+    @staticmethod
+    def reset(target: str, containers: Iterable[str] | None = None, config: ConfigProto | None = None) -> None:
+        """Drop the state in the named containers of a cluster (None or empty: the default ones).
+
+        A task's default container bears the name of its job.
+        It ends all sessions of that target, of any program and whatever containers they use, as in TensorFlow: their
+        runs and loops, those under way and later ones, end with AbortedError.  New sessions work.
+        """
+        if not target:
+            raise NotFoundError(None, None, "a local session's state ends with it; reset needs a cluster's address")
+        _check_address(target)
+        from dflow.runtime.session.cluster import reset_cluster
+
+        reset_cluster(target, list(containers or ()), config or ConfigProto())
+
+
+class Session(BaseSession):
+    """A session: `with Session(target) as sess:` makes it and its graph the default, and closes it at the end.
+
+    target: "" for a session in this process; a Dask scheduler's address (`tcp://host:8786`) for a cluster.
+    graph: what it runs, by default the default graph.  config: a ConfigProto.
+    TypeError for arguments of a wrong type; NotFoundError for a target that is no address; UnavailableError for a
+    scheduler that cannot be reached.
+    """
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None) -> None:
+        self._blocks: ExitStack | None = None
+        super().__init__(target, graph, config)
+
+    def __enter__(self) -> Session:
+        if self._blocks is not None:
+            raise RuntimeError("Session context managers are not re-entrant. Use `Session.as_default()` instead.")
+        self._blocks = ExitStack()
+        self._blocks.enter_context(self.graph.as_default())
+        self._blocks.enter_context(self.as_default())
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        blocks = self._blocks
+        try:
+            if blocks is not None:
+                blocks.__exit__(*exc_info)
+        finally:
+            if not self._home.elsewhere:
+                self.close()
+
+
+def _check_count(what: str, number: int | None, least: int) -> None:
+    if number is None:
+        return
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
+        raise TypeError(f"{what} must be an integer, got {number!r}")
+    if number < least:
+        raise ValueError(f"{what} must be at least {least}, got {number}")
+
+
+def _show_placements() -> None:
+    """Whoever asks for the log of placements sees it, also in a program that never set up logging."""
+    placements = logging.getLogger("dflow.placement")
+    if not placements.isEnabledFor(logging.INFO):
+        placements.setLevel(logging.INFO)
+    if not placements.hasHandlers():
+        placements.addHandler(logging.StreamHandler())
+
+
+def _make_backend(target: str, config: ConfigProto) -> Backend:
+    if not target:
+        return LocalBackend(config)
+    _check_address(target)
+    from dflow.runtime.session.cluster import ClusterBackend
+
+    return ClusterBackend(target, config)
+
+
+def _finish_import() -> None:
+    """Before a fork: wait for a thread that imports this just now, whose lock would stay locked in the child."""
+    if "dflow.runtime.session.cluster" in sys.modules:
+        with suppress(Exception):  # whoever imports it is told
+            importlib.import_module("dflow.runtime.session.cluster")
+
+
+os.register_at_fork(before=_finish_import)
+
+
+def _check_address(target: str) -> None:
+    if "://" not in target:
+        raise NotFoundError(
+            None,
+            None,
+            f"No session factory registered for the given session options: target {target!r} is no address of a Dask "
+            "scheduler, such as tcp://127.0.0.1:8786; use '' for a session in this process",
+        )

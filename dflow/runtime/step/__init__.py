@@ -1,0 +1,1 @@
+"""A step over several devices, as its owner sees it.  Knows no session."""

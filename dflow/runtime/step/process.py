@@ -1,0 +1,352 @@
+"""What one process knows: its device hosts, its lanes and the sessions that end with them, its steps and its loops.
+
+A worker has one, made by the worker plugin; each session has one of its own in the client's process.  A local session's
+has hosts and no lanes.  What it does with messages is in `dispatch.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from dflow.compile import LoopSpec, Threads
+from dflow.errors import CancelledError, InternalError, OpError
+from dflow.runtime.base.answers import Settle
+from dflow.runtime.base.failures import lost, unknown_session
+from dflow.runtime.base.ids import Edges, StepId
+from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.device.lone_attempt import LoneAttempt
+from dflow.runtime.device.part import end_parts
+from dflow.runtime.step.outlets import Owner, PartOutlet, lane_of_owner, on_host
+from dflow.runtime.threads.blas import BLAS
+from dflow.runtime.threads.crew import Crew
+from dflow.runtime.threads.line import Line
+from dflow.runtime.transport import messages as m
+from dflow.runtime.transport.asks import Asks, ServedAsks
+from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.requests import Requests
+from dflow.specs import QueueSpec
+
+LOOPS_KEPT = 100  # of those that ended, for the dashboard; the oldest go first
+
+
+class RunningStep(Protocol):
+    """A step whose owner is in this process; see `step.py`."""
+
+    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> object: ...
+
+    def finished(self, device: str) -> None: ...
+
+    def failed(self, device: str, error: OpError) -> None: ...
+
+    def cancel(self, error: BaseException) -> None: ...
+
+    def lane_closed(self, lane: Lane) -> None: ...
+
+
+class RunningLoop(Protocol):
+    """A loop that runs, or is about to run, on this process; see `loop/run.py`."""
+
+    spec: LoopSpec
+
+    @property
+    def over(self) -> bool: ...
+
+    def devices_at(self, address: str) -> list[str]: ...
+
+    def stop(self, error: OpError | None = None) -> None: ...
+
+    def claim(self) -> bool: ...
+
+    def run(self) -> tuple[int, OpError | None]: ...
+
+    def row(self, process: str) -> dict[str, Any]: ...
+
+
+class Process:
+    """The runtime of one process.
+
+    name: what peers call it, a worker's address or a session's id.  connect: opens a lane to an address.  handle: does
+    what a message says, see dispatch.py.  A local session has neither.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[Process, str], Lane] | None = None,
+        handle: Callable[[Any, Process, Lane], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.incarnation = uuid.uuid4().hex  # a worker that is started again has the same devices, and nothing in them
+        self.crew = Crew(f"dflow-{name}", max(2, os.cpu_count() or 1))
+        self.hosts: dict[str, DeviceHost] = {}
+        self.copies: dict[str, Line] = {}  # GPU -> the line in which tensors of lanes are copied to it
+        self.steps: dict[StepId, RunningStep] = {}
+        self.attempts: set[LoneAttempt] = set()  # steps that are nothing else
+        self.loops: dict[tuple[str, str], RunningLoop] = {}
+        self.requests = Requests()
+        self.asks = Asks()
+        self.served = ServedAsks()
+        self.on_loop_report: Callable[[m.LoopReport | m.LoopDone], None] = lambda report: None
+        self.on_lane_closed: Callable[[Lane], None] = lambda lane: None
+        self.closing: OpError | None = None  # why nothing new begins
+        self._connect = connect
+        self._handle = handle
+        self._no_steps = threading.Event()  # the last one has ended, since somebody waits for that
+        self._lock = threading.RLock()
+        self._lanes: dict[str, Lane] = {}
+        self._turns: dict[str, threading.Semaphore] = {}  # of sessions that bound how many programs run at once
+        self._sessions: dict[str, Lane | None] = {}  # that began here -> the lane to the client, if there is one
+        self._ending = threading.RLock()  # while a session ends: one of that name begins after that, not in between
+
+    # -- running
+
+    def add_host(self, host: DeviceHost) -> None:
+        host.process = self
+        self.hosts[host.name] = host
+        if host.xp is not np:
+            self.copies[host.name] = Line(self.in_pool)
+
+    def cancel_steps(self, error: OpError) -> None:
+        """End all steps that are owned here, each with an error of its own: each that is raised gets a traceback."""
+        for step in list(self.steps.values()):
+            step.cancel(error.portable())
+
+    def step_ended(self, step: StepId) -> None:
+        """An owner here has no step of this id any more."""
+        del self.steps[step]
+        if self.closing is not None and not self.steps:
+            self._no_steps.set()
+
+    def wait_for_steps(self, seconds: float) -> None:
+        """Wait for the ends of the steps that are owned here: they acknowledge what they have.  `closing` is set."""
+        self._no_steps.clear()
+        if self.steps:
+            self._no_steps.wait(seconds)
+
+    def in_pool(self, work: Callable[..., object], *arguments: Any) -> None:
+        """Run something that a message started, in a thread of the crew; nothing starts when the process closes."""
+        if self.closing is None:
+            self.crew.submit(partial(work, *arguments))
+
+    def deliver(self, step: StepId, device: str, edges: Edges, loan: Settle | None) -> None:
+        """Tensors from another process for the part of a step on a device of this one; for a GPU, in their line."""
+        deliver, line = partial(self.hosts[device].deliver, step, edges, loan), self.copies.get(device)
+        if line is None:
+            deliver()
+        else:
+            line.add(deliver)
+
+    def run_part(self, work: Callable[[], None], quick: bool) -> None:
+        """How the parts of other processes' steps run here; see `Part`."""
+        if self.closing is None:
+            self.crew.submit(work, quick)
+
+    def outlet(self, step: StepId, session: str, device: str, plan: int, owner: Owner) -> PartOutlet:
+        addresses = self.hosts[device].installed(session, plan).plan.addresses
+        return PartOutlet(self.hosts, self.lane_to, step, addresses, owner)
+
+    def ask(
+        self,
+        session: str,
+        device: str,
+        address: str,
+        queue: QueueSpec,
+        method: str,
+        answer: Callable[..., None],
+        *arguments: Any,
+    ) -> Callable[[], None]:
+        """One attempt on a queue of any device, outside of a step; gives what withdraws it."""
+        host = self.hosts.get(device)
+        if host is None:
+            return self.asks.send(self.lane_to(address), session, device, queue, method, answer, *arguments)
+        withdraw: Callable[[], None] = host.machine(queue, session).attempt(answer, method, *arguments)
+        return withdraw
+
+    def queue_rows(self) -> list[dict[str, Any]]:
+        """How the queues of this process's devices are, and who waits for them."""
+        return [row for host in list(self.hosts.values()) for row in host.state.queue_rows()]
+
+    # -- sessions and their loops
+
+    def begin_session(self, session: str, lane: Lane | None = None) -> None:
+        """From here on the session may use this process, until `end_session`; it ends with its client's lane."""
+        with self._lock:
+            self._sessions[session] = lane
+            for host in self.hosts.values():
+                host.begin_session(session)
+
+    def allow(self, session: str, threads: Threads) -> AbstractContextManager[Any]:
+        """So many threads the session's steps may have here; gives what a program takes its turn in.
+
+        AbortedError for a session that is not known.
+        """
+        with self._lock:
+            self.check_session(session)
+            if threads.intra:
+                BLAS.limit(f"{session} on {self.name}", threads.intra)  # a process may have several workers
+            if threads.inter <= 0:
+                return nullcontext()
+            return self._turns.setdefault(session, threading.Semaphore(threads.inter))
+
+    def end_session(self, session: str, error: OpError) -> None:
+        """Cancel the session's steps and loops here, and drop what was private to it."""
+        with self._ending:
+            with self._lock:
+                BLAS.release(f"{session} on {self.name}")
+                self._sessions.pop(session, None)
+                self._turns.pop(session, None)
+                loops = [self.loops.pop(key) for key in list(self.loops) if key[0] == session]
+            for loop in loops:
+                loop.stop(error)
+            for host in list(self.hosts.values()):
+                host.drop_session(session, error)
+
+    def check_session(self, session: str) -> None:
+        """AbortedError for a session that did not begin here, or has ended."""
+        with self._lock:
+            if session not in self._sessions:
+                raise unknown_session(session, self.name)
+
+    def sessions(self) -> list[str]:
+        """The sessions that may use this process."""
+        with self._lock:
+            return list(self._sessions)
+
+    def add_loop(self, run: RunningLoop) -> None:
+        """A loop that a Dask task will run here; AbortedError if its session is not known."""
+        with self._lock:
+            self.check_session(run.spec.session)
+            self.loops[run.spec.session, run.spec.name] = run
+            for old in [key for key, loop in self.loops.items() if loop.over][:-LOOPS_KEPT]:
+                del self.loops[old]
+
+    # -- lanes
+
+    def lane_to(self, address: str) -> Lane:
+        """The lane to a process; opened, without waiting for it, if there is none."""
+        with self._lock:
+            lane = self._lanes.get(address)
+            if lane is None or lane.closed:
+                if self.closing is not None:
+                    raise self.closing
+                if self._connect is None:
+                    raise InternalError(None, None, f"a local session has no lane to {address!r}")
+                lane = self._lanes[address] = self._connect(self, address)
+            return lane
+
+    def lanes(self) -> list[Lane]:
+        """The lanes that are open."""
+        with self._lock:
+            return list(self._lanes.values())
+
+    def accepted(self, lane: Lane, hello: m.Hello) -> None:
+        """A lane was opened by another process.
+
+        A client opens one in place of another when it has seen the end of that.  This end may not have: what the client
+        takes for gone, the session's own queues for example, has to be gone then.
+        """
+        with self._ending:
+            if self._sessions.get(hello.session) is not None:
+                self.end_session(hello.session, _client_gone(hello.session))
+            with self._lock:
+                known = self._lanes.get(hello.peer)
+                if known is None or known.closed:
+                    self._lanes[hello.peer] = lane
+                if hello.session:
+                    self.begin_session(hello.session, lane)
+
+    def received(self, lane: Lane, message: Any) -> None:
+        assert self._handle is not None  # a process that has lanes
+        self._handle(message, self, lane)
+
+    def request(self, lane: Lane, make: Callable[[int], Any]) -> Future[Any]:
+        """Send the message that `make(number)` gives; the future ends with its `Reply`, or with the lane."""
+        future = self.requests.send(lane, make)
+        if lane.closed:  # perhaps before this request was there to be seen
+            self._requests_lost(lane)
+        return future
+
+    def ask_queue_rows(self, lane: Lane) -> Future[Any]:
+        """`queue_rows` of another process."""
+        return self.request(lane, m.QueueRows)
+
+    def send_start(
+        self, lane: Lane, session: str, device: str, plan: int, step: StepId, floor: int, feeds: Edges
+    ) -> None:
+        lane.send(m.Start(session, device, plan, step, floor, on_host(feeds)))
+
+    def send_cancel(self, lane: Lane, step: StepId, device: str, error: OpError) -> None:
+        lane.send(m.Cancel(step, device, error))
+
+    # -- the end
+
+    def lane_closed(self, lane: Lane) -> None:
+        """The other process is gone: withdraw what it wanted, fail what it was to do for us, end its sessions."""
+        with self._lock:
+            if self._lanes.get(lane.peer) is lane:
+                del self._lanes[lane.peer]
+        self.served.lane_closed(lane)
+        self._requests_lost(lane)
+        self.asks.lane_closed(lane)
+        self._steps_lost(lane)
+        self._parts_lost(lane)
+        self._loops_lost(lane)
+        self._sessions_lost(lane)
+        self.on_lane_closed(lane)
+
+    def _requests_lost(self, lane: Lane) -> None:
+        self.requests.lane_closed(lane, self.closing or lost(lane.peer, [], "a request to it"))
+
+    def _steps_lost(self, lane: Lane) -> None:
+        for step in list(self.steps.values()):
+            step.lane_closed(lane)
+
+    def _parts_lost(self, lane: Lane) -> None:
+        """End the parts whose owner is gone; fail those that work with a part that is gone."""
+        hosts = list(self.hosts.values())
+        gone = CancelledError(None, None, f"{lane.peer}, which ran this step, is gone")
+        end_parts([p for host in hosts for p in host.parts_of(lambda part: lane_of_owner(part) is lane)], gone)
+        for cut in [p for host in hosts for p in host.parts_of(lambda part: bool(part.sends_to(lane.peer)))]:
+            cut.fail(lost(lane.peer, cut.sends_to(lane.peer), "this step's part there"))
+
+    def _loops_lost(self, lane: Lane) -> None:
+        """End the loops that use devices of a process that is gone, also one that is between two steps.
+
+        It would go on with the new, empty device if that has the same address.
+        """
+        with self._lock:
+            loops = list(self.loops.values())
+        for loop in loops:
+            devices = loop.devices_at(lane.peer)
+            if devices and not loop.over:
+                loop.stop(lost(lane.peer, devices, f"what the loop {loop.spec.label!r} uses there"))
+
+    def _sessions_lost(self, lane: Lane) -> None:
+        """End the sessions of a client that is gone; not one that goes on with another lane."""
+        with self._ending:
+            with self._lock:
+                sessions = [session for session, other in self._sessions.items() if other is lane]
+            for session in sessions:
+                self.end_session(session, _client_gone(session))
+
+    def close(self) -> None:
+        """Close every lane and let the crew go; nothing starts from here on."""
+        with self._lock:
+            self.closing = self.closing or CancelledError(None, None, f"{self.name} is closing")
+            lanes, self._lanes = list(self._lanes.values()), {}
+        for lane in lanes:
+            lane.close()
+        self.crew.close()
+
+
+def _client_gone(session: str) -> OpError:
+    return CancelledError(None, None, f"the client of session {session} is gone")

@@ -1,0 +1,287 @@
+"""A step as its owner sees it: start a part on each device, run what is ready here, wait for the rest.
+
+The owner's thread runs the segments of the devices of its own process; other processes run theirs in their pools.
+Whatever happens, the result, a failure, a deadline, a cancellation, a lost lane, arrives in one inbox, in the owner's
+thread.  Nothing polls.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Container, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from dflow.compile import CallPlan
+from dflow.errors import CancelledError, OpError
+from dflow.runtime.base import timeouts
+from dflow.runtime.base.answers import Settle, unacknowledged
+from dflow.runtime.base.deadline import NEVER, Deadline
+from dflow.runtime.base.failures import lost
+from dflow.runtime.base.ids import Edges, StepId
+from dflow.runtime.base.stall import report
+from dflow.runtime.device.part import Part
+from dflow.runtime.step.process import Process
+from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.silence import Silence
+
+
+class StepNumbers:
+    """The numbers of one owner's steps; `floor` is below every step that has not ended."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self._lock = threading.Lock()
+        self._next = 0
+        self._open: dict[int, None] = {}  # in rising order
+
+    def begin(self) -> tuple[StepId, int]:
+        """A new step's id, and the floor."""
+        with self._lock:
+            number = self._next
+            self._next += 1
+            self._open[number] = None
+            return (self.owner, number), next(iter(self._open))
+
+    def end(self, step: StepId) -> None:
+        with self._lock:
+            self._open.pop(step[1], None)
+
+
+def late(process: Process, owner: str, deadline: Deadline, lanes: Container[Lane] = ()) -> OpError:
+    """A step of `owner` did not end in time; says what it waits for: the queues that have attempts of its owner.
+
+    lanes: to the processes that have a part of it.  Those of them that do not answer now are named, too.
+    """
+    rows, silent, until = process.queue_rows(), list[str](), time.monotonic() + timeouts.STALL_ANSWER
+    asked = [(lane, process.ask_queue_rows(lane)) for lane in process.lanes()]
+    for lane, answer in asked:
+        try:
+            rows += answer.result(max(0.0, until - time.monotonic()))
+        except TimeoutError:
+            if lane in lanes:
+                silent.append(
+                    f"worker {lane.peer} did not answer within {timeouts.STALL_ANSWER:g} s, when it was asked why"
+                )
+        except OpError:  # a report must not be worse than what it reports
+            pass
+    session, _, loop = owner.partition("/")
+    whose = f"of loop {loop}" if loop else f"of {session}"
+    mine = [row for row in rows if any(w["who"].endswith(whose) for w in row["waiting"])]
+    fact = "Timed out waiting for notification: the step did not end"
+    return deadline.error(fact, [*silent, report(mine)] if mine else silent)
+
+
+class Step:
+    """One run of a plan."""
+
+    def __init__(self, process: Process, session: str, call: CallPlan, numbers: StepNumbers) -> None:
+        self.process = process
+        self.session = session
+        self.call = call
+        self.id, self.floor = numbers.begin()
+        self.values: dict[int, Any] = {}
+        self.error: BaseException | None = None
+        self.deadline = NEVER
+        self.waited_s = 0.0  # how long the owner's thread had nothing to run
+        self._numbers = numbers
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._open = 0  # so many parts have not told yet that they finished
+        self._over = False
+        self._lock = threading.Lock()  # of what comes from other threads: `values` and `_over`
+        self._landing = 0  # values for the caller that are not acknowledged yet
+        self._lost = False  # is one of them the caller's no more, since its acknowledgement did not leave?
+        self._parts: list[Part] = []
+        self._lanes: dict[Lane, list[str]] = {}  # lane -> the devices behind it
+        self._silence: Silence | None = None  # from the first time on that there is nothing to do
+        self._unstarted: set[str] = set()  # devices whose parts start with what parts of this process send them
+
+    def run(self, feeds: Sequence[Any], deadline: Deadline = NEVER) -> list[Any]:
+        """Run to the end; gives the value of each fetch (None for an operation), as the device has it.
+
+        Raises the first failure; DeadlineExceededError; CancelledError; UnavailableError if a process that has a part
+        of the step is lost.
+        """
+        self.deadline = deadline
+        self.process.steps[self.id] = self
+        try:
+            self._start(dict(zip(self.call.feeds, feeds, strict=True)))
+            self._wait()
+            return [None if edge is None else self.values[edge] for edge in self.call.fetches]
+        except BaseException as error:
+            with self._lock:
+                self._over = True
+            self._cancel_parts(error)
+            raise
+        finally:
+            self.process.step_ended(self.id)
+            self._numbers.end(self.id)
+            self._let_go()
+
+    def _start(self, fed: dict[int, Any]) -> None:
+        self.values.update(fed)  # a fed tensor may be fetched
+        self._open = self.call.reports
+        for device, address in self.call.addresses.items():
+            feeds = [(edge, fed[edge]) for edge in self.call.feeds_of[device]]
+            self._start_part(device, address, feeds)
+
+    def _start_part(self, device: str, address: str, feeds: Edges) -> None:
+        process = self.process
+        host = process.hosts.get(device)
+        if host is not None:
+            outlet = process.outlet(self.id, self.session, device, self.call.number, self)
+            part = host.start(self.session, self.call.number, self.id, self.floor, feeds, outlet, self._do)
+            self._parts.append(part)
+        else:
+            lane = process.lane_to(address)
+            self._lanes.setdefault(lane, []).append(device)
+            givers = self.call.givers.get(device)
+            if givers and givers <= process.hosts.keys():
+                self._unstarted.add(device)
+            else:
+                process.send_start(lane, self.session, device, self.call.number, self.id, self.floor, feeds)
+            if lane.closed:  # perhaps before this step was there to be seen
+                self.lane_closed(lane)
+
+    def _wait(self) -> None:
+        in_time = True
+        while (self._open or self._landing) and self.error is None and in_time:
+            try:
+                self._next()()
+            except queue.Empty:
+                with self._lock:
+                    in_time = not self._inbox.empty()
+                    self._over = self._over or not in_time
+        if in_time and self.error is None:
+            return
+        self._let_land()
+        if self._open or self._landing or self._lost:
+            raise self.error or self._late()
+
+    def _late(self) -> OpError:
+        return late(self.process, self.id[0], self.deadline, self._lanes)
+
+    def _let_land(self) -> None:
+        """What is taken from its queue is the result if nothing else is missing: it would be lost else."""
+        ends = Deadline(timeouts.STOP_GRACE)
+        with suppress(queue.Empty):
+            while self._landing:
+                self._inbox.get(timeout=ends.left())()
+
+    def _next(self) -> Callable[[], None]:
+        """The next thing to do in this thread; queue.Empty at the deadline."""
+        try:
+            return self._inbox.get_nowait()
+        except queue.Empty:
+            started = time.monotonic()
+        try:
+            return self._awaited()
+        finally:
+            self.waited_s += time.monotonic() - started
+
+    def _awaited(self) -> Callable[[], None]:
+        """What comes next; whoever does not answer meanwhile is named in the log."""
+        silence = self._silence = self._silence or Silence(self.process.ask_queue_rows, self._lanes)
+        while True:
+            left, pause = self.deadline.left(), silence.pause()
+            try:
+                return self._inbox.get(timeout=min((it for it in (left, pause) if it is not None), default=None))
+            except queue.Empty:
+                if pause is None or (left is not None and left <= pause):
+                    raise
+                silence.look()
+
+    def _cancel_parts(self, error: BaseException) -> None:
+        reason = (
+            error if isinstance(error, OpError) else CancelledError(None, None, f"the step was cancelled: {error!r}")
+        )
+        for part in self._parts:
+            part.cancel(reason)
+        for lane, devices in self._lanes.items():
+            for device in devices:
+                if device not in self._unstarted:
+                    self.process.send_cancel(lane, self.id, device, reason)
+
+    def _let_go(self) -> None:
+        """Of what knows this step: such a cycle, and the values in it, would stay until Python's next collection."""
+        self._parts.clear()
+        self._silence = None
+
+    def start_of(self, device: str) -> tuple[str, int, int] | None:
+        """What starts the part on `device`, if what is about to be sent there is to: session, plan, floor.
+
+        Asked in the owner's thread, as all that parts of this process do.
+        """
+        if device not in self._unstarted:
+            return None
+        self._unstarted.discard(device)
+        return self.session, self.call.number, self.floor
+
+    # -- called from any thread
+
+    def _do(self, work: Callable[[], None], quick: bool) -> None:
+        """How the parts of this process run: in the owner's thread."""
+        self._inbox.put(work)
+
+    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> bool:
+        """Values for the caller; False if it does not want them any more: what is lent goes back then.
+
+        The caller goes on when the acknowledgement of what is lent has left this process.
+        """
+        with self._lock:
+            accepted = not self._over
+            if accepted:
+                self.values.update(edges)
+                if loan is not None:
+                    self._landing += 1
+                elif finished:
+                    self._inbox.put(self._one_less)
+        if loan is not None:
+            if accepted:
+                loan(True, partial(self._landed, finished))
+            else:
+                loan(False)
+        return accepted
+
+    def _landed(self, finished: str, sent: bool) -> None:
+        with self._lock:
+            self._over = self._over or not sent
+            self._inbox.put(partial(self._acknowledged, finished, sent))
+
+    def _acknowledged(self, finished: str, sent: bool) -> None:
+        """In the owner's thread: when nothing is landing any more, it knows whether the values may be used."""
+        with self._lock:
+            self._landing -= 1
+        if not sent:  # the element is in its queue again: no value of the step may be used
+            self._lost = True
+            self._fail(unacknowledged())
+        elif finished:
+            self._one_less()
+
+    def finished(self, device: str) -> None:
+        self._inbox.put(self._one_less)
+
+    def _one_less(self) -> None:
+        self._open -= 1
+
+    def failed(self, device: str, error: OpError) -> None:
+        self.cancel(error)
+
+    def cancel(self, error: BaseException) -> None:
+        """End the step with `error`, unless it ends otherwise before."""
+        with self._lock:
+            self._over = True
+            self._inbox.put(partial(self._fail, error))
+
+    def _fail(self, error: BaseException) -> None:
+        if self.error is None:
+            self.error = error
+
+    def lane_closed(self, lane: Lane) -> None:
+        """A process with a part of this step is gone."""
+        devices = self._lanes.get(lane)
+        if devices is not None:
+            self.cancel(lost(lane.peer, devices, "this step's part there"))

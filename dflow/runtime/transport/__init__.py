@@ -1,0 +1,1 @@
+"""Messages between processes: sockets, framing, encryption, requests.  Knows no device and no step."""

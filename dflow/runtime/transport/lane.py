@@ -1,0 +1,353 @@
+"""A lane: ordered messages between two processes, whose end is the signal that the other one is gone.
+
+`handshake.py` agrees with the other process on what carries it, `connection.py` carries it, `framing.py` says how a
+message crosses.  `send` may be called from any thread and never waits: what cannot be written at once is queued.
+Each message is pickled by itself, by whoever sends it: one that cannot be harms nobody but who waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import ssl
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+from distributed.comm import Comm, connect
+from distributed.protocol import to_serialize
+
+from dflow.cluster.scheduler import nobody_listens, refuses
+from dflow.errors import InvalidArgumentError, OpError
+from dflow.runtime.base import timeouts
+from dflow.runtime.base.answers import Then, settled
+from dflow.runtime.base.ids import StepId
+from dflow.runtime.threads.crew import Crew
+from dflow.runtime.transport import messages as m
+from dflow.runtime.transport.connection import CommLink, Link, socket_link
+from dflow.runtime.transport.framing import Frame, encode
+from dflow.runtime.transport.handshake import offer_socket, take_socket, takes_sockets
+
+logger = logging.getLogger("dflow.lane")
+
+LANE_OP = "dflow_lane"  # the worker handler that takes lanes
+
+CROWDED = 100  # messages that wait to be sent, from which on `wait_for_room` waits
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a `Hello` crosses in."""
+
+    messages: tuple[Any, ...]
+
+
+Heard = Callable[[], Awaitable[float | None]]  # seconds since a process gave a sign of life; None: it is not known
+
+
+class Outgoing(NamedTuple):
+    """A frame that is to be sent.
+
+    then: called once, with True when the frame has left this process, with False if the lane ended before.
+    """
+
+    frame: Frame
+    then: Then | None
+
+
+class Receiver(Protocol):
+    """Who takes what comes out of a lane, one message after the other: it must not wait.
+
+    crew: the threads that read, and that do what messages start.
+    """
+
+    name: str
+    crew: Crew
+
+    def received(self, lane: Lane, message: Any) -> None: ...
+
+    def lane_closed(self, lane: Lane) -> None: ...
+
+
+class Lane:
+    """One end of a lane.  peer: the address, or the name, of the other process."""
+
+    def __init__(self, receiver: Receiver, peer: str) -> None:
+        self.peer = peer
+        self.closed = False
+        self.closing = False  # the link ends when nothing is queued any more
+        self._receiver = receiver
+        self._connecting: asyncio.Future[Comm] | None = None
+        self._connected = False  # a comm to the peer is there, and its handshake begun
+        self._link: Link | None = None
+        self._outbox: deque[Outgoing] = deque()
+        self._taken: list[Outgoing] = []  # what the writer has in hand
+        self._writing = False  # a writer of the link empties the outbox: nothing may pass it
+        self._loans: dict[int, tuple[Callable[[bool], None], StepId | None]] = {}
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._room = threading.Event()
+        self._room.set()
+
+    # -- sending, in any thread
+
+    def send(self, message: Any, then: Then | None = None) -> None:
+        """Send a message; it is dropped, and its loan given back, if the lane has closed.
+
+        then: is called once, in any thread: with True when the message has left this process, so that the end of this
+        process does not take it along, or with False if the lane ended before.
+        """
+        for field in ("error", "outcome"):
+            found = getattr(message, field, None)
+            if isinstance(found, OpError):
+                message = replace(message, **{field: found.portable()})
+        try:
+            frame = [] if self.closed else encode(message)
+        except Exception as error:
+            self._cannot_send(message, error)
+            settled(then, False)
+        else:
+            self._send(Outgoing(frame, then))
+
+    def _send(self, outgoing: Outgoing) -> None:
+        with self._lock:
+            closed = self.closed
+            link = self._link if not self._writing and not closed else None
+            rest = outgoing.frame if link is None else link.write_now(outgoing.frame)
+            queued = bool(rest) and not closed
+            if queued:
+                self._writing = self._writing or link is not None
+                self._outbox.append(Outgoing(rest, outgoing.then))
+                if len(self._outbox) >= CROWDED:
+                    self._room.clear()
+        if not queued:
+            settled(outgoing.then, not closed)
+        elif link is not None:
+            link.start_writer()
+
+    def _cannot_send(self, message: Any, error: Exception) -> None:
+        text = f"{type(message).__name__} for {self.peer} cannot be sent: {error.__cause__ or error}"
+        logger.error(text)
+        for loan in m.loans(message):
+            self.settle(loan, False)
+        theirs, ours = _instead(message, InvalidArgumentError(None, None, text))
+        if theirs is not None:
+            self._send(Outgoing(encode(theirs), None))
+        if ours is not None:
+            self.received(ours)
+
+    def wait_for_room(self, first: Callable[[], object] = lambda: None) -> None:
+        """Wait while many messages are queued: for a thread that sends unasked, such as a loop with its reports.
+
+        first: is called before it waits.
+        """
+        if not self._room.is_set():
+            first()
+            self._room.wait()
+
+    def lend(self, loan: Callable[[bool], None] | None, step: StepId | None = None) -> int | None:
+        """The number of a loan that goes with the next message; it is given back at once on a closed lane.
+
+        step: the one whose owner gets it, for `take_back`.
+        """
+        if loan is None:
+            return None
+        number = next(self._numbers)
+        with self._lock:
+            if not self.closed:
+                self._loans[number] = loan, step
+                return number
+        loan(False)
+        return number
+
+    def settle(self, number: int, accepted: bool) -> None:
+        """The other side has the lent elements, or does not want them."""
+        with self._lock:
+            loan, _ = self._loans.pop(number, (None, None))
+        if loan is not None:
+            loan(accepted)
+
+    def take_back(self, step: StepId) -> None:
+        """The owner of a step, at the other end, has given it up: it takes nothing of what is on its way there.
+
+        Why not wait until it says so: what it takes next would be behind that.
+        """
+        with self._lock:
+            numbers = [number for number, (_, its) in self._loans.items() if its == step]
+        for number in numbers:
+            self.settle(number, False)
+
+    def close(self) -> None:
+        """Send what is queued, then close; a lane that still connects ends at once."""
+        with self._lock:
+            self.closing = True
+            connected, link = self._connected, self._link if not self._writing else None
+            self._writing = True
+        if link is not None:
+            link.start_writer()
+        elif not connected:
+            self.ended()
+
+    # -- opening, on the event loop
+
+    async def open(
+        self, connection_args: dict[str, Any], session: str, timeout: float, heard: Heard | None = None
+    ) -> None:
+        """Connect to `peer`; returns when a socket carries the lane, else at its end.
+
+        A failed connection ends the lane like a lost one.  heard: tells how long ago the peer gave a sign of life; one
+        that gives none is waited for beyond the timeout, as long as it is known.
+        """
+        connecting = asyncio.ensure_future(self._connect(timeout, connection_args, heard or _unknown))
+        with self._lock:
+            self._connecting = connecting
+        if self.closed:
+            connecting.cancel()
+        try:
+            comm = await connecting
+        except asyncio.CancelledError:
+            if not self.closed:  # it is not this end that gives up
+                raise
+        except Exception as error:  # of any kind: TypeError for connection arguments, ValueError for an address
+            logger.info("no lane to %s: %s", self.peer, error)
+            self.ended()
+        else:
+            hello = m.Hello(m.PROTOCOL, self._receiver.name, session, takes_sockets(comm))
+            await self._begin(comm, hello, connection_args.get("ssl_context"))
+
+    async def _connect(self, timeout: float, connection_args: dict[str, Any], heard: Heard) -> Comm:
+        """Connect to a process that listened before: one that refuses is gone, and is not tried for long.
+
+        An attempt has the whole timeout: Dask leaves the socket of one that it gives up to the garbage collector.
+        """
+        while True:
+            try:
+                return await _unless_refused(self.peer, connect(self.peer, timeout=timeout, **connection_args))
+            except (TimeoutError, OSError) as error:
+                if self.closed or nobody_listens(error, self.peer):
+                    raise
+                silent = await heard()
+                if silent is None or silent < timeout / 2:  # gone, or lives and cannot be reached
+                    raise
+
+    async def accept(self, comm: Comm, hello: m.Hello, context: ssl.SSLContext | None = None) -> None:
+        """Take a lane whose `Hello` has come; returns like `open`.  context: to accept encrypted connections."""
+        await self._begin(comm, hello, context, accepts=True)
+
+    async def _begin(self, comm: Comm, hello: m.Hello, context: ssl.SSLContext | None, accepts: bool = False) -> None:
+        with self._lock:
+            self._connected = not self.closed
+        try:
+            if self.closed:  # while it connected
+                return
+            if accepts:
+                wire = await offer_socket(comm, hello.sockets and takes_sockets(comm), context)
+            else:
+                await comm.write({"op": LANE_OP, "reply": False, "hello": to_serialize(Batch((hello,)))})
+                wire = await take_socket(comm, context)
+            if wire is not None:
+                link = socket_link(self, wire, self._receiver.crew)
+                self._carried_by(link)
+                link.start_reader()
+            else:
+                carrier = CommLink(self, comm)
+                self._carried_by(carrier)
+                await carrier.read()
+        except Exception as error:
+            logger.info("no lane to %s: %s", self.peer, error)
+        finally:
+            comm.abort()
+            if self._link is None:
+                self.ended()
+
+    def _carried_by(self, link: Link) -> None:
+        """From here on messages go out, first those that are queued."""
+        with self._lock:
+            self._link = link
+            self._writing = start = bool(self._outbox) or self.closing
+        if start:
+            link.start_writer()
+
+    # -- called by the link
+
+    def received(self, message: Any) -> None:
+        self._receiver.received(self, message)
+
+    def take(self) -> list[Frame]:
+        """All that is queued, for the writer, which has written what it took before.
+
+        If that is nothing, it is no writer any more.
+        """
+        with self._lock:
+            written, self._taken = self._taken, list(self._outbox)
+            frames = [outgoing.frame for outgoing in self._taken]
+            self._outbox.clear()
+            self._room.set()
+            self._writing = bool(frames) or self.closing
+        for outgoing in written:
+            settled(outgoing.then, True)
+        return frames
+
+    def ended(self) -> None:
+        """The other process is gone, or this end was closed."""
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+            unsent = [*self._taken, *self._outbox]
+            self._taken = []
+            self._outbox.clear()
+            self._room.set()
+            loans = [loan for loan, _ in self._loans.values()]
+            self._loans.clear()
+            connecting = self._connecting
+        if connecting is not None and not connecting.done():
+            connecting.get_loop().call_soon_threadsafe(connecting.cancel)
+        # What the other side waits for is withdrawn first, so that nothing that goes back goes to it again.
+        self._receiver.lane_closed(self)
+        for outgoing in unsent:
+            settled(outgoing.then, False)
+        for loan in loans:
+            loan(False)
+
+
+def _instead(message: Any, error: OpError) -> tuple[Any, Any]:
+    """What tells the other side, and what tells this one, that a message was not sent."""
+    if isinstance(message, m.Reply):
+        return m.Reply(message.reply, None, error), None
+    if isinstance(message, m.Answer):
+        return m.Answer(message.number, error, None), None
+    if isinstance(message, m.Ask):
+        return None, m.Answer(message.number, error, None)
+    if hasattr(message, "reply"):  # a request
+        return None, m.Reply(message.reply, None, error)
+    failed = m.Failed(message.step, getattr(message, "device", ""), error) if hasattr(message, "step") else None
+    return failed, failed  # whichever side does not own the step ignores it
+
+
+async def _unless_refused(peer: str, connecting: Coroutine[Any, Any, Comm]) -> Comm:
+    """The comm; ConnectionRefusedError if it is not there soon and nobody listens at the address."""
+    task, pause = asyncio.create_task(connecting), timeouts.REFUSED
+    try:
+        while not (await asyncio.wait([task], timeout=pause))[0]:
+            if await refuses(peer):
+                raise ConnectionRefusedError(f"nobody listens at {peer}")
+            pause *= 2
+        return await task
+    except BaseException:
+        task.add_done_callback(_abort)
+        task.cancel()
+        raise
+
+
+def _abort(task: asyncio.Task[Comm]) -> None:
+    """Close a comm that nobody waits for any more."""
+    if not task.cancelled() and task.exception() is None:
+        task.result().abort()
+
+
+async def _unknown() -> None:
+    """Of a peer of which nobody can tell anything."""

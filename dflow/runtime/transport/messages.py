@@ -1,0 +1,275 @@
+"""What crosses a lane: one frozen data class a message.
+
+A step belongs to an owner, a session or one of its loops, which may live in any process; `StepId` is (owner, number).
+Elements that are on loan carry a number; the receiver answers with `Settled`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dflow.compile import LoopSpec
+from dflow.errors import OpError
+from dflow.runtime.base.ids import Edges, StepId
+from dflow.specs import QueueSpec
+
+PROTOCOL = 11  # raised with every change of these classes; client and workers must agree
+
+
+class Message:
+    """Pickled as a call of its class: in a third of the time that data classes with slots take by themselves."""
+
+    __slots__ = ()
+    __match_args__: tuple[str, ...]  # the fields, in order
+
+    def __reduce__(self) -> tuple[type[Any], tuple[Any, ...]]:
+        return type(self), tuple([getattr(self, name) for name in self.__match_args__])
+
+
+def loans(message: Any) -> list[int]:
+    """The loans that go with a message."""
+    more = [loan for _, loan in getattr(message, "more", ())]
+    return [loan for loan in (getattr(message, "loan", None), *more) if loan is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Install(Message):
+    """A session's plan for one device.  `blob` holds the pickled (DevicePlan without kernels, kernels by kind)."""
+
+    session: str
+    device: str
+    plan: int
+    blob: bytes
+    reply: int  # the request's number: answered with `Reply`
+
+
+@dataclass(frozen=True, slots=True)
+class Forget(Message):
+    """Plans that the session will not use again."""
+
+    session: str
+    plan: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstallLoop(Message):
+    """A loop that will be started, once, by a Dask task on this process."""
+
+    spec: LoopSpec
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopLoop(Message):
+    """End a loop: with an error, what its iteration waits for as well."""
+
+    session: str
+    loop: str
+    error: OpError | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoopReport(Message):
+    """Values that a loop fetched."""
+
+    session: str
+    loop: str
+    iteration: int
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopDone(Message):
+    """A loop came to its end, after so many steps, and has reported all that it will."""
+
+    session: str
+    loop: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Announce(Message):
+    """A cold step will come as Dask tasks: each of its segments may be run once."""
+
+    session: str
+    device: str
+    plan: int
+    step: StepId
+    floor: int
+    feeds: Edges
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndStep(Message):
+    """A cold step ended well: what was lent to it is its own.  Answered when the device knows."""
+
+    step: StepId
+    device: str
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start(Message):
+    """Run a step's part on one device.
+
+    loan: of what comes with it from another part of the step, if that is on loan.
+    """
+
+    session: str
+    device: str
+    plan: int
+    step: StepId
+    floor: int
+    feeds: Edges
+    loan: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver(Message):
+    """Tensors for the part on `device`."""
+
+    step: StepId
+    device: str
+    edges: Edges
+    loan: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Message):
+    """Tensors for the owner.  finished: the device, if its part, or a segment of a cold one, ended with them."""
+
+    step: StepId
+    edges: Edges
+    loan: int | None
+    finished: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Message):
+    """The part on `device` ran to its end, or a segment of a cold one that gives nothing to others."""
+
+    step: StepId
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Message):
+    """The part on `device` failed."""
+
+    step: StepId
+    device: str
+    error: OpError
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Message):
+    """End the part on `device`."""
+
+    step: StepId
+    device: str
+    error: OpError
+
+
+@dataclass(frozen=True, slots=True)
+class Settled(Message):
+    """The receiver has lent elements (accepted), or they must go back."""
+
+    loan: int
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Message):
+    """One attempt on a queue of the other process, outside of any part: a reader that needs a file name."""
+
+    number: int
+    session: str
+    device: str
+    queue: QueueSpec
+    method: str
+    arguments: tuple[Any, ...]
+    owner: str  # whose it is, and which operation's, for reports; "" if that is not known
+    op: str
+    times: int = 1  # it may be made more often, if that does not wait
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw(Message):
+    """The asker does not want the answer any more."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Message):
+    """The end of an `Ask`: arrays, None or an OpError.
+
+    more: what further attempts gave, arrays and their loans.
+    """
+
+    number: int
+    outcome: Any
+    loan: int | None
+    more: tuple[tuple[Any, int | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Message):
+    """The answer to a request that carries a `reply` number: a value or an error."""
+
+    reply: int
+    value: Any = None
+    error: OpError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping(Message):
+    """Answered at once: the other process knows what was said before on this lane, the session's `Hello` above all."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reset(Message):
+    """Drop the state in containers of every device of the process."""
+
+    containers: tuple[str, ...]  # empty: the default ones
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndOwner(Message):
+    """An owner of steps, such as a loop, was lost with its process: none of its steps goes on."""
+
+    session: str
+    owner: str
+    error: OpError
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRows(Message):
+    """How the queues of the process are, and who waits for them; answered with rows."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession(Message):
+    """The session closed."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Message):
+    """The first message of a lane: who speaks.
+
+    session: that ends with this lane, if any.  sockets: may a plain socket carry the lane?
+    """
+
+    protocol: int
+    peer: str
+    session: str = ""
+    sockets: bool = False

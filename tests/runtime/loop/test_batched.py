@@ -1,0 +1,333 @@
+"""Loop batching: a loop that takes many records at once gives what it gives record by record."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dflow as df
+from dflow.runtime.loop.batched import BatchedBody
+from dflow.runtime.step.process import Process
+from tests.runtime.loop.loop_bodies import run, same
+
+
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many records each block took."""
+    taken: list[int] = []
+    plain = BatchedBody.run
+
+    def counted(self: BatchedBody, most: int) -> int:
+        taken.append(plain(self, most))
+        return taken[-1]
+
+    monkeypatch.setattr(BatchedBody, "run", counted)
+    return taken
+
+
+def columns(key: Any, value: Any) -> list[Any]:
+    x, y = df.decode_csv(value, [[0.0], [0]])
+    return [df.stack([x, x * 2.0]), y, key]
+
+
+LINES = "".join(f"{i}.5,{i}\n" for i in range(200))
+
+
+def test_a_loop_takes_many_records_at_once(tmp_path: Path, blocks: list[int]) -> None:
+    seen = run(tmp_path, [LINES], columns, batched=True)
+    assert len(seen.rows) == 200
+    assert sum(blocks) == 199  # all but the first, which opens the file
+
+
+def test_off_means_off(tmp_path: Path, blocks: list[int]) -> None:
+    run(tmp_path, [LINES], columns, batched=False)
+    assert blocks == []
+
+
+def test_all_records_of_all_files_come_in_their_order(tmp_path: Path) -> None:
+    seen = same(tmp_path, [LINES, "", "1,2\n", LINES], columns)
+    assert [row[1] for row in seen.rows] == [*range(200), 2, *range(200)]
+    assert seen.rows[200][2].endswith(b"file 2:1")
+
+
+def test_a_bad_record_is_met_at_its_place_with_its_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    seen = same(tmp_path, [LINES + "x,1\n" + LINES], columns)
+    assert caplog.records == []  # nothing is wrong with the operations
+    assert len(seen.rows) == 200
+    assert seen.error is not None
+    assert "file 0:201" in seen.error[1]
+    assert seen.counts == [201, 0]
+
+
+def test_a_loop_of_so_many_steps_makes_so_many(tmp_path: Path) -> None:
+    seen = same(tmp_path, [LINES], columns, steps=123)
+    assert len(seen.rows) == 123
+    assert seen.iterations == 123
+
+
+def test_a_missing_file_is_met_at_its_place(tmp_path: Path) -> None:
+    def gone(key: Any, value: Any) -> list[Any]:
+        return [value]
+
+    folder = tmp_path / "files"
+    folder.mkdir()
+    with df.Graph().as_default():
+        names = df.train.string_input_producer([str(folder / "a"), str(folder / "b")], shuffle=False, num_epochs=1)
+        (folder / "a").write_text(LINES)
+        queue = df.FIFOQueue(1000, [df.string], shapes=[[]])
+        loop_of = queue.enqueue(gone(*df.TextLineReader().read(names)))
+        with df.Session() as sess:
+            sess.run(df.local_variables_initializer())
+            coord = df.train.Coordinator()
+            threads = df.train.start_queue_runners(sess, coord)
+            with pytest.raises(df.errors.NotFoundError, match="files/b"):
+                sess.repeat(loop_of).join()
+            assert sess.run(queue.size()) == 200
+            coord.request_stop()
+            coord.join(threads)
+
+
+def test_a_component_that_is_the_same_for_all_records(tmp_path: Path) -> None:
+    seen = same(
+        tmp_path, ["1,2\n3,4\n5,6\n"], lambda key, value: [df.constant([7, 8]), df.decode_csv(value, [[0], [0]])[0]]
+    )
+    assert seen.rows == [([7, 8], 1), ([7, 8], 3), ([7, 8], 5)]
+
+
+def test_an_operation_that_fails_for_many_at_once_only_turns_batching_off(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> Any:
+        raise ValueError("not for many")
+
+    kept = df.registry.OPS["Square"]
+    monkeypatch.setitem(df.registry.OPS, "Square", _replaced(kept, batch=broken))
+    seen = same(tmp_path, [LINES], lambda key, value: [df.square(df.decode_csv(value, [[0.0], [0]])[0])])
+    assert len(seen.rows) == 200
+    (said,) = [r.message for r in caplog.records if "record by record" in r.message]
+    assert "Square" in said
+
+
+def _replaced(definition: Any, **changes: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(definition, **changes)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "shuffle", "padding", "priority", "no shapes"])
+def test_every_kind_of_queue(kind: str, tmp_path: Path) -> None:
+    def queue(dtypes: list[Any], shapes: list[Any]) -> Any:
+        if kind == "shuffle":
+            return df.RandomShuffleQueue(10_000, 0, dtypes, shapes=shapes, seed=3)
+        if kind == "padding":
+            return df.PaddingFIFOQueue(10_000, dtypes, shapes=[[None], [], []])
+        if kind == "priority":
+            return df.PriorityQueue(10_000, dtypes[1:], shapes=shapes[1:])
+        return df.FIFOQueue(10_000, dtypes, **({} if kind == "no shapes" else {"shapes": shapes}))
+
+    def compute(key: Any, value: Any) -> list[Any]:
+        x, y, key = columns(key, value)
+        return [df.cast(300 - y, df.int64), y, key] if kind == "priority" else [x, y, key]
+
+    assert len(same(tmp_path, [LINES], compute, queue=queue).rows) == 200
+
+
+def test_a_consumer_that_is_slower_gets_all_in_order(tmp_path: Path, blocks: list[int]) -> None:
+    path = tmp_path / "lines"
+    path.write_text(LINES)
+    names = df.train.string_input_producer([str(path)], num_epochs=3, shuffle=False)
+    queue = df.FIFOQueue(7, [df.int32], shapes=[[]])
+    number = df.decode_csv(df.TextLineReader().read(names)[1], [[0.0], [0]])[1]
+    df.train.add_queue_runner(df.train.QueueRunner(queue, [queue.enqueue(number)]))
+    out, size = queue.dequeue_up_to(5), queue.size()
+    found: list[int] = []
+    sizes: list[int] = []
+    with df.Session() as sess:
+        sess.run(df.local_variables_initializer())
+        coord = df.train.Coordinator()
+        threads = df.train.start_queue_runners(sess, coord)
+        while len(found) < 600:
+            found += sess.run(out).tolist()
+            sizes.append(sess.run(size))
+        coord.request_stop()
+        coord.join(threads)
+    assert found == [*range(200)] * 3
+    assert max(sizes) <= 7
+    assert max(blocks) > 7  # the loop's thread does not come back for each few
+
+
+def reading(path: Path, capacity: int) -> tuple[Any, Any, Any, Any]:
+    """A reader of the lines of a file, a queue, what puts one in, and what starts the reader."""
+    path.write_text(LINES)
+    names, reader = df.FIFOQueue(1, [df.string], shapes=[[]]), df.TextLineReader()
+    queue = df.FIFOQueue(capacity, [df.string], shapes=[[]])
+    return reader, queue, queue.enqueue(df.identity(reader.read(names)[1])), names.enqueue(str(path))
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < until
+
+
+def test_a_loop_that_is_to_finish_lets_in_the_one_element_that_waits(tmp_path: Path) -> None:
+    reader, queue, body, start = reading(tmp_path / "lines", 40)
+    out, size, produced = queue.dequeue(), queue.size(), reader.num_records_produced()
+    with df.Session() as sess:
+        sess.run(start)
+        loop = sess.repeat(body)
+        wait_for(lambda: sess.run(size) == 40)
+        loop.stop(finish=True)
+        found = [sess.run(out)]
+        assert loop.join(20) == 41
+        found += [sess.run(out) for _ in range(40)]
+        assert found == LINES.encode().splitlines()[:41]
+        assert sess.run([size, produced]) == [0, 41]
+
+
+def test_a_close_lets_in_the_one_element_that_waits(tmp_path: Path) -> None:
+    reader, queue, body, start = reading(tmp_path / "lines", 40)
+    out, size, shut, produced = queue.dequeue(), queue.size(), queue.close(), reader.num_records_produced()
+    with df.Session() as sess:
+        sess.run(start)
+        loop = sess.repeat(body)
+        wait_for(lambda: sess.run(size) == 40)
+        closing = threading.Thread(target=sess.run, args=(shut,))
+        closing.start()
+        wait_for(lambda: sum(row["waiting_enqueues"] for row in sess.queue_rows()) == 2)
+        sess.run(out)
+        closing.join()
+        with pytest.raises(df.errors.CancelledError, match="is closed"):
+            loop.join(20)
+        assert sess.run([size, produced]) == [40, 42]  # the one that met the closed queue was read, too
+
+
+def test_counts_and_reports_move_on_with_the_elements_while_the_loop_waits(tmp_path: Path) -> None:
+    reader, queue, body, start = reading(tmp_path / "lines", 40)
+    take, produced = queue.dequeue_many(10), reader.num_records_produced()
+    with df.Session() as sess:
+        sess.run(start)
+        loop = sess.repeat(body, every=20)
+        wait_for(lambda: sess.run(queue.size()) == 40)
+        reports = iter(loop)
+        assert [next(reports)[0] for _ in range(2)] == [20, 40]
+        for done in (50, 60):
+            sess.run(take)
+            wait_for(lambda done=done: sess.run(produced) == done)  # type: ignore[misc]
+        assert next(reports)[0] == 60
+        loop.stop()
+
+
+def test_loops_that_share_a_queue_lose_and_repeat_nothing(tmp_path: Path) -> None:
+    loops = 3
+    for i in range(loops):
+        (tmp_path / str(i)).write_text("".join(f"{i * 10_000 + j}\n" for j in range(3000)))
+    queue = df.RandomShuffleQueue(50, 20, [df.int32], shapes=[[]])
+    enqueues = []
+    for i in range(loops):
+        names = df.train.string_input_producer([str(tmp_path / str(i))], num_epochs=1)
+        enqueues.append(queue.enqueue(df.decode_csv(df.TextLineReader().read(names)[1], [[0]])[0]))
+    df.train.add_queue_runner(df.train.QueueRunner(queue, enqueues))
+    out = queue.dequeue_up_to(7)
+    found: list[int] = []
+    with df.Session() as sess:
+        sess.run(df.local_variables_initializer())
+        coord = df.train.Coordinator()
+        threads = df.train.start_queue_runners(sess, coord)
+        while len(found) < loops * 3000:
+            found += sess.run(out).tolist()
+        coord.request_stop()
+        coord.join(threads)
+    assert sorted(found) == [i * 10_000 + j for i in range(loops) for j in range(3000)]
+
+
+def test_a_stop_waits_for_no_answer_and_what_comes_late_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a queue in a process that stands still."""
+    asked: SimpleQueue[Any] = SimpleQueue()
+    monkeypatch.setattr(Process, "ask", lambda self, *arguments: asked.put(arguments[5]) or (lambda: None))
+    (tmp_path / "lines").write_text(LINES)
+    names = df.FIFOQueue(1, [df.string], shapes=[[]])
+    queue = df.FIFOQueue(1000, [df.string], shapes=[[]])
+    body = queue.enqueue(df.identity(df.TextLineReader().read(names)[1]))
+    with df.Session() as sess:
+        sess.run(names.enqueue(str(tmp_path / "lines")))
+        loop = sess.repeat(body)
+        answer = asked.get(timeout=20)
+        loop.stop()
+        assert loop.join(20) == 0
+    settled: list[bool] = []
+    answer((np.asarray(5), np.asarray(0)), settled.append)
+    assert settled == [False]
+
+
+def test_what_a_stop_keeps_from_the_queue_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes when room was kept, and nothing was put there yet."""
+    plain = BatchedBody._put_alike
+
+    def stopped(self: BatchedBody, *arguments: Any) -> bool:
+        self.stop(df.errors.CancelledError(None, None, "stop"))
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(BatchedBody, "_put_alike", stopped)
+    assert len(same(tmp_path, [LINES], columns).rows) == 200
+
+
+def test_a_stopped_loop_counts_what_is_on_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a queue of another process: the answer comes after the stop."""
+    plain, loops = Process.ask, SimpleQueue[Any]()
+
+    def ask(self: Process, *arguments: Any) -> Any:
+        *before, method, answer, kept, n, unit, components = arguments
+        if method != "put_kept":
+            return plain(self, *arguments)
+        loops.get(timeout=20).stop()
+        outcome: list[Any] = []
+        withdraw = plain(self, *before, method, outcome.append, kept, n, unit, components)
+        threading.Thread(target=answer, args=outcome).start()
+        return withdraw
+
+    monkeypatch.setattr(Process, "ask", ask)
+    monkeypatch.setattr(BatchedBody, "_put_here", lambda self, block, most: self._put_there(block))
+    (tmp_path / "lines").write_text(LINES)
+    names, queue = (df.FIFOQueue(1000, [df.string], shapes=[[]]) for _ in range(2))
+    reader = df.TextLineReader()
+    body = queue.enqueue(df.identity(reader.read(names)[1]))
+    with df.Session() as sess:
+        sess.run(names.enqueue(str(tmp_path / "lines")))
+        loop = sess.repeat(body)
+        loops.put(loop)
+        steps = loop.join(20)
+        assert steps is not None
+        assert steps > 1
+        assert sess.run([queue.size(), reader.num_records_produced()]) == [steps, steps]
+
+
+def test_elements_of_different_shapes_go_many_at_once(tmp_path: Path, blocks: list[int]) -> None:
+    lines = "".join("x" * (i // 5 % 4) + "\n" for i in range(60))
+    seen = same(tmp_path, [lines], lambda key, value: [df.decode_raw(value, df.uint8), key], queue=_padding)
+    assert [len(row[0]) for row in seen.rows] == [i // 5 % 4 for i in range(60)]
+    assert sum(blocks) == 59
+
+
+def _padding(dtypes: list[Any], shapes: list[Any]) -> Any:
+    return df.PaddingFIFOQueue(1000, dtypes, shapes=shapes)
+
+
+def test_a_shape_that_does_not_fit_the_queue_is_met_at_its_place(tmp_path: Path) -> None:
+    def queue(dtypes: list[Any], shapes: list[Any]) -> Any:
+        return df.FIFOQueue(1000, dtypes, shapes=[[2]])
+
+    lines = "ab\n" * 30 + "a\n" + "ab\n" * 30
+    seen = same(tmp_path, [lines], lambda key, value: [df.decode_raw(value, df.uint8)], queue=queue)
+    assert len(seen.rows) == 30
+    assert seen.error is not None
+    assert "Expected [2], got [1]" in seen.error[1]

@@ -1,0 +1,362 @@
+"""A process serves the sessions that it knows, forgets what ended, and starts nothing after its end."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dflow as df
+from dflow.compile import Ahead, CallPlan, LoopSpec
+from dflow.errors import AbortedError, CancelledError, OpInfo
+from dflow.runtime.dask.worker import DflowWorker
+from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.dispatch import handle
+from dflow.runtime.loop.run import LoopRun
+from dflow.runtime.step.process import LOOPS_KEPT, Process
+from dflow.runtime.transport import messages as m
+from dflow.specs import QueueSpec
+from tests.runtime.lanes import PATIENCE, TestLane
+
+DEVICE = "/job:ps/replica:0/task:0/device:CPU:0"
+GPU = "/job:ps/replica:0/task:0/device:GPU:0"
+STOP = CancelledError(None, None, "stop")
+NAMES = QueueSpec(
+    kind="FIFOQueue", node="q", capacity=9, dtypes=(df.float32,), shapes=(df.TensorShape([]),), shared_name="names"
+)
+
+
+def loop(number: int) -> LoopSpec:
+    return LoopSpec("session", f"loop-{number}", CallPlan(1, {}, (), {}, (), 0), DEVICE, "loop", 0, 1)
+
+
+@pytest.fixture
+def process() -> Iterator[Any]:
+    """A worker's process; a session's client has a lane to it."""
+    process = Process("tcp://worker", handle=handle)
+    process.add_host(DeviceHost(DEVICE))
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def lane(process: Any) -> Any:
+    lane = TestLane()
+    process.accepted(lane, m.Hello(m.PROTOCOL, "client", "session"))
+    return lane
+
+
+def held(process: Any) -> list[int]:
+    """What the process and its device hold of sessions."""
+    (host,) = process.hosts.values()
+    hosts = [len(host._sessions), len(host._parts), len(host._early), len(host._ended)]
+    return [*hosts, len(process.loops), len(process.served), len(process.sessions())]
+
+
+def close(process: Any, lane: TestLane) -> None:
+    lane.closed = True
+    process.lane_closed(lane)
+
+
+# -- sessions
+
+
+def test_a_session_begins_with_its_clients_lane_and_ends_with_it(process: Any, lane: TestLane) -> None:
+    process.received(lane, m.Ping(7))
+    assert lane.next() == m.Reply(7)
+    process.received(lane, m.InstallLoop(loop(0), 8))
+    assert lane.next() == m.Reply(8)
+    assert process.sessions() == ["session"]
+    close(process, lane)
+    assert held(process) == [0] * 7
+
+
+def test_a_session_whose_client_opens_another_lane_begins_anew(process: Any, lane: TestLane) -> None:
+    """The client has seen the end of the first lane, this process not yet: its own queues are to be new."""
+    own = replace(NAMES, shared_name="")
+    (host,) = process.hosts.values()
+    first, second = host.machine(own, "session"), TestLane()
+    process.received(lane, m.InstallLoop(loop(0), 8))
+    process.accepted(second, m.Hello(m.PROTOCOL, "client", "session"))
+    assert host.machine(own, "session") is not first
+    assert not process.loops
+    close(process, lane)
+    assert process.sessions() == ["session"]
+    host.session("session")
+    close(process, second)
+    assert held(process) == [0] * 7
+
+
+def test_a_session_goes_on_that_begins_anew_while_the_end_of_its_lane_is_dealt_with(
+    process: Any, lane: TestLane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (host,) = process.hosts.values()
+    loops_lost, second = process._loops_lost, TestLane()
+
+    def meanwhile(gone: TestLane) -> None:
+        loops_lost(gone)
+        process.accepted(second, m.Hello(m.PROTOCOL, "client", "session"))
+
+    monkeypatch.setattr(process, "_loops_lost", meanwhile)
+    close(process, lane)
+    assert (process.sessions(), process.lanes()) == (["session"], [second])
+    host.session("session")
+
+
+def test_a_session_begins_anew_after_it_has_ended_everywhere(
+    process: Any, lane: TestLane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (host,) = process.hosts.values()
+    drop, hello = host.drop_session, m.Hello(m.PROTOCOL, "client", "session")
+    client = threading.Thread(target=process.accepted, args=(TestLane(), hello))
+
+    def meanwhile(*args: Any) -> None:
+        client.start()
+        drop(*args)
+
+    monkeypatch.setattr(host, "drop_session", meanwhile)
+    close(process, lane)
+    client.join(PATIENCE)
+    assert process.sessions() == ["session"]
+    host.session("session")
+
+
+def test_an_ask_for_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
+    other = TestLane()
+    close(process, lane)
+    process.received(other, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "", ""))
+    answer = other.next()
+    assert isinstance(answer.outcome, AbortedError)
+    assert "session session is not known" in answer.outcome.message
+    with pytest.raises(AbortedError, match="is not known"):
+        process.ask("session", DEVICE, "", NAMES, "dequeue", lambda *answer: None)
+    assert held(process) == [0] * 7
+    assert process.queue_rows() == []
+
+
+def test_an_ask_is_answered_once_and_withdrawn_with_its_lane(process: Any, lane: TestLane) -> None:
+    other = TestLane()
+    queue = process.hosts[DEVICE].machine(NAMES, "session")
+    for number in (3, 4, 5):
+        process.received(other, m.Ask(number, "session", DEVICE, NAMES, "dequeue", (), "", ""))
+    queue.attempt(lambda *answer: None, "enqueue", (np.float32(1),))
+    assert (other.next().number, len(process.served)) == (3, 2)
+    process.received(other, m.Withdraw(4))
+    withdrawn = other.next()
+    assert withdrawn.number == 4
+    assert isinstance(withdrawn.outcome, CancelledError)
+    close(process, other)
+    assert len(process.served) == queue.row()["waiting_dequeues"] == 0
+
+
+def test_an_ask_for_several_is_one_answer_with_a_loan_for_each(process: Any, lane: TestLane) -> None:
+    queue = process.hosts[DEVICE].machine(NAMES, "session")
+    for value in (1, 2, 3):
+        queue.attempt(lambda *answer: None, "enqueue", (np.float32(value),))
+    process.received(lane, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "session/loop", "take", times=5))
+    answer = lane.next()
+    assert (answer.outcome, answer.loan, answer.more) == ((1,), 0, (((2,), 1), ((3,), 2)))
+    lane.loans[0](True)
+    lane.loans[2](False)
+    assert (queue.size, queue.row()["dequeued"], queue.row()["moved_by"]) == (1, 2, "take of loop loop")
+
+
+def test_several_that_nobody_wants_any_more_go_back(process: Any, lane: TestLane) -> None:
+    process.received(lane, m.Answer(9, (1,), 4, (((2,), 5), ((3,), 6))))
+    assert [lane.next() for _ in range(3)] == [m.Settled(loan, False) for loan in (4, 5, 6)]
+
+
+def test_tensors_that_start_a_part_which_cannot_start_go_back(process: Any, lane: TestLane) -> None:
+    process.received(lane, m.Start("session", DEVICE, 1, ("session", 1), 0, [(0, 1.0)], loan=4))
+    assert lane.next() == m.Settled(4, False)
+    assert isinstance(lane.next().error, AbortedError)
+
+
+def test_a_loop_of_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
+    other = TestLane()
+    close(process, lane)
+    process.received(other, m.InstallLoop(loop(0), 1))
+    assert isinstance(other.next().error, AbortedError)
+    assert held(process) == [0] * 7
+
+
+def test_a_session_that_was_reset_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
+    process.received(lane, m.Reset((), 1))
+    assert lane.next() == m.Reply(1)
+    process.received(lane, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
+    failed = lane.next()
+    assert isinstance(failed.error, AbortedError)
+    assert "its target was reset" in failed.error.message
+    assert held(process) == [0] * 7
+    close(process, lane)
+    process.accepted(TestLane(), m.Hello(m.PROTOCOL, "client", "another"))
+    process.check_session("another")
+
+
+def test_a_reset_ends_the_sessions_before_their_state_goes(
+    process: Any, lane: TestLane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S29.13: a step in between would miss a variable, and say so instead of being aborted."""
+    (host,) = process.hosts.values()
+    left: list[list[str]] = []
+    monkeypatch.setattr(host.state, "reset", lambda containers: left.append(process.sessions()))
+    process.received(lane, m.Reset((), 9))
+    assert lane.next() == m.Reply(9)
+    assert left == [[]]
+
+
+def test_of_the_loops_that_ended_the_newest_are_kept(process: Any, lane: TestLane) -> None:
+    waiting = loop(-1)
+    process.received(lane, m.InstallLoop(waiting, 0))
+    for number in range(LOOPS_KEPT + 5):
+        run = LoopRun(process, loop(number))
+        process.add_loop(run)
+        run.run()
+    process.received(lane, m.InstallLoop(loop(-2), 0))
+    names = [name for _, name in process.loops]
+    assert names == ["loop--1", *(f"loop-{number}" for number in range(5, LOOPS_KEPT + 5)), "loop--2"]
+
+
+# -- lanes
+
+
+@pytest.mark.parametrize("theirs", [m.PROTOCOL, m.PROTOCOL + 1])
+def test_a_lane_of_another_protocol_is_ended_and_the_log_says_why(
+    theirs: int, process: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Comm:
+        aborted = False
+        peer_address = "inproc://other"
+
+        def abort(self) -> None:
+            self.aborted = True
+
+        async def read(self) -> Any:
+            assert process.sessions() == ["session"]
+            raise EOFError
+
+        async def write(self, message: Any) -> None: ...
+        async def close(self) -> None: ...
+
+    class Hello:
+        messages = (m.Hello(theirs, "tcp://other", "session"),)
+
+    worker, comm = DflowWorker(), Comm()
+    worker.process = process
+    with caplog.at_level(logging.INFO):
+        assert asyncio.run(worker.take_lane(comm, Hello())) == "dont-reply"  # type: ignore[arg-type]
+    assert comm.aborted
+    assert process.sessions() == process.lanes() == []
+    refused = f"no lane for tcp://other: it speaks protocol {theirs}, this worker {m.PROTOCOL}"
+    assert (refused in caplog.messages) == (theirs != m.PROTOCOL)
+
+
+def test_requests_and_asks_end_with_their_lane(process: Any) -> None:
+    lane, other = TestLane(), TestLane()
+    process._connect = lambda process, address: lane
+    answers: list[Any] = []
+    process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
+    first, second = process.request(lane, m.Ping), process.request(other, m.Ping)
+    close(process, lane)
+    assert isinstance(first.exception(0), df.errors.UnavailableError)
+    process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
+    assert [type(answer) for answer in answers] == [df.errors.UnavailableError] * 2
+    process.received(other, m.Reply(1, "value"))
+    assert second.result(0) == "value"
+    assert isinstance(process.request(lane, m.Ping).exception(0), df.errors.UnavailableError)
+    assert len(process.requests.unanswered) == len(process.asks.unanswered) == 0
+
+
+def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(process: Any, lane: TestLane) -> None:
+    """Also one that is to start, or that makes its dequeue itself; it would find the device empty if that came back.
+
+    A loop that has nothing to do with that process goes on.
+    """
+    there, other = "tcp://there", "tcp://other"
+    queue = Ahead(OpInfo("take", "QueueDequeueV2", GPU), there, NAMES, "dequeue", (), {}, {}, ())
+    uses = replace(loop(0), call=CallPlan(1, {GPU: there, DEVICE: "tcp://worker"}, (), {}, (), 0))
+    runs = [LoopRun(process, spec) for spec in (uses, replace(loop(1), ahead=queue), loop(2))]
+    for run in runs:
+        process.add_loop(run)
+    close(process, TestLane(other))
+    assert [run._stop for run in runs] == [None] * 3
+    close(process, TestLane(there))
+    for run in runs[:2]:
+        with pytest.raises(df.errors.UnavailableError, match=f"{there} with {GPU} was lost, and what the loop 'loop'"):
+            run.run()
+    assert runs[2]._stop is None
+
+
+# -- the crew
+
+
+def test_nothing_starts_after_the_end(process: Any, lane: TestLane) -> None:
+    process.received(lane, m.Reset((), 1))
+    lane.next()
+    process.close()
+    process.received(lane, m.Reset((), 2))
+    process.received(lane, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
+    for thread in threading.enumerate():
+        if thread.name.startswith("dflow-tcp://worker"):
+            thread.join(PATIENCE)
+    assert lane.sent.empty()
+    with pytest.raises(CancelledError, match="is closing"):
+        process.lane_to("tcp://other")
+
+
+class Namespace:
+    """Stands in for CuPy: says in which thread it copies what."""
+
+    def __init__(self) -> None:
+        self.copied: list[tuple[Any, str]] = []
+
+    def asarray(self, value: Any) -> Any:
+        self.copied.append((value, threading.current_thread().name))
+        return value
+
+
+class Part:
+    """A part that waits for tensors."""
+
+    session = "session"
+    step = ("session", 1)
+
+    def __init__(self, wanted: int) -> None:
+        self.edges: list[int] = []
+        self.errors: list[Any] = []
+        self.complete = threading.Event()
+        self._wanted = wanted
+
+    def wants(self) -> bool:
+        return True
+
+    def deliver(self, edges: list[tuple[int, Any]]) -> None:
+        self.edges += [edge for edge, _ in edges]
+        if len(self.edges) == self._wanted:
+            self.complete.set()
+
+
+def test_tensors_are_copied_to_a_gpu_by_the_crew_in_the_order_in_which_they_came(process: Any) -> None:
+    lane, namespace = TestLane(), Namespace()
+    process.add_host(DeviceHost(GPU, namespace))
+    process.accepted(lane, m.Hello(m.PROTOCOL, "client", "session"))
+    part = Part(wanted=50)
+    process.hosts[GPU].add_part(part, 0)
+    for edge in range(50):
+        process.received(lane, m.Deliver(part.step, GPU, [(edge, float(edge))], edge))
+    assert part.complete.wait(PATIENCE)
+    assert part.edges == list(range(50))
+    assert [value for value, _ in namespace.copied] == part.edges
+    assert all(thread.startswith("dflow-tcp://worker") for _, thread in namespace.copied)
+    assert [lane.next() for _ in range(50)] == [m.Settled(edge, True) for edge in range(50)]
+
+
+def test_tensors_for_a_cpu_take_no_other_thread(process: Any, lane: TestLane) -> None:
+    part = Part(wanted=1)
+    process.hosts[DEVICE].add_part(part, 0)
+    process.received(lane, m.Deliver(part.step, DEVICE, [(0, 1.0)], None))
+    assert part.edges == [0]

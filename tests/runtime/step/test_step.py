@@ -1,0 +1,269 @@
+"""A step as its owner sees it: what comes after its end goes back."""
+
+import gc
+import threading
+from unittest import mock
+
+import pytest
+
+import dflow as df
+from dflow.compile import CallPlan
+from dflow.errors import CancelledError, DeadlineExceededError, UnavailableError
+from dflow.runtime.base.deadline import Deadline
+from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.device.part import Part
+from dflow.runtime.step.outlets import PartOutlet
+from dflow.runtime.step.process import Process
+from dflow.runtime.step.step import Step, StepNumbers
+from dflow.runtime.transport import messages as m
+from tests.runtime.lanes import PATIENCE, TestLane
+from tests.runtime.loans import Lent
+
+PART = "/job:ps/replica:0/task:0/device:CPU:0"
+
+
+class Waiting(Step):
+    """Its part is in another process, which these tests play."""
+
+    def _start(self, fed: dict[int, object]) -> None:
+        self._open = 1
+        self.begun()
+
+    def begun(self) -> None: ...
+
+
+@pytest.fixture
+def step() -> Waiting:
+    return Waiting(Process("p"), "s", CallPlan(1, {}, (), {}, (0,), 1), StepNumbers("s"))
+
+
+def test_values_that_come_with_the_end_of_the_part_are_the_result(step: Waiting) -> None:
+    lent = Lent()
+    step.begun = lambda: step.fetched([(0, 7)], lent, PART)  # type: ignore[method-assign, assignment, return-value]
+    assert step.run(()) == [7]
+    assert lent.settled == [True]
+
+
+def test_values_that_come_after_a_deadline_go_back(step: Waiting) -> None:
+    lent = Lent()
+    with pytest.raises(DeadlineExceededError):
+        step.run((), Deadline(0.01))
+    step.fetched([(0, 7)], lent, PART)
+    assert lent.settled == [False]
+
+
+def test_values_that_come_after_a_cancellation_go_back(step: Waiting) -> None:
+    """Also before the owner's thread has seen the cancellation."""
+    lent = Lent()
+
+    def cancelled() -> None:
+        step.cancel(CancelledError(None, None, "stop"))
+        step.fetched([(0, 7)], lent, PART)
+
+    step.begun = cancelled  # type: ignore[method-assign]
+    with pytest.raises(CancelledError):
+        step.run(())
+    assert lent.settled == [False]
+
+
+def test_values_that_came_before_a_cancellation_are_the_result(step: Waiting) -> None:
+    """They were acknowledged: the element would be lost else."""
+    lent = Lent()
+
+    def cancelled() -> None:
+        step.fetched([(0, 7)], lent, PART)
+        step.cancel(CancelledError(None, None, "stop"))
+
+    step.begun = cancelled  # type: ignore[method-assign]
+    assert step.run(()) == [7]
+    assert lent.settled == [True]
+
+
+def test_the_caller_goes_on_when_the_acknowledgement_has_left_the_process(step: Waiting) -> None:
+    """Else an end of the session, or of the process, would bring an element again that was seen."""
+    lent, results = Lent(slow=True), list[object]()
+    begun = threading.Event()
+
+    def fetched() -> None:
+        step.fetched([(0, 7)], lent)
+        step.finished(PART)
+        begun.set()
+
+    step.begun = fetched  # type: ignore[method-assign]
+    caller = threading.Thread(target=lambda: results.append(step.run(())))
+    caller.start()
+    assert begun.wait(PATIENCE)
+    assert lent.settled == [True]
+    step.cancel(CancelledError(None, None, "stop"))
+    assert results == []
+    lent.left()
+    caller.join(PATIENCE)
+    assert results == [[7]]
+
+
+@pytest.mark.parametrize("finished", ["with the values", "before that was known", "before the lane ended"])
+def test_values_whose_acknowledgement_was_lost_are_not_given_to_the_caller(step: Waiting, finished: str) -> None:
+    """Their elements are in the queue again.  A lane tells first that it ended, then what it did not send."""
+    lent = Lent(slow=True)
+
+    def fetched() -> None:
+        if finished == "with the values":
+            step.fetched([(0, 7)], lent, PART)
+        else:
+            step.fetched([(0, 7)], lent)
+            step.finished(PART)
+        if finished == "before the lane ended":
+            step.cancel(UnavailableError(None, None, "ended before they were acknowledged"))
+        lent.left(False)
+
+    step.begun = fetched  # type: ignore[method-assign]
+    with pytest.raises(UnavailableError, match="before they were acknowledged"):
+        step.run(())
+
+
+def test_values_whose_acknowledgement_left_right_after_a_cancellation_are_the_result(step: Waiting) -> None:
+    """Also if it left before the owner's thread has seen the cancellation."""
+    lent = Lent(slow=True)
+
+    def fetched() -> None:
+        step.fetched([(0, 7)], lent, PART)
+        step.cancel(CancelledError(None, None, "stop"))
+        lent.left()
+
+    step.begun = fetched  # type: ignore[method-assign]
+    assert step.run(()) == [7]
+
+
+def test_a_deadline_that_passes_while_the_acknowledgement_is_sent_loses_nothing(
+    step: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dflow.runtime.base.timeouts.STOP_GRACE", PATIENCE)
+    lent = Lent(slow=True)
+    late = mock.Mock(wraps=step.deadline.left, side_effect=lambda: 0.0)
+
+    def fetched() -> None:
+        step.deadline.left = late  # type: ignore[method-assign]
+        step.fetched([(0, 7)], lent, PART)
+        threading.Thread(target=lent.left).start()
+
+    step.begun = fetched  # type: ignore[method-assign]
+    assert step.run((), Deadline(100)) == [7]
+
+
+def test_a_deadline_does_not_wait_for_an_acknowledgement_that_cannot_be_sent(
+    step: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process of the queue stands still, perhaps for ever, and the connection is full."""
+    monkeypatch.setattr("dflow.runtime.base.timeouts.STOP_GRACE", 0.01)
+    lent = Lent(slow=True)
+    step.begun = lambda: step.fetched([(0, 7)], lent, PART)  # type: ignore[method-assign, assignment, return-value]
+    with pytest.raises(DeadlineExceededError, match="the step did not end within"):
+        step.run((), Deadline(0.01))
+    lent.left()
+    assert lent.settled == [True]
+
+
+class Elsewhere(Step):
+    """A step with a part on `PART`, which this process has a lane to, and one on `MINE`, here."""
+
+    def begun(self) -> None: ...
+
+    def _wait(self) -> None:
+        self.begun()
+        super()._wait()
+
+
+MINE = "/job:worker/replica:0/task:0/device:CPU:0"
+
+
+@pytest.fixture
+def lane() -> TestLane:
+    return TestLane()
+
+
+@pytest.fixture
+def elsewhere(lane: TestLane) -> Elsewhere:
+    """The part on `PART` begins with what `MINE` sends it."""
+    process = Process("p", lambda process, address: lane)  # type: ignore[arg-type, return-value]
+    process.hosts[MINE] = DeviceHost(MINE)
+    call = CallPlan(7, {PART: "tcp://ps"}, (), {PART: ()}, (), 1, givers={PART: frozenset({MINE})})
+    return Elsewhere(process, "s", call, StepNumbers("s"))
+
+
+def test_a_part_that_begins_with_what_is_sent_to_it_starts_with_that(elsewhere: Elsewhere, lane: TestLane) -> None:
+    """One message instead of two."""
+
+    process = elsewhere.process
+
+    def begun() -> None:
+        outlet = PartOutlet(process.hosts, process.lane_to, elsewhere.id, {PART: "tcp://ps"}, elsewhere)
+        outlet.send(PART, [(0, 1.0)], lambda accepted: None)
+        outlet.send(PART, [(1, 2.0)], None)
+        elsewhere.finished(PART)
+
+    elsewhere.begun = begun  # type: ignore[method-assign]
+    elsewhere.run(())
+    assert lane.next() == m.Start("s", PART, 7, ("s", 0), 0, [(0, 1.0)], 0)
+    assert lane.next() == m.Deliver(("s", 0), PART, [(1, 2.0)], None)
+    assert lane.sent.empty()
+
+
+def test_a_part_that_never_started_is_not_cancelled(elsewhere: Elsewhere, lane: TestLane) -> None:
+    """Nobody there knows of it, or ever will."""
+    with pytest.raises(DeadlineExceededError):
+        elsewhere.run((), Deadline(0.01))
+    assert all(isinstance(message, m.QueueRows) for message in sent(lane))
+
+
+def test_a_part_that_never_started_is_lost_with_its_process(elsewhere: Elsewhere, lane: TestLane) -> None:
+    elsewhere.begun = lambda: elsewhere.lane_closed(lane)  # type: ignore[method-assign, arg-type]
+    with pytest.raises(UnavailableError, match=PART):
+        elsewhere.run(())
+
+
+def test_a_part_whose_process_was_gone_already_is_lost(elsewhere: Elsewhere, lane: TestLane) -> None:
+    elsewhere.process._connect = lambda process, address: closed(lane)  # type: ignore[assignment, return-value]
+    with pytest.raises(UnavailableError, match=PART):
+        elsewhere.run(())
+
+
+def closed(lane: TestLane) -> TestLane:
+    lane.closed = True
+    return lane
+
+
+def sent(lane: TestLane) -> list[object]:
+    return [lane.next() for _ in range(lane.sent.qsize())]
+
+
+def test_the_floor_is_below_every_step_that_has_not_ended() -> None:
+    numbers = StepNumbers("s")
+    first, second = numbers.begin()[0], numbers.begin()[0]
+    numbers.end(second)
+    assert numbers.begin() == (("s", 2), 0)
+    numbers.end(first)
+    assert numbers.begin() == (("s", 3), 2)
+
+
+def test_a_step_that_has_ended_leaves_nothing_to_the_garbage_collector() -> None:
+    """Its parts know it, and it knew them."""
+    queue = df.FIFOQueue(9, ["float32"], shapes=[[]])
+    put, take = queue.enqueue(1.0), queue.dequeue()
+    with df.Session() as session:
+        gc.collect()
+        gc.disable()
+        try:
+            session.run([put, take])
+            assert [found for found in gc.get_objects() if isinstance(found, (Step, Part))] == []
+        finally:
+            gc.enable()
+
+
+def test_an_interrupt_while_a_step_waits_has_no_other_exception_behind_it(step: Waiting) -> None:
+    class Interrupted(Deadline):
+        def left(self) -> float | None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        step.run((), Interrupted(None))
+    assert caught.value.__context__ is None
