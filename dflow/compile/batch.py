@@ -5,7 +5,7 @@ is what the loop computes for one record; whoever runs it gives each kernel that
 by the batch rule of its operation, as `vmap` does in JAX.
 
 Why only this shape of loop: a read and an enqueue are all that one iteration leaves behind, and both can be taken
-back or left out, so that nobody can see whether records went one by one.  Any other side effect could be seen.
+back or left out, so that no loop can see whether its records went one by one.  Any other side effect could be seen.
 """
 
 from __future__ import annotations

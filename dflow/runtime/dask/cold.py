@@ -174,6 +174,10 @@ class ColdStep(Step):
         error.message = "\n".join([error.message, *self._unbegun()])
         return error
 
+    def _came_after_all(self, ends: Deadline) -> bool:
+        """No: what a part lent to others, and has not heard of, went back when it was told that the step is late."""
+        return False
+
     def _unbegun(self) -> list[str]:
         return unbegun(self._client, [str(future.key) for future in self._futures], self._keys)
 

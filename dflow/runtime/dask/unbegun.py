@@ -35,8 +35,10 @@ def unbegun(client: Any, last: Collection[str], tasks: Collection[str]) -> list[
 
 
 async def _unbegun(client: Any, last: Collection[str], tasks: Collection[str]) -> list[str]:
+    states = await scheduler_call(client, "get_task_status")(keys=list(last))
+    known = [key for key, state in states.items() if state is not None]  # `call_stack` fails for the others
     # What runs first: a task that is given to a worker afterwards has not begun, and one that has ended is not there.
-    stacks = await scheduler_call(client, "call_stack")(keys=list(last))
+    stacks = await scheduler_call(client, "call_stack")(keys=known)
     given = await scheduler_call(client, "processing")()
     begun = {task for running in stacks.values() for task in running}
     return [

@@ -1,4 +1,7 @@
-"""Loop batching where it runs: the body of a loop for many records at once, and nobody sees the difference.
+"""Loop batching where it runs: the body of a loop for many records at once.
+
+A program with one loop for each reader sees no difference.  The records of several loops mix by blocks, see
+docs/settings.md.
 
     read     records that nobody has to wait for: of the open file, never of the next one
     compute  one straight line of kernel calls, each over all records

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Container, Sequence
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -18,13 +19,14 @@ from typing import Any
 from dflow.compile import CallPlan
 from dflow.errors import CancelledError, OpError
 from dflow.runtime.base import timeouts
-from dflow.runtime.base.answers import Settle, unacknowledged
+from dflow.runtime.base.answers import Settle, no_withdraw, unacknowledged
 from dflow.runtime.base.deadline import NEVER, Deadline
 from dflow.runtime.base.failures import lost
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.runtime.base.stall import report
 from dflow.runtime.device.part import Part
 from dflow.runtime.step.process import Process
+from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.lane import Lane
 from dflow.runtime.transport.silence import Silence
 
@@ -51,13 +53,25 @@ class StepNumbers:
             self._open.pop(step[1], None)
 
 
-def late(process: Process, owner: str, deadline: Deadline, lanes: Container[Lane] = ()) -> OpError:
+LATE = "Timed out waiting for notification: the step did not end"
+
+
+def late(
+    process: Process,
+    owner: str,
+    deadline: Deadline,
+    lanes: Container[Lane] = (),
+    withdraw: Callable[[], None] = no_withdraw,
+) -> OpError:
     """A step of `owner` did not end in time; says what it waits for: the queues that have attempts of its owner.
 
     lanes: to the processes that have a part of it.  Those of them that do not answer now are named, too.
+    withdraw: ends the step.  The processes hear of that after they were asked, so that their answers tell what it
+    waited for, and before anybody waits for an answer: a step that is late takes nothing and puts nothing meanwhile.
     """
     rows, silent, until = process.queue_rows(), list[str](), time.monotonic() + timeouts.STALL_ANSWER
     asked = [(lane, process.ask_queue_rows(lane)) for lane in process.lanes()]
+    withdraw()
     for lane, answer in asked:
         try:
             rows += answer.result(max(0.0, until - time.monotonic()))
@@ -71,8 +85,7 @@ def late(process: Process, owner: str, deadline: Deadline, lanes: Container[Lane
     session, _, loop = owner.partition("/")
     whose = f"of loop {loop}" if loop else f"of {session}"
     mine = [row for row in rows if any(w["who"].endswith(whose) for w in row["waiting"])]
-    fact = "Timed out waiting for notification: the step did not end"
-    return deadline.error(fact, [*silent, report(mine)] if mine else silent)
+    return deadline.error(LATE, [*silent, report(mine)] if mine else silent)
 
 
 class Step:
@@ -94,6 +107,8 @@ class Step:
         self._lock = threading.Lock()  # of what comes from other threads: `values` and `_over`
         self._landing = 0  # values for the caller that are not acknowledged yet
         self._lost = False  # is one of them the caller's no more, since its acknowledgement did not leave?
+        self._withdrawn = False  # do the parts know that it ends with an error?
+        self._told: list[Future[Any]] = []  # end when other processes have heard that it is late
         self._parts: list[Part] = []
         self._lanes: dict[Lane, list[str]] = {}  # lane -> the devices behind it
         self._silence: Silence | None = None  # from the first time on that there is nothing to do
@@ -158,11 +173,32 @@ class Step:
         if in_time and self.error is None:
             return
         self._let_land()
-        if self._open or self._landing or self._lost:
-            raise self.error or self._late()
+        if self._complete():
+            return
+        if self.error is not None:
+            raise self.error
+        ends, error = Deadline(timeouts.STALL_ANSWER), self._late()
+        if not self._came_after_all(ends):
+            raise error
+
+    def _complete(self) -> bool:
+        """Has every part said its end, and the caller what it fetched?"""
+        return not (self._open or self._landing or self._lost)
 
     def _late(self) -> OpError:
-        return late(self.process, self.id[0], self.deadline, self._lanes)
+        return late(self.process, self.id[0], self.deadline, self._lanes, self._withdraw_late)
+
+    def _withdraw_late(self) -> None:
+        lanes = self._withdraw(self.deadline.error(LATE))
+        self._told = [self.process.request(lane, m.Ping) for lane in lanes]
+
+    def _came_after_all(self, ends: Deadline) -> bool:
+        """Did it end before its parts heard that it is late?  An enqueue, for example: its element is in."""
+        wait(self._told, ends.left())
+        with suppress(queue.Empty):
+            while True:
+                self._inbox.get_nowait()()
+        return self.error is None and self._complete()
 
     def _let_land(self) -> None:
         """What is taken from its queue is the result if nothing else is missing: it would be lost else."""
@@ -195,6 +231,14 @@ class Step:
                 silence.look()
 
     def _cancel_parts(self, error: BaseException) -> None:
+        """Let all that belongs to the step end, since it ends with `error`."""
+        self._withdraw(error)
+
+    def _withdraw(self, error: BaseException) -> list[Lane]:
+        """Tell the parts, once: they withdraw what they wait for.  Gives the lanes that tell it to other processes."""
+        if self._withdrawn:
+            return []
+        self._withdrawn, told = True, dict[Lane, str]()
         reason = (
             error if isinstance(error, OpError) else CancelledError(None, None, f"the step was cancelled: {error!r}")
         )
@@ -204,6 +248,8 @@ class Step:
             for device in devices:
                 if device not in self._unstarted:
                     self.process.send_cancel(lane, self.id, device, reason)
+                    told[lane] = device
+        return list(told)
 
     def _let_go(self) -> None:
         """Of what knows this step: such a cycle, and the values in it, would stay until Python's next collection."""

@@ -46,6 +46,7 @@ from distributed.utils import LoopRunner, format_dashboard_link
 from dflow.runtime.base import timeouts
 from dflow.runtime.dask import client as dask_client
 from dflow.runtime.dask.leftovers import GROUPS_KEPT, KEYS_KEPT, tidy_keys, tidy_span, tidy_topics
+from dflow.runtime.dask.unbegun import _unbegun
 from dflow.runtime.transport import connection as links
 from tests.cluster.helpers import Background, eventually
 from tests.forked import held, in_child
@@ -410,6 +411,20 @@ def test_which_tasks_a_worker_was_given_and_which_of_them_have_begun_is_known(
     gate.opened.set()
     assert last.result(PATIENCE) == 1
     assert dask_client.ask_scheduler(client, "call_stack", keys=[last.key]) == {}
+
+
+def test_a_task_that_the_scheduler_does_not_know_yet_is_in_no_report_and_fails_no_request(client: Client) -> None:
+    """Handler `get_task_status` of the scheduler (unbegun.py): a deadline may pass before the tasks have come there."""
+    kept = client.submit(abs, -1, key="contract-kept")
+    assert kept.result(PATIENCE) == 1
+    asked = ["contract-none", kept.key]
+    assert dask_client.ask_scheduler(client, "get_task_status", keys=asked) == {
+        "contract-none": None,
+        kept.key: "memory",
+    }
+    with pytest.raises(KeyError):
+        dask_client.ask_scheduler(client, "call_stack", keys=asked)
+    assert dask_client.on_loop(client, partial(_unbegun, client, asked, asked)).result(PATIENCE) == []
 
 
 # -- worker.py

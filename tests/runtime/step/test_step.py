@@ -2,6 +2,7 @@
 
 import gc
 import threading
+from collections.abc import Callable
 from unittest import mock
 
 import pytest
@@ -234,6 +235,63 @@ def closed(lane: TestLane) -> TestLane:
 
 def sent(lane: TestLane) -> list[object]:
     return [lane.next() for _ in range(lane.sent.qsize())]
+
+
+@pytest.fixture
+def enqueue(monkeypatch: pytest.MonkeyPatch, lane: TestLane) -> Elsewhere:
+    """A step whose one part is on `PART`.  Its process answers when the test does."""
+    monkeypatch.setattr("dflow.runtime.base.timeouts.STALL_ANSWER", 3 * PATIENCE)
+    process = Process("p", lambda process, address: lane)  # type: ignore[arg-type, return-value]
+    return Elsewhere(process, "s", CallPlan(7, {PART: "tcp://ps"}, (), {PART: ()}, (), 1), StepNumbers("s"))
+
+
+def at_deadline(step: Step, lane: TestLane, then: Callable[[], None] = lambda: None) -> threading.Thread:
+    """Play the process of `PART` from the deadline on; `then` is called there before it hears that the step is late."""
+
+    def play() -> None:
+        assert isinstance(lane.next(), m.Start)
+        asked, cancelled, told = lane.next(), lane.next(), lane.next()  # before anything is answered
+        assert isinstance(asked, m.QueueRows)
+        assert isinstance(cancelled, m.Cancel)
+        assert isinstance(told, m.Ping)
+        step.process.requests.replied(m.Reply(asked.reply, []))
+        then()
+        step.process.requests.replied(m.Reply(told.reply))
+
+    player = threading.Thread(target=play)
+    player.start()
+    return player
+
+
+def test_a_late_step_is_withdrawn_before_anybody_answers_what_it_waited_for(enqueue: Elsewhere, lane: TestLane) -> None:
+    """Else its enqueue would be in all the same, if there was room while they were asked."""
+    player = at_deadline(enqueue, lane)
+    with pytest.raises(DeadlineExceededError, match="the step did not end within"):
+        enqueue.run((), Deadline(0.01))
+    player.join(PATIENCE)
+    assert not player.is_alive()
+    assert sent(lane) == []  # it is told once
+
+
+def test_a_step_that_ended_before_its_process_heard_that_it_is_late_has_ended_well(
+    enqueue: Elsewhere, lane: TestLane
+) -> None:
+    """Its element is in the queue."""
+    player = at_deadline(enqueue, lane, lambda: enqueue.finished(PART))
+    assert enqueue.run((), Deadline(0.01)) == []
+    player.join(PATIENCE)
+    assert not player.is_alive()
+
+
+def test_a_late_step_with_a_part_that_failed_meanwhile_is_late(enqueue: Elsewhere, lane: TestLane) -> None:
+    def failed() -> None:
+        enqueue.failed(PART, CancelledError(None, None, "closed"))
+        enqueue.finished(PART)
+
+    player = at_deadline(enqueue, lane, failed)
+    with pytest.raises(DeadlineExceededError):
+        enqueue.run((), Deadline(0.01))
+    player.join(PATIENCE)
 
 
 def test_the_floor_is_below_every_step_that_has_not_ended() -> None:
