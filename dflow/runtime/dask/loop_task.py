@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dflow.errors import (
-    OpError,
-    UnavailableError,
-)
+from distributed import secede
+
+from dflow.errors import OpError, UnavailableError
 from dflow.runtime.dask.worker import current_plugin
 
 
@@ -14,8 +13,6 @@ def run_loop(session: str, name: str) -> tuple[int | None, OpError | None]:
 
     None steps if it did not run.  Whatever else comes, the loop ran to its end, and says so over its lane as well.
     """
-    from distributed import secede
-
     try:
         plugin = current_plugin()
     except OpError as error:
