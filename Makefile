@@ -35,7 +35,7 @@ check: .venv/dev.stamp
 
 TESTS =
 
-# Some of them: make test TESTS="tests/queues -k fifo".
+# Some of them: make test TESTS="tests/machines -k fifo".
 test: .venv/dev.stamp
 	.venv/bin/pytest $(TESTS)
 

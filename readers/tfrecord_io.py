@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, ClassVar, cast
 import fsspec
 
 from dflow.errors import DataLossError, FailedPreconditionError
-from dflow.queues.file_errors import file_error
+from dflow.machines.reader.file_errors import file_error
 from dflow.readers.text import open_file
 from dflow.readers.tfrecord_deflate import Deflater
 from dflow.readers.tfrecord_framing import FRAMING, BadRecord, frame, payload_at

@@ -1,7 +1,7 @@
 """The operations on queues, as a graph knows them.
 
 A queue lives on the device of its operation; every operation on it is colocated with it.  Its algorithm is in
-`dflow/queues`.  Enqueues, dequeues and closes may wait: they are attempts.
+`dflow/machines/queue`.  Enqueues, dequeues and closes may wait: they are attempts.
 Source: data_flow_ops.cc of TensorFlow 1.15.
 """
 

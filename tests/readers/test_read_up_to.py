@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dflow.errors import OpError
-from dflow.queues.reader import NeedFile, Reader
+from dflow.machines.reader.reader import NeedFile, Reader
 from dflow.readers import fixed_length, text, tfrecord
 from dflow.readers.fixed_length import FixedLengthRecords
 from dflow.readers.text import TextLines

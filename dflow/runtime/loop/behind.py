@@ -18,7 +18,7 @@ import numpy as np
 
 from dflow.compile import PipelinedEnqueue
 from dflow.errors import AbortedError, OpError
-from dflow.queues.checks import ComponentCheck
+from dflow.machines.queue.checks import ComponentCheck
 from dflow.runtime.base import timeouts
 from dflow.runtime.base.answers import Answering, Settle, Withdraw, no_loan, no_withdraw
 from dflow.runtime.base.failures import as_op_error

@@ -18,8 +18,8 @@ from functools import partial
 from typing import Any
 
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError
-from dflow.queues import Queue, make_queue
-from dflow.queues.queue import Reply
+from dflow.machines.queue import Queue, make_queue
+from dflow.machines.queue.queue import Reply
 from dflow.runtime.base.answers import GOES_ON, Answer, NamedAnswer, Settle, Then, Withdraw, call_all, settled, who
 from dflow.specs import QueueSpec
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from dflow import forks
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError
-from dflow.queues.queue import Reply
-from dflow.queues.reader import Effects, NeedFile, Reader
+from dflow.machines.queue.queue import Reply
+from dflow.machines.reader.reader import Effects, NeedFile, Reader
 from dflow.runtime.base.answers import (
     Answer,
     Answering,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dflow as df
-from dflow.queues.shuffle import BagStore
+from dflow.machines.queue.shuffle import BagStore
 from dflow.runtime.base.transfers import fetched_all
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dflow import dtypes
-from dflow.queues import Queue, Reply, make_queue
+from dflow.machines.queue import Queue, Reply, make_queue
 from dflow.shapes import TensorShape
 from dflow.specs import QueueSpec
 

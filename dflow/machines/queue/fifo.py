@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dflow.queues.queue import Queue
-from dflow.queues.store import make_store
+from dflow.machines.queue.queue import Queue
+from dflow.machines.queue.store import make_store
 from dflow.specs import QueueSpec
 
 

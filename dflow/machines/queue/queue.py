@@ -20,10 +20,10 @@ from collections import deque
 import numpy as np
 
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
-from dflow.queues.attempts import Close, Keep, Offer, Put, QueueCounts, Reply, Take
-from dflow.queues.checks import ComponentCheck
-from dflow.queues.loans import Loans
-from dflow.queues.store import Batch, Element, Store
+from dflow.machines.queue.attempts import Close, Keep, Offer, Put, QueueCounts, Reply, Take
+from dflow.machines.queue.checks import ComponentCheck
+from dflow.machines.queue.loans import Loans
+from dflow.machines.queue.store import Batch, Element, Store
 from dflow.specs import QueueSpec
 
 __all__ = ["Queue", "QueueCounts", "Reply"]

@@ -11,8 +11,8 @@ import pytest
 
 from dflow import dtypes
 from dflow.errors import InvalidArgumentError, OutOfRangeError
-from dflow.queues import Queue
-from tests.queues.helpers import DONE, ended, error, new_queue, text
+from dflow.machines.queue import Queue
+from tests.machines.queue.helpers import DONE, ended, error, new_queue, text
 
 TYPES = [dtypes.int64, dtypes.string]
 

@@ -30,8 +30,8 @@ from dflow.errors import (
     PermissionDeniedError,
     UnknownError,
 )
-from dflow.queues.queue import Reply
-from dflow.queues.reader import Effects, NeedFile, Reader
+from dflow.machines.queue.queue import Reply
+from dflow.machines.reader.reader import Effects, NeedFile, Reader
 from dflow.readers.features import Fixed
 from dflow.readers.tfrecord_framing import framed
 from dflow.registry import READERS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dflow.queues.attempts import Take
-from dflow.queues.store import Store, Taken
+from dflow.machines.queue.attempts import Take
+from dflow.machines.queue.store import Store, Taken
 
 Run = tuple[int, int]  # elements that came one after the other: how many came before them, and how many they are
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dflow.errors import AbortedError, CancelledError, DeadlineExceededError, OutOfRangeError
-from tests.queues.helpers import DONE, ended, error, fifo, one
+from tests.machines.queue.helpers import DONE, ended, error, fifo, one
 
 TIMED_OUT = DeadlineExceededError(None, None, "the step's time is over")
 

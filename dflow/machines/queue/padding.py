@@ -14,8 +14,8 @@ import numpy as np
 
 from dflow.dtypes import DType
 from dflow.errors import InvalidArgumentError
-from dflow.queues.queue import Queue
-from dflow.queues.store import Array, Batch, Element, Store, Taken, make_store
+from dflow.machines.queue.queue import Queue
+from dflow.machines.queue.store import Array, Batch, Element, Store, Taken, make_store
 from dflow.shapes import TensorShape
 from dflow.specs import QueueSpec
 

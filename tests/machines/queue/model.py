@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dflow.errors import AbortedError, CancelledError, OutOfRangeError
-from tests.queues.helpers import DONE
+from tests.machines.queue.helpers import DONE
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dflow.errors import OpError
-from dflow.queues.store import Batch
+from dflow.machines.queue.store import Batch
 
 
 @dataclass(slots=True)

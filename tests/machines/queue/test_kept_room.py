@@ -10,8 +10,8 @@ import pytest
 
 import dflow as df
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OutOfRangeError
-from dflow.queues import make_queue
-from dflow.queues.queue import Queue, Reply
+from dflow.machines.queue import make_queue
+from dflow.machines.queue.queue import Queue, Reply
 from dflow.shapes import TensorShape
 from dflow.specs import QueueSpec
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dflow.errors import AbortedError
-from dflow.queues import Queue
-from tests.queues.helpers import DONE, ended, new_queue
-from tests.queues.kinds import KINDS
-from tests.queues.model import Model, Want
+from dflow.machines.queue import Queue
+from tests.machines.queue.helpers import DONE, ended, new_queue
+from tests.machines.queue.kinds import KINDS
+from tests.machines.queue.model import Model, Want
 
 WITHDRAWN = AbortedError(None, None, "withdrawn")
 

@@ -1,9 +1,6 @@
 """The queues: one algorithm, `queue.Queue`, and a file for each kind, which says where the elements are kept.
 
-Why pure: a queue is told of attempts and answers with those that ended.  It knows no threads, no locks, no event loop,
-no clock and no Dask, so every order of events is a plain sequence of calls.  The caller holds one lock around each
-call and wakes whoever the replies are for.
-
+A queue is told of attempts and answers with those that ended.
 A new kind is a file with a function from a `QueueSpec` to a `Queue`, and a line in the table below.
 """
 
@@ -12,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dflow.errors import InvalidArgumentError
-from dflow.queues.attempts import QueueCounts, Reply
-from dflow.queues.fifo import fifo_queue
-from dflow.queues.padding import padding_fifo_queue
-from dflow.queues.priority import priority_queue
-from dflow.queues.queue import Queue
-from dflow.queues.shuffle import random_shuffle_queue
+from dflow.machines.queue.attempts import QueueCounts, Reply
+from dflow.machines.queue.fifo import fifo_queue
+from dflow.machines.queue.padding import padding_fifo_queue
+from dflow.machines.queue.priority import priority_queue
+from dflow.machines.queue.queue import Queue
+from dflow.machines.queue.shuffle import random_shuffle_queue
 from dflow.specs import QueueSpec
 
 __all__ = ["Queue", "QueueCounts", "Reply", "make_queue"]

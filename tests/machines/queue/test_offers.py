@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError
-from dflow.queues import Queue, Reply
-from dflow.queues.attempts import Offer
-from tests.queues.helpers import DONE, ended, fifo, new_queue, one, shuffle
-from tests.queues.kinds import KINDS
+from dflow.machines.queue import Queue, Reply
+from dflow.machines.queue.attempts import Offer
+from tests.machines.queue.helpers import DONE, ended, fifo, new_queue, one, shuffle
+from tests.machines.queue.kinds import KINDS
 
 
 def offer(*values: int) -> Offer:

@@ -10,9 +10,9 @@ import pytest
 
 from dflow import dtypes
 from dflow.errors import InvalidArgumentError
-from dflow.queues import Queue
-from dflow.queues.store import make_store
-from tests.queues.helpers import DONE, ended, error, fifo, new_queue, one, text
+from dflow.machines.queue import Queue
+from dflow.machines.queue.store import make_store
+from tests.machines.queue.helpers import DONE, ended, error, fifo, new_queue, one, text
 
 
 def test_elements_leave_in_the_order_in_which_they_came() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from dflow import dtypes
 from dflow.errors import InvalidArgumentError, OutOfRangeError
-from dflow.queues import Queue
-from tests.queues.helpers import DONE, ended, error, new_queue, one, text
+from dflow.machines.queue import Queue
+from tests.machines.queue.helpers import DONE, ended, error, new_queue, one, text
 
 
 def padding(capacity: int = -1, **more: Any) -> Queue:

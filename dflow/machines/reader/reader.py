@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from dflow.errors import USER_ERRORS, InvalidArgumentError, OpError, OutOfRangeError
-from dflow.queues.file_errors import read_error
-from dflow.queues.queue import Reply
-from dflow.queues.reader_state import ReaderState
+from dflow.machines.queue.queue import Reply
+from dflow.machines.reader.file_errors import read_error
+from dflow.machines.reader.saved_state import ReaderState
 from dflow.registry import ReaderFormat
 
 

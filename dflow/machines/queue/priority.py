@@ -13,8 +13,8 @@ import numpy as np
 
 from dflow.dtypes import DType, int64, string
 from dflow.errors import InvalidArgumentError
-from dflow.queues.queue import Queue
-from dflow.queues.store import Array, Batch, Element, Taken, boxed, boxed_rows, element_sizes
+from dflow.machines.queue.queue import Queue
+from dflow.machines.queue.store import Array, Batch, Element, Taken, boxed, boxed_rows, element_sizes
 from dflow.specs import QueueSpec
 
 

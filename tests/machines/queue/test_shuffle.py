@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dflow.errors import InvalidArgumentError, OutOfRangeError
-from dflow.queues import Queue
-from dflow.queues.shuffle import BagStore
-from tests.queues.helpers import DONE, ended, one, shuffle
+from dflow.machines.queue import Queue
+from dflow.machines.queue.shuffle import BagStore
+from tests.machines.queue.helpers import DONE, ended, one, shuffle
 
 SEED = (87654321, 42)
 

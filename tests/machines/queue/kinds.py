@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dflow import dtypes
-from tests.queues.helpers import one
+from tests.machines.queue.helpers import one
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dflow import dtypes
 from dflow.errors import AbortedError, OutOfRangeError
-from dflow.queues import Queue
-from tests.queues.helpers import DONE, ended, error, fifo, one, shuffle, text
+from dflow.machines.queue import Queue
+from tests.machines.queue.helpers import DONE, ended, error, fifo, one, shuffle, text
 
 
 def test_lent_elements_are_not_stored_but_hold_their_room() -> None:

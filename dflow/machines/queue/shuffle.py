@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from dflow.errors import InvalidArgumentError
-from dflow.queues.queue import Queue
-from dflow.queues.store import FIRST_ROWS, Array, Batch, Element, Store, VariableStore, element_sizes, more_rows
+from dflow.machines.queue.queue import Queue
+from dflow.machines.queue.store import FIRST_ROWS, Array, Batch, Element, Store, VariableStore, element_sizes, more_rows
 from dflow.specs import QueueSpec
 
 _DRAWN = 1 << 12  # random numbers that are made at once

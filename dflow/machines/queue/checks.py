@@ -8,7 +8,7 @@ import numpy as np
 
 from dflow import dtypes
 from dflow.errors import InvalidArgumentError
-from dflow.queues.store import Batch, Element
+from dflow.machines.queue.store import Batch, Element
 from dflow.shapes import bracket
 from dflow.specs import QueueSpec
 

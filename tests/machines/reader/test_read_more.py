@@ -11,8 +11,8 @@ import pytest
 
 import dflow.readers  # noqa: F401  the formats that READERS lists
 from dflow.errors import CancelledError
-from dflow.queues.queue import Reply
-from dflow.queues.reader import LOOK, Effects, NeedFile, Reader
+from dflow.machines.queue.queue import Reply
+from dflow.machines.reader.reader import LOOK, Effects, NeedFile, Reader
 from dflow.registry import READERS
 
 
