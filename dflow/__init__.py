@@ -57,9 +57,24 @@ from dflow.graph import (
 from dflow.graph.scopes import get_default_session
 from dflow.node_proto import AttrValue, NameAttrList, NodeDef
 from dflow.ops import operators as _operators  # gives tensors and variables Python's operators  # noqa: F401
-from dflow.ops.activations import sigmoid
-from dflow.ops.arg_reduction import arg_max, arg_min, argmax, argmin
-from dflow.ops.arithmetic import (
+from dflow.ops.array.cast import cast, to_double, to_float, to_int32, to_int64
+from dflow.ops.array.concat import concat, split
+from dflow.ops.array.constants import constant, placeholder, placeholder_with_default
+from dflow.ops.array.fill import broadcast_to, fill, ones, ones_like, zeros, zeros_like
+from dflow.ops.array.gather import boolean_mask, gather
+from dflow.ops.array.one_hot import one_hot
+from dflow.ops.array.pad import pad
+from dflow.ops.array.sequence import range
+from dflow.ops.array.shape import expand_dims, rank, reshape, shape, size, squeeze
+from dflow.ops.array.slice import slice
+from dflow.ops.array.stack import parallel_stack, stack, unstack
+from dflow.ops.array.strided_slice import strided_slice
+from dflow.ops.array.tile import tile
+from dflow.ops.array.transpose import invert_permutation, transpose
+from dflow.ops.control import Assert, group, identity, no_op, stop_gradient
+from dflow.ops.control import tuple_ as tuple
+from dflow.ops.math.arg_reduction import arg_max, arg_min, argmax, argmin
+from dflow.ops.math.arithmetic import (
     abs,
     add,
     add_n,
@@ -72,9 +87,7 @@ from dflow.ops.arithmetic import (
     squared_difference,
     subtract,
 )
-from dflow.ops.cast import cast, to_double, to_float, to_int32, to_int64
-from dflow.ops.clip import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
-from dflow.ops.compare import (
+from dflow.ops.math.compare import (
     equal,
     greater,
     greater_equal,
@@ -90,33 +103,11 @@ from dflow.ops.compare import (
     not_equal,
     where,
 )
-from dflow.ops.concat import concat, split
-from dflow.ops.constants import constant, placeholder, placeholder_with_default
-from dflow.ops.control import Assert, group, identity, no_op, stop_gradient
-from dflow.ops.control import tuple_ as tuple
-from dflow.ops.cumsum import cumsum
-from dflow.ops.data_flow import FIFOQueue, PaddingFIFOQueue, PriorityQueue, QueueBase, RandomShuffleQueue
-from dflow.ops.division import div, divide, floor_div, floordiv, floormod, mod, realdiv, truediv
-from dflow.ops.fill import broadcast_to, fill, ones, ones_like, zeros, zeros_like
-from dflow.ops.gather import boolean_mask, gather
-from dflow.ops.get_variable import get_variable
-from dflow.ops.initializers import (
-    constant_initializer,
-    glorot_normal_initializer,
-    glorot_uniform_initializer,
-    ones_initializer,
-    random_normal_initializer,
-    random_uniform_initializer,
-    truncated_normal_initializer,
-    zeros_initializer,
-)
-from dflow.ops.linalg import matmul
-from dflow.ops.one_hot import one_hot
-from dflow.ops.pad import pad
-from dflow.ops.powers import exp, expm1, log, log1p, pow, reciprocal, rsqrt, sqrt, square
-from dflow.ops.random import random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal
-from dflow.ops.readers import ReaderBase
-from dflow.ops.reduction import (
+from dflow.ops.math.cumsum import cumsum
+from dflow.ops.math.division import div, divide, floor_div, floordiv, floormod, mod, realdiv, truediv
+from dflow.ops.math.linalg import matmul
+from dflow.ops.math.powers import exp, expm1, log, log1p, pow, reciprocal, rsqrt, sqrt, square
+from dflow.ops.math.reduction import (
     count_nonzero,
     reduce_all,
     reduce_any,
@@ -127,18 +118,27 @@ from dflow.ops.reduction import (
     reduce_prod,
     reduce_sum,
 )
-from dflow.ops.rounding import ceil, floor, round
-from dflow.ops.script import py_func
-from dflow.ops.sequence import range
-from dflow.ops.shape import expand_dims, rank, reshape, shape, size, squeeze
-from dflow.ops.slice import slice
+from dflow.ops.math.rounding import ceil, floor, round
+from dflow.ops.math.trigonometry import cos, sin, tanh
+from dflow.ops.nn.activations import sigmoid
+from dflow.ops.nn.clip import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
+from dflow.ops.py_func import py_func
+from dflow.ops.queues.kinds import FIFOQueue, PaddingFIFOQueue, PriorityQueue, QueueBase, RandomShuffleQueue
+from dflow.ops.random import random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal
+from dflow.ops.readers import ReaderBase
 from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
-from dflow.ops.stack import parallel_stack, stack, unstack
-from dflow.ops.strided_slice import strided_slice
-from dflow.ops.tile import tile
-from dflow.ops.transpose import invert_permutation, transpose
-from dflow.ops.trigonometry import cos, sin, tanh
-from dflow.ops.variable_lists import (
+from dflow.ops.state.get_variable import get_variable
+from dflow.ops.state.initializers import (
+    constant_initializer,
+    glorot_normal_initializer,
+    glorot_uniform_initializer,
+    ones_initializer,
+    random_normal_initializer,
+    random_uniform_initializer,
+    truncated_normal_initializer,
+    zeros_initializer,
+)
+from dflow.ops.state.variable_lists import (
     all_variables,
     global_variables,
     global_variables_initializer,
@@ -152,8 +152,8 @@ from dflow.ops.variable_lists import (
     trainable_variables,
     variables_initializer,
 )
-from dflow.ops.variable_scope import AUTO_REUSE, get_variable_scope, variable_scope
-from dflow.ops.variables import Variable, assign, assign_add, assign_sub, count_up_to
+from dflow.ops.state.variable_scope import AUTO_REUSE, get_variable_scope, variable_scope
+from dflow.ops.state.variables import Variable, assign, assign_add, assign_sub, count_up_to
 from dflow.readers import (
     CSVReader,
     FixedLenFeature,

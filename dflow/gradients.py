@@ -23,13 +23,13 @@ import numpy as np
 from dflow.dtypes import DType, bool_, string
 from dflow.errors import DTypeError, ShapeError
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, scopes
-from dflow.ops.arithmetic import add_n, multiply
+from dflow.ops.array.fill import ones, ones_like, zeros, zeros_like
+from dflow.ops.array.shape import reshape
 from dflow.ops.control import tuple_
-from dflow.ops.fill import ones, ones_like, zeros, zeros_like
-from dflow.ops.like import reshape_like
-from dflow.ops.shape import reshape
-from dflow.ops.static import is_symbolic
-from dflow.ops.variables import Variable
+from dflow.ops.math.arithmetic import add_n, multiply
+from dflow.ops.rules.like import reshape_like
+from dflow.ops.rules.static import is_symbolic
+from dflow.ops.state.variables import Variable
 from dflow.registry import NoGradient
 from dflow.specs import VariableSpec
 

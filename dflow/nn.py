@@ -1,17 +1,17 @@
 """Neural networks: activations and losses.  Source: tf.nn of TensorFlow 1.15."""
 
-from dflow.ops.activations import log_softmax, relu, sigmoid, softmax, softplus
-from dflow.ops.bias import bias_add
-from dflow.ops.dropout import dropout
-from dflow.ops.losses import (
+from dflow.ops.math.trigonometry import tanh
+from dflow.ops.nn.activations import log_softmax, relu, sigmoid, softmax, softplus
+from dflow.ops.nn.bias import bias_add
+from dflow.ops.nn.dropout import dropout
+from dflow.ops.nn.losses import (
     l2_loss,
     sigmoid_cross_entropy_with_logits,
     softmax_cross_entropy_with_logits,
     softmax_cross_entropy_with_logits_v2,
     sparse_softmax_cross_entropy_with_logits,
 )
-from dflow.ops.top_k import in_top_k
-from dflow.ops.trigonometry import tanh
+from dflow.ops.nn.top_k import in_top_k
 
 __all__ = [
     "bias_add",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from dflow.dtypes import DType, int64
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, scopes
-from dflow.ops.constants import constant_value
+from dflow.ops.rules.static import constant_value
 from dflow.shapes import TensorShape
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from dflow.dtypes import DType, as_dtype, string, to_array
 from dflow.errors import DTypeError, InvalidArgumentError
 from dflow.graph import Tensor, convert_to_tensor, create_op
-from dflow.ops.batching import Attrs, Kernel, each, elementwise
+from dflow.ops.rules.batching import Attrs, Kernel, each, elementwise
 from dflow.readers.csv_arrow import decode_many, decode_records
 from dflow.readers.csv_decode import TYPES, Default, decode_one, layout_of, new_layout
 from dflow.readers.defaults import Computed, computed_tensor, known_value

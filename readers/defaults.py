@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dflow.graph import Tensor, convert_to_tensor
-from dflow.ops.constants import constant_value
-from dflow.ops.static import is_symbolic
+from dflow.ops.rules.static import constant_value, is_symbolic
 
 
 @dataclass(frozen=True, slots=True)

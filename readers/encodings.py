@@ -17,7 +17,7 @@ import numpy as np
 from dflow.dtypes import string
 from dflow.errors import DataLossError, DTypeError, InvalidArgumentError
 from dflow.graph import Tensor, add_op, convert_to_tensor
-from dflow.ops.batching import elementwise
+from dflow.ops.rules.batching import elementwise
 from dflow.registry import define, no_gradient
 from dflow.specs import TensorSpec
 

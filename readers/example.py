@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dflow.graph import create_op
-from dflow.ops.batching import each, spread, stack_steps
+from dflow.ops.rules.batching import each, spread, stack_steps
 from dflow.readers.example_block import decode_many, decode_records
 from dflow.readers.example_decode import Fault, Missing, decode_each, decode_single, parse
 from dflow.readers.example_shared import (

@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from dflow.dtypes import string
 from dflow.errors import DTypeError, InvalidArgumentError
 from dflow.graph import Tensor, add_op, convert_to_tensor
-from dflow.ops.batching import elementwise
+from dflow.ops.rules.batching import elementwise
 from dflow.readers.example_proto import Example
 from dflow.registry import define, no_gradient
 from dflow.specs import TensorSpec

@@ -11,7 +11,7 @@ import numpy as np
 from dflow.dtypes import DType, as_dtype, string
 from dflow.errors import DTypeError, InvalidArgumentError
 from dflow.graph import Tensor, add_op, convert_to_tensor
-from dflow.ops.batching import Attrs, Kernel, each
+from dflow.ops.rules.batching import Attrs, Kernel, each
 from dflow.readers.records import Matrix, Records
 from dflow.registry import define, no_gradient
 from dflow.shapes import TensorShape

@@ -10,7 +10,7 @@ from typing import Any
 
 from dflow.dtypes import int64
 from dflow.graph import Operation, Tensor, create_op
-from dflow.ops.batching import each
+from dflow.ops.rules.batching import each
 from dflow.readers.example_decode import Fault, Missing, decode, without_batch
 from dflow.readers.example_shared import (
     NO_GRADIENT,

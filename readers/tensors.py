@@ -9,7 +9,7 @@ import numpy as np
 from dflow.dtypes import DType, as_dtype, string
 from dflow.errors import DTypeError, InvalidArgumentError
 from dflow.graph import Tensor, add_op, convert_to_tensor
-from dflow.ops.batching import each
+from dflow.ops.rules.batching import each
 from dflow.registry import define, no_gradient
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape
 from dflow.specs import TensorSpec

@@ -10,14 +10,14 @@ import pytest
 import dflow as df
 from dflow.gradients import AggregationMethod, UnconnectedGradients, gradients
 from dflow.graph import Graph, Tensor, add_op, convert_to_tensor, scopes
-from dflow.ops.activations import relu
-from dflow.ops.arithmetic import add, multiply
-from dflow.ops.cast import cast
-from dflow.ops.constants import constant, placeholder
+from dflow.ops.array.cast import cast
+from dflow.ops.array.constants import constant, placeholder
 from dflow.ops.control import stop_gradient
-from dflow.ops.powers import square
-from dflow.ops.reduction import reduce_prod
-from dflow.ops.variables import Variable
+from dflow.ops.math.arithmetic import add, multiply
+from dflow.ops.math.powers import square
+from dflow.ops.math.reduction import reduce_prod
+from dflow.ops.nn.activations import relu
+from dflow.ops.state.variables import Variable
 from dflow.registry import OPS, define, no_gradient, not_differentiable
 from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec

@@ -10,7 +10,7 @@ import numpy as np
 from dflow.dtypes import int32
 from dflow.errors import OutOfRangeError
 from dflow.graph import convert_to_tensor, scopes
-from dflow.ops.data_flow import QueueBase
+from dflow.ops.queues.kinds import QueueBase
 from dflow.runtime.session.session import BaseSession
 
 

@@ -15,7 +15,7 @@ from dflow.data.push import Push
 from dflow.data.rows import components_of
 from dflow.errors import CancelledError, DTypeError, OpError, ShapeError
 from dflow.graph import scopes
-from dflow.ops.data_flow import QueueBase
+from dflow.ops.queues.kinds import QueueBase
 from dflow.runtime.base.deadline import NEVER
 from dflow.runtime.session.session import BaseSession
 from dflow.train.coordinator import Coordinator

@@ -18,8 +18,8 @@ import numpy as np
 from dflow.dtypes import bool_, int64, string
 from dflow.errors import ShapeError
 from dflow.graph import Operation, Tensor, create_op
-from dflow.ops.constants import placeholder
-from dflow.ops.data_flow import QueueBase
+from dflow.ops.array.constants import placeholder
+from dflow.ops.queues.kinds import QueueBase
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.runtime.base.answers import Answering
 from dflow.shapes import SCALAR, TensorShape

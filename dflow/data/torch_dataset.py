@@ -10,7 +10,7 @@ import numpy as np
 
 from dflow.data.draining import batches
 from dflow.graph import Graph, create_op, scopes
-from dflow.ops.data_flow import QueueBase
+from dflow.ops.queues.kinds import QueueBase
 from dflow.runtime.session.session import Session
 
 try:

@@ -1,1 +1,13 @@
-"""The operations, one file a family, each op whole: function, shape rule, kernel, gradient, batch rule."""
+"""The operations, in families; each op is whole in one file: function, shape rule, kernel, gradient, batch rule.
+
+    rules    what the families share: arrays in kernels, batch rules, static shapes, broadcasting
+    math     numbers: arithmetic, comparisons, reductions, products of matrices
+    array    constants, shapes, dtypes; tensors put together, cut apart and filled up
+    nn       layers of networks, losses, clipping
+    state    variables: their scopes, first values and lists
+    queues   the kinds of queues, and the operations on them
+
+`rules` imports none of the others.  Beside them: the order of operations (`control`), files by name (`files`), Python's
+operators of tensors (`operators`), Python functions (`py_func`), random numbers (`random`), readers (`readers`), and
+sparse tensors as text (`sparse_serial`).
+"""

@@ -13,8 +13,8 @@ import numpy as np
 
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, create_op, get_default_graph, scopes
-from dflow.ops.batching import each
-from dflow.ops.static import graph_of, only
+from dflow.ops.rules.batching import each
+from dflow.ops.rules.static import graph_of, only
 from dflow.registry import define, no_gradient
 from dflow.specs import TensorSpec
 

@@ -13,10 +13,12 @@ from typing import Any
 from dflow.dtypes import DType, to_array
 from dflow.errors import DTypeError
 from dflow.graph import Tensor
-from dflow.ops.arithmetic import abs as abs_
-from dflow.ops.arithmetic import add, multiply, negative, subtract
-from dflow.ops.bitwise import bitwise_and, bitwise_or, bitwise_xor, invert
-from dflow.ops.compare import (
+from dflow.ops.array.gather import boolean_mask
+from dflow.ops.array.strided_slice import get_item
+from dflow.ops.math.arithmetic import abs as abs_
+from dflow.ops.math.arithmetic import add, multiply, negative, subtract
+from dflow.ops.math.bitwise import bitwise_and, bitwise_or, bitwise_xor, invert
+from dflow.ops.math.compare import (
     greater,
     greater_equal,
     less,
@@ -26,13 +28,11 @@ from dflow.ops.compare import (
     logical_or,
     logical_xor,
 )
-from dflow.ops.division import floordiv, floormod, truediv
-from dflow.ops.gather import boolean_mask
-from dflow.ops.linalg import matmul
-from dflow.ops.powers import pow as pow_
-from dflow.ops.static import is_symbolic
-from dflow.ops.strided_slice import get_item
-from dflow.ops.variables import Variable
+from dflow.ops.math.division import floordiv, floormod, truediv
+from dflow.ops.math.linalg import matmul
+from dflow.ops.math.powers import pow as pow_
+from dflow.ops.rules.static import is_symbolic
+from dflow.ops.state.variables import Variable
 from dflow.shapes import TensorShape
 
 Function = Callable[..., Tensor]

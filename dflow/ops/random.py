@@ -16,9 +16,9 @@ import numpy as np
 from dflow.dtypes import DType, as_dtype, int32, int64
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op, convert_to_tensor, get_default_graph, scopes
-from dflow.ops.arithmetic import add, multiply, subtract
-from dflow.ops.arrays import sizes_of, take
-from dflow.ops.static import graph_of, known_shape, only, same_dtype, shape_argument, target_spec
+from dflow.ops.math.arithmetic import add, multiply, subtract
+from dflow.ops.rules.arrays import sizes_of, take
+from dflow.ops.rules.static import graph_of, known_shape, only, same_dtype, shape_argument, target_spec
 from dflow.registry import KernelContext, define, no_gradient, not_differentiable
 from dflow.shapes import SCALAR
 from dflow.specs import TensorSpec

@@ -16,7 +16,7 @@ import numpy as np
 from dflow.dtypes import int64, string
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import DeviceOf, Operation, Tensor, convert_to_tensor, get_default_graph
-from dflow.ops.data_flow import QueueBase
+from dflow.ops.queues.kinds import QueueBase
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.shapes import SCALAR, TensorShape
 from dflow.specs import QueueSpec, ReaderSpec, TensorSpec

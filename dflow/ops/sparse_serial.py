@@ -13,7 +13,7 @@ import numpy as np
 from dflow.dtypes import DType, as_dtype, int64, string
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op, convert_to_tensor
-from dflow.ops.batching import each
+from dflow.ops.rules.batching import each
 from dflow.registry import define, no_gradient
 from dflow.shapes import TensorShape
 from dflow.sparse import SparseTensor

@@ -32,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dflow.ops.data_flow import FIFOQueue, PaddingFIFOQueue, QueueBase, RandomShuffleQueue
+from dflow.ops.queues.kinds import FIFOQueue, PaddingFIFOQueue, QueueBase, RandomShuffleQueue
 from dflow.train.examples import Makes, batches
 from dflow.train.input import check_capacity
 

@@ -12,20 +12,19 @@ from typing import Any
 
 from dflow.dtypes import DType, bool_
 from dflow.graph import Operation, Tensor, convert_to_tensor, get_default_graph
-from dflow.ops.cast import cast
-from dflow.ops.compare import equal
-from dflow.ops.constants import constant_value
+from dflow.ops.array.cast import cast
+from dflow.ops.array.fill import fill
+from dflow.ops.array.gather import boolean_mask
+from dflow.ops.array.shape import expand_dims
+from dflow.ops.array.shape import shape as shape_of
+from dflow.ops.array.shape import size as size_of
+from dflow.ops.array.stack import stack
 from dflow.ops.control import Assert, identity, no_op
-from dflow.ops.data_flow import QueueBase
-from dflow.ops.fill import fill
-from dflow.ops.gather import boolean_mask
-from dflow.ops.reduction import reduce_all
-from dflow.ops.shape import expand_dims
-from dflow.ops.shape import shape as shape_of
-from dflow.ops.shape import size as size_of
+from dflow.ops.math.compare import equal
+from dflow.ops.math.reduction import reduce_all
+from dflow.ops.queues.kinds import QueueBase
+from dflow.ops.rules.static import constant_value, only
 from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
-from dflow.ops.stack import stack
-from dflow.ops.static import only
 from dflow.shapes import TensorShape, as_shape
 from dflow.sparse import SparseTensor, SparseTensorValue
 from dflow.train.queue_runner import QueueRunner, add_queue_runner

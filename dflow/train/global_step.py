@@ -9,9 +9,9 @@ from typing import Any
 
 from dflow.dtypes import int64
 from dflow.graph import Graph, GraphKeys, get_default_graph
-from dflow.ops.get_variable import get_variable
-from dflow.ops.initializers import zeros_initializer
-from dflow.ops.variables import Variable
+from dflow.ops.state.get_variable import get_variable
+from dflow.ops.state.initializers import zeros_initializer
+from dflow.ops.state.variables import Variable
 
 
 def get_global_step(graph: Graph | None = None) -> Variable | None:

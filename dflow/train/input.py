@@ -14,17 +14,17 @@ from typing import Any
 
 from dflow.dtypes import int64, string
 from dflow.graph import GraphKeys, Tensor, convert_to_tensor, get_default_graph
-from dflow.ops.compare import greater
-from dflow.ops.constants import constant_value
+from dflow.ops.array.gather import gather
+from dflow.ops.array.sequence import range as range_of
+from dflow.ops.array.shape import shape as shape_of
+from dflow.ops.array.shape import size as size_of
 from dflow.ops.control import Assert, identity
-from dflow.ops.data_flow import FIFOQueue
 from dflow.ops.files import matching_files
-from dflow.ops.gather import gather
+from dflow.ops.math.compare import greater
+from dflow.ops.queues.kinds import FIFOQueue
 from dflow.ops.random import random_shuffle
-from dflow.ops.sequence import range as range_of
-from dflow.ops.shape import shape as shape_of
-from dflow.ops.shape import size as size_of
-from dflow.ops.variables import Variable
+from dflow.ops.rules.static import constant_value
+from dflow.ops.state.variables import Variable
 from dflow.shapes import as_shape
 from dflow.train.queue_runner import QueueRunner, add_queue_runner
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from dflow.gradients import gradients
 from dflow.graph import Graph, GraphKeys, Operation, Tensor, convert_to_tensor, get_default_graph, scopes
-from dflow.ops.cast import cast
+from dflow.ops.array.cast import cast
+from dflow.ops.array.fill import zeros, zeros_like
 from dflow.ops.control import group, tuple_
-from dflow.ops.fill import zeros, zeros_like
-from dflow.ops.variable_lists import trainable_variables
-from dflow.ops.variables import Variable
+from dflow.ops.state.variable_lists import trainable_variables
+from dflow.ops.state.variables import Variable
 
 GradAndVar = tuple[Tensor | None, Variable]
 

@@ -18,10 +18,10 @@ from typing import Any
 
 from dflow.errors import DTypeError, InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, create_op
-from dflow.ops.arrays import namespace, pairwise
 from dflow.ops.control import group
-from dflow.ops.variable_state import VariableState, state_of
-from dflow.ops.variables import Variable
+from dflow.ops.rules.arrays import namespace, pairwise
+from dflow.ops.state.variable_state import VariableState, state_of
+from dflow.ops.state.variables import Variable
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.specs import TensorSpec, VariableSpec
 from dflow.train.optimizer import Optimizer, as_hyperparameter, in_dtype_of

@@ -24,7 +24,7 @@ from dflow.errors import (
     exception_type_from_error_code,
 )
 from dflow.graph import GraphKeys, get_default_graph, scopes
-from dflow.ops.data_flow import QueueBase
+from dflow.ops.queues.kinds import QueueBase
 from dflow.runtime.session.session import BaseSession
 from dflow.train.coordinator import Coordinator
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import dflow as df
-from dflow.ops.constants import placeholder_with_default
+from dflow.ops.array.constants import placeholder_with_default
 from dflow.ops.control import identity
 
 RNG = np.random.default_rng(7)
@@ -455,7 +455,7 @@ NO_ORACLE: dict[str, str] = {
     "StopGradient": "an Identity whose gradient is nothing: tests/test_gradients.py",
     "Assert": "it has no outputs",
     "Conj": "complex: tests/ops/test_math.py",
-    "PyFunc": "it computes what the user says: tests/ops/test_script.py",
+    "PyFunc": "it computes what the user says: tests/ops/test_py_func.py",
     **dict.fromkeys(
         ("RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "RandomShuffle"),
         "random: tests/ops/test_random.py",
@@ -488,9 +488,9 @@ NO_ORACLE: dict[str, str] = {
 }
 
 ELSEWHERE: dict[str, str] = {  # module -> why its operations are not judged here
-    "dflow.ops.variables": "they are about state, which a session keeps",
-    "dflow.ops.variable_lists": "they are about state, which a session keeps",
-    "dflow.ops.queue_ops": "they are about state, which a session keeps",
+    "dflow.ops.state.variables": "they are about state, which a session keeps",
+    "dflow.ops.state.variable_lists": "they are about state, which a session keeps",
+    "dflow.ops.queues.operations": "they are about state, which a session keeps",
     "dflow.ops.files": "they are about files: tests/conformance/test_i14_producers.py",
     "dflow.ops.sparse_serial": "they are about bytes: tests/conformance/test_b15_sparse_batching.py",
     "dflow.ops.readers": "they are about state, which a session keeps",

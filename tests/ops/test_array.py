@@ -13,8 +13,8 @@ from dflow import errors
 from dflow.errors import DTypeError, ShapeError
 from dflow.gradients import gradients
 from dflow.graph import Graph, Tensor
-from dflow.ops.constants import constant, placeholder, placeholder_with_default
-from dflow.ops.static import known_value
+from dflow.ops.array.constants import constant, placeholder, placeholder_with_default
+from dflow.ops.rules.static import known_value
 from tests.ops.evaluate import Evaluator
 
 

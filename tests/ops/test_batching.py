@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dflow.ops import batching
+from dflow.ops.rules import batching
 from dflow.readers.records import Block, Records
 from dflow.registry import OPS
 

@@ -14,9 +14,9 @@ from dflow import errors
 from dflow.errors import DTypeError, ShapeError
 from dflow.gradients import gradients
 from dflow.graph import Graph, Tensor
-from dflow.ops.constants import constant, placeholder
-from dflow.ops.variable_lists import global_variables_initializer
-from dflow.ops.variables import Variable
+from dflow.ops.array.constants import constant, placeholder
+from dflow.ops.state.variable_lists import global_variables_initializer
+from dflow.ops.state.variables import Variable
 from tests.ops.evaluate import Evaluator
 
 BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow]

@@ -11,11 +11,11 @@ import dflow as df
 from dflow import errors
 from dflow.errors import DTypeError, ShapeError
 from dflow.gradients import gradients
-from dflow.ops.arithmetic import add, multiply
-from dflow.ops.constants import constant, placeholder
-from dflow.ops.fill import ones
+from dflow.ops.array.constants import constant, placeholder
+from dflow.ops.array.fill import ones
+from dflow.ops.array.shape import shape
+from dflow.ops.math.arithmetic import add, multiply
 from dflow.ops.random import set_random_seed
-from dflow.ops.shape import shape
 from tests.ops.evaluate import Evaluator
 
 

@@ -22,14 +22,14 @@ from dflow import errors
 from dflow.dtypes import as_dtype
 from dflow.gradients import gradients
 from dflow.graph import Graph, Tensor
-from dflow.ops.constants import constant, placeholder
+from dflow.ops.array.constants import constant, placeholder
 from dflow.registry import OPS, NoGradient
 from dflow.specs import TensorSpec
 from tests.ops.evaluate import Evaluator
 from tests.ops.oracle import ELSEWHERE, NO_ORACLE, ORACLE, Case
 
-for found in pkgutil.iter_modules(dflow.ops.__path__):
-    importlib.import_module(f"dflow.ops.{found.name}")
+for found in pkgutil.walk_packages(dflow.ops.__path__, "dflow.ops."):
+    importlib.import_module(found.name)
 
 VALUES = [(kind, i) for kind, cases in ORACLE.items() for i in range(len(cases))]
 GRADIENTS = [(kind, i) for kind, i in VALUES if not isinstance(OPS[kind].gradient, NoGradient)]

@@ -12,7 +12,7 @@ from dflow import errors
 from dflow.errors import DTypeError
 from dflow.graph import Graph, Tensor
 from dflow.ops import random
-from dflow.ops.constants import constant, placeholder
+from dflow.ops.array.constants import constant, placeholder
 from tests.ops.evaluate import Evaluator
 
 DRAWS: dict[str, Callable[..., Tensor]] = {

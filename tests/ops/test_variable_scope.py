@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from dflow.graph import Graph, GraphKeys
-from dflow.ops.arithmetic import multiply
-from dflow.ops.constants import constant
+from dflow.ops.array.constants import constant
 from dflow.ops.control import no_op
-from dflow.ops.get_variable import REGULARIZATION_LOSSES, get_variable
-from dflow.ops.initializers import (
+from dflow.ops.math.arithmetic import multiply
+from dflow.ops.state.get_variable import REGULARIZATION_LOSSES, get_variable
+from dflow.ops.state.initializers import (
     Initializer,
     constant_initializer,
     glorot_normal_initializer,
@@ -23,14 +23,14 @@ from dflow.ops.initializers import (
     truncated_normal_initializer,
     zeros_initializer,
 )
-from dflow.ops.variable_lists import (
+from dflow.ops.state.variable_lists import (
     global_variables,
     global_variables_initializer,
     report_uninitialized_variables,
     trainable_variables,
 )
-from dflow.ops.variable_scope import AUTO_REUSE, VariableScope, get_variable_scope, variable_scope
-from dflow.ops.variables import Variable
+from dflow.ops.state.variable_scope import AUTO_REUSE, VariableScope, get_variable_scope, variable_scope
+from dflow.ops.state.variables import Variable
 from tests.train.run import Evaluator
 
 

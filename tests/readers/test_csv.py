@@ -16,7 +16,7 @@ import dflow as df
 from dflow.dtypes import DType, float32, float64, int32, int64, string
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Graph, Tensor
-from dflow.ops.constants import constant, placeholder
+from dflow.ops.array.constants import constant, placeholder
 from dflow.readers.csv import decode_csv
 from dflow.readers.csv_decode import decode_each, decode_one, layout_of
 from dflow.readers.records import Block, Records

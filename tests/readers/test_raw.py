@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import dflow as df
 from dflow.errors import InvalidArgumentError
-from dflow.ops.batching import Rows, each
+from dflow.ops.rules.batching import Rows, each
 from dflow.readers.raw import decode_raw
 from dflow.readers.records import Block, Records
 from dflow.registry import op_def

@@ -13,7 +13,7 @@ import pytest
 import dflow as df
 from dflow import forks
 from dflow.graph import build, scopes
-from dflow.ops import variable_scope
+from dflow.ops.state import variable_scope
 from dflow.runtime.session.interactive import InteractiveSession
 from dflow.runtime.threads.blas import BLAS
 from tests.forked import PATIENCE, held, in_child

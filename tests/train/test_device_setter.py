@@ -7,11 +7,11 @@ import pytest
 
 from dflow.cluster.spec import ClusterDef, ClusterSpec, JobDef
 from dflow.graph import Graph, Operation, create_op
-from dflow.ops.arithmetic import add
-from dflow.ops.constants import constant
+from dflow.ops.array.constants import constant
 from dflow.ops.control import identity
-from dflow.ops.powers import square
-from dflow.ops.variables import Variable
+from dflow.ops.math.arithmetic import add
+from dflow.ops.math.powers import square
+from dflow.ops.state.variables import Variable
 from dflow.registry import OPS, define, no_gradient
 from dflow.train.device_setter import replica_device_setter
 from dflow.train.global_step import create_global_step

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from dflow.graph import Graph, GraphKeys
-from dflow.ops.variable_lists import global_variables, global_variables_initializer, trainable_variables
-from dflow.ops.variables import Variable
+from dflow.ops.state.variable_lists import global_variables, global_variables_initializer, trainable_variables
+from dflow.ops.state.variables import Variable
 from dflow.train.global_step import create_global_step, get_global_step, get_or_create_global_step, global_step
 from tests.train.run import Evaluator
 

@@ -12,11 +12,11 @@ import pytest
 
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Graph, GraphKeys, Tensor, get_default_graph
-from dflow.ops.arithmetic import add, multiply, subtract
-from dflow.ops.constants import constant, placeholder
-from dflow.ops.powers import square
-from dflow.ops.variable_lists import global_variables, global_variables_initializer, trainable_variables
-from dflow.ops.variables import Variable
+from dflow.ops.array.constants import constant, placeholder
+from dflow.ops.math.arithmetic import add, multiply, subtract
+from dflow.ops.math.powers import square
+from dflow.ops.state.variable_lists import global_variables, global_variables_initializer, trainable_variables
+from dflow.ops.state.variables import Variable
 from dflow.train.global_step import get_or_create_global_step
 from dflow.train.optimizer import Optimizer
 from dflow.train.optimizers import AdamOptimizer, GradientDescentOptimizer, MomentumOptimizer

@@ -11,7 +11,7 @@ import numpy as np
 
 from dflow.compile import BatchBody
 from dflow.errors import USER_ERRORS, OpInfo
-from dflow.ops.batching import Rows, each
+from dflow.ops.rules.batching import Rows, each
 from dflow.registry import OpDef
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.device.device import Device

@@ -32,7 +32,7 @@ from typing import Any
 from dflow.compile import LoopSpec
 from dflow.errors import AbortedError, InvalidArgumentError, OpError
 from dflow.machines.queue.attempts import Offer
-from dflow.ops.batching import Rows
+from dflow.ops.rules.batching import Rows
 from dflow.runtime.base import timeouts
 from dflow.runtime.base.answers import GOES_ON, Answering, Withdraw, no_loan, no_withdraw
 from dflow.runtime.device.vectorized_program import BatchProgram

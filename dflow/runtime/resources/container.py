@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dflow.errors import NotFoundError
-from dflow.ops.variable_state import VariableState
+from dflow.ops.state.variable_state import VariableState
 from dflow.runtime.base.transfers import to_host
 from dflow.specs import ResourceKey
 

@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 
 import dflow as df
-from dflow.ops.constants import placeholder_with_default
+from dflow.ops.array.constants import placeholder_with_default
 from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
 from dflow.readers.example import parse_example, parse_single_example
 from dflow.readers.example_proto import SequenceExample

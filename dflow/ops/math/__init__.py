@@ -1,0 +1,1 @@
+"""Operations on numbers: elementwise ones, reductions, running sums, products of matrices."""

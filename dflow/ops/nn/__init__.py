@@ -1,0 +1,1 @@
+"""Operations of networks and of their training: activations, biases, dropout, losses, clipping."""
