@@ -24,7 +24,7 @@ from programs.decoding import DECODING, decoding
 from tables import BY_HAND, report
 
 import dflow as df
-from dflow.readers.example_proto import Example, Feature, Features, FloatList, Int64List
+from dflow.readers.example.proto import Example, Feature, Features, FloatList, Int64List
 
 LINES = size(20_000, 1_000)
 

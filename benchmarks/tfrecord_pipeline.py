@@ -35,7 +35,7 @@ from programs.tfrecord import (
 from tables import Target, report
 
 import dflow as df
-from dflow.readers.example_proto import Example
+from dflow.readers.example.proto import Example
 
 FILES, RECORDS_A_FILE, LARGE_RECORDS = 4, size(20_000, 2_000), size(500, 64)
 TARGETS = {

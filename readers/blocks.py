@@ -21,7 +21,7 @@ from dflow.errors import DataLossError, InvalidArgumentError, OpError
 from dflow.graph import Tensor, convert_to_tensor, create_op
 from dflow.ops.readers import ReaderBase
 from dflow.readers.defaults import Computed
-from dflow.readers.features import Fixed, FixedLenFeature, fixed
+from dflow.readers.example.features import Fixed, FixedLenFeature, fixed
 from dflow.registry import define, no_gradient
 from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec

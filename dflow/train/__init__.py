@@ -1,7 +1,7 @@
 """Training: optimizers, coordinated input, where variables live.  Source: tf.train of TensorFlow 1.15."""
 
 from dflow.cluster.spec import ClusterSpec
-from dflow.readers.example_proto import (
+from dflow.readers.example.proto import (
     BytesList,
     Example,
     Feature,

@@ -10,7 +10,7 @@ import pytest
 
 import dflow as tf
 from dflow.train import SequenceExample
-from tests.readers.examples import example, plain
+from tests.readers.example.examples import example, plain
 
 INT, FLOAT, TEXT = tf.int64, tf.float32, tf.string
 Fixed, Var, Steps, Sparse = tf.FixedLenFeature, tf.VarLenFeature, tf.FixedLenSequenceFeature, tf.SparseFeature

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import dflow as df
 from dflow.errors import DataLossError, FailedPreconditionError, InvalidArgumentError, NotFoundError
 from dflow.readers.blocks import decode_block
-from dflow.readers.features import FixedLenFeature
+from dflow.readers.example.features import FixedLenFeature
 from dflow.readers.parquet import ParquetReader
 from dflow.registry import READERS
 from tests.readers.helpers import file_names, run_to_end

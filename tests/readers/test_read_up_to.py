@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from dflow.errors import OpError
 from dflow.machines.reader.reader import NeedFile, Reader
-from dflow.readers import fixed_length, text, tfrecord
+from dflow.readers import fixed_length, text
 from dflow.readers.fixed_length import FixedLengthRecords
 from dflow.readers.text import TextLines
-from dflow.readers.tfrecord import TFRecords
-from dflow.readers.tfrecord_framing import framed
+from dflow.readers.tfrecord import reader as tfrecord
+from dflow.readers.tfrecord.framing import framed
+from dflow.readers.tfrecord.reader import TFRecords
 from tests.readers.bounds import MUTATIONS
 from tests.readers.helpers import mutated
 
@@ -47,7 +48,7 @@ class OneByOne:
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that short files have many blocks."""
-    monkeypatch.setattr(logging.getLogger("dflow.readers.tfrecord"), "disabled", True)
+    monkeypatch.setattr(logging.getLogger("dflow.readers.tfrecord.reader"), "disabled", True)
     for module, names in {
         text: ("_BUFFER", "_AHEAD"),
         fixed_length: ("_BLOCK",),

@@ -32,8 +32,8 @@ from dflow.errors import (
 )
 from dflow.machines.queue.queue import Reply
 from dflow.machines.reader.reader import Effects, NeedFile, Reader
-from dflow.readers.features import Fixed
-from dflow.readers.tfrecord_framing import framed
+from dflow.readers.example.features import Fixed
+from dflow.readers.tfrecord.framing import framed
 from dflow.registry import READERS
 
 

@@ -16,10 +16,10 @@ from typing import Any
 import dflow as df
 from dflow.ops.array.constants import placeholder_with_default
 from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
-from dflow.readers.example import parse_example, parse_single_example
-from dflow.readers.example_proto import SequenceExample
-from dflow.readers.sequence_example import parse_sequence_example, parse_single_sequence_example
-from tests.readers.examples import example
+from dflow.readers.example.operations import parse_example, parse_single_example
+from dflow.readers.example.proto import SequenceExample
+from dflow.readers.example.sequence_operations import parse_sequence_example, parse_single_sequence_example
+from tests.readers.example.examples import example
 
 LETTERS = {"f": df.float32, "i": df.int32, "b": df.bool, "s": df.string}
 

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dflow as df
-from dflow.readers.tfrecord_framing import framed
+from dflow.readers.tfrecord.framing import framed
 from dflow.registry import OPS
 from dflow.runtime.loop.batched import BatchedBody
-from tests.readers.examples import example
+from tests.readers.example.examples import example
 from tests.runtime.loop.loop_bodies import Compute, make_queue, same
 from tests.runtime.loop.loop_steps import LETTERS, STEPS, number, single
 
