@@ -5,12 +5,16 @@ Every import counts: also those inside a function, and those for types alone, un
 
 import ast
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-# glob follows the links to readers/ and pipelines/.
-FILES = sorted(glob.glob("dflow/**/*.py", root_dir=ROOT, recursive=True))
+ROOT = Path(__file__).parents[2]
+
+
+def sources(root: Path = ROOT) -> dict[str, str]:
+    """The files of dflow below `root`, a checkout of the project, with their text."""
+    files = sorted(glob.glob("dflow/**/*.py", root_dir=root, recursive=True))  # follows the links, as to readers/
+    return {file: (root / file).read_text(encoding="utf-8") for file in files}
 
 
 def module_of(file: str) -> str:
@@ -30,18 +34,14 @@ def imports(file: str, source: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def import_graph() -> dict[str, set[str]]:
+def import_graph(sources: Mapping[str, str]) -> dict[str, set[str]]:
     """For each module of dflow the modules of dflow that it imports, without `dflow` itself.
 
     Why without: `dflow/__init__.py` imports all of them, and the readers import it, as their users' own readers do.
     """
-    modules = {module_of(file): file for file in FILES}
+    modules = {module_of(file): file for file in sources}
     del modules["dflow"]
-    return {module: _modules_in(modules, imports(file, _source(file))) - {module} for module, file in modules.items()}
-
-
-def _source(file: str) -> str:
-    return (ROOT / file).read_text(encoding="utf-8")
+    return {module: _modules_in(modules, imports(file, sources[file])) - {module} for module, file in modules.items()}
 
 
 def _modules_in(modules: dict[str, str], names: Iterator[str]) -> set[str]:
