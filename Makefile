@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Where this is set, each of the hundreds of processes of the tests would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv check test test-plain test-modes test-old-dask fuzz fuzz-graphs test-growth test-benchmarks soak oracle browser test-browser test-torch demo bench bench-all bench-slow bench-peers clean
+.PHONY: help venv check test test-plain test-modes test-old-dask fuzz fuzz-graphs test-growth test-benchmarks soak oracle browser test-browser test-torch drawing demo bench bench-all bench-slow bench-peers clean
 
 help:
 	@echo "make demo           run the example on a small cluster of this machine"
@@ -20,6 +20,7 @@ help:
 	@echo "make oracle         run the same programs on TensorFlow and on dflow"
 	@echo "make test-browser   look at the dashboard page in headless Chromium while the example runs"
 	@echo "make test-torch     run the tests of df.data.TorchDataset, with PyTorch"
+	@echo "make drawing        draw the packages and their imports in docs/architecture.md"
 	@echo "make bench          run the benchmarks of a few minutes; make bench-all, make bench-slow: the others"
 	@echo "make bench-peers    make the environments of TensorFlow, Ray and torch, which these measure too"
 	@echo "make venv           only make the virtual environment that these use"
@@ -99,6 +100,9 @@ test-torch: .venv-torch/test.stamp
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/python -m pip install --quiet -e '.[test]' torch==2.13.0
 	touch $@
+
+drawing: .venv/dev.stamp
+	.venv/bin/python -m tests.architecture.drawing
 
 demo: .venv/examples.stamp
 	.venv/bin/dflow submit examples/train_csv.py
