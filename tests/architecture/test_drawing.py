@@ -7,6 +7,7 @@ import pytest
 from tests.architecture import drawing as drawings
 from tests.architecture.drawing import BEGIN, END, PAGE, drawing, imported, main, summary, with_drawing
 from tests.architecture.imports import sources
+from tests.architecture.layers import HEIGHT
 
 SOURCES = sources()
 
@@ -63,6 +64,6 @@ def test_nothing_is_written_and_the_file_named_if_an_import_breaks_the_rules(
 
 def _stubs() -> dict[str, str]:
     """A file for each part; only `cli` imports."""
-    files = {f"dflow/{part.replace('.', '/')}.py": f'"""All about {part}."""' for part in drawings.HEIGHT}
+    files = {f"dflow/{part.replace('.', '/')}.py": f'"""All about {part}."""' for part in HEIGHT}
     files["dflow/cli.py"] += "\nfrom dflow import errors\nimport dflow.runtime.session, dflow.runtime.step"
     return files
