@@ -5,14 +5,11 @@
 Why nothing here talks to a cluster: a plan can be made, drawn, checked and tested without one.
 """
 
-from dflow.compile.ahead import with_ahead
-from dflow.compile.behind import with_behind
 from dflow.compile.compiler import compile_plan, operations_by_device
-from dflow.compile.home import choose_home
-from dflow.compile.loop_spec import LoopSpec
+from dflow.compile.loops.placement import choose_home
+from dflow.compile.loops.rewrite import loop_plan
+from dflow.compile.loops.spec import LoopSpec
 from dflow.compile.plan import (
-    Ahead,
-    BatchBody,
     CallPlan,
     DeviceInfo,
     DevicePlan,
@@ -20,13 +17,15 @@ from dflow.compile.plan import (
     Instruction,
     PipelinedEnqueue,
     Plan,
+    PrefetchedDequeue,
     Segment,
     Threads,
+    VectorizedBody,
 )
 
 __all__ = [
-    "Ahead",
-    "BatchBody",
+    "PrefetchedDequeue",
+    "VectorizedBody",
     "CallPlan",
     "DeviceInfo",
     "DevicePlan",
@@ -39,7 +38,6 @@ __all__ = [
     "Threads",
     "choose_home",
     "compile_plan",
+    "loop_plan",
     "operations_by_device",
-    "with_ahead",
-    "with_behind",
 ]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dflow.compile.batch import with_batch
+from dflow.compile.loops.vectorize import with_vectorized_body
 from dflow.compile.lower import check_plan, lower
 from dflow.compile.place import check_placed, place
 from dflow.compile.plan import NO_LIMIT, DeviceTable, Plan, Threads
@@ -43,7 +43,7 @@ def compile_plan(
     needed = prune(fetches, feeds)
     placed = place(needed.ops, table, default, soft_placement, log_placement, earlier)
     groups = segments(needed, placed)
-    plan = with_batch(lower(number, needed, groups, placed, table))
+    plan = with_vectorized_body(lower(number, needed, groups, placed, table))
     plan = replace(plan, parts={device: replace(part, threads=threads) for device, part in plan.parts.items()})
     if checking():
         check_pruned(needed)

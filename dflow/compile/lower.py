@@ -243,8 +243,10 @@ def without(
     rest = replace(plan, number=number, segments=segments, feeds=feeds, fetches=fetches)
     found = parts_of(rest, plan.addresses)
     parts = {name: replace(part, threads=plan.parts[name].threads) for name, part in found.items()}
-    # so that the other process hears of the session, and the step ends with it
-    beside = {**parts[home].addresses, segment.device: plan.addresses[segment.device]}
+    # so that the other process, and that of a segment that was left out before, hear of the session, and the step ends
+    # with them
+    before = plan.parts[home].addresses
+    beside = {**before, **parts[home].addresses, segment.device: plan.addresses[segment.device]}
     parts[home] = replace(parts[home], addresses=beside)
     return replace(rest, parts=parts, addresses={device: plan.addresses[device] for device in parts})
 

@@ -123,7 +123,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchBody:
+class VectorizedBody:
     """The body of a loop, for many records at once.
 
     The slots are those of `line`, for all three.
@@ -135,21 +135,19 @@ class BatchBody:
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
-    """A dequeue that is no part of a loop's plan: the loop makes it itself, an iteration ahead."""
+class PrefetchedDequeue:
+    """A dequeue that is no part of a loop's plan: the loop makes it itself, ahead of its iterations, and feeds them."""
 
     op: OpInfo
     address: str  # of the process that has the queue
     queue: QueueSpec
     method: str  # of the queue
     arguments: tuple[Any, ...]  # of the method
-    outputs: dict[int, int | None]  # edge -> the output of the operation that it carries; None: it has no value
-    arrivals: dict[str, tuple[int, ...]]  # device -> the edges that it needs; all are of the loop's process
-    fetched: tuple[int, ...]  # the edges that the caller wants
+    outputs: tuple[int | None, ...]  # of each feed of the plan: the output that it is; None for a control edge
 
-    def values(self, taken: Sequence[Any]) -> dict[int, Any]:
-        """The value of each edge, of what was taken: one array per component."""
-        return {edge: None if output is None else taken[output] for edge, output in self.outputs.items()}
+    def feeds(self, components: Sequence[Any]) -> list[Any]:
+        """What is fed, of an element or a batch: one array per component."""
+        return [None if output is None else components[output] for output in self.outputs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +185,7 @@ class DevicePlan:
     fetched: frozenset[int]  # the edges that go to the caller
     addresses: dict[str, str]  # device -> where its host is, for the devices in `routes`
     reports: bool = True  # does it tell the caller that it finished?  Not if others cannot finish before it
-    batch: BatchBody | None = None  # how a loop runs it for many records at once
+    vectorized: VectorizedBody | None = None  # how a loop runs it for many records at once
     threads: Threads = NO_LIMIT
 
     @property
@@ -225,10 +223,10 @@ class Plan:
     parts: dict[str, DevicePlan]  # device -> its part
     placement: dict[str, str]  # operation -> device, for logs and drawings
     addresses: dict[str, str]  # device -> where its host is
-    batch: BatchBody | None = None  # how a loop runs it for many records at once
+    vectorized: VectorizedBody | None = None  # how a loop runs it for many records at once
     one_by_one: str = ""  # why a loop that reads and enqueues does not
-    ahead: Ahead | None = None  # what a loop brings to each step itself
-    behind: PipelinedEnqueue | None = None  # what a loop does with the values of each step itself
+    prefetch: PrefetchedDequeue | None = None  # what a loop feeds to each iteration
+    pipelined: PipelinedEnqueue | None = None  # what a loop does with the values of each iteration
     call: CallPlan = field(init=False)  # what the caller of a step must know
 
     @property

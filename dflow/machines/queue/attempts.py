@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dflow.errors import OpError
@@ -58,13 +59,14 @@ class Keep:
 class Offer:
     """Elements that are ready, in the line of enqueues: they go in by and by, and others have their turn in between.
 
-    Whoever makes it may read `done` at any time, and lower `count`.
+    Its maker may read `done` at any time, and lower `count`.
     """
 
     components: Batch  # with a first axis over `count` elements or more
     count: int  # elements, at most
     done: int = 0  # elements that are in already
     ticket: int = -1
+    progress: Callable[[], None] = lambda: None  # called, without a lock, when some elements are in, before the end
 
     def curtail(self) -> None:
         """Only one more element goes in, as of a loop that goes element by element and waits for its enqueue."""

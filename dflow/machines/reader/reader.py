@@ -37,7 +37,7 @@ class NeedFile:
     ticket: int
 
 
-LOOK = 1 << 20  # bytes that are enough of records on trial
+LOOK = 1 << 20  # bytes that are enough of uncommitted records
 
 Effects = list[Reply | NeedFile]
 Records = Sequence[tuple[bytes, bytes]]
@@ -57,15 +57,15 @@ class _Run:
     start: int  # the place of the first among all that the reader ever read
     records: Records
     ends_file: bool  # the file is completed with the last one
-    tentative: bool = False  # lent, and not counted before it is acknowledged
-    counted: int = 0  # of a tentative run: its first records, which count already
+    uncommitted: bool = False  # lent, and not counted before it is acknowledged
+    counted: int = 0  # of a uncommitted run: its first records, which count already
 
     @property
     def rest(self) -> _Run:
         """The records that do not count yet."""
         if not self.counted:
             return self
-        return _Run(self.start + self.counted, self.records[self.counted :], self.ends_file, self.tentative)
+        return _Run(self.start + self.counted, self.records[self.counted :], self.ends_file, self.uncommitted)
 
 
 class Reader:
@@ -125,22 +125,23 @@ class Reader:
         self._line.append(_Attempt(ticket, limit, lend))
         return self._settle()
 
-    def read_more(self, ticket: int, limit: int) -> list[Reply]:
+    def read_uncommitted(self, ticket: int, limit: int) -> tuple[int, tuple[Any, Any]] | None:
         """Up to `limit` records that nobody has to wait for: those that came back, or of the file that is open.
 
-        The value is that of a read with a limit, and is lent; two empty vectors if there is nothing now, or if reads
-        wait.  The end of the file, and a record that cannot be read, are left to the next read.
-        Until they are acknowledged, counts and state are those of a reader that did not read them.
+        Gives the place of the first one among all that the reader ever read, and keys and values, two vectors; None if
+        there is nothing now, or if reads wait.  The end of the file, and a record that cannot be read, are left to the
+        next read.  Until they are committed, counts and state are those of a reader that did not read them.
         """
         there = not self._line and (self._returned or self._is_open)
-        taken = self._take(limit, tentative=True) if there else None
+        taken = self._take(limit, uncommitted=True) if there else None
         if not isinstance(taken, _Run) or not taken.records:
-            return [Reply(ticket, _packed([], limit), None)]
+            return None
         self._lent[ticket] = taken
-        return [Reply(ticket, _packed(taken.records, limit), None)]
+        keys, values = _packed(taken.records, limit)
+        return taken.start, (keys, values)
 
     def commit(self, ticket: int, count: int) -> Effects:
-        """The first `count` of the records that `read_more` lent are wanted: they count, and never come back."""
+        """The next `count` of the records of `read_uncommitted` are wanted: they count, and never come back."""
         run = self._lent.get(ticket)
         if run is None:  # the reader was reset, and nothing counts any more
             return []
@@ -153,7 +154,7 @@ class Reader:
     def acknowledge(self, ticket: int) -> Effects:
         """The receiver has what was lent.  Nothing happens if nothing is lent."""
         run = self._lent.pop(ticket, None)
-        if run is not None and run.tentative:
+        if run is not None and run.uncommitted:
             self._count(run, 1)
         if self._end is None or self._lent:
             return []
@@ -171,11 +172,11 @@ class Reader:
         if not run.records:  # the reader was reset meanwhile
             self._lent[ticket] = run
             return self.acknowledge(ticket)
-        if run.tentative:
+        if run.uncommitted:
             run = run.rest
         else:
             self._count(run, -1)
-        run.tentative = False
+        run.uncommitted = False
         insort(self._returned, run, key=lambda r: r.start)
         if self._end is not None:
             self._asked_for = self._end = None
@@ -259,8 +260,8 @@ class Reader:
 
     def _not_read(self) -> list[_Run]:
         """Records that were taken from files, and are to be read."""
-        tentative = [run.rest for run in self._lent.values() if run.tentative]
-        return sorted([*self._returned, *tentative], key=lambda run: run.start)
+        uncommitted = [run.rest for run in self._lent.values() if run.uncommitted]
+        return sorted([*self._returned, *uncommitted], key=lambda run: run.start)
 
     def _count(self, run: _Run, sign: int) -> None:
         self.produced += sign * (len(run.records) - run.counted)
@@ -287,15 +288,15 @@ class Reader:
                     self._lent[head.ticket] = taken
         return effects
 
-    def _take(self, limit: int, tentative: bool = False) -> _Run | OpError:
+    def _take(self, limit: int, uncommitted: bool = False) -> _Run | OpError:
         """Up to `limit` records that came back, or of the file in progress; none: it is done, and was left.
 
-        tentative: they do not count yet, a file that is done is not left; what is buffered, or `LOOK` bytes, will do.
+        uncommitted: they do not count yet, a file that is done is not left; what is buffered, or `LOOK` bytes, will do.
         """
-        taken = self._take_returned(limit) if self._returned else self._take_new(limit, to_the_end=not tentative)
+        taken = self._take_returned(limit) if self._returned else self._take_new(limit, to_the_end=not uncommitted)
         if isinstance(taken, _Run):
-            taken.tentative = tentative
-            if not tentative:
+            taken.uncommitted = uncommitted
+            if not uncommitted:
                 self._count(taken, 1)
         return taken
 

@@ -20,7 +20,6 @@ Then = Callable[[bool], None]
 Withdraw = Callable[[], None]
 
 WAITING: Any = object()  # instead of an outcome: there is none yet
-GOES_ON: Any = object()  # what an answer is called with before the end: elements of an offer are in
 
 
 class Settle(Protocol):

@@ -26,7 +26,7 @@ from dflow.runtime.device.ended import EndedSteps
 from dflow.runtime.device.installed import InstalledPlan
 from dflow.runtime.device.part import Part, Run, end_parts
 from dflow.runtime.device.program import Program
-from dflow.runtime.device.vectorized_program import BatchProgram
+from dflow.runtime.device.vectorized_program import VectorizedProgram
 
 WELL_KEPT = 1000  # cold steps that ended well; what comes late for one comes within milliseconds
 
@@ -64,10 +64,11 @@ class DeviceHost(Device):
         self.session(session)
         turn = self.process.allow(session, part.threads)
         programs = [Program(segment, kernels, self, session, part.addresses, turn) for segment in part.segments]
-        batch = None if part.batch is None else BatchProgram(part.batch, kernels, self, turn)
+        body = part.vectorized
+        vectorized = None if body is None else VectorizedProgram(body, kernels, self, turn)
         with self._lock:
             self.session(session).formats.update(formats)  # still: it may have ended
-            self._plans.setdefault(session, {})[part.plan] = InstalledPlan(part, programs, batch)
+            self._plans.setdefault(session, {})[part.plan] = InstalledPlan(part, programs, vectorized)
 
     def installed(self, session: str, plan: int) -> InstalledPlan:
         """A plan of a session; AbortedError if it is not installed, or the session is not known."""

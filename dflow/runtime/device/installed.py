@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dflow.compile import DevicePlan, Segment
 from dflow.runtime.device.program import Program
-from dflow.runtime.device.vectorized_program import BatchProgram
+from dflow.runtime.device.vectorized_program import VectorizedProgram
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,11 @@ class Route:
 class InstalledPlan:
     """A device's part of a plan, ready to run."""
 
-    def __init__(self, plan: DevicePlan, programs: Sequence[Program], batch: BatchProgram | None = None) -> None:
+    def __init__(
+        self, plan: DevicePlan, programs: Sequence[Program], vectorized: VectorizedProgram | None = None
+    ) -> None:
         self.plan = plan
-        self.batch = batch
+        self.vectorized = vectorized
         self.programs = programs
         self.missing = [len(segment.needs) for segment in plan.segments]
         self.ready = [i for i, count in enumerate(self.missing) if count == 0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dflow.compile import BatchBody
+from dflow.compile import VectorizedBody
 from dflow.errors import USER_ERRORS, OpInfo
 from dflow.ops.rules.batching import Rows, each
 from dflow.registry import OpDef
@@ -17,11 +17,11 @@ from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.device.device import Device
 
 
-class BatchProgram:
+class VectorizedProgram:
     """What a loop computes, ready to run over a leading axis of records."""
 
     def __init__(
-        self, body: BatchBody, kernels: Mapping[str, OpDef], host: Device, turn: AbstractContextManager[Any]
+        self, body: VectorizedBody, kernels: Mapping[str, OpDef], host: Device, turn: AbstractContextManager[Any]
     ) -> None:
         self.body = body
         self._turn = turn

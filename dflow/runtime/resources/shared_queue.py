@@ -20,7 +20,7 @@ from typing import Any
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError
 from dflow.machines.queue import Queue, make_queue
 from dflow.machines.queue.queue import Reply
-from dflow.runtime.base.answers import GOES_ON, Answer, NamedAnswer, Settle, Then, Withdraw, call_all, settled, who
+from dflow.runtime.base.answers import Answer, NamedAnswer, Settle, Then, Withdraw, call_all, settled, who
 from dflow.specs import QueueSpec
 
 
@@ -93,7 +93,7 @@ class SharedQueue:
                 if isinstance(waiting.answer, NamedAnswer):  # not the answer itself: that would keep its step alive
                     self._moved_by = (waiting.answer.owner, waiting.answer.op)
             if reply.goes_on:
-                answers.append(partial(waiting.answer, GOES_ON))
+                answers.append(waiting.arguments[0].progress)
             elif reply.value is None or waiting.method in ("put_kept", "keep_more"):  # nothing that could go back
                 answers.append(partial(waiting.answer, reply.value))
             else:

@@ -9,8 +9,7 @@ import itertools
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
@@ -34,21 +33,13 @@ from dflow.runtime.base.answers import (
 )
 from dflow.runtime.base.deadline import is_in_a_hurry
 from dflow.runtime.base.failures import as_op_error
+from dflow.runtime.resources.uncommitted import ReadingOrder, ReadingOrders, UncommittedRecords
 from dflow.specs import ReaderSpec
 
 logger = logging.getLogger("dflow.reader")
 
 Event = Callable[[], Effects]  # something that is done with the machine of a reader
 RequestFile = Callable[[Answer], Withdraw]  # takes a file name out of the queue of a read
-
-
-@dataclass(frozen=True, slots=True)
-class OnTrial:
-    """Records that were read on trial: until they are committed, the reader's counts and state do not move."""
-
-    records: tuple[Any, Any]  # keys and values, vectors
-    commit: Callable[[int], None]  # the next so many count, and are read
-    take_back: Callable[[], None]  # the others are read again
 
 
 class SharedReader:
@@ -75,6 +66,7 @@ class SharedReader:
         self._asked: tuple[int, Withdraw] | None = None
         self._tickets = itertools.count()
         self._aborted: OpError | None = None
+        self._orders = ReadingOrders()
         forks.in_child(self, SharedReader._forked)
 
     def _forked(self) -> None:
@@ -111,10 +103,12 @@ class SharedReader:
             )
         return partial(self._withdraw, ticket)
 
-    def read_more(self, limit: int) -> OnTrial | None:
-        """Up to `limit` records that nobody has to wait for; None if there are none.
+    def read_uncommitted(
+        self, limit: int, queue: Hashable, owner: str, changed: Callable[[], None]
+    ) -> UncommittedRecords | None:
+        """Up to `limit` records that need no waiting, for a loop that puts them into a queue; None if there are none.
 
-        Reads the open file in this thread.
+        Reads the open file in this thread.  owner, changed: see `UncommittedRecords`.
         """
         with self._lock:
             if self._has_worker or self._waiting or self._aborted is not None:
@@ -122,16 +116,35 @@ class SharedReader:
             self._has_worker = True
             ticket = next(self._tickets)
         try:
-            (reply,) = self._machine.read_more(ticket, limit)
+            found = self._machine.read_uncommitted(ticket, limit)
+            return None if found is None else self._uncommitted(ticket, *found, self.order(queue), owner, changed)
         finally:
             self._work(lambda: False)  # what others wanted meanwhile
-        if reply.value is None or not len(reply.value[0]):
-            return None
-        return OnTrial(
-            (reply.value[0], reply.value[1]),
-            commit=lambda count: self._add(partial(self._machine.commit, ticket, count)),
-            take_back=lambda: self._add(partial(self._machine.take_back, ticket)),
+
+    def order(self, queue: Hashable) -> ReadingOrder:
+        """The order in which blocks of records enter a queue."""
+        return self._orders.of(queue)
+
+    def _uncommitted(
+        self,
+        ticket: int,
+        start: int,
+        records: tuple[Any, Any],
+        order: ReadingOrder,
+        owner: str,
+        changed: Callable[[], None],
+    ) -> UncommittedRecords:
+        block = UncommittedRecords(
+            start,
+            records,
+            lambda count: self._add(partial(self._machine.commit, ticket, count)),
+            lambda: self._add(partial(self._machine.take_back, ticket)),
+            order,
+            owner,
+            changed,
         )
+        order.add(block)
+        return block
 
     def _do(self, ticket: int, method: str, args: tuple[Any, ...]) -> Effects:
         """The machine's `state`, `reset` or `restore`, for an attempt."""

@@ -47,7 +47,7 @@ def state_of(plan: Plan) -> Iterator[StateUse]:
                     where = attrs.get(f"{name}_device", device)
                     address = plan.addresses[device] if where == device else part.addresses[where]
                     yield StateUse(device, where, address, spec)
-    for away in (plan.ahead, plan.behind):
+    for away in (plan.prefetch, plan.pipelined):
         if away is not None:
             yield StateUse(away.op.device, away.op.device, away.address, away.queue)
 

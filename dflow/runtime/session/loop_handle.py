@@ -28,7 +28,7 @@ REPORTS_KEPT = 1000  # of a loop that no one iterates over
 def home_of(plan: Plan, device: Any) -> str:
     """The device that a loop runs on: as asked, else the one that suits its plan."""
     if device is None:
-        return choose_home(plan, settings.prefetch())
+        return choose_home(plan, prefetch=settings.prefetch(), pipelined=settings.pipelined_enqueues())
     found = matching(canonical_name(device), plan.parts)
     if not found:
         raise InvalidArgumentError(
@@ -37,11 +37,11 @@ def home_of(plan: Plan, device: Any) -> str:
     return found[0]
 
 
-def batched(plan: Plan, label: str) -> bool:
-    """May a loop of this plan run many records at once?  Why one that reads and enqueues does not, is logged."""
+def may_vectorize(plan: Plan, label: str) -> bool:
+    """Whether a loop of this plan may run many records at once; logs why one that reads and enqueues may not."""
     if plan.one_by_one:
         logger.warning("the loop %s goes record by record: %s", label, plan.one_by_one)
-    return plan.batch is not None and settings.loop_batching()
+    return plan.vectorized is not None and settings.loop_batching()
 
 
 _END = object()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dflow.compile import DeviceTable, Plan, Threads, compile_plan, operations_by_device, with_ahead, with_behind
+from dflow.compile import DeviceTable, Plan, Threads, compile_plan, loop_plan, operations_by_device
 from dflow.compile.place import default_device
 from dflow.errors import DeadlineExceededError, InvalidArgumentError
 from dflow.graph import Operation, Tensor
@@ -132,15 +132,13 @@ class Plans:
     def take_for_loop(self, plan: Plan, home: str, deadline: Deadline) -> Plan:
         """The plan that a loop on `home` runs in place of `plan`, which it took: without what the loop does itself.
 
-        That is a dequeue that goes ahead of its iterations, or an enqueue that goes behind them; `plan` itself if there
-        is none, or the settings say so.  The new one is the loop's own, and goes with it.
+        That is a dequeue that it prefetches, an enqueue that it pipelines, or both; `plan` itself if there is none, or
+        the settings say so.  The new plan is the loop's own, and goes with it.
         """
         with self._lock:
             self._count += 1
             number = self._count
-        found = with_ahead(plan, home, number) if settings.prefetch() else plan
-        if found is plan and settings.pipelined_enqueues():
-            found = with_behind(plan, home, number)
+        found = loop_plan(plan, home, number, prefetch=settings.prefetch(), pipelined=settings.pipelined_enqueues())
         if found is plan:
             return plan
         self._backend.install(found, deadline)

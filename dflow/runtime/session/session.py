@@ -28,7 +28,7 @@ from dflow.runtime.base.transfers import fetched_all
 from dflow.runtime.session.backend import Backend, HasActors
 from dflow.runtime.session.fetches import FetchMap, feed_tensor, feed_value, flat, flat_feed, flat_feeds
 from dflow.runtime.session.local import LocalBackend
-from dflow.runtime.session.loop_handle import Loop, batched, home_of
+from dflow.runtime.session.loop_handle import Loop, home_of, may_vectorize
 from dflow.runtime.session.plans import Plans
 
 
@@ -239,9 +239,9 @@ class BaseSession:
                     steps=steps,
                     every=every,
                     names=fetch_map.names,
-                    batched=batched(plan, label),
-                    ahead=plan.ahead,
-                    behind=plan.behind,
+                    vectorized=may_vectorize(plan, label),
+                    prefetch=plan.prefetch,
+                    pipelined=plan.pipelined,
                 )
                 loop = Loop(spec, fetch_map, self._with_op)
                 self._backend.repeat(plan, loop, deadline)

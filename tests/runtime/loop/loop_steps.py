@@ -1,7 +1,7 @@
 """One line for each operation that has a batch rule: what a loop may compute with it.
 
 A line is a kind of operation and the ways to use it.  A way takes tensors by dtype, which the letters say, and may
-refuse them while the graph is built; then it is not used.  `tests/runtime/loop/test_batched_ops.py` tries each line
+refuse them while the graph is built; then it is not used.  `tests/runtime/loop/test_vectorized_ops.py` tries each line
 alone, and all of them in random bodies.  A new batch rule is a line here.
 """
 

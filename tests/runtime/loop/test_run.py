@@ -6,10 +6,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import dflow as df
 from dflow.compile import CallPlan, LoopSpec
 from dflow.runtime.base.deadline import NEVER
 from dflow.runtime.dispatch import handle
+from dflow.runtime.loop.bodies import Body
 from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.session.fetches import FetchMap
 from dflow.runtime.session.loop_handle import Loop
@@ -18,42 +21,54 @@ from tests.conformance.programs import until
 from tests.runtime.lanes import TestLane
 
 
-class StoppedBetweenSteps(LoopRun):
+class StoppedBetweenSteps(Body):
     """Makes its second step just when a stop looks for the step that it is to cancel, and has found the first one."""
 
-    waits: Any  # does the second step wait for its queue?
+    waits: Any  # does the second step wait for its queue, or has the loop ended?
 
     def __init__(self, *arguments: Any) -> None:
+        self.steps = 0
         self.at_second, self.goes_on = threading.Event(), threading.Event()
         super().__init__(*arguments)
 
-    def _run_step(self) -> list[Any]:
-        if self.iterations == 1:
+    def run(self, feeds: list[Any]) -> list[Any]:
+        self.steps += 1
+        if self.steps == 2:
             self.at_second.set()
             self.goes_on.wait(20)
-        return super()._run_step()
+        return super().run(feeds)
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
         if name == "_step" and self.at_second.is_set() and not self.goes_on.is_set():
             self.goes_on.set()
-            until(lambda: self.waits() or self.over)
+            until(lambda: self.waits())
         return found
 
 
-def test_a_loop_that_is_stopped_between_two_steps_does_not_wait_in_the_next_one() -> None:
+def test_a_loop_that_is_stopped_between_two_steps_does_not_wait_in_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Who stops it says so before it looks for a step; who makes a step looks for the stop afterwards."""
+    bodies: list[StoppedBetweenSteps] = []
+
+    def body(*arguments: Any) -> Body:
+        bodies.append(StoppedBetweenSteps(*arguments))
+        return bodies[-1]
+
+    monkeypatch.setattr("dflow.runtime.loop.run.Body", body)
     queue = df.FIFOQueue(9, [df.float32], shapes=[[]])
     with df.Session() as sess:
         sess.run(queue.enqueue(1.0))
         plan = sess.plans.take((queue.dequeue().op,), (), NEVER)
         backend: Any = sess.backend
         spec = LoopSpec(backend.session, "loop", plan.call, next(iter(backend.process.hosts)), "loop", None, 9)
-        run = StoppedBetweenSteps(backend.process, spec)
-        run.waits = lambda: sess.queue_rows()[0]["waiting_dequeues"]
+        run = LoopRun(backend.process, spec)
         thread = threading.Thread(target=run.run, daemon=True)
         thread.start()
-        assert run.at_second.wait(20)
+        until(lambda: bodies)
+        bodies[0].waits = lambda: sess.queue_rows()[0]["waiting_dequeues"] or run.over
+        assert bodies[0].at_second.wait(20)
         run.stop(df.errors.CancelledError(None, None, "stopped"))
         thread.join(5)
         assert not thread.is_alive()
@@ -132,7 +147,7 @@ def test_a_client_that_stands_still_holds_up_its_loop_and_nobody_who_takes_what_
         backend.process.accepted(lane, m.Hello(m.PROTOCOL, "client", backend.session))
         plan = sess.plans.take((put,), (), NEVER)
         (home,) = backend.process.hosts
-        spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", None, every=1, batched=True)
+        spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", None, every=1, vectorized=True)
         handle(m.InstallLoop(spec, 0), backend.process, lane)
         run = backend.process.loops[backend.session, "loop"]
         loop = threading.Thread(target=run.run, daemon=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import dflow as df
-from dflow.compile import Ahead, CallPlan, LoopSpec
+from dflow.compile import CallPlan, LoopSpec, PrefetchedDequeue
 from dflow.errors import AbortedError, CancelledError, OpInfo
 from dflow.runtime.dask.worker import DflowWorker
 from dflow.runtime.device.executor import DeviceHost
@@ -277,9 +277,9 @@ def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(proc
     A loop that has nothing to do with that process goes on.
     """
     there, other = "tcp://there", "tcp://other"
-    queue = Ahead(OpInfo("take", "QueueDequeueV2", GPU), there, NAMES, "dequeue", (), {}, {}, ())
+    queue = PrefetchedDequeue(OpInfo("take", "QueueDequeueV2", GPU), there, NAMES, "dequeue", (), ())
     uses = replace(loop(0), call=CallPlan(1, {GPU: there, DEVICE: "tcp://worker"}, (), {}, (), 0))
-    runs = [LoopRun(process, spec) for spec in (uses, replace(loop(1), ahead=queue), loop(2))]
+    runs = [LoopRun(process, spec) for spec in (uses, replace(loop(1), prefetch=queue), loop(2))]
     for run in runs:
         process.add_loop(run)
     close(process, TestLane(other))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dflow as df
-from dflow.compile import Plan, with_behind
+from dflow.compile import Plan, loop_plan
 from dflow.compile.lower import check_plan
 from tests.compile.helpers import compiled, cpu, names
 
@@ -25,10 +25,10 @@ def made(name: str = "made", device: str = HERE) -> Any:
         return df.random_uniform([], name=name)
 
 
-def behind(fetches: Any, home: str = HERE) -> Plan | None:
-    """The plan with an enqueue behind it, checked; None if there is none."""
+def pipelining(fetches: Any, home: str = HERE) -> Plan | None:
+    """The plan of a loop that pipelines its enqueue, checked; None if it does not."""
     plan = compiled(fetches)
-    found = with_behind(plan, home, 7)
+    found = loop_plan(plan, home, 7, prefetch=False)
     if found is plan:
         return None
     check_plan(found)
@@ -36,35 +36,35 @@ def behind(fetches: Any, home: str = HERE) -> Plan | None:
 
 
 def test_an_enqueue_of_what_the_loop_computes_for_another_process_leaves_its_plan() -> None:
-    plan = behind(queue().enqueue([made()], name="put"))
+    plan = pipelining(queue().enqueue([made()], name="put"))
     assert plan is not None
-    assert plan.behind is not None
+    assert plan.pipelined is not None
     assert plan.number == 7
     assert [names(segment) for segment in plan.segments] == [["made"]]
-    assert (plan.behind.op.name, plan.behind.many, plan.behind.address) == ("put", False, f"at {THERE}")
+    assert (plan.pipelined.op.name, plan.pipelined.many, plan.pipelined.address) == ("put", False, f"at {THERE}")
     assert plan.devices == [HERE]
     assert plan.addresses == {HERE: f"at {HERE}"}
     assert plan.parts[HERE].addresses == {THERE: f"at {THERE}"}, "that process hears of the session"
     assert plan.fetches == (None, *plan.segments[0].gives), "the user's, then the element"
-    assert (plan.behind.fetches, plan.behind.components) == (1, ((1, None),))
+    assert (plan.pipelined.fetches, plan.pipelined.components) == (1, ((1, None),))
 
 
 def test_elements_may_have_constants_and_one_value_twice() -> None:
     first = made()
-    plan = behind(queue(3).enqueue([first, np.float32(2), first]))
+    plan = pipelining(queue(3).enqueue([first, np.float32(2), first]))
     assert plan is not None
-    assert plan.behind is not None
-    assert plan.behind.components == ((1, None), (None, np.float32(2)), (1, None))
+    assert plan.pipelined is not None
+    assert plan.pipelined.components == ((1, None), (None, np.float32(2)), (1, None))
     assert len(plan.fetches) == 2
 
 
-def test_several_elements_at_once_go_behind_too() -> None:
+def test_several_elements_at_once_are_pipelined_too() -> None:
     with df.device(HERE):
         rows = df.random_uniform([3])
-    plan = behind(queue().enqueue_many([rows]))
+    plan = pipelining(queue().enqueue_many([rows]))
     assert plan is not None
-    assert plan.behind is not None
-    assert plan.behind.many
+    assert plan.pipelined is not None
+    assert plan.pipelined.many
 
 
 def test_what_else_is_fetched_comes_first() -> None:
@@ -72,10 +72,10 @@ def test_what_else_is_fetched_comes_first() -> None:
         value = made()
         double = df.multiply(value, 2.0, name="double")
     put = queue().enqueue([value])
-    plan = behind([double, put])
+    plan = pipelining([double, put])
     assert plan is not None
-    assert plan.behind is not None
-    assert plan.behind.fetches == 2
+    assert plan.pipelined is not None
+    assert plan.pipelined.fetches == 2
     assert plan.fetches[0] in plan.segments[0].gives
     assert plan.fetches[1] is None
 
@@ -85,11 +85,11 @@ def test_an_enqueue_may_wait_for_something_of_its_process() -> None:
         count = df.Variable(0.0).assign_add(1.0, name="count")
     value = df.constant(np.float32(1))
     with df.control_dependencies([count]):
-        plan = behind(queue().enqueue([value]))
+        plan = pipelining(queue().enqueue([value]))
     assert plan is not None
     assert [names(segment)[-1:] for segment in plan.segments] == [["count"]]
-    assert plan.behind is not None
-    assert plan.behind.components == ((None, np.float32(1)),)
+    assert plan.pipelined is not None
+    assert plan.pipelined.components == ((None, np.float32(1)),)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_an_enqueue_may_wait_for_something_of_its_process() -> None:
     ],
 )
 def test_other_bodies_stay_as_they_are(body: Any) -> None:
-    assert behind(body()) is None
+    assert pipelining(body()) is None
 
 
 def _after(put: Any) -> Any:
@@ -114,4 +114,4 @@ def _after(put: Any) -> Any:
 
 
 def test_an_enqueue_of_the_loops_own_process_stays() -> None:
-    assert behind(queue().enqueue([made()]), home=THERE) is None
+    assert pipelining(queue().enqueue([made()]), home=THERE) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dflow.compile.plan import Ahead, CallPlan, PipelinedEnqueue
+from dflow.compile.plan import CallPlan, PipelinedEnqueue, PrefetchedDequeue
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,9 @@ class LoopSpec:
     steps: int | None  # iterations; None: until the end of the input
     every: int  # values are reported each so many iterations
     names: tuple[str, ...] = ()  # of the fetches, for the dashboard
-    batched: bool = False  # may records go many at once?
-    ahead: Ahead | None = None  # what it dequeues itself
-    behind: PipelinedEnqueue | None = None  # what it enqueues itself
+    vectorized: bool = False  # may records go many at once?
+    prefetch: PrefetchedDequeue | None = None  # what it dequeues itself
+    pipelined: PipelinedEnqueue | None = None  # what it enqueues itself
 
     @property
     def owner(self) -> str:

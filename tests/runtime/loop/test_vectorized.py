@@ -13,7 +13,11 @@ import numpy as np
 import pytest
 
 import dflow as df
-from dflow.runtime.loop.batched import BatchedBody
+from dflow.runtime.loop import block_sinks
+from dflow.runtime.loop.block_sinks import RemoteBlockSink
+from dflow.runtime.loop.blocks import Block
+from dflow.runtime.loop.reserved_room import ReservedRoom
+from dflow.runtime.loop.vectorized import VectorizedLoop
 from dflow.runtime.step.process import Process
 from tests.runtime.loop.loop_bodies import run, same
 
@@ -22,13 +26,13 @@ from tests.runtime.loop.loop_bodies import run, same
 def blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many records each block took."""
     taken: list[int] = []
-    plain = BatchedBody.run
+    plain = VectorizedLoop._put
 
-    def counted(self: BatchedBody, most: int) -> int:
-        taken.append(plain(self, most))
-        return taken[-1]
+    def counted(self: VectorizedLoop, block: Block) -> None:
+        taken.append(block.left)
+        plain(self, block)
 
-    monkeypatch.setattr(BatchedBody, "run", counted)
+    monkeypatch.setattr(VectorizedLoop, "_put", counted)
     return taken
 
 
@@ -248,6 +252,42 @@ def test_loops_that_share_a_queue_lose_and_repeat_nothing(tmp_path: Path) -> Non
     assert sorted(found) == [i * 10_000 + j for i in range(loops) for j in range(3000)]
 
 
+@pytest.mark.parametrize("capacity", [20, 5000])
+def test_loops_that_share_a_reader_keep_the_order_of_its_records(capacity: int, tmp_path: Path) -> None:
+    """Those that go one by one, the first of each file, may pass each other, as in TensorFlow."""
+    count, loops = 6000, 3
+    for name in "abc":
+        (tmp_path / name).write_text("".join(f"{ord(name) - ord('a')},{j}\n" for j in range(count // 3)))
+    names = df.train.string_input_producer([str(tmp_path / name) for name in "abc"], num_epochs=1, shuffle=False)
+    queue = df.FIFOQueue(capacity, [df.int32], shapes=[[]])
+    file, line = df.decode_csv(df.TextLineReader().read(names)[1], [[0], [0]])
+    body = queue.enqueue(file * (count // 3) + line)
+    df.train.add_queue_runner(df.train.QueueRunner(queue, [body] * loops))
+    out = queue.dequeue_up_to(50)
+    found: list[int] = []
+    with df.Session() as sess:
+        sess.run(df.local_variables_initializer())
+        coord = df.train.Coordinator()
+        threads = df.train.start_queue_runners(sess, coord)
+        while len(found) < count:
+            found += sess.run(out).tolist()
+        coord.request_stop()
+        coord.join(threads)
+    assert sorted(found) == list(range(count))
+    assert max(abs(place - number) for place, number in enumerate(found)) <= loops
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queues are used as if they were in another process."""
+    monkeypatch.setattr(block_sinks, "LocalBlockSink", _reserving)
+
+
+def _reserving(owner: str, enqueue: Any, ask: Any) -> RemoteBlockSink:
+    return RemoteBlockSink(ReservedRoom(owner, enqueue.op, ask, lambda: None))
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_a_stop_waits_for_no_answer_and_what_comes_late_is_given_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,18 +309,35 @@ def test_a_stop_waits_for_no_answer_and_what_comes_late_is_given_back(
     assert settled == [False]
 
 
+@pytest.mark.usefixtures("elsewhere")
 def test_what_a_stop_keeps_from_the_queue_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes when room was kept, and nothing was put there yet."""
-    plain = BatchedBody._put_alike
+    """The stop comes when room is reserved, and nothing was put there yet."""
+    plain = ReservedRoom.wait
 
-    def stopped(self: BatchedBody, *arguments: Any) -> bool:
+    def stopped(self: ReservedRoom, wanted: int, unit: int) -> int:
+        plain(self, wanted, unit)
         self.stop(df.errors.CancelledError(None, None, "stop"))
-        return plain(self, *arguments)
+        return plain(self, wanted, unit)
 
-    monkeypatch.setattr(BatchedBody, "_put_alike", stopped)
+    monkeypatch.setattr(ReservedRoom, "wait", stopped)
     assert len(same(tmp_path, [LINES], columns).rows) == 200
 
 
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("capacity", [7, 50, 10_000])
+def test_all_records_come_in_their_order_to_a_queue_elsewhere(capacity: int, tmp_path: Path) -> None:
+    reader, queue, body, start = reading(tmp_path / "lines", capacity)
+    out = queue.dequeue()
+    with df.Session() as sess:
+        sess.run(start)
+        loop = sess.repeat(body, steps=150)
+        found = [sess.run(out) for _ in range(150)]
+        assert found == LINES.encode().splitlines()[:150]
+        assert loop.join(20) == 150
+        assert sess.run([queue.size(), reader.num_records_produced()]) == [0, 150]
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_a_stopped_loop_counts_what_is_on_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To a queue of another process: the answer comes after the stop."""
     plain, loops = Process.ask, SimpleQueue[Any]()
@@ -296,7 +353,6 @@ def test_a_stopped_loop_counts_what_is_on_its_way(tmp_path: Path, monkeypatch: p
         return withdraw
 
     monkeypatch.setattr(Process, "ask", ask)
-    monkeypatch.setattr(BatchedBody, "_put_here", lambda self, block, most: self._put_there(block))
     (tmp_path / "lines").write_text(LINES)
     names, queue = (df.FIFOQueue(1000, [df.string], shapes=[[]]) for _ in range(2))
     reader = df.TextLineReader()

@@ -13,7 +13,7 @@ TABLE = table_of(PS, FIRST, SECOND)
 
 
 def home(fetches: Any, table: DeviceTable = TABLE, prefetch: bool = True) -> str:
-    return choose_home(compiled(fetches, table=table), prefetch)
+    return choose_home(compiled(fetches, table=table), prefetch=prefetch)
 
 
 def gradients(weights: Any, *workers: str) -> list[Any]:
@@ -61,7 +61,7 @@ def test_also_if_the_loss_is_fetched_from_the_worker() -> None:
     assert home([update(weights, PS, gradient), loss]) == PS
 
 
-def test_a_loop_whose_elements_come_from_another_process_takes_them_ahead() -> None:
+def test_a_loop_whose_elements_come_from_another_process_prefetches_them() -> None:
     weights = weights_on(PS)
     with df.device(FIRST):
         gradient = df.tanh(weights * queue_on(PS).dequeue())

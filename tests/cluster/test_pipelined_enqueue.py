@@ -64,7 +64,7 @@ def test_the_elements_are_in_when_the_loop_has_ended(mode: str, session: df.Sess
     loop = session.repeat(Counted(session, tap).put, steps=300)
     assert loop.join(PATIENCE) == 300
     assert tap.size() == 300
-    assert (loop.spec.behind is not None) == (mode == "behind")
+    assert (loop.spec.pipelined is not None) == (mode == "behind")
     session.run(tap.close)
     assert everything(tap) == one_to(300)
 

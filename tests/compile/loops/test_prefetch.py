@@ -1,15 +1,14 @@
-"""Which dequeue a loop may take ahead, and what is left of its plan."""
+"""Which dequeue a loop may prefetch, and what is left of its plan."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import dflow as df
-from dflow.compile import Plan, with_ahead
+from dflow.compile import Plan, loop_plan
 from dflow.compile.lower import check_plan
 from tests.compile.helpers import compiled, cpu, names, segment_with
 
@@ -26,36 +25,25 @@ def used(taken: Any, device: str = HERE) -> Any:
         return df.negative(taken, name="used")
 
 
-def ahead(fetches: Any, home: str = HERE) -> Plan | None:
-    """The plan with a dequeue ahead, checked; None if there is none."""
+def prefetching(fetches: Any, home: str = HERE, pipelined: bool = False) -> Plan | None:
+    """The plan of a loop that prefetches, checked; None if it does not."""
     plan = compiled(fetches)
-    found = with_ahead(plan, home, 7)
-    if found is plan:
-        return None
-    assert found.ahead is not None
-    check_plan(_as_if_fed(found))
-    return found
-
-
-def _as_if_fed(plan: Plan) -> Plan:
-    """What the loop brings, as feeds: the checker wants a source for each edge."""
-    assert plan.ahead is not None
-    arrivals = plan.ahead.arrivals
-    parts = {name: replace(part, feeds=arrivals.get(name, ())) for name, part in plan.parts.items()}
-    return replace(plan, feeds=tuple(plan.ahead.outputs), parts=parts)
+    found = loop_plan(plan, home, 7, pipelined=pipelined)
+    check_plan(found)
+    return None if found.prefetch is None else found
 
 
 def test_a_dequeue_for_a_loop_of_another_process_leaves_its_plan() -> None:
-    plan = ahead(used(queue().dequeue(name="taken")))
+    plan = prefetching(used(queue().dequeue(name="taken")))
     assert plan is not None
-    assert plan.ahead is not None
+    assert plan.prefetch is not None
     assert plan.number == 7
     assert [names(segment) for segment in plan.segments] == [["used"]]
-    assert (plan.ahead.op.name, plan.ahead.method, plan.ahead.arguments) == ("taken", "dequeue", ())
+    assert (plan.prefetch.op.name, plan.prefetch.method, plan.prefetch.arguments) == ("taken", "dequeue", ())
     assert plan.devices == [HERE]
     assert plan.parts[HERE].addresses == {THERE: f"at {THERE}"}, "that process hears of the session"
-    assert plan.ahead.arrivals == {HERE: segment_with(plan, "used").needs}
-    assert plan.call.feeds == ()
+    assert plan.call.feeds == segment_with(plan, "used").needs
+    assert plan.call.feeds_of == {HERE: plan.call.feeds}
     assert plan.call.reports == 1
 
 
@@ -63,32 +51,31 @@ def test_a_dequeue_for_a_loop_of_another_process_leaves_its_plan() -> None:
     ("take", "method"),
     [(lambda q: q.dequeue_many(3), "dequeue_many"), (lambda q: q.dequeue_up_to(3), "dequeue_up_to")],
 )
-def test_a_batch_of_a_constant_size_goes_ahead(take: Callable[[Any], Any], method: str) -> None:
-    plan = ahead(used(take(queue())))
+def test_a_batch_of_a_constant_size_is_prefetched(take: Callable[[Any], Any], method: str) -> None:
+    plan = prefetching(used(take(queue())))
     assert plan is not None
-    assert plan.ahead is not None
-    assert (plan.ahead.method, plan.ahead.arguments) == (method, (3,))
+    assert plan.prefetch is not None
+    assert (plan.prefetch.method, plan.prefetch.arguments) == (method, (3,))
 
 
 def test_each_edge_carries_its_component_and_a_control_edge_none() -> None:
     first, second = queue(((), ())).dequeue(name="taken")
     with df.device(HERE), df.control_dependencies([first.op]):
         late = df.identity(df.constant(1.0), name="late")
-    plan = ahead([used(second), late])
+    plan = prefetching([used(second), late])
     assert plan is not None
-    assert plan.ahead is not None
-    by_output = {output: edge for edge, output in plan.ahead.outputs.items()}
+    assert plan.prefetch is not None
+    by_output = dict(zip(plan.prefetch.outputs, plan.feeds, strict=True))
     assert set(by_output) == {1, None}
     assert by_output[1] in segment_with(plan, "used").needs
     assert by_output[None] in segment_with(plan, "late").needs
 
 
-def test_what_is_fetched_of_it_is_known() -> None:
+def test_an_output_that_is_fetched_is_fed() -> None:
     taken = queue().dequeue()
-    plan = ahead([used(taken), taken])
+    plan = prefetching([used(taken), taken])
     assert plan is not None
-    assert plan.ahead is not None
-    assert plan.ahead.fetched == (plan.fetches[1],)
+    assert plan.fetches[1] in plan.feeds
 
 
 def test_what_else_the_device_of_the_queue_does_stays() -> None:
@@ -97,7 +84,7 @@ def test_what_else_the_device_of_the_queue_does_stays() -> None:
     taken = queue().dequeue(name="taken")
     with df.device(HERE):
         delta = df.multiply(taken, weight, name="delta")
-    plan = ahead(weight.assign_add(delta))
+    plan = prefetching(weight.assign_add(delta))
     assert plan is not None
     assert sorted(plan.devices) == [THERE, HERE]
     assert not any("taken" in names(segment) for segment in plan.segments)
@@ -161,11 +148,41 @@ def used_by_nobody() -> Any:
         used_by_nobody,
     ],
 )
-def test_no_other_dequeue_goes_ahead(body: Callable[[], Any]) -> None:
-    assert ahead(body(), THERE if body is used_by_its_own_device else HERE) is None
+def test_no_other_dequeue_is_prefetched(body: Callable[[], Any]) -> None:
+    assert prefetching(body(), THERE if body is used_by_its_own_device else HERE) is None
 
 
 def test_the_sizes_of_other_queues_do_not_matter() -> None:
     with df.device(HERE):
         both = df.add(queue().dequeue(), df.cast(queue().size(), df.float32))
-    assert ahead(both) is not None
+    assert prefetching(both) is not None
+
+
+def test_a_dequeue_and_an_enqueue_of_two_other_processes_both_leave_the_plan() -> None:
+    plan = prefetching(enqueued(), pipelined=True)
+    assert plan is not None
+    assert plan.prefetch is not None
+    assert plan.pipelined is not None
+    assert [names(segment) for segment in plan.segments] == [["used"]]
+    assert (plan.number, plan.devices) == (7, [HERE])
+    assert plan.parts[HERE].addresses == {THERE: f"at {THERE}", ELSEWHERE: f"at {ELSEWHERE}"}
+    assert plan.fetches[plan.pipelined.fetches :] == tuple(plan.segments[0].gives)
+
+
+def moved_round() -> Any:
+    """The elements go back to the queue that they come from."""
+    mine = queue()
+    return mine.enqueue(used(mine.dequeue()))
+
+
+def passed_on() -> Any:
+    """Nothing is computed with the element."""
+    with df.device(ELSEWHERE):
+        other = df.FIFOQueue(10, [df.float32], shapes=[()])
+    return [other.enqueue(queue().dequeue()), used(df.constant(1.0))]
+
+
+@pytest.mark.parametrize("body", [moved_round, passed_on])
+def test_these_do_not_leave_the_plan_together(body: Callable[[], Any]) -> None:
+    found = loop_plan(compiled(body()), HERE, 7)
+    assert found.prefetch is None

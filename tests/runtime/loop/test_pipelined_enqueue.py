@@ -1,12 +1,12 @@
-"""What a loop sends behind its iterations: when it waits, what goes with which message, whose the room is at last."""
+"""A loop that pipelines its enqueues: when it waits, what goes with which message, who has the room in the end."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from dflow import dtypes
 from dflow.compile import LoopSpec, PipelinedEnqueue
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError, OpError, OpInfo, UnavailableError
 from dflow.runtime.base.deadline import NEVER
-from dflow.runtime.loop.ahead import MOST
-from dflow.runtime.loop.behind import SLOW_S, SentBehind
+from dflow.runtime.loop.pipelined_enqueue import SLOW_S, PipelinedSink, Sink
+from dflow.runtime.loop.prefetch import MOST, Source
+from dflow.runtime.loop.reserved_room import TABLE, State
 from dflow.runtime.loop.run import LoopRun
 from dflow.shapes import TensorShape
 from dflow.specs import QueueSpec
-from tests.conformance.programs import in_thread
+from tests.conformance.programs import in_thread, until
 
 QUEUE = QueueSpec(kind="FIFOQueue", node="q", capacity=9, dtypes=(dtypes.float32,), shapes=(TensorShape([]),))
 PATIENCE = 20
@@ -64,18 +65,39 @@ class AProcess:
         return [value for batch in batches for value in batch[0].tolist()]
 
 
+class ASource(Source):
+    """The source of the same loop.  released: how often it was told to hold nothing."""
+
+    def __init__(self) -> None:
+        self.released = 0
+
+    def release(self) -> None:
+        self.released += 1
+
+
 class ALoop:
-    """What sends, and the settled rooms.  many: several elements an iteration."""
+    """The sink, and the reservations that were given back.  many: several elements an iteration."""
 
     def __init__(self, process: AProcess, many: bool = False) -> None:
         info = OpInfo("put", "QueueEnqueueManyV2" if many else "QueueEnqueueV2", "there", "")
         what = PipelinedEnqueue(info, "tcp", QUEUE, many, ((1, None),), 1)
         self.process = process
-        self.sent = SentBehind(process, "s", "s/loop", what)  # type: ignore[arg-type]
+        self.source = ASource()
+        self.sink = PipelinedSink(process, "s", "s/loop", what, self.source)  # type: ignore[arg-type]
         self.settled: list[bool] = []
 
     def put(self, value: Any) -> None:
-        self.sent.put([None, np.asarray(value, np.float32)])
+        self.sink.put([None, np.asarray(value, np.float32)])
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """The iterations of the loop, to its end."""
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            self.sink.close(failed)
 
     def later(self, value: Any) -> Future[None]:
         """The put, in a thread of its own."""
@@ -101,7 +123,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("dflow.runtime.loop.behind.monotonic", clock)
+    monkeypatch.setattr("dflow.runtime.loop.pipelined_enqueue.monotonic", clock)
     return clock
 
 
@@ -142,9 +164,10 @@ def test_what_is_computed_while_a_message_is_on_its_way_goes_with_the_next_one(l
     for value in (1, 2, 3):
         loop.put(value)
     answered(process, 1, 1)
-    assert process.put(2) == [1, 2, 3]
     loop.put(4)
+    assert process.put(2) == [1, 2, 3]
     answered(process, 2, 3)
+    loop.put(5)
     assert process.put(3) == [4]
 
 
@@ -154,8 +177,9 @@ def test_each_message_asks_for_what_is_missing_of_the_room_that_the_loop_uses(lo
     for value in (1, 2, 3):
         loop.put(value)
     answered(process, 1, 1, more=4)
+    loop.put(4)
     assert process.asks[2][1][1:3] == (MOST - 6, 1)
-    for value in (4, 5, 6, 7, 8, 9):
+    for value in (5, 6, 7, 8, 9):
         loop.put(value)
     assert len(process.asks) == 3
 
@@ -176,7 +200,7 @@ def test_a_loop_without_room_waits_until_it_has_some(loop: ALoop, process: AProc
 
 def test_the_end_waits_until_all_is_in_and_lets_the_room_go(loop: ALoop, process: AProcess) -> None:
     def two() -> None:
-        with loop.sent:
+        with loop.run():
             loop.put(1)
 
     started(loop, room=MOST)
@@ -194,9 +218,9 @@ def test_the_end_waits_until_all_is_in_and_lets_the_room_go(loop: ALoop, process
 def test_room_that_comes_after_the_end_goes_back(loop: ALoop, process: AProcess) -> None:
     first = loop.later(0)
     process.wait_for(1)
-    loop.sent.stop(CancelledError(None, None, "stop"))
+    loop.sink.stop(CancelledError(None, None, "stop"))
     assert isinstance(first.exception(PATIENCE), CancelledError)
-    with pytest.raises(CancelledError), loop.sent:
+    with pytest.raises(CancelledError), loop.run():
         pass
     assert process.withdrawn == [0]
     loop.found_room(0, 5)
@@ -209,13 +233,13 @@ def test_a_stopped_loop_sends_what_has_room_and_waits_until_it_is_in(
     """So whoever joins the loop finds there what it says that it made."""
 
     def end() -> None:
-        with loop.sent:
+        with loop.run():
             pass
 
     monkeypatch.setattr("dflow.runtime.base.timeouts.STOP_GRACE", PATIENCE)
     started(loop, room=MOST)
     loop.put(1)
-    loop.sent.stop(CancelledError(None, None, "stop"))
+    loop.sink.stop(CancelledError(None, None, "stop"))
     ended = in_thread(end)
     process.wait_for(3)
     assert process.put(2) == [1]
@@ -232,8 +256,8 @@ def test_a_stopped_loop_does_not_wait_long_for_a_queue_that_stands_still(
     monkeypatch.setattr("dflow.runtime.base.timeouts.STOP_GRACE", 0.01)
     started(loop, room=MOST)
     loop.put(1)
-    loop.sent.stop(CancelledError(None, None, "stop"))
-    with pytest.raises(CancelledError, match="stop"), loop.sent:
+    loop.sink.stop(CancelledError(None, None, "stop"))
+    with pytest.raises(CancelledError, match="stop"), loop.run():
         pass
     assert process.put(2) == [1]
     assert loop.settled == [True]
@@ -243,7 +267,7 @@ def test_the_error_of_a_stop_names_the_enqueue_of_each_loop_and_stays_as_it_was(
     """A session that ends stops all its loops with one error."""
     stop = AbortedError(None, None, "reset")
     loop = ALoop(process)
-    loop.sent.stop(stop)
+    loop.sink.stop(stop)
     with pytest.raises(AbortedError) as caught:
         loop.put(0)
     assert caught.value.node_def is not None
@@ -254,7 +278,7 @@ def test_the_error_of_a_stop_names_the_enqueue_of_each_loop_and_stays_as_it_was(
 def test_a_loop_that_waits_for_something_else_keeps_no_room(loop: ALoop, process: AProcess) -> None:
     started(loop, room=MOST)
     loop.put(1)
-    loop.sent.let_go()
+    loop.sink.release()
     assert process.put(2) == [1], "before it"
     assert loop.settled == [True]
     answered(process, 1, 1, more=3)
@@ -266,40 +290,37 @@ def test_a_loop_that_waits_for_something_else_keeps_no_room(loop: ALoop, process
     second.result(PATIENCE)
 
 
-class Sent(AbstractContextManager["Sent"]):
-    """A loop's queue, which keeps room for it from its first element on."""
-
-    fetches, waited_s = 1, 0.0
+class AReservingSink(Sink):
+    """The sink of a loop that has a reservation from its first element on."""
 
     def __init__(self) -> None:
-        self.keeps = False
+        self.reserves = False
 
-    def __exit__(self, *raised: object) -> None: ...
+    def put(self, values: list[Any]) -> list[Any]:
+        self.reserves = True
+        return values
 
-    def put(self, values: list[Any]) -> None:
-        self.keeps = True
-
-    def let_go(self) -> None:
-        self.keeps = False
+    def release(self) -> None:
+        self.reserves = False
 
 
 def test_a_loop_that_waits_for_its_client_lets_its_room_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a client that stands still would keep others from the queue, and a close waiting."""
-    sent = Sent()
+    sink = AReservingSink()
     kept: list[bool] = []
 
     def wait_for_room(first: Callable[[], None]) -> None:
-        kept.append(sent.keeps)
+        kept.append(sink.reserves)
         first()
-        kept.append(sent.keeps)
+        kept.append(sink.reserves)
 
-    monkeypatch.setattr("dflow.runtime.loop.run.SentBehind", lambda *arguments: sent)
+    monkeypatch.setattr("dflow.runtime.loop.run.PipelinedSink", lambda *arguments: sink)
     what = PipelinedEnqueue(OpInfo("put", "QueueEnqueueV2", "there", ""), "tcp", QUEUE, False, ((0, None),), 1)
     with df.Session() as sess:
         backend: Any = sess.backend
         plan = sess.plans.take((df.constant(1.0),), (), NEVER)
         (home,) = backend.process.hosts
-        spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", 2, every=1, behind=what)
+        spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", 2, every=1, pipelined=what)
         assert LoopRun(backend.process, spec, wait_for_room=wait_for_room).run() == (2, None)
     assert kept == [True, False, True, False]
 
@@ -312,6 +333,7 @@ def test_an_element_that_does_not_fit_is_met_at_its_iteration_and_not_sent(loop:
     assert caught.value.node_def.name == "put"
     loop.put(3)
     answered(process, 1, 1)
+    loop.put(4)
     assert process.put(2) == [3]
 
 
@@ -346,14 +368,14 @@ def test_after_that_a_slow_iteration_enqueues_nothing(loop: ALoop, process: APro
 def test_the_end_says_what_was_wrong_with_the_last_element(loop: ALoop, process: AProcess) -> None:
     started(loop, room=MOST)
     process.answers[1](AbortedError(None, None, "reset"))
-    with pytest.raises(AbortedError), loop.sent:
+    with pytest.raises(AbortedError), loop.run():
         pass
 
 
 def test_an_error_of_the_body_is_not_hidden_by_it(loop: ALoop, process: AProcess) -> None:
     started(loop, room=MOST)
     process.answers[1](AbortedError(None, None, "reset"))
-    with pytest.raises(ZeroDivisionError), loop.sent:
+    with pytest.raises(ZeroDivisionError), loop.run():
         raise ZeroDivisionError
 
 
@@ -382,7 +404,7 @@ def test_a_slow_enqueue_can_be_stopped(loop: ALoop, process: AProcess, clock: Cl
     clock.now += 2 * SLOW_S
     slow = loop.later(2)
     process.wait_for(1)
-    loop.sent.stop(CancelledError(None, None, "stop"))
+    loop.sink.stop(CancelledError(None, None, "stop"))
     assert isinstance(slow.exception(PATIENCE), CancelledError)
     assert process.withdrawn == [0]
 
@@ -392,9 +414,8 @@ def test_a_slow_enqueue_that_was_in_when_it_was_stopped_counts(loop: ALoop, proc
     slow = loop.later(2)
     process.wait_for(1)
     stop = CancelledError(None, None, "stop")
-    with loop.sent._changed:
-        loop.sent.stop(stop)
-        process.answers[0](None)
+    process.answers[0](None)
+    loop.sink.stop(stop)
     slow.result(PATIENCE)
     with pytest.raises(CancelledError):
         loop.put(3)
@@ -419,8 +440,8 @@ def test_elements_that_come_together_go_together(process: AProcess) -> None:
     loop.found_room(0, 6)
     first.result(PATIENCE)
     assert process.put(1) == [1, 2, 3]
-    loop.put([4, 5, 6])
     answered(process, 1, 3)
+    loop.put([4, 5, 6])
     assert process.put(2) == [4, 5, 6]
 
 
@@ -451,3 +472,20 @@ def test_no_elements_are_enqueued_all_the_same(process: AProcess) -> None:
     assert process.asks[0][0] == "enqueue_many"
     process.answers[0](None)
     first.result(PATIENCE)
+
+
+def test_while_it_waits_for_room_the_loop_holds_no_elements_that_it_prefetched(loop: ALoop, process: AProcess) -> None:
+    started(loop, room=1)
+    assert loop.source.released == 1, "it waited for the first room"
+    loop.put(1)
+    assert loop.source.released == 1
+    waits = loop.later(2)
+    until(lambda: loop.source.released == 2)
+    answered(process, 1, 1, more=1)
+    waits.result(PATIENCE)
+
+
+def test_every_state_can_fail_but_the_last_one_and_can_be_closed() -> None:
+    open_states = set(State) - {State.CLOSED}
+    assert all(TABLE[state]["fail"] is State.FAILED for state in open_states)
+    assert all(TABLE[state]["close"] is State.CLOSED for state in State)

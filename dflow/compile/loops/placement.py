@@ -7,22 +7,23 @@ gradients are the end.
 
 from __future__ import annotations
 
-from dflow.compile.ahead import may_go_ahead
+from dflow.compile.loops.rewrite import may_prefetch
 from dflow.compile.plan import Plan
 from dflow.registry import op_def
 
 
-def choose_home(plan: Plan, prefetch: bool) -> str:
-    """Where a loop of many records at once reads; else where it can take its elements ahead, which hides the way of a
-    large batch, if `prefetch` allows that; else where a step needs the fewest messages; else a GPU; else where it
-    computes most.
+def choose_home(plan: Plan, *, prefetch: bool = True, pipelined: bool = True) -> str:
+    """Where a loop of many records at once reads; else where it can prefetch its elements, which hides the way of a
+    large batch; else where a step needs the fewest messages; else a GPU; else where it computes most.
+
+    prefetch, pipelined: what a loop may do itself, see `loop_plan`.
     """
-    if plan.batch is not None:
-        return plan.batch.line.device
+    if plan.vectorized is not None:
+        return plan.vectorized.line.device
 
     def merits(device: str) -> tuple[bool, int, bool, int]:
-        ahead = prefetch and may_go_ahead(plan, device)
-        return ahead, -_messages(plan, device), "/device:GPU:" in device, _computes(plan, device)
+        prefetches = prefetch and may_prefetch(plan, device, pipelined)
+        return prefetches, -_messages(plan, device), "/device:GPU:" in device, _computes(plan, device)
 
     return max(plan.parts, key=merits)
 

@@ -1,10 +1,11 @@
 """Pipelined enqueues: a loop that computes elements for a queue of another process does not wait for each to arrive.
 
 The enqueue leaves the loop's plan, which then is a step of the loop's own process.  The loop sends the elements itself,
-into room that the queue keeps for them (`runtime/loop/behind.py`): so each is as good as in when the next one is
-computed.
+into room that the queue reserves for them (`runtime/loop/pipelined_enqueue.py`): so each is as good as in when the next
+one is computed.
 
-Why only if nothing else in the body may wait: while it waits it would keep room from producers that could go on.
+Why only if nothing else in the body may wait: while it waits it would hold room that producers could use which can go
+on.  A dequeue that the loop prefetches is no part of the body: while that waits, the loop holds no room.
 Why only if all of it is in the loop's process: what others see of an iteration should not pass its element.
 """
 
@@ -18,14 +19,16 @@ from dflow.compile.plan import PipelinedEnqueue, Plan, Segment
 ENQUEUE, ENQUEUE_MANY = "QueueEnqueueV2", "QueueEnqueueManyV2"
 
 
-def with_behind(plan: Plan, home: str, number: int) -> Plan:
-    """The plan of a loop on the device `home`, without the enqueue that it may pipeline; `plan` itself if it has none.
+def pipelinable(plan: Plan, home: str, prefetched: Segment | None = None) -> Segment | None:
+    """The enqueue that a loop on the device `home` may pipeline.  prefetched: a dequeue that the loop makes itself."""
+    blocking = [segment for segment in plan.segments if segment.blocks and segment is not prefetched]
+    if len(blocking) != 1 or not _may_be_pipelined(blocking[0], plan, home, prefetched):
+        return None
+    return blocking[0]
 
-    number: of the new plan, in its session.
-    """
-    enqueue = next((segment for segment in plan.segments if segment.blocks), None)
-    if enqueue is None or not _may_be_behind(enqueue, plan, home):
-        return plan
+
+def with_pipelined_enqueue(plan: Plan, enqueue: Segment, home: str, number: int) -> Plan:
+    """The plan of a loop without the enqueue, whose inputs are fetched.  number: of the new plan, in its session."""
     edges = dict(enqueue.arguments)
     literals = dict(enqueue.literals)
     (instruction,) = enqueue.instructions
@@ -34,7 +37,7 @@ def with_behind(plan: Plan, home: str, number: int) -> Plan:
     fetches = (*plan.fetches, *(edges[slot] for slot in slots))
     return replace(
         without(plan, enqueue, home, number, plan.feeds, fetches),
-        behind=PipelinedEnqueue(
+        pipelined=PipelinedEnqueue(
             op=instruction.op,
             address=plan.addresses[enqueue.device],
             queue=instruction.attrs["queue"],
@@ -45,14 +48,14 @@ def with_behind(plan: Plan, home: str, number: int) -> Plan:
     )
 
 
-def _may_be_behind(enqueue: Segment, plan: Plan, home: str) -> bool:
-    """Is it an enqueue for another process, of what this one computes, after which nothing comes?"""
-    others = [segment for segment in plan.segments if segment is not enqueue]
+def _may_be_pipelined(enqueue: Segment, plan: Plan, home: str, prefetched: Segment | None) -> bool:
+    """Whether it is an enqueue for another process, of what this one computes, after which nothing comes."""
+    others = [segment for segment in plan.segments if segment is not enqueue and segment is not prefetched]
     if enqueue.instructions[0].op.kind not in (ENQUEUE, ENQUEUE_MANY) or not any(s.device == home for s in others):
         return False
     address = plan.addresses[home]
     return (
         address != plan.addresses[enqueue.device]
-        and all(plan.addresses[segment.device] == address and not segment.blocks for segment in others)
+        and all(plan.addresses[segment.device] == address for segment in others)
         and not any(set(enqueue.gives) & set(segment.needs) for segment in others)
     )

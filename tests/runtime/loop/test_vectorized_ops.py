@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import dflow as df
 from dflow.readers.tfrecord.framing import framed
 from dflow.registry import OPS
-from dflow.runtime.loop.batched import BatchedBody
+from dflow.runtime.loop.vectorized import VectorizedLoop
 from tests.readers.example.examples import example
 from tests.runtime.loop.loop_bodies import Compute, make_queue, same
 from tests.runtime.loop.loop_steps import LETTERS, STEPS, number, single
@@ -58,8 +58,8 @@ def test_an_operation_for_many_records_at_once_does_what_it_does_for_one(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[int] = []
-    plain = BatchedBody.run
-    monkeypatch.setattr(BatchedBody, "run", lambda self, most: taken.append(plain(self, most)) or taken[-1])
+    plain = VectorizedLoop._put
+    monkeypatch.setattr(VectorizedLoop, "_put", lambda self, block: taken.append(block.left) or plain(self, block))
     ways = [way for way in range(len(STEPS[kind])) if (kind, way) not in FAILING]
 
     def compute(key: Any, value: Any) -> list[Any]:

@@ -13,33 +13,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from dflow.compile.plan import BatchBody, Instruction, Plan, Segment
+from dflow.compile.plan import Instruction, Plan, Segment, VectorizedBody
 from dflow.registry import op_def
 
 READ, ENQUEUE, NOTHING = "ReaderReadV2", "QueueEnqueueV2", "NoOp"
 
 
-class NotBatchedError(Exception):
+class NotVectorizedError(Exception):
     """Why a loop that reads and enqueues goes record by record, in words."""
 
 
-def with_batch(plan: Plan) -> Plan:
+def with_vectorized_body(plan: Plan) -> Plan:
     """The plan, with the body of a loop for many records, or with the reason why there is none."""
     try:
-        body = batch_body(plan)
-    except NotBatchedError as error:
+        body = vectorized_body(plan)
+    except NotVectorizedError as error:
         return replace(plan, one_by_one=str(error))
     if body is None:
         return plan
     device = body.line.device
-    part = replace(plan.parts[device], batch=body)
-    return replace(plan, batch=body, parts={**plan.parts, device: part})
+    part = replace(plan.parts[device], vectorized=body)
+    return replace(plan, vectorized=body, parts={**plan.parts, device: part})
 
 
-def batch_body(plan: Plan) -> BatchBody | None:
+def vectorized_body(plan: Plan) -> VectorizedBody | None:
     """The body of a loop of this plan for many records; None if it is no loop that reads and enqueues.
 
-    Raises NotBatchedError if it is one, and does something besides that does not go for many at once.
+    Raises NotVectorizedError if it is one, and does something besides that does not go for many at once.
     """
     found = _read_and_enqueue(plan)
     if found is None:
@@ -67,23 +67,23 @@ def _kind(segment: Segment) -> str:
 
 
 def _check_place(segment: Segment, read: Segment) -> None:
-    """NotBatchedError for what has state, or is not beside the reader."""
+    """NotVectorizedError for what has state, or is not beside the reader."""
     for op in [instruction.op for instruction in segment.instructions if instruction.op.kind != NOTHING]:
         if op_def(op.kind).stateful:
-            raise NotBatchedError(f"'{op.name}' ({op.kind}) has state or side effects")
+            raise NotVectorizedError(f"'{op.name}' ({op.kind}) has state or side effects")
         if segment.device != read.device:
-            raise NotBatchedError(f"'{op.name}' is on {segment.device}, its reader on {read.device}")
+            raise NotVectorizedError(f"'{op.name}' is on {segment.device}, its reader on {read.device}")
 
 
-def _check_rules(body: BatchBody) -> None:
-    """NotBatchedError if something is computed of the record without a rule.  What is the same for all needs none."""
+def _check_rules(body: VectorizedBody) -> None:
+    """NotVectorizedError if an operation that depends on the record has no batch rule."""
     of_record = set(body.read.outputs)
     for instruction in body.line.instructions:
         op = instruction.op
         if of_record.isdisjoint(instruction.inputs):
             continue
         if op_def(op.kind).batch is None:
-            raise NotBatchedError(f"'{op.name}' ({op.kind}) has no rule for many records at once")
+            raise NotVectorizedError(f"'{op.name}' ({op.kind}) has no rule for many records at once")
         of_record.update(instruction.outputs)
 
 
@@ -106,7 +106,7 @@ class _Slots:
         return lambda slots: tuple(names[slot] for slot in slots)
 
 
-def _joined(read: Segment, others: Sequence[Segment], enqueue: Segment) -> BatchBody:
+def _joined(read: Segment, others: Sequence[Segment], enqueue: Segment) -> VectorizedBody:
     """What is computed does not see the enqueue, so it may as well come before it."""
     slots = _Slots()
     moved: list[Instruction] = []
@@ -129,4 +129,4 @@ def _joined(read: Segment, others: Sequence[Segment], enqueue: Segment) -> Batch
         results=(),
         done=None,
     )
-    return BatchBody(moved[0], line, moved[-1])
+    return VectorizedBody(moved[0], line, moved[-1])

@@ -1,0 +1,166 @@
+"""An attempt: one operation on a queue or a reader, from its start to the one event that ends it.
+
+Three things happen to an attempt, in any order and in any thread: its start returns, its answer comes, its owner
+withdraws it.
+
+    state       event      next state
+    STARTING    started    OPEN
+                answer     ANSWERED    `start` returns True, and `then` is not called
+                withdraw   WITHDRAWN   `start` withdraws the request as soon as it can
+    OPEN        answer     ANSWERED    `then` is called
+                withdraw   WITHDRAWN   the request is withdrawn
+    ANSWERED    take       TAKEN       the owner settles what was lent from now on
+                withdraw   RETURNED    what was lent goes back
+    WITHDRAWN   answer     RETURNED    what was lent goes back, and `returned` is called
+
+A second answer, or a `take` without an answer, is an error of the caller.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Any
+
+from dflow.errors import InternalError
+from dflow.runtime.base.answers import NamedAnswer, Settle, Withdraw, no_withdraw
+
+Given = tuple[Any, Settle | None]  # an outcome, and what settles it
+
+
+class State(Enum):
+    """What has happened to an attempt."""
+
+    STARTING = "starting"
+    OPEN = "open"
+    ANSWERED = "answered"
+    TAKEN = "taken"
+    WITHDRAWN = "withdrawn"
+    RETURNED = "returned"
+
+
+class Attempt(NamedAnswer):
+    """One attempt.  Call it with its answer: the outcome, and what settles it.
+
+    owner, op: whose it is, see `NamedAnswer`.
+    then: called with the attempt when its answer comes after `start` has returned, in the thread of the answer.
+    returned: called with the attempt, in whichever thread, when it was withdrawn and its answer has come all the same:
+    what that lent has gone back.
+    quick: `then` takes next to no time.
+    times: how many further attempts like it may be answered with it, itself included, if they need not wait; their
+    outcomes are the further arguments of the call.
+    """
+
+    __slots__ = ("_given", "_lock", "_returned", "_then", "_withdraw", "op", "owner", "quick", "state", "times")
+
+    def __init__(
+        self,
+        owner: str,
+        op: str,
+        then: Callable[[Attempt], None] | None = None,
+        *,
+        returned: Callable[[Attempt], None] | None = None,
+        quick: bool = True,
+        times: int = 1,
+    ) -> None:
+        self.owner = owner
+        self.op = op
+        self.quick = quick
+        self.times = times
+        self.state = State.STARTING
+        self._then = then
+        self._returned = returned
+        self._withdraw: Withdraw = no_withdraw
+        self._given: tuple[Given, ...] = ()
+        self._lock = threading.Lock()
+
+    @property
+    def outcome(self) -> Any:
+        """The answer: arrays, None or an OpError."""
+        return self._given[0][0]
+
+    @property
+    def pending(self) -> bool:
+        """Whether its answer is still to come."""
+        return self.state is State.STARTING or self.state is State.OPEN
+
+    @property
+    def over(self) -> bool:
+        """Whether its answer has come, and was taken or has gone back."""
+        return self.state is State.TAKEN or self.state is State.RETURNED
+
+    def start(self, begin: Callable[[Attempt], Withdraw | None]) -> bool:
+        """Begin it; `begin` gives what withdraws the request.  True if it has ended already; `then` is not called then.
+
+        What `begin` raises is raised here.
+        """
+        withdraw = begin(self) or no_withdraw
+        with self._lock:
+            if self.state is State.STARTING:
+                self.state, self._withdraw = State.OPEN, withdraw
+                return False
+            withdrawn = self.state is State.WITHDRAWN
+        if withdrawn:
+            withdraw()
+        return True
+
+    def __call__(self, outcome: Any, settle: Settle | None = None, *more: Given) -> None:
+        given = ((outcome, settle), *more)
+        with self._lock:
+            before = self.state
+            if before is State.STARTING or before is State.OPEN:
+                self.state, self._given = State.ANSWERED, given
+            elif before is State.WITHDRAWN:
+                self.state = State.RETURNED
+        if before is State.WITHDRAWN:
+            give_back(given)
+            if self._returned is not None:
+                self._returned(self)
+        elif before is State.OPEN:
+            if self._then is not None:
+                self._then(self)
+        elif before is not State.STARTING:
+            raise InternalError(None, None, f"a second answer to {self.op!r} of {self.owner}: it is {before.value}")
+
+    def take(self) -> tuple[Given, ...]:
+        """The outcome and what settles it, and those of further attempts.  They are the caller's from now on.
+
+        Nothing if it was withdrawn.
+        """
+        with self._lock:
+            if self.state is State.WITHDRAWN or self.state is State.RETURNED:
+                return ()
+            if self.state is not State.ANSWERED:
+                raise InternalError(None, None, f"{self.op!r} of {self.owner} has no answer: it is {self.state.value}")
+            self.state = State.TAKEN
+        return self._given
+
+    def cancel(self) -> None:
+        """Withdraw the request; the answer still comes, and may be that it was cancelled.  After `start`."""
+        if self.state is State.OPEN:
+            withdraw, self._withdraw = self._withdraw, no_withdraw
+            withdraw()
+
+    def withdraw(self) -> None:
+        """End it, unless its answer was taken: withdraw the request, give back what was lent."""
+        give_back(self.abandon())
+
+    def abandon(self) -> tuple[Given, ...]:
+        """As `withdraw`, but what was lent is the caller's to give back, after other attempts were abandoned too."""
+        with self._lock:
+            before = self.state
+            if before in (State.TAKEN, State.WITHDRAWN, State.RETURNED):
+                return ()
+            self.state = State.RETURNED if before is State.ANSWERED else State.WITHDRAWN
+            given, self._given = self._given, ()
+        if before is State.OPEN:
+            self._withdraw()
+        return given
+
+
+def give_back(given: Iterable[Given]) -> None:
+    """Let what was lent go back to its queue."""
+    for _, settle in given:
+        if settle is not None:
+            settle(False)

@@ -1,0 +1,50 @@
+"""States with names: the transitions of an object as data, checked as they happen.
+
+    TABLE = {State.EMPTY: {"ask": State.ASKED}, State.ASKED: {"answer": State.READY}, ...}
+    state = States("the prefetch of loop 'train'", TABLE, State.EMPTY)
+    state.change("ask")  # now it is ASKED
+
+An event that has no place in the table is a bug in dflow: the error tells what happened before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum
+from typing import Generic, TypeVar
+
+from dflow.errors import InternalError
+
+S = TypeVar("S", bound=Enum)
+
+STORY = 20  # events that an error tells
+
+
+class States(Generic[S]):
+    """The state of one object.  Needs a lock, or one thread.
+
+    name: of the object, for errors.  table: state -> event -> the next state.
+    """
+
+    __slots__ = ("_name", "_story", "_table", "now")
+
+    def __init__(self, name: str, table: Mapping[S, Mapping[str, S]], start: S) -> None:
+        self.now = start
+        self._name = name
+        self._table = table
+        self._story: deque[str] = deque(maxlen=STORY)
+
+    def change(self, event: str) -> S:
+        """Take the transition of an event; gives the next state.  InternalError for an impossible one."""
+        then = self._table[self.now].get(event)
+        if then is None:
+            told = ", ".join([*self._story, f"{event!r} while {self.now.value}"])
+            raise InternalError(None, None, f"{self._name}: impossible: {told}")
+        self._story.append(event)
+        self.now = then
+        return then
+
+    def may(self, event: str) -> bool:
+        """Whether an event has a transition now."""
+        return event in self._table[self.now]

@@ -1,0 +1,110 @@
+"""The sink of a loop that pipelines its enqueues: an iteration computes while the elements before it are on their way.
+
+The elements go into room that the queue, in another process, reserves for the loop: for what the loop makes in
+`WINDOW_S`.  An element for which there is none waits for it, as an enqueue does, and the loop with it.
+A slow loop does without: it enqueues, and waits for the answer.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from dflow.compile import PipelinedEnqueue
+from dflow.errors import OpError
+from dflow.machines.queue.checks import ComponentCheck
+from dflow.runtime.base.failures import as_op_error
+from dflow.runtime.base.transfers import to_host
+from dflow.runtime.loop.prefetch import MOST, Source, iterations_in_window
+from dflow.runtime.loop.reserved_room import ReservedRoom, Rows
+from dflow.runtime.loop.stage import Stage
+from dflow.runtime.step.process import Process
+
+SLOW_S = 0.02  # seconds of an iteration from which on a loop reserves no room: others could not use it for so long
+
+
+class Sink(Stage):
+    """The sink of a loop whose iterations enqueue for themselves, if at all."""
+
+    def put(self, values: list[Any]) -> list[Any]:
+        """Take the values of an iteration; gives those that are the user's."""
+        return values
+
+
+class PipelinedSink(Sink):
+    """The sink of a loop that pipelines its enqueues.  source: of the same loop."""
+
+    def __init__(self, process: Process, session: str, owner: str, enqueue: PipelinedEnqueue, source: Source) -> None:
+        self._enqueue = enqueue
+        self._check = ComponentCheck(enqueue.queue)
+        device = enqueue.op.device
+        ask = partial(process.ask, session, device, enqueue.address, enqueue.queue)
+        self._room = ReservedRoom(owner, enqueue.op, ask, before_wait=source.release)
+        self._by_itself = 0  # so many iterations enqueue, and wait
+        self._put_at = monotonic()
+        self._window = 1  # iterations
+
+    @property
+    def waited_s(self) -> float:  # type: ignore[override]
+        return self._room.waited_s
+
+    def put(self, values: list[Any]) -> list[Any]:
+        """Put an iteration's element, or elements: returns when they are in, or sent into reserved room.
+
+        Raises what ended this enqueue, or one before.
+        """
+        components = self._components(values)
+        self._measure()
+        self._room.look()
+        count = len(components[0]) if self._enqueue.many else 1
+        if count and self._finds_room(count):
+            batch = components if self._enqueue.many else tuple(component[np.newaxis] for component in components)
+            self._room.put(Rows(count, batch))
+        else:
+            self._room.release()
+            self._room.attempt("enqueue_many" if self._enqueue.many else "enqueue", components)
+        self._put_at = monotonic()
+        return values[: self._enqueue.fetches]
+
+    def stop(self, error: OpError) -> None:
+        self._room.stop(error)
+
+    def release(self) -> None:
+        self._room.release()
+
+    def close(self, failed: bool) -> None:
+        try:
+            self._room.drain()
+        except OpError:
+            if not failed:
+                raise
+        finally:
+            self._room.close()
+
+    def _components(self, values: list[Any]) -> tuple[Any, ...]:
+        enqueue = self._enqueue
+        components = tuple(
+            np.asarray(constant if place is None else to_host(values[place])) for place, constant in enqueue.components
+        )
+        error = self._check.batch(components) if enqueue.many else self._check.element(components)
+        if error is not None:
+            raise as_op_error(error, enqueue.op)
+        return components
+
+    def _measure(self) -> None:
+        """Note how fast the loop goes."""
+        took = monotonic() - self._put_at
+        self._window = 1 if took > SLOW_S else max(2, iterations_in_window(took))
+
+    def _finds_room(self, count: int) -> bool:
+        """Whether there is room for an iteration's elements; waits for some."""
+        if self._by_itself or self._window == 1:
+            self._by_itself = max(0, self._by_itself - 1)
+            return False
+        found = self._room.wait(count * self._window, count)
+        if found < count:
+            self._by_itself = MOST  # there is none for so many at once: the queue is small, or full most of the time
+        return found >= count
