@@ -25,7 +25,7 @@ from dflow.runtime.transport.lane import Lane
 logger = logging.getLogger("dflow.process")
 
 
-def handle(message: Any, process: Process, lane: Lane) -> None:
+def handle(process: Process, lane: Lane, message: Any) -> None:
     """Do what a message says.  If that fails, whoever waits for an answer or for a loan hears of it."""
     try:
         _handle(message, process, lane)

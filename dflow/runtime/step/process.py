@@ -82,7 +82,7 @@ class Process:
         self,
         name: str,
         connect: Callable[[Process, str], Lane] | None = None,
-        handle: Callable[[Any, Process, Lane], None] | None = None,
+        handle: Callable[[Process, Lane, Any], None] | None = None,
     ) -> None:
         self.name = name
         self.incarnation = uuid.uuid4().hex  # a worker that is started again has the same devices, and nothing in them
@@ -264,9 +264,10 @@ class Process:
                 if hello.session:
                     self.begin_session(hello.session, lane)
 
-    def received(self, lane: Lane, message: Any) -> None:
+    def handler(self, lane: Lane) -> Callable[[Any], None]:
+        """What is called with each message of a lane."""
         assert self._handle is not None  # a process that has lanes
-        self._handle(message, self, lane)
+        return partial(self._handle, self, lane)
 
     def request(self, lane: Lane, make: Callable[[int], Any]) -> Future[Any]:
         """Send the message that `make(number)` gives; the future ends with its `Reply`, or with the lane."""

@@ -14,7 +14,7 @@ import io
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ from distributed.protocol import Serialized
 
 from dflow import forks
 from dflow.runtime.threads.crew import Crew
-from dflow.runtime.transport.framing import Buffer, Frame, after, read_message
+from dflow.runtime.transport.framing import Buffer, Frame, read_message
 from dflow.runtime.transport.handshake import Wire
 from dflow.runtime.transport.tls import Tls
 
@@ -35,12 +35,14 @@ MANY = 1000  # buffers of one system call, which takes 1024
 
 
 class Carried(Protocol):
-    """What a link carries: a lane."""
+    """What a link carries: a lane.
+
+    handle: is called with each message that comes.
+    """
 
     peer: str
     closing: bool
-
-    def received(self, message: Any) -> None: ...
+    handle: Callable[[Any], None]
 
     def take(self) -> list[Frame]: ...
 
@@ -89,7 +91,7 @@ class SocketLink:
 
     def _handle_next(self) -> bool:
         """Handle a message; True if it gave this thread something to do, which is done, while another one reads on."""
-        work = self._crew.handle(partial(self._lane.received, read_message(self._stream)))
+        work = self._crew.handle(partial(self._lane.handle, read_message(self._stream)))
         return bool(work) and self._crew.do(work, lead=self._read)
 
     def _end(self) -> None:
@@ -128,6 +130,16 @@ class SocketLink:
         """What was written goes out; whoever reads or writes, here or there, comes to the end."""
         with suppress(OSError):  # it is down already
             self._sock.shutdown(socket.SHUT_RDWR)
+
+
+def after(buffers: Sequence[Buffer], sent: int) -> Frame:
+    """What is left to send when so many bytes are gone."""
+    for i, buffer in enumerate(buffers):
+        size = len(buffer)
+        if sent < size:
+            return [memoryview(buffer)[sent:], *buffers[i + 1 :]]
+        sent -= size
+    return []
 
 
 class Sealed(list[Buffer]):
@@ -186,8 +198,8 @@ class CommLink:
         try:
             while True:
                 batch = await self._comm.read()
-                for message in batch["batch"]:
-                    self._lane.received(message)
+                for kind, fields in batch["batch"]:
+                    self._lane.handle(kind(*fields))
         except (OSError, EOFError):
             pass  # the end of the lane
         except Exception:

@@ -59,15 +59,13 @@ class Outgoing(NamedTuple):
 
 
 class Receiver(Protocol):
-    """Who takes what comes out of a lane, one message after the other: it must not wait.
-
-    crew: the threads that read, and that do what messages start.
-    """
+    """The process that a lane belongs to.  crew: the threads that read, and that do what messages start."""
 
     name: str
     crew: Crew
 
-    def received(self, lane: Lane, message: Any) -> None: ...
+    def handler(self, lane: Lane) -> Callable[[Any], None]:
+        """Gives what is called with each message of a lane, one after the other.  It must not wait."""
 
     def lane_closed(self, lane: Lane) -> None: ...
 
@@ -79,6 +77,7 @@ class Lane:
         self.peer = peer
         self.closed = False
         self.closing = False  # the link ends when nothing is queued any more
+        self.handle = receiver.handler(self)
         self._receiver = receiver
         self._connecting: asyncio.Future[Comm] | None = None
         self._connected = False  # a comm to the peer is there, and its handshake begun
@@ -124,7 +123,8 @@ class Lane:
                 if len(self._outbox) >= CROWDED:
                     self._room.clear()
         if not queued:
-            settled(outgoing.then, not closed)
+            if outgoing.then is not None:
+                outgoing.then(not closed)
         elif link is not None:
             link.start_writer()
 
@@ -137,7 +137,7 @@ class Lane:
         if theirs is not None:
             self._send(Outgoing(encode(theirs), None))
         if ours is not None:
-            self.received(ours)
+            self.handle(ours)
 
     def wait_for_room(self, first: Callable[[], object] = lambda: None) -> None:
         """Wait while many messages are queued: for a thread that sends unasked, such as a loop with its reports.
@@ -272,9 +272,6 @@ class Lane:
             link.start_writer()
 
     # -- called by the link
-
-    def received(self, message: Any) -> None:
-        self._receiver.received(self, message)
 
     def take(self) -> list[Frame]:
         """All that is queued, for the writer, which has written what it took before.

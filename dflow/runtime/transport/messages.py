@@ -1,4 +1,4 @@
-"""What crosses a lane: one frozen data class a message.
+"""What crosses a lane: one frozen data class a message.  It is pickled as its class and its fields.
 
 A step belongs to an owner, a session or one of its loops, which may live in any process; `StepId` is (owner, number).
 Elements that are on loan carry a number; the receiver answers with `Settled`.
@@ -14,17 +14,7 @@ from dflow.errors import OpError
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 11  # raised with every change of these classes; client and workers must agree
-
-
-class Message:
-    """Pickled as a call of its class: in a third of the time that data classes with slots take by themselves."""
-
-    __slots__ = ()
-    __match_args__: tuple[str, ...]  # the fields, in order
-
-    def __reduce__(self) -> tuple[type[Any], tuple[Any, ...]]:
-        return type(self), tuple([getattr(self, name) for name in self.__match_args__])
+PROTOCOL = 12  # raised with every change of these classes; client and workers must agree
 
 
 def loans(message: Any) -> list[int]:
@@ -34,7 +24,7 @@ def loans(message: Any) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Install(Message):
+class Install:
     """A session's plan for one device.  `blob` holds the pickled (DevicePlan without kernels, kernels by kind)."""
 
     session: str
@@ -45,7 +35,7 @@ class Install(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Forget(Message):
+class Forget:
     """Plans that the session will not use again."""
 
     session: str
@@ -53,7 +43,7 @@ class Forget(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class InstallLoop(Message):
+class InstallLoop:
     """A loop that will be started, once, by a Dask task on this process."""
 
     spec: LoopSpec
@@ -61,7 +51,7 @@ class InstallLoop(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class StopLoop(Message):
+class StopLoop:
     """End a loop: with an error, what its iteration waits for as well."""
 
     session: str
@@ -70,7 +60,7 @@ class StopLoop(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class LoopReport(Message):
+class LoopReport:
     """Values that a loop fetched."""
 
     session: str
@@ -80,7 +70,7 @@ class LoopReport(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class LoopDone(Message):
+class LoopDone:
     """A loop came to its end, after so many steps, and has reported all that it will."""
 
     session: str
@@ -89,7 +79,7 @@ class LoopDone(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Announce(Message):
+class Announce:
     """A cold step will come as Dask tasks: each of its segments may be run once."""
 
     session: str
@@ -102,7 +92,7 @@ class Announce(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class EndStep(Message):
+class EndStep:
     """A cold step ended well: what was lent to it is its own.  Answered when the device knows."""
 
     step: StepId
@@ -111,7 +101,7 @@ class EndStep(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Start(Message):
+class Start:
     """Run a step's part on one device.
 
     loan: of what comes with it from another part of the step, if that is on loan.
@@ -127,7 +117,7 @@ class Start(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Deliver(Message):
+class Deliver:
     """Tensors for the part on `device`."""
 
     step: StepId
@@ -137,7 +127,7 @@ class Deliver(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched(Message):
+class Fetched:
     """Tensors for the owner.  finished: the device, if its part, or a segment of a cold one, ended with them."""
 
     step: StepId
@@ -147,7 +137,7 @@ class Fetched(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Finished(Message):
+class Finished:
     """The part on `device` ran to its end, or a segment of a cold one that gives nothing to others."""
 
     step: StepId
@@ -155,7 +145,7 @@ class Finished(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Failed(Message):
+class Failed:
     """The part on `device` failed."""
 
     step: StepId
@@ -164,7 +154,7 @@ class Failed(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel(Message):
+class Cancel:
     """End the part on `device`."""
 
     step: StepId
@@ -173,7 +163,7 @@ class Cancel(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Settled(Message):
+class Settled:
     """The receiver has lent elements (accepted), or they must go back."""
 
     loan: int
@@ -181,7 +171,7 @@ class Settled(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask(Message):
+class Ask:
     """One attempt on a queue of the other process, outside of any part: a reader that needs a file name."""
 
     number: int
@@ -196,14 +186,14 @@ class Ask(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Withdraw(Message):
+class Withdraw:
     """The asker does not want the answer any more."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Message):
+class Answer:
     """The end of an `Ask`: arrays, None or an OpError.
 
     more: what further attempts gave, arrays and their loans.
@@ -216,7 +206,7 @@ class Answer(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply(Message):
+class Reply:
     """The answer to a request that carries a `reply` number: a value or an error."""
 
     reply: int
@@ -225,14 +215,14 @@ class Reply(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Ping(Message):
+class Ping:
     """Answered at once: the other process knows what was said before on this lane, the session's `Hello` above all."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
-class Reset(Message):
+class Reset:
     """Drop the state in containers of every device of the process."""
 
     containers: tuple[str, ...]  # empty: the default ones
@@ -240,7 +230,7 @@ class Reset(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class EndOwner(Message):
+class EndOwner:
     """An owner of steps, such as a loop, was lost with its process: none of its steps goes on."""
 
     session: str
@@ -249,21 +239,21 @@ class EndOwner(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class QueueRows(Message):
+class QueueRows:
     """How the queues of the process are, and who waits for them; answered with rows."""
 
     reply: int
 
 
 @dataclass(frozen=True, slots=True)
-class EndSession(Message):
+class EndSession:
     """The session closed."""
 
     session: str
 
 
 @dataclass(frozen=True, slots=True)
-class Hello(Message):
+class Hello:
     """The first message of a lane: who speaks.
 
     session: that ends with this lane, if any.  sockets: may a plain socket carry the lane?

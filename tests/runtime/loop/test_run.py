@@ -148,7 +148,7 @@ def test_a_client_that_stands_still_holds_up_its_loop_and_nobody_who_takes_what_
         plan = sess.plans.take((put,), (), NEVER)
         (home,) = backend.process.hosts
         spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", None, every=1, vectorized=True)
-        handle(m.InstallLoop(spec, 0), backend.process, lane)
+        handle(backend.process, lane, m.InstallLoop(spec, 0))
         run = backend.process.loops[backend.session, "loop"]
         loop = threading.Thread(target=run.run, daemon=True)
         loop.start()

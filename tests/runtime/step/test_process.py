@@ -66,9 +66,9 @@ def close(process: Any, lane: TestLane) -> None:
 
 
 def test_a_session_begins_with_its_clients_lane_and_ends_with_it(process: Any, lane: TestLane) -> None:
-    process.received(lane, m.Ping(7))
+    handle(process, lane, m.Ping(7))
     assert lane.next() == m.Reply(7)
-    process.received(lane, m.InstallLoop(loop(0), 8))
+    handle(process, lane, m.InstallLoop(loop(0), 8))
     assert lane.next() == m.Reply(8)
     assert process.sessions() == ["session"]
     close(process, lane)
@@ -80,7 +80,7 @@ def test_a_session_whose_client_opens_another_lane_begins_anew(process: Any, lan
     own = replace(NAMES, shared_name="")
     (host,) = process.hosts.values()
     first, second = host.machine(own, "session"), TestLane()
-    process.received(lane, m.InstallLoop(loop(0), 8))
+    handle(process, lane, m.InstallLoop(loop(0), 8))
     process.accepted(second, m.Hello(m.PROTOCOL, "client", "session"))
     assert host.machine(own, "session") is not first
     assert not process.loops
@@ -128,7 +128,7 @@ def test_a_session_begins_anew_after_it_has_ended_everywhere(
 def test_an_ask_for_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
     other = TestLane()
     close(process, lane)
-    process.received(other, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "", ""))
+    handle(process, other, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "", ""))
     answer = other.next()
     assert isinstance(answer.outcome, AbortedError)
     assert "session session is not known" in answer.outcome.message
@@ -142,10 +142,10 @@ def test_an_ask_is_answered_once_and_withdrawn_with_its_lane(process: Any, lane:
     other = TestLane()
     queue = process.hosts[DEVICE].machine(NAMES, "session")
     for number in (3, 4, 5):
-        process.received(other, m.Ask(number, "session", DEVICE, NAMES, "dequeue", (), "", ""))
+        handle(process, other, m.Ask(number, "session", DEVICE, NAMES, "dequeue", (), "", ""))
     queue.attempt(lambda *answer: None, "enqueue", (np.float32(1),))
     assert (other.next().number, len(process.served)) == (3, 2)
-    process.received(other, m.Withdraw(4))
+    handle(process, other, m.Withdraw(4))
     withdrawn = other.next()
     assert withdrawn.number == 4
     assert isinstance(withdrawn.outcome, CancelledError)
@@ -157,7 +157,7 @@ def test_an_ask_for_several_is_one_answer_with_a_loan_for_each(process: Any, lan
     queue = process.hosts[DEVICE].machine(NAMES, "session")
     for value in (1, 2, 3):
         queue.attempt(lambda *answer: None, "enqueue", (np.float32(value),))
-    process.received(lane, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "session/loop", "take", times=5))
+    handle(process, lane, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "session/loop", "take", times=5))
     answer = lane.next()
     assert (answer.outcome, answer.loan, answer.more) == ((1,), 0, (((2,), 1), ((3,), 2)))
     lane.loans[0](True)
@@ -166,12 +166,12 @@ def test_an_ask_for_several_is_one_answer_with_a_loan_for_each(process: Any, lan
 
 
 def test_several_that_nobody_wants_any_more_go_back(process: Any, lane: TestLane) -> None:
-    process.received(lane, m.Answer(9, (1,), 4, (((2,), 5), ((3,), 6))))
+    handle(process, lane, m.Answer(9, (1,), 4, (((2,), 5), ((3,), 6))))
     assert [lane.next() for _ in range(3)] == [m.Settled(loan, False) for loan in (4, 5, 6)]
 
 
 def test_tensors_that_start_a_part_which_cannot_start_go_back(process: Any, lane: TestLane) -> None:
-    process.received(lane, m.Start("session", DEVICE, 1, ("session", 1), 0, [(0, 1.0)], loan=4))
+    handle(process, lane, m.Start("session", DEVICE, 1, ("session", 1), 0, [(0, 1.0)], loan=4))
     assert lane.next() == m.Settled(4, False)
     assert isinstance(lane.next().error, AbortedError)
 
@@ -179,15 +179,15 @@ def test_tensors_that_start_a_part_which_cannot_start_go_back(process: Any, lane
 def test_a_loop_of_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
     other = TestLane()
     close(process, lane)
-    process.received(other, m.InstallLoop(loop(0), 1))
+    handle(process, other, m.InstallLoop(loop(0), 1))
     assert isinstance(other.next().error, AbortedError)
     assert held(process) == [0] * 7
 
 
 def test_a_session_that_was_reset_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
-    process.received(lane, m.Reset((), 1))
+    handle(process, lane, m.Reset((), 1))
     assert lane.next() == m.Reply(1)
-    process.received(lane, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
+    handle(process, lane, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
     failed = lane.next()
     assert isinstance(failed.error, AbortedError)
     assert "its target was reset" in failed.error.message
@@ -204,19 +204,19 @@ def test_a_reset_ends_the_sessions_before_their_state_goes(
     (host,) = process.hosts.values()
     left: list[list[str]] = []
     monkeypatch.setattr(host.state, "reset", lambda containers: left.append(process.sessions()))
-    process.received(lane, m.Reset((), 9))
+    handle(process, lane, m.Reset((), 9))
     assert lane.next() == m.Reply(9)
     assert left == [[]]
 
 
 def test_of_the_loops_that_ended_the_newest_are_kept(process: Any, lane: TestLane) -> None:
     waiting = loop(-1)
-    process.received(lane, m.InstallLoop(waiting, 0))
+    handle(process, lane, m.InstallLoop(waiting, 0))
     for number in range(LOOPS_KEPT + 5):
         run = LoopRun(process, loop(number))
         process.add_loop(run)
         run.run()
-    process.received(lane, m.InstallLoop(loop(-2), 0))
+    handle(process, lane, m.InstallLoop(loop(-2), 0))
     names = [name for _, name in process.loops]
     assert names == ["loop--1", *(f"loop-{number}" for number in range(5, LOOPS_KEPT + 5)), "loop--2"]
 
@@ -265,7 +265,7 @@ def test_requests_and_asks_end_with_their_lane(process: Any) -> None:
     assert isinstance(first.exception(0), df.errors.UnavailableError)
     process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
     assert [type(answer) for answer in answers] == [df.errors.UnavailableError] * 2
-    process.received(other, m.Reply(1, "value"))
+    handle(process, other, m.Reply(1, "value"))
     assert second.result(0) == "value"
     assert isinstance(process.request(lane, m.Ping).exception(0), df.errors.UnavailableError)
     assert len(process.requests.unanswered) == len(process.asks.unanswered) == 0
@@ -295,11 +295,11 @@ def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(proc
 
 
 def test_nothing_starts_after_the_end(process: Any, lane: TestLane) -> None:
-    process.received(lane, m.Reset((), 1))
+    handle(process, lane, m.Reset((), 1))
     lane.next()
     process.close()
-    process.received(lane, m.Reset((), 2))
-    process.received(lane, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
+    handle(process, lane, m.Reset((), 2))
+    handle(process, lane, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
     for thread in threading.enumerate():
         if thread.name.startswith("dflow-tcp://worker"):
             thread.join(PATIENCE)
@@ -347,7 +347,7 @@ def test_tensors_are_copied_to_a_gpu_by_the_crew_in_the_order_in_which_they_came
     part = Part(wanted=50)
     process.hosts[GPU].add_part(part, 0)
     for edge in range(50):
-        process.received(lane, m.Deliver(part.step, GPU, [(edge, float(edge))], edge))
+        handle(process, lane, m.Deliver(part.step, GPU, [(edge, float(edge))], edge))
     assert part.complete.wait(PATIENCE)
     assert part.edges == list(range(50))
     assert [value for value, _ in namespace.copied] == part.edges
@@ -358,5 +358,5 @@ def test_tensors_are_copied_to_a_gpu_by_the_crew_in_the_order_in_which_they_came
 def test_tensors_for_a_cpu_take_no_other_thread(process: Any, lane: TestLane) -> None:
     part = Part(wanted=1)
     process.hosts[DEVICE].add_part(part, 0)
-    process.received(lane, m.Deliver(part.step, DEVICE, [(0, 1.0)], None))
+    handle(process, lane, m.Deliver(part.step, DEVICE, [(0, 1.0)], None))
     assert part.edges == [0]

@@ -2,42 +2,57 @@
 
 import io
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dflow.runtime.transport.framing import SMALL, after, encode, read_message
+from dflow.runtime.transport.connection import after
+from dflow.runtime.transport.framing import SMALL, encode, read_message
 
 
-def stream(*messages: Any) -> io.BufferedReader:
-    raw = io.BytesIO(b"".join(bytes(buffer) for message in messages for buffer in encode(message)))
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What all these messages are."""
+
+    value: Any
+
+
+def stream(*values: Any) -> io.BufferedReader:
+    raw = io.BytesIO(b"".join(bytes(buffer) for value in values for buffer in encode(Message(value))))
     return io.BufferedReader(raw)  # type: ignore[arg-type]
+
+
+def read(coming: io.BufferedReader) -> Any:
+    message = read_message(coming)
+    assert isinstance(message, Message)
+    return message.value
 
 
 def test_messages_come_in_order_and_then_the_end() -> None:
     coming = stream("one", [2, np.arange(3)], "three")
-    assert read_message(coming) == "one"
-    np.testing.assert_array_equal(read_message(coming)[1], [0, 1, 2])
-    assert read_message(coming) == "three"
+    assert read(coming) == "one"
+    np.testing.assert_array_equal(read(coming)[1], [0, 1, 2])
+    assert read(coming) == "three"
     with pytest.raises(EOFError):
-        read_message(coming)
+        read(coming)
 
 
 def test_arrays_are_not_copied_into_the_pickle_and_may_be_written_to_where_they_arrive() -> None:
     array = np.arange(1000.0)
-    _, body, sent = encode(array)
+    _, body, sent = encode(Message(array))
     assert len(body) < 500
     assert np.shares_memory(np.frombuffer(sent), array)
-    came = read_message(stream(array))
+    came = read(stream(array))
     came[0] = 7.0
     assert came.flags.writeable
 
 
 def test_small_arrays_are_part_of_the_pickle_and_may_be_written_to_where_they_arrive() -> None:
     array = np.asfortranarray(np.arange(6.0).reshape(2, 3))
-    assert len(encode(array)) == 2
-    came = read_message(stream(array))
+    assert len(encode(Message(array))) == 2
+    came = read(stream(array))
     np.testing.assert_array_equal(came, array)
     came[0] = 7.0
     assert came.flags.writeable
@@ -47,7 +62,7 @@ def test_small_arrays_are_part_of_the_pickle_and_may_be_written_to_where_they_ar
 def test_what_is_read_only_arrives_read_only(size: int) -> None:
     array = np.arange(size)
     array.flags.writeable = False
-    assert not read_message(stream(array)).flags.writeable
+    assert not read(stream(array)).flags.writeable
 
 
 class Own:
@@ -57,21 +72,21 @@ class Own:
 def test_what_was_defined_in_the_program_itself_goes_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Own, "__module__", "__main__")
     large = np.arange(1000.0)
-    _, body, *arrays = encode([Own(), large])
+    _, body, *arrays = encode(Message([Own(), large]))
     assert len(arrays) == 1
     assert b"Pickled by value" in body
 
 
 @pytest.mark.parametrize("cut", [5, 20, 60, -1])
 def test_a_message_that_is_cut_off_is_the_end(cut: int) -> None:
-    sent = b"".join(bytes(buffer) for buffer in encode(np.arange(SMALL)))
+    sent = b"".join(bytes(buffer) for buffer in encode(Message(np.arange(SMALL))))
     with pytest.raises(EOFError):
-        read_message(io.BufferedReader(io.BytesIO(sent[:cut])))  # type: ignore[arg-type]
+        read(io.BufferedReader(io.BytesIO(sent[:cut])))  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_pickled_raises() -> None:
     with pytest.raises(TypeError, match="lock"):
-        encode(threading.Lock())
+        encode(Message(threading.Lock()))
 
 
 @pytest.mark.parametrize("sent", range(8))

@@ -42,6 +42,9 @@ class End:
         self._came = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
+    def handler(self, lane: Lane) -> Callable[[Any], None]:
+        return partial(self.received, lane)
+
     def received(self, lane: Lane, message: Any) -> None:
         self.messages.append(message)
         self._loop.call_soon_threadsafe(self._came.set)
