@@ -75,13 +75,11 @@ def _start(message: m.Start, process: Process, lane: Lane) -> None:
 
 
 def _start_part(message: m.Start, process: Process, lane: Lane) -> None:
-    owner, settle = RemoteOwner(lane, message.step), _settler(lane, message.loan)
+    owner, settle = RemoteOwner(lane, message.step, process.hosts, process.lane_to), _settler(lane, message.loan)
+    session, plan, step, floor = message.session, message.plan, message.step, message.floor
     try:
-        outlet = process.outlet(message.step, message.session, message.device, message.plan, owner)
         host = process.hosts[message.device]
-        part = host.start(
-            message.session, message.plan, message.step, message.floor, message.feeds, outlet, process.run_part, settle
-        )
+        part = host.start(session, plan, step, floor, message.feeds, owner, process.crew.submit, settle)
     except Exception as error:
         if settle is not None:
             settle(False)
@@ -110,7 +108,7 @@ def _end_owner(message: m.EndOwner, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.Announce)
 def _announce(message: m.Announce, process: Process, lane: Lane) -> None:
-    owner = RemoteOwner(lane, message.step)
+    owner = RemoteOwner(lane, message.step, process.hosts, process.lane_to)
     process.in_pool(_reply, lane, message.reply, partial(_announce_part, message, process, owner))
 
 
@@ -119,8 +117,7 @@ def _announce_part(message: m.Announce, process: Process, owner: RemoteOwner) ->
     process.check_session(message.session)
     host = process.hosts[message.device]
     installed = host.installed(message.session, message.plan)
-    outlet = process.outlet(message.step, message.session, message.device, message.plan, owner)
-    part = ColdPart(host, message.session, installed, message.step, message.feeds, outlet)
+    part = ColdPart(host, message.session, installed, message.step, message.feeds, owner)
     host.add_part(part, message.floor)
     if owner.lane.closed:  # meanwhile, so that nobody saw the part
         part.cancel(CancelledError(None, None, f"{owner.lane.peer}, which ran this step, is gone"))
@@ -198,7 +195,7 @@ def _answer(message: m.Answer, process: Process, lane: Lane) -> None:
         answer, _ = asked
         quick = getattr(answer, "quick", False)  # a reader's is not: it goes on to read the file
         more = [(outcome, _settler(lane, loan)) for outcome, loan in message.more]
-        process.run_part(partial(answer, message.outcome, _settler(lane, message.loan), *more), quick)
+        process.crew.submit(partial(answer, message.outcome, _settler(lane, message.loan), *more), quick)
     else:
         for loan in m.loans(message):
             lane.send(m.Settled(loan, False))

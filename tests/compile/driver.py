@@ -25,6 +25,7 @@ from dflow.compile.segments import Group, grouped_ops
 from dflow.errors import CancelledError, OpError
 from dflow.registry import OPS
 from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.step.outlets import Outlet
 from dflow.runtime.step.process import Process
 
 SESSION = "session"
@@ -55,10 +56,12 @@ class Outcome:
     answered: list[str] = field(default_factory=list)  # and in that in which they were answered
 
 
-class Driver:
+class Driver(Outlet):
     """The owner of one step.  order: of the blocking operations; shuffle: the order of everything else."""
 
     def __init__(self, plan: Plan, order: Sequence[str] = (), shuffle: random.Random | None = None) -> None:
+        self._process = Process("test")
+        super().__init__((SESSION, 0), self._process.hosts, self._process.lane_to)
         self.outcome = Outcome()
         self._plan = plan
         self._rank = {name: i for i, name in enumerate(order)}
@@ -66,7 +69,6 @@ class Driver:
         self._work: list[Callable[[], None]] = []
         self._ready: dict[str, Callable[[], Any]] = {}  # operation -> what starts its attempt
         self._open = sum(part.reports for part in plan.parts.values())
-        self._process = Process("test")
         kernels = {
             kind: replace(definition, kernel=partial(self._defer, definition.kernel))
             if definition.blocks
@@ -84,12 +86,9 @@ class Driver:
         self.outcome.values.update(zip(self._plan.feeds, feeds, strict=True))
         parts = []
         for device, part in self._plan.parts.items():
-            outlet = self._process.outlet((SESSION, 0), SESSION, device, 0, self)
             fed = [(edge, self.outcome.values[edge]) for edge in part.feeds]
             host = self._process.hosts[device]
-            parts.append(
-                host.start(SESSION, 0, (SESSION, 0), 0, fed, outlet, lambda work, quick: self._work.append(work))
-            )
+            parts.append(host.start(SESSION, 0, self.id, 0, fed, self, lambda work, quick: self._work.append(work)))
         while self._open and (self._work or self._ready):
             if self._work:
                 self._work.pop(self._shuffle.randrange(len(self._work)) if self._shuffle else 0)()

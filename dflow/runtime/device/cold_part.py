@@ -15,10 +15,9 @@ from dflow.errors import CancelledError, OpError, UnavailableError
 from dflow.runtime.base.answers import WAITING
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.runtime.base.transfers import to_host
-from dflow.runtime.device.attempts import Attempts, Host, Outlet
 from dflow.runtime.device.installed import InstalledPlan, Route
 from dflow.runtime.device.loan import Loan
-from dflow.runtime.device.part import with_record
+from dflow.runtime.device.part import Attempts, Host, PartOutlet, with_record
 from dflow.runtime.device.program import Program
 
 
@@ -37,7 +36,7 @@ class ColdPart(Attempts):
     """A cold step's part on one device: its segments come one by one, as Dask tasks."""
 
     def __init__(
-        self, host: Host, session: str, installed: InstalledPlan, step: StepId, feeds: Edges, outlet: Outlet
+        self, host: Host, session: str, installed: InstalledPlan, step: StepId, feeds: Edges, outlet: PartOutlet
     ) -> None:
         super().__init__(host, session, installed, step, outlet)
         self._places = {program.segment.index: i for i, program in enumerate(installed.programs)}
@@ -64,7 +63,7 @@ class ColdPart(Attempts):
             raise
         route = self._installed.routes[i]
         self._send(route, results, self._loan(i, route) if program.blocks else None)
-        passed_on = {edge for edges in (route.here, *(edges for _, edges in route.there)) for edge in edges}
+        passed_on = {edge for edges in (route.here, *(edges for *_, edges in route.there)) for edge in edges}
         return SegmentResult({edge: to_host(value) for edge, value in results.items() if edge in passed_on})
 
     def _send(self, route: Route, results: dict[int, Any], loan: Loan | None) -> None:
@@ -107,8 +106,8 @@ class ColdPart(Attempts):
         loan = Loan(settle, route.receivers)
         with self._lock:
             self._loans.append(loan)
-        for device, _ in route.there:
-            self.outlet.send(device, [], loan)
+        for device, address, _ in route.there:
+            self.outlet.send(device, address, [], loan)
         return loan
 
     def finish(self) -> None:

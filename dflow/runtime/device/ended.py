@@ -15,6 +15,13 @@ class EndedSteps:
         floor, above = self._ended.get(step[0], (0, ()))
         return step[1] < floor or step[1] in above
 
+    def begin(self, step: StepId, floor: int) -> bool:
+        """A step begins, and all of its owner below the floor have ended.  False: it has ended itself."""
+        begins = not self.has(step)
+        if begins:
+            self.raise_floor(step[0], floor)
+        return begins
+
     def add(self, step: StepId) -> None:
         self._ended.setdefault(step[0], (0, set()))[1].add(step[1])
 

@@ -20,11 +20,10 @@ from dflow.registry import READERS, OpDef, ReaderFormat
 from dflow.runtime.base.answers import Settle, unacknowledged
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.base.ids import Edges, StepId, session_of
-from dflow.runtime.device.attempts import Outlet
 from dflow.runtime.device.device import Device
 from dflow.runtime.device.ended import EndedSteps
 from dflow.runtime.device.installed import InstalledPlan
-from dflow.runtime.device.part import Part, Run, end_parts
+from dflow.runtime.device.part import Part, PartOutlet, Run, end_parts
 from dflow.runtime.device.program import Program
 from dflow.runtime.device.vectorized_program import VectorizedProgram
 
@@ -105,7 +104,7 @@ class DeviceHost(Device):
         step: StepId,
         floor: int,
         feeds: Edges,
-        outlet: Outlet,
+        outlet: PartOutlet,
         run: Run,
         loan: Settle | None = None,
     ) -> Part:
@@ -117,12 +116,11 @@ class DeviceHost(Device):
         part = Part(self, session, self.installed(session, plan), step, outlet, run)
         with self._lock:
             self.installed(session, plan)  # still: the session may have ended
-            ended = self._ended.has(step)
-            if not ended:
-                self._ended.raise_floor(step[0], floor)
+            begun = self._ended.begin(step, floor)
+            if begun:
                 self._parts[step] = part
                 early = self._early.pop(step, [])
-        if ended:
+        if not begun:
             self._refuse([(feeds, loan)])
             return part
         part.begin()
@@ -136,9 +134,8 @@ class DeviceHost(Device):
         """A part that someone else runs; AbortedError if its step or its session has ended already."""
         with self._lock:
             self.session(part.session)
-            if self._ended.has(part.step):
+            if not self._ended.begin(part.step, floor):
                 raise AbortedError(None, None, "the step has ended")
-            self._ended.raise_floor(part.step[0], floor)
             self._parts[part.step] = part
 
     def part(self, step: StepId) -> Any:

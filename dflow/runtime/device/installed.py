@@ -15,7 +15,7 @@ class Route:
     """Where the results of a segment go: edges, its control edge included."""
 
     here: tuple[int, ...]  # to other segments of the part
-    there: tuple[tuple[str, tuple[int, ...]], ...]  # to other devices
+    there: tuple[tuple[str, str, tuple[int, ...]], ...]  # to other devices: each with the address of its process
     caller: tuple[int, ...]  # to the owner of the step
     receivers: int  # how many other devices and owners get something
 
@@ -41,10 +41,10 @@ class InstalledPlan:
         self.only = None if plan.routes else only  # all of the step, if it has no other part
 
     def _route(self, segment: Segment) -> Route:
-        gives, routes = segment.gives, self.plan.routes
+        gives, routes, addresses = segment.gives, self.plan.routes, self.plan.addresses
         devices = dict.fromkeys(device for edge in gives for device in routes.get(edge, ()))
         here = tuple(edge for edge in gives if edge in self.consumers)
-        there = tuple((d, tuple(edge for edge in gives if d in routes.get(edge, ()))) for d in devices)
+        there = tuple((d, addresses[d], tuple(edge for edge in gives if d in routes.get(edge, ()))) for d in devices)
         caller = tuple(edge for edge in gives if edge in self.plan.fetched)
         return Route(here, there, caller, len(there) + bool(caller))
 

@@ -25,7 +25,6 @@ from dflow.runtime.base.ids import Edges, StepId
 from dflow.runtime.device.executor import DeviceHost
 from dflow.runtime.device.lone_attempt import LoneAttempt
 from dflow.runtime.device.part import end_parts
-from dflow.runtime.step.outlets import Owner, PartOutlet, lane_of_owner, on_host
 from dflow.runtime.threads.blas import BLAS
 from dflow.runtime.threads.crew import Crew
 from dflow.runtime.threads.line import Line
@@ -144,15 +143,6 @@ class Process:
             deliver()
         else:
             line.add(deliver)
-
-    def run_part(self, work: Callable[[], None], quick: bool) -> None:
-        """How the parts of other processes' steps run here; see `Part`."""
-        if self.closing is None:
-            self.crew.submit(work, quick)
-
-    def outlet(self, step: StepId, session: str, device: str, plan: int, owner: Owner) -> PartOutlet:
-        addresses = self.hosts[device].installed(session, plan).plan.addresses
-        return PartOutlet(self.hosts, self.lane_to, step, addresses, owner)
 
     def ask(
         self,
@@ -280,14 +270,6 @@ class Process:
         """`queue_rows` of another process."""
         return self.request(lane, m.QueueRows)
 
-    def send_start(
-        self, lane: Lane, session: str, device: str, plan: int, step: StepId, floor: int, feeds: Edges
-    ) -> None:
-        lane.send(m.Start(session, device, plan, step, floor, on_host(feeds)))
-
-    def send_cancel(self, lane: Lane, step: StepId, device: str, error: OpError) -> None:
-        lane.send(m.Cancel(step, device, error))
-
     # -- the end
 
     def lane_closed(self, lane: Lane) -> None:
@@ -315,7 +297,7 @@ class Process:
         """End the parts whose owner is gone; fail those that work with a part that is gone."""
         hosts = list(self.hosts.values())
         gone = CancelledError(None, None, f"{lane.peer}, which ran this step, is gone")
-        end_parts([p for host in hosts for p in host.parts_of(lambda part: lane_of_owner(part) is lane)], gone)
+        end_parts([p for host in hosts for p in host.parts_of(lambda part: part.outlet.lane is lane)], gone)
         for cut in [p for host in hosts for p in host.parts_of(lambda part: bool(part.sends_to(lane.peer)))]:
             cut.fail(lost(lane.peer, cut.sends_to(lane.peer), "this step's part there"))
 

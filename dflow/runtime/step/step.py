@@ -25,6 +25,7 @@ from dflow.runtime.base.failures import lost
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.runtime.base.stall import report
 from dflow.runtime.device.part import Part
+from dflow.runtime.step.outlets import Outlet, on_host
 from dflow.runtime.step.process import Process
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.lane import Lane
@@ -88,14 +89,15 @@ def late(
     return deadline.error(LATE, [*silent, report(mine)] if mine else silent)
 
 
-class Step:
-    """One run of a plan."""
+class Step(Outlet):
+    """One run of a plan, and the outlet of its parts in this process."""
 
     def __init__(self, process: Process, session: str, call: CallPlan, numbers: StepNumbers) -> None:
         self.process = process
         self.session = session
         self.call = call
-        self.id, self.floor = numbers.begin()
+        step, self.floor = numbers.begin()
+        super().__init__(step, process.hosts, process.lane_to)
         self.values: dict[int, Any] = {}
         self.error: BaseException | None = None
         self.deadline = NEVER
@@ -144,22 +146,20 @@ class Step:
             self._start_part(device, address, feeds)
 
     def _start_part(self, device: str, address: str, feeds: Edges) -> None:
-        process = self.process
-        host = process.hosts.get(device)
+        plan, hosts = self.call.number, self.process.hosts
+        host = hosts.get(device)
         if host is not None:
-            outlet = process.outlet(self.id, self.session, device, self.call.number, self)
-            part = host.start(self.session, self.call.number, self.id, self.floor, feeds, outlet, self._do)
-            self._parts.append(part)
+            self._parts.append(host.start(self.session, plan, self.id, self.floor, feeds, self, self._do))
+            return
+        lane = self.process.lane_to(address)
+        self._lanes.setdefault(lane, []).append(device)
+        givers = self.call.givers.get(device)
+        if givers and givers <= hosts.keys():
+            self._unstarted.add(device)
         else:
-            lane = process.lane_to(address)
-            self._lanes.setdefault(lane, []).append(device)
-            givers = self.call.givers.get(device)
-            if givers and givers <= process.hosts.keys():
-                self._unstarted.add(device)
-            else:
-                process.send_start(lane, self.session, device, self.call.number, self.id, self.floor, feeds)
-            if lane.closed:  # perhaps before this step was there to be seen
-                self.lane_closed(lane)
+            lane.send(m.Start(self.session, device, plan, self.id, self.floor, on_host(feeds)))
+        if lane.closed:  # perhaps before this step was there to be seen
+            self.lane_closed(lane)
 
     def _wait(self) -> None:
         in_time = True
@@ -247,7 +247,7 @@ class Step:
         for lane, devices in self._lanes.items():
             for device in devices:
                 if device not in self._unstarted:
-                    self.process.send_cancel(lane, self.id, device, reason)
+                    lane.send(m.Cancel(self.id, device, reason))
                     told[lane] = device
         return list(told)
 
@@ -256,15 +256,15 @@ class Step:
         self._parts.clear()
         self._silence = None
 
-    def start_of(self, device: str) -> tuple[str, int, int] | None:
-        """What starts the part on `device`, if what is about to be sent there is to: session, plan, floor.
+    def _delivery(self, device: str, edges: Edges, loan: int | None) -> Any:
+        """The first tensors for a part that begins with them start it.
 
-        Asked in the owner's thread, as all that parts of this process do.
+        Called in the owner's thread, as all that parts of this process do.
         """
         if device not in self._unstarted:
-            return None
+            return super()._delivery(device, edges, loan)
         self._unstarted.discard(device)
-        return self.session, self.call.number, self.floor
+        return m.Start(self.session, device, self.call.number, self.id, self.floor, edges, loan)
 
     # -- called from any thread
 

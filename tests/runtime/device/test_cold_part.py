@@ -17,12 +17,12 @@ class Outlet:
     """Keeps what a part says."""
 
     def __init__(self) -> None:
-        self.owner = None
+        self.lane = None
         self.values: list[Any] = []
         self.loans: list[Callable[[bool], None] | None] = []
         self.done: list[str] = []
 
-    def send(self, device: str, edges: Any, loan: Any) -> None:
+    def send(self, device: str, address: str, edges: Any, loan: Any) -> None:
         self.loans.append(loan)
 
     def failed(self, device: str, error: Any) -> None: ...

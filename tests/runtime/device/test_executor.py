@@ -28,7 +28,7 @@ class Outlet:
 
     def __init__(self) -> None:
         self.errors: list[Any] = []
-        self.owner = None
+        self.lane = None
 
     def send(self, *args: Any) -> None: ...
     def fetched(self, *args: Any) -> None: ...

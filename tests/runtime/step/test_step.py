@@ -13,7 +13,6 @@ from dflow.errors import CancelledError, DeadlineExceededError, UnavailableError
 from dflow.runtime.base.deadline import Deadline
 from dflow.runtime.device.executor import DeviceHost
 from dflow.runtime.device.part import Part
-from dflow.runtime.step.outlets import PartOutlet
 from dflow.runtime.step.process import Process
 from dflow.runtime.step.step import Step, StepNumbers
 from dflow.runtime.transport import messages as m
@@ -194,12 +193,9 @@ def elsewhere(lane: TestLane) -> Elsewhere:
 def test_a_part_that_begins_with_what_is_sent_to_it_starts_with_that(elsewhere: Elsewhere, lane: TestLane) -> None:
     """One message instead of two."""
 
-    process = elsewhere.process
-
     def begun() -> None:
-        outlet = PartOutlet(process.hosts, process.lane_to, elsewhere.id, {PART: "tcp://ps"}, elsewhere)
-        outlet.send(PART, [(0, 1.0)], lambda accepted: None)
-        outlet.send(PART, [(1, 2.0)], None)
+        elsewhere.send(PART, "tcp://ps", [(0, 1.0)], lambda accepted, then=None: None)
+        elsewhere.send(PART, "tcp://ps", [(1, 2.0)], None)
         elsewhere.finished(PART)
 
     elsewhere.begun = begun  # type: ignore[method-assign]

@@ -7,7 +7,7 @@ import pytest
 
 from dflow.errors import CancelledError, OpError, OpInfo
 from dflow.runtime.base.answers import WAITING
-from dflow.runtime.device.attempts import Attempts
+from dflow.runtime.device.part import Attempts
 
 STOP = CancelledError(None, None, "stop")
 
