@@ -25,9 +25,7 @@ class TestLane:
     def next(self) -> Any:
         return self.sent.get(timeout=PATIENCE)
 
-    def lend(self, loan: Any) -> int | None:
-        if loan is None:
-            return None
+    def lend(self, loan: Any) -> int:
         self.loans.append(loan)
         return len(self.loans) - 1
 

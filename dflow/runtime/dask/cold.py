@@ -107,7 +107,6 @@ class ColdStep(Step):
         self._announce(self.call, fed)
         graph, keys = task_graph(self._plan, self.id)
         self._keys = keys
-        self._silence = Unbegun(self.process.ask_queue_rows, self._lanes, self._unbegun)
         wanted = self._plan.sinks
         with in_our_span():
             futures = self._client.get(graph, [keys[i] for i in wanted], sync=False)
@@ -177,6 +176,9 @@ class ColdStep(Step):
     def _came_after_all(self, ends: Deadline) -> bool:
         """No: what a part lent to others, and has not heard of, went back when it was told that the step is late."""
         return False
+
+    def _make_silence(self, waited_s: float) -> Unbegun:
+        return Unbegun(self.process.ask_queue_rows, self._lanes, waited_s, self._unbegun)
 
     def _unbegun(self) -> list[str]:
         return unbegun(self._client, [str(future.key) for future in self._futures], self._keys)

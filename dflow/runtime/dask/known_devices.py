@@ -17,22 +17,12 @@ class KnownDevices:
     """Keeps the newest table; the end of a lane makes every table stale that was asked for before it."""
 
     def __init__(self) -> None:
+        self.table: DeviceTable | None = None  # None: ask the scheduler
+        self.generation = 0  # grows with each lane that ends; read it before you ask
         self._lock = threading.Lock()
-        self._table: DeviceTable | None = None
-        self._generation = 0
         self._incarnations: dict[str, str] = {}  # address -> the process there, as the newest table says
         self._gone: dict[str, str] = {}  # the same of lanes that ended, until the scheduler says what became of them
         self._cuts: Counter[str] = Counter()  # address -> lanes that ended though their worker lives
-
-    @property
-    def table(self) -> DeviceTable | None:
-        """None: ask the scheduler."""
-        return self._table
-
-    @property
-    def generation(self) -> int:
-        """Grows with each lane that ends; read it before you ask."""
-        return self._generation
 
     def process_at(self, address: str) -> str:
         """The incarnation of a worker, as the newest table says; "" if that has none at this address."""
@@ -41,8 +31,8 @@ class KnownDevices:
     def lane_closed(self, address: str) -> None:
         with self._lock:
             self._gone[address] = self.process_at(address)
-            self._generation += 1
-            self._table = None
+            self.generation += 1
+            self.table = None
 
     def doubts(self, devices: Iterable[DeviceInfo]) -> bool:
         """Did a lane end to a process which the scheduler takes for living?"""
@@ -55,16 +45,16 @@ class KnownDevices:
         """The table of an answer that was asked for in `generation`; None if a lane has ended since: ask again."""
         found = tuple(devices)
         with self._lock:
-            if generation != self._generation:
+            if generation != self.generation:
                 return None
             self._cuts.update({device.address for device in found if self._was_cut(device)})
             self._gone.clear()
             here = tuple(replace(device, connection=self._cuts[device.address]) for device in found)
             table = DeviceTable(here, version + self._cuts.total(), tuple(refused))
-            if self._table is None or table.version >= self._table.version:  # another thread may have a newer one
-                self._table = table
+            if self.table is None or table.version >= self.table.version:  # another thread may have a newer one
+                self.table = table
                 self._incarnations = {device.address: device.incarnation for device in here}
-            return self._table
+            return self.table
 
     def _was_cut(self, device: DeviceInfo) -> bool:
         """Under the lock."""

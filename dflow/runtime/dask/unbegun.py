@@ -55,18 +55,16 @@ def _line(worker: str, task: str, others: Sequence[Any]) -> str:
 
 
 class Unbegun(Silence):
-    """Of one first run, once: whom does it wait for, and which of its tasks have not begun?
-
-    ask: gives the lines of `unbegun`.
-    """
+    """Names also, once, the tasks of a first run that have not begun.  ask: gives the lines of `unbegun`."""
 
     def __init__(
         self,
         rows: Callable[[Lane], Future[Any]],
         lanes: Mapping[Lane, Sequence[str]],
+        waited_s: float,
         ask: Callable[[], list[str]],
     ) -> None:
-        super().__init__(rows, lanes)
+        super().__init__(rows, lanes, waited_s)
         self._ask_tasks = ask
         self._told = False
 

@@ -84,6 +84,7 @@ class ClusterBackend:
         self.process.on_loop_report = self._report
         self._numbers = StepNumbers(self.session)
         self._known = KnownDevices()
+        self._hot_runs = settings.hot_runs()
         self._warm: set[int] = set()  # the numbers of the plans that have run, and are not forgotten
         self._loops: dict[str, Loop] = {}  # those that have not ended
         self._actors = ActorKeeper(self.client, self.session, self._known.process_at)
@@ -201,7 +202,7 @@ class ClusterBackend:
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         try:
-            if plan.number in self._warm and settings.hot_runs():
+            if self._hot_runs and plan.number in self._warm:
                 return Step(self.process, self.session, plan.call, self._numbers).run(feeds, deadline)
             return self._run_cold(plan, feeds, deadline)
         except UnavailableError as error:

@@ -23,7 +23,7 @@ from dflow.devices import DeviceSpec
 from dflow.errors import CancelledError, NotFoundError, OpError
 from dflow.graph import Graph, Operation, Tensor, get_default_graph, scopes
 from dflow.runtime.base.config import ConfigProto, RunMetadata, RunOptions
-from dflow.runtime.base.deadline import Deadline
+from dflow.runtime.base.deadline import NEVER, Deadline
 from dflow.runtime.base.transfers import fetched_all
 from dflow.runtime.session.backend import Backend, HasActors
 from dflow.runtime.session.fetches import FetchMap, feed_tensor, feed_value, flat, flat_feed, flat_feeds
@@ -257,7 +257,7 @@ class BaseSession:
     def _deadline(self, options: RunOptions | None = None) -> Deadline:
         """From now on: the time that a run has."""
         milliseconds = (options.timeout_in_ms if options else 0) or self._config.operation_timeout_in_ms
-        return Deadline(milliseconds / 1000 or None)
+        return Deadline(milliseconds / 1000) if milliseconds else NEVER
 
     def _tell(self, error: Exception, what: str) -> None:
         """Before an error goes to the user: CancelledError in its place, if the session was closed meanwhile."""

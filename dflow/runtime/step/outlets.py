@@ -34,7 +34,7 @@ class Outlet:
             host.deliver(self.id, edges, loan)
             return
         lane, crossing = self._lane_to(address), on_host(edges)
-        lane.send(self._delivery(device, crossing, lane.lend(loan)))
+        lane.send(self._delivery(device, crossing, None if loan is None else lane.lend(loan)))
 
     def _delivery(self, device: str, edges: Edges, loan: int | None) -> Any:
         """The message that brings tensors to a part in another process."""
@@ -53,7 +53,7 @@ class RemoteOwner(Outlet):
         self.lane = lane
 
     def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> None:
-        number = self.lane.lend(loan, self.id)
+        number = None if loan is None else self.lane.lend(loan, self.id)
         self.lane.send(m.Fetched(self.id, on_host(edges), number, finished))
 
     def finished(self, device: str) -> None:

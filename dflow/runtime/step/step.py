@@ -113,7 +113,7 @@ class Step(Outlet):
         self._told: list[Future[Any]] = []  # end when other processes have heard that it is late
         self._parts: list[Part] = []
         self._lanes: dict[Lane, list[str]] = {}  # lane -> the devices behind it
-        self._silence: Silence | None = None  # from the first time on that there is nothing to do
+        self._silence: Silence | None = None  # from `LOG_SLOW_AFTER` on
         self._unstarted: set[str] = set()  # devices whose parts start with what parts of this process send them
 
     def run(self, feeds: Sequence[Any], deadline: Deadline = NEVER) -> list[Any]:
@@ -220,15 +220,20 @@ class Step(Outlet):
 
     def _awaited(self) -> Callable[[], None]:
         """What comes next; whoever does not answer meanwhile is named in the log."""
-        silence = self._silence = self._silence or Silence(self.process.ask_queue_rows, self._lanes)
         while True:
-            left, pause = self.deadline.left(), silence.pause()
+            left, silence = self.deadline.left(), self._silence
+            pause = max(0.0, timeouts.LOG_SLOW_AFTER - self.waited_s) if silence is None else silence.pause()
             try:
                 return self._inbox.get(timeout=min((it for it in (left, pause) if it is not None), default=None))
             except queue.Empty:
                 if pause is None or (left is not None and left <= pause):
                     raise
-                silence.look()
+            if silence is None:
+                silence = self._silence = self._make_silence(max(timeouts.LOG_SLOW_AFTER, self.waited_s))
+            silence.look()
+
+    def _make_silence(self, waited_s: float) -> Silence:
+        return Silence(self.process.ask_queue_rows, self._lanes, waited_s)
 
     def _cancel_parts(self, error: BaseException) -> None:
         """Let all that belongs to the step end, since it ends with `error`."""

@@ -55,7 +55,7 @@ class ServedAsks:
                 wanted = key in self._waiting
                 self._waiting.pop(key, None)
             if wanted:
-                loan = lane.lend(settle)
+                loan = None if settle is None else lane.lend(settle)
                 lane.send(m.Answer(number, outcome, loan, tuple((value, lane.lend(its)) for value, its in more)))
             elif settle is not None:
                 settle(False)

@@ -148,13 +148,11 @@ class Lane:
             first()
             self._room.wait()
 
-    def lend(self, loan: Callable[[bool], None] | None, step: StepId | None = None) -> int | None:
-        """The number of a loan that goes with the next message; it is given back at once on a closed lane.
+    def lend(self, loan: Callable[[bool], None], step: StepId | None = None) -> int | None:
+        """The number of a loan that goes with the next message; None on a closed lane, which gives it back at once.
 
         step: the one whose owner gets it, for `take_back`.
         """
-        if loan is None:
-            return None
         number = next(self._numbers)
         with self._lock:
             if not self.closed:

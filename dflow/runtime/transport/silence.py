@@ -19,12 +19,17 @@ logger = logging.getLogger("dflow.cluster")
 
 
 class Silence:
-    """Of one step: when nothing has come for a while, whom does it wait for?  Asks until there is one to name."""
+    """Asks the processes that one step waits for, again and again, until there is one to name.
 
-    def __init__(self, ask: Callable[[Lane], Future[Any]], lanes: Mapping[Lane, Sequence[str]]) -> None:
+    lanes: to these processes, each with its devices.  waited_s: how long the step has waited already.
+    """
+
+    def __init__(
+        self, ask: Callable[[Lane], Future[Any]], lanes: Mapping[Lane, Sequence[str]], waited_s: float
+    ) -> None:
         self._ask = ask
-        self._lanes = lanes  # lane -> the devices behind it
-        self._since = time.monotonic()
+        self._lanes = lanes
+        self._since = time.monotonic() - waited_s
         self._pause_s = timeouts.LOG_SLOW_AFTER
         self._next: float | None = self._since + self._pause_s  # when to look; None: never again
         self._asked: list[tuple[Lane, Future[Any]]] = []

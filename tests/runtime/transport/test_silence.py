@@ -33,7 +33,7 @@ def silence(clock: list[float]) -> tuple[Silence, dict[str, Future[Any]]]:
         return answer
 
     lanes: dict[Any, list[str]] = {Lane(peer): devices for peer, devices in DEVICES.items()}
-    return Silence(ask, lanes), asked
+    return Silence(ask, lanes, 0.0), asked
 
 
 class Lane(SimpleNamespace):
@@ -70,7 +70,7 @@ def test_nothing_is_said_of_workers_that_answer_nor_without_any(
     for answer in asked.values():
         answer.set_result([])
     waiting.look()
-    alone = Silence(lambda lane: Future(), {})
+    alone = Silence(lambda lane: Future(), {}, LOG_SLOW_AFTER)
     alone.look()
     assert alone.pause() is None
     assert caplog.messages == []
