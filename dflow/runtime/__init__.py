@@ -4,7 +4,7 @@ From the bottom up; each package imports only those before it:
 
     base        ids, answers, deadlines, errors, settings
     threads     threads that run what others start
-    transport   messages between processes: sockets, framing, encryption, requests
+    transport   messages between processes: connections, encryption, calls
     resources   queues, readers and containers, shared by threads
     device      one device: its programs, its parts of steps, its executor
     step        what one process knows of devices, steps and other processes; a step, as its owner sees it

@@ -1,1 +1,1 @@
-"""Messages between processes: sockets, framing, encryption, requests.  Knows no device and no step."""
+"""Messages between processes: connections, encryption, calls.  Knows no device and no step."""

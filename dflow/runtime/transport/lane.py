@@ -1,8 +1,8 @@
 """A lane: ordered messages between two processes, whose end is the signal that the other one is gone.
 
-`handshake.py` agrees with the other process on what carries it, `connection.py` carries it, `framing.py` says how a
-message crosses.  `send` may be called from any thread and never waits: what cannot be written at once is queued.
-Each message is pickled by itself, by whoever sends it: one that cannot be harms nobody but who waits for it.
+`handshake.py` agrees with the other process on what carries it, `connection.py` carries it.  `send` may be
+called from any thread and never waits: what cannot be written at once is queued.  Each message is pickled by itself, in
+the sender's thread: one that cannot be pickled fails alone.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from dflow.runtime.base.answers import Then, settled
 from dflow.runtime.base.ids import StepId
 from dflow.runtime.threads.crew import Crew
 from dflow.runtime.transport import messages as m
-from dflow.runtime.transport.connection import CommLink, Link, socket_link
-from dflow.runtime.transport.framing import Frame, encode
+from dflow.runtime.transport.connection import CommLink, Frame, Link, encode, socket_link
 from dflow.runtime.transport.handshake import offer_socket, take_socket, takes_sockets
 
 logger = logging.getLogger("dflow.lane")

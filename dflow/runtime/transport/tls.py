@@ -15,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from dflow.runtime.transport.framing import Buffer
+Buffer = bytes | memoryview
 
 READ = 1 << 18  # bytes that are received at once
 

@@ -1,4 +1,4 @@
-"""Messages as bytes, and back."""
+"""Messages as bytes, and back; what is left of a frame that was sent in part."""
 
 import io
 import threading
@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dflow.runtime.transport.connection import after
-from dflow.runtime.transport.framing import SMALL, encode, read_message
+from dflow.runtime.transport.connection import SMALL, after, encode, read_message
 
 
 @dataclass(frozen=True, slots=True)
