@@ -42,7 +42,7 @@ from dflow.runtime.dask.unbegun import Unbegun, unbegun
 from dflow.runtime.dask.worker import SHARE, current_plugin
 from dflow.runtime.device.cold_part import ColdPart, SegmentResult
 from dflow.runtime.step.process import Process
-from dflow.runtime.step.step import Step, StepNumbers
+from dflow.runtime.step.step import LATE, Step, StepNumbers
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.requests import answered
 
@@ -166,14 +166,18 @@ class ColdStep(Step):
                     break
         self.deadline = deadline
         if self._open:
-            raise self._unconfirmed or self.error or self._late()
+            raise self._unconfirmed or self.error or self._late(Deadline(timeouts.STALL_ANSWER))
 
-    def _late(self) -> OpError:
-        error = super()._late()
+    def _late(self, answers: Deadline) -> OpError:
+        error = super()._late(answers)
         error.message = "\n".join([error.message, *self._unbegun()])
         return error
 
-    def _came_after_all(self, ends: Deadline) -> bool:
+    def _withdraw_late(self) -> None:
+        """Nothing is asked of the parts here, see `_came_after_all`."""
+        self._withdraw(self.deadline.error(LATE))
+
+    def _came_after_all(self, answers: Deadline) -> bool:
         """No: what a part lent to others, and has not heard of, went back when it was told that the step is late."""
         return False
 

@@ -61,21 +61,23 @@ def late(
     process: Process,
     owner: str,
     deadline: Deadline,
+    answers: Deadline = NEVER,
     lanes: Container[Lane] = (),
     withdraw: Callable[[], None] = no_withdraw,
 ) -> OpError:
-    """A step of `owner` did not end in time; says what it waits for: the queues that have attempts of its owner.
+    """The error of a step of `owner` that did not end in time: it names the queues with attempts of this owner.
 
-    lanes: to the processes that have a part of it.  Those of them that do not answer now are named, too.
+    answers: until then the other processes, if there are any, tell who waits for their queues.
+    lanes: to the processes that have a part of the step.  Those of them that do not answer are named, too.
     withdraw: ends the step.  The processes hear of that after they were asked, so that their answers tell what it
     waited for, and before anybody waits for an answer: a step that is late takes nothing and puts nothing meanwhile.
     """
-    rows, silent, until = process.queue_rows(), list[str](), time.monotonic() + timeouts.STALL_ANSWER
+    rows, silent = process.queue_rows(), list[str]()
     asked = [(lane, process.ask_queue_rows(lane)) for lane in process.lanes()]
     withdraw()
     for lane, answer in asked:
         try:
-            rows += answer.result(max(0.0, until - time.monotonic()))
+            rows += answer.result(answers.left())
         except TimeoutError:
             if lane in lanes:
                 silent.append(
@@ -177,24 +179,25 @@ class Step(Outlet):
             return
         if self.error is not None:
             raise self.error
-        ends, error = Deadline(timeouts.STALL_ANSWER), self._late()
-        if not self._came_after_all(ends):
+        answers = Deadline(timeouts.STALL_ANSWER)
+        error = self._late(answers)
+        if not self._came_after_all(answers):
             raise error
 
     def _complete(self) -> bool:
-        """Has every part said its end, and the caller what it fetched?"""
+        """Whether every part has said its end, and the caller has what it fetched."""
         return not (self._open or self._landing or self._lost)
 
-    def _late(self) -> OpError:
-        return late(self.process, self.id[0], self.deadline, self._lanes, self._withdraw_late)
+    def _late(self, answers: Deadline) -> OpError:
+        return late(self.process, self.id[0], self.deadline, answers, self._lanes, self._withdraw_late)
 
     def _withdraw_late(self) -> None:
         lanes = self._withdraw(self.deadline.error(LATE))
         self._told = [self.process.request(lane, m.Ping) for lane in lanes]
 
-    def _came_after_all(self, ends: Deadline) -> bool:
-        """Did it end before its parts heard that it is late?  An enqueue, for example: its element is in."""
-        wait(self._told, ends.left())
+    def _came_after_all(self, answers: Deadline) -> bool:
+        """Whether it ended before its parts heard that it is late: the element of an enqueue, for example, is in."""
+        wait(self._told, answers.left())
         with suppress(queue.Empty):
             while True:
                 self._inbox.get_nowait()()
@@ -243,18 +246,19 @@ class Step(Outlet):
         """Tell the parts, once: they withdraw what they wait for.  Gives the lanes that tell it to other processes."""
         if self._withdrawn:
             return []
-        self._withdrawn, told = True, dict[Lane, str]()
+        self._withdrawn, told = True, list[Lane]()
         reason = (
             error if isinstance(error, OpError) else CancelledError(None, None, f"the step was cancelled: {error!r}")
         )
         for part in self._parts:
             part.cancel(reason)
         for lane, devices in self._lanes.items():
-            for device in devices:
-                if device not in self._unstarted:
-                    lane.send(m.Cancel(self.id, device, reason))
-                    told[lane] = device
-        return list(told)
+            started = [device for device in devices if device not in self._unstarted]
+            for device in started:
+                lane.send(m.Cancel(self.id, device, reason))
+            if started:
+                told.append(lane)
+        return told
 
     def _let_go(self) -> None:
         """Of what knows this step: such a cycle, and the values in it, would stay until Python's next collection."""
