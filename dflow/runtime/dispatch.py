@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial, singledispatch
 from typing import Any
 
@@ -20,22 +21,22 @@ from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.step.outlets import RemoteOwner
 from dflow.runtime.step.process import Process
 from dflow.runtime.transport import messages as m
+from dflow.runtime.transport.calls import end_future
 from dflow.runtime.transport.lane import Lane
 
 logger = logging.getLogger("dflow.process")
 
 
 def handle(process: Process, lane: Lane, message: Any) -> None:
-    """Do what a message says.  If that fails, whoever waits for an answer or for a loan hears of it."""
+    """Do what a message says.  If that fails, its call ends with the error, and what it lends goes back."""
     try:
         _handle(message, process, lane)
     except Exception as error:
         logger.exception("a message of %s failed: %s", lane.peer, type(message).__name__)
-        number = getattr(message, "reply", None)
         for loan in m.loans(message):
             lane.send(m.Settled(loan, False))
-        if number is not None and not isinstance(message, m.Reply):  # someone waits for an answer
-            lane.send(m.Reply(number, None, as_op_error(error)))
+        if hasattr(message, "call") and not isinstance(message, m.Return):
+            lane.send(m.Return(message.call, as_op_error(error)))
 
 
 @singledispatch
@@ -43,12 +44,12 @@ def _handle(message: Any, process: Process, lane: Lane) -> None:
     raise InternalError(None, None, f"unknown message {message!r}")
 
 
-def _reply(lane: Lane, number: int, work: Callable[[], Any]) -> None:
-    """Answer a request with what `work` gives or raises."""
+def _return(lane: Lane, call: int, work: Callable[[], Any]) -> None:
+    """End a call with what `work` gives or raises."""
     try:
-        lane.send(m.Reply(number, work()))
+        lane.send(m.Return(call, work()))
     except Exception as error:
-        lane.send(m.Reply(number, None, as_op_error(error)))
+        lane.send(m.Return(call, as_op_error(error)))
 
 
 def _settler(lane: Lane, loan: int | None) -> Settle | None:
@@ -109,7 +110,7 @@ def _end_owner(message: m.EndOwner, process: Process, lane: Lane) -> None:
 @_handle.register(m.Announce)
 def _announce(message: m.Announce, process: Process, lane: Lane) -> None:
     owner = RemoteOwner(lane, message.step, process.hosts, process.lane_to)
-    process.in_pool(_reply, lane, message.reply, partial(_announce_part, message, process, owner))
+    process.in_pool(_return, lane, message.call, partial(_announce_part, message, process, owner))
 
 
 def _announce_part(message: m.Announce, process: Process, owner: RemoteOwner) -> None:
@@ -125,7 +126,7 @@ def _announce_part(message: m.Announce, process: Process, owner: RemoteOwner) ->
 
 @_handle.register(m.EndStep)
 def _end_step(message: m.EndStep, process: Process, lane: Lane) -> None:
-    _reply(lane, message.reply, partial(process.hosts[message.device].end_cold, message.step))
+    _return(lane, message.call, partial(process.hosts[message.device].end_cold, message.step))
 
 
 # -- steps: for an owner here
@@ -159,17 +160,12 @@ def _failed(message: m.Failed, process: Process, lane: Lane) -> None:
         part.fail(message.error)
 
 
-# -- loans, requests, asks
+# -- loans and calls
 
 
 @_handle.register(m.Settled)
 def _settled(message: m.Settled, process: Process, lane: Lane) -> None:
     lane.settle(message.loan, message.accepted)
-
-
-@_handle.register(m.Reply)
-def _replied(message: m.Reply, process: Process, lane: Lane) -> None:
-    process.requests.replied(message)
 
 
 @_handle.register(m.Ask)
@@ -180,19 +176,20 @@ def _ask(message: m.Ask, process: Process, lane: Lane) -> None:
         withdraw: Callable[[], None] = machine.attempt(known, message.method, *message.arguments, times=message.times)
         return withdraw
 
-    process.served.serve(lane, message.number, attempt)
+    process.served.serve(lane, message.call, attempt)
 
 
 @_handle.register(m.Withdraw)
 def _withdraw(message: m.Withdraw, process: Process, lane: Lane) -> None:
-    process.served.withdraw(lane, message.number)
+    process.served.withdraw(lane, message.call)
 
 
-@_handle.register(m.Answer)
-def _answer(message: m.Answer, process: Process, lane: Lane) -> None:
-    asked = process.asks.unanswered.pop(message.number)
-    if asked is not None:
-        answer, _ = asked
+@_handle.register(m.Return)
+def _returned(message: m.Return, process: Process, lane: Lane) -> None:
+    answer = process.calls.pop(message.call)
+    if isinstance(answer, Future):
+        end_future(answer, message.outcome)
+    elif answer is not None:
         quick = getattr(answer, "quick", False)  # a reader's is not: it goes on to read the file
         more = [(outcome, _settler(lane, loan)) for outcome, loan in message.more]
         process.crew.submit(partial(answer, message.outcome, _settler(lane, message.loan), *more), quick)
@@ -206,12 +203,12 @@ def _answer(message: m.Answer, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.Ping)
 def _ping(message: m.Ping, process: Process, lane: Lane) -> None:
-    lane.send(m.Reply(message.reply))
+    lane.send(m.Return(message.call))
 
 
 @_handle.register(m.Install)
 def _install(message: m.Install, process: Process, lane: Lane) -> None:
-    process.in_pool(_reply, lane, message.reply, partial(_install_part, message, process))
+    process.in_pool(_return, lane, message.call, partial(_install_part, message, process))
 
 
 def _install_part(message: m.Install, process: Process) -> None:
@@ -240,7 +237,7 @@ def _install_loop(message: m.InstallLoop, process: Process, lane: Lane) -> None:
         lane.send(m.LoopDone(session, name, run.iterations))
 
     run = LoopRun(process, message.spec, report, lane.wait_for_room, done)
-    _reply(lane, message.reply, partial(process.add_loop, run))
+    _return(lane, message.call, partial(process.add_loop, run))
 
 
 @_handle.register(m.LoopReport)
@@ -267,7 +264,7 @@ def _end_session(message: m.EndSession, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.Reset)
 def _reset(message: m.Reset, process: Process, lane: Lane) -> None:
-    process.in_pool(_reply, lane, message.reply, partial(_reset_all, message, process))
+    process.in_pool(_return, lane, message.call, partial(_reset_all, message, process))
 
 
 def _reset_all(message: m.Reset, process: Process) -> None:
@@ -279,4 +276,4 @@ def _reset_all(message: m.Reset, process: Process) -> None:
 
 @_handle.register(m.QueueRows)
 def _queue_rows(message: m.QueueRows, process: Process, lane: Lane) -> None:
-    lane.send(m.Reply(message.reply, process.queue_rows()))
+    lane.send(m.Return(message.call, process.queue_rows()))

@@ -60,9 +60,8 @@ def _inside(plugin: Any, process: Any, hosts: list[Any]) -> dict[str, Any]:
         "ended": sum(len(host._ended) for host in hosts),
         "loops": len(process.loops),
         "tasks": len(plugin.tasks),
-        "asked": len(process.asks.unanswered),
+        "calls": len(process.calls),
         "serving": len(process.served),
-        "requests": len(process.requests.unanswered),
         "loans": sum(len(lane._loans) for lane in process.lanes()),
         "queues": {row["name"]: row for host in hosts for row in host.rows()["queues"]},
     }

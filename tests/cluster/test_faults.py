@@ -257,7 +257,7 @@ def test_a_worker_that_dies_while_it_installs_a_plan_is_named_with_the_plan(
     address, worker = look.address(WORKER0), look.process_of(WORKER0)
     stop(worker)
     run = Background(lambda: tap.put(1))
-    eventually(lambda: len(session.backend.process.requests.unanswered))  # type: ignore[attr-defined]
+    eventually(lambda: len(session.backend.process.calls))  # type: ignore[attr-defined]
     cluster.kill_worker(WORKER0)
     error = run.result(5)
     assert isinstance(error, df.errors.UnavailableError)

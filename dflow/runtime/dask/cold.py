@@ -44,7 +44,7 @@ from dflow.runtime.device.cold_part import ColdPart, SegmentResult
 from dflow.runtime.step.process import Process
 from dflow.runtime.step.step import LATE, Step, StepNumbers
 from dflow.runtime.transport import messages as m
-from dflow.runtime.transport.requests import answered
+from dflow.runtime.transport.calls import answered
 
 # What a step may end with by intent.  Such an end is a result of its task, and passed on by the tasks after it: an
 # exception would be a traceback in the worker's log.

@@ -60,8 +60,8 @@ from dflow.runtime.session.loop_handle import Loop
 from dflow.runtime.step.process import Process
 from dflow.runtime.step.step import Step, StepNumbers
 from dflow.runtime.transport import messages as m
+from dflow.runtime.transport.calls import answered
 from dflow.runtime.transport.lane import Lane
-from dflow.runtime.transport.requests import answered
 from dflow.runtime.transport.versions import compare_versions
 
 logger = logging.getLogger("dflow.cluster")

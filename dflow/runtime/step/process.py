@@ -29,9 +29,8 @@ from dflow.runtime.threads.blas import BLAS
 from dflow.runtime.threads.crew import Crew
 from dflow.runtime.threads.line import Line
 from dflow.runtime.transport import messages as m
-from dflow.runtime.transport.asks import Asks, ServedAsks
+from dflow.runtime.transport.calls import Calls, ServedCalls
 from dflow.runtime.transport.lane import Lane
-from dflow.runtime.transport.requests import Requests
 from dflow.specs import QueueSpec
 
 LOOPS_KEPT = 100  # of those that ended, for the dashboard; the oldest go first
@@ -91,9 +90,8 @@ class Process:
         self.steps: dict[StepId, RunningStep] = {}
         self.attempts: set[LoneAttempt] = set()  # steps that are nothing else
         self.loops: dict[tuple[str, str], RunningLoop] = {}
-        self.requests = Requests()
-        self.asks = Asks()
-        self.served = ServedAsks()
+        self.calls = Calls()
+        self.served = ServedCalls()
         self.on_loop_report: Callable[[m.LoopReport | m.LoopDone], None] = lambda report: None
         self.on_lane_closed: Callable[[Lane], None] = lambda lane: None
         self.closing: OpError | None = None  # why nothing new begins
@@ -157,8 +155,11 @@ class Process:
         """One attempt on a queue of any device, outside of a step; gives what withdraws it."""
         host = self.hosts.get(device)
         if host is None:
-            return self.asks.send(self.lane_to(address), session, device, queue, method, answer, *arguments)
-        withdraw: Callable[[], None] = host.machine(queue, session).attempt(answer, method, *arguments)
+            lane = self.lane_to(address)
+            withdraw = self.calls.ask(lane, session, device, queue, method, answer, *arguments)
+            self._check_calls(lane)
+        else:
+            withdraw = host.machine(queue, session).attempt(answer, method, *arguments)
         return withdraw
 
     def queue_rows(self) -> list[dict[str, Any]]:
@@ -260,11 +261,15 @@ class Process:
         return partial(self._handle, self, lane)
 
     def request(self, lane: Lane, make: Callable[[int], Any]) -> Future[Any]:
-        """Send the message that `make(number)` gives; the future ends with its `Reply`, or with the lane."""
-        future = self.requests.send(lane, make)
-        if lane.closed:  # perhaps before this request was there to be seen
-            self._requests_lost(lane)
+        """Send the message that `make(call)` gives; the future ends with its outcome, or with the lane."""
+        future = self.calls.request(lane, make)
+        self._check_calls(lane)
         return future
+
+    def _check_calls(self, lane: Lane) -> None:
+        """End the calls over a lane that has closed, perhaps before the last one was there to be seen."""
+        if lane.closed:
+            self.calls.lane_closed(lane, self.closing)
 
     def ask_queue_rows(self, lane: Lane) -> Future[Any]:
         """`queue_rows` of another process."""
@@ -278,16 +283,12 @@ class Process:
             if self._lanes.get(lane.peer) is lane:
                 del self._lanes[lane.peer]
         self.served.lane_closed(lane)
-        self._requests_lost(lane)
-        self.asks.lane_closed(lane)
+        self.calls.lane_closed(lane, self.closing)
         self._steps_lost(lane)
         self._parts_lost(lane)
         self._loops_lost(lane)
         self._sessions_lost(lane)
         self.on_lane_closed(lane)
-
-    def _requests_lost(self, lane: Lane) -> None:
-        self.requests.lane_closed(lane, self.closing or lost(lane.peer, [], "a request to it"))
 
     def _steps_lost(self, lane: Lane) -> None:
         for step in list(self.steps.values()):

@@ -310,14 +310,10 @@ class Lane:
 
 def _instead(message: Any, error: OpError) -> tuple[Any, Any]:
     """What tells the other side, and what tells this one, that a message was not sent."""
-    if isinstance(message, m.Reply):
-        return m.Reply(message.reply, None, error), None
-    if isinstance(message, m.Answer):
-        return m.Answer(message.number, error, None), None
-    if isinstance(message, m.Ask):
-        return None, m.Answer(message.number, error, None)
-    if hasattr(message, "reply"):  # a request
-        return None, m.Reply(message.reply, None, error)
+    if isinstance(message, m.Return):
+        return m.Return(message.call, error), None
+    if hasattr(message, "call"):
+        return None, m.Return(message.call, error)
     failed = m.Failed(message.step, getattr(message, "device", ""), error) if hasattr(message, "step") else None
     return failed, failed  # whichever side does not own the step ignores it
 

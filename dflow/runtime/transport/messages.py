@@ -31,7 +31,7 @@ class Install:
     device: str
     plan: int
     blob: bytes
-    reply: int  # the request's number: answered with `Reply`
+    call: int  # the number of the call, which is answered with a `Return`
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class InstallLoop:
     """A loop that will be started, once, by a Dask task on this process."""
 
     spec: LoopSpec
-    reply: int
+    call: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Announce:
     step: StepId
     floor: int
     feeds: Edges
-    reply: int
+    call: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class EndStep:
 
     step: StepId
     device: str
-    reply: int
+    call: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Settled:
 class Ask:
     """One attempt on a queue of the other process, outside of any part: a reader that needs a file name."""
 
-    number: int
+    call: int
     session: str
     device: str
     queue: QueueSpec
@@ -187,38 +187,29 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """The asker does not want the answer any more."""
+    """The caller does not want the outcome of an `Ask` any more."""
 
-    number: int
+    call: int
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The end of an `Ask`: arrays, None or an OpError.
+class Return:
+    """The end of a call.  outcome: a value, which is arrays or None for an `Ask`, or an OpError.
 
-    more: what further attempts gave, arrays and their loans.
+    more: what further attempts of an `Ask` gave, arrays and their loans.
     """
 
-    number: int
-    outcome: Any
-    loan: int | None
+    call: int
+    outcome: Any = None
+    loan: int | None = None
     more: tuple[tuple[Any, int | None], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The answer to a request that carries a `reply` number: a value or an error."""
-
-    reply: int
-    value: Any = None
-    error: OpError | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
     """Answered at once: the other process knows what was said before on this lane, the session's `Hello` above all."""
 
-    reply: int
+    call: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +217,7 @@ class Reset:
     """Drop the state in containers of every device of the process."""
 
     containers: tuple[str, ...]  # empty: the default ones
-    reply: int
+    call: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +233,7 @@ class EndOwner:
 class QueueRows:
     """How the queues of the process are, and who waits for them; answered with rows."""
 
-    reply: int
+    call: int
 
 
 @dataclass(frozen=True, slots=True)

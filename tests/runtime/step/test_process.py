@@ -67,9 +67,9 @@ def close(process: Any, lane: TestLane) -> None:
 
 def test_a_session_begins_with_its_clients_lane_and_ends_with_it(process: Any, lane: TestLane) -> None:
     handle(process, lane, m.Ping(7))
-    assert lane.next() == m.Reply(7)
+    assert lane.next() == m.Return(7)
     handle(process, lane, m.InstallLoop(loop(0), 8))
-    assert lane.next() == m.Reply(8)
+    assert lane.next() == m.Return(8)
     assert process.sessions() == ["session"]
     close(process, lane)
     assert held(process) == [0] * 7
@@ -144,10 +144,10 @@ def test_an_ask_is_answered_once_and_withdrawn_with_its_lane(process: Any, lane:
     for number in (3, 4, 5):
         handle(process, other, m.Ask(number, "session", DEVICE, NAMES, "dequeue", (), "", ""))
     queue.attempt(lambda *answer: None, "enqueue", (np.float32(1),))
-    assert (other.next().number, len(process.served)) == (3, 2)
+    assert (other.next().call, len(process.served)) == (3, 2)
     handle(process, other, m.Withdraw(4))
     withdrawn = other.next()
-    assert withdrawn.number == 4
+    assert withdrawn.call == 4
     assert isinstance(withdrawn.outcome, CancelledError)
     close(process, other)
     assert len(process.served) == queue.row()["waiting_dequeues"] == 0
@@ -166,7 +166,7 @@ def test_an_ask_for_several_is_one_answer_with_a_loan_for_each(process: Any, lan
 
 
 def test_several_that_nobody_wants_any_more_go_back(process: Any, lane: TestLane) -> None:
-    handle(process, lane, m.Answer(9, (1,), 4, (((2,), 5), ((3,), 6))))
+    handle(process, lane, m.Return(9, (1,), 4, (((2,), 5), ((3,), 6))))
     assert [lane.next() for _ in range(3)] == [m.Settled(loan, False) for loan in (4, 5, 6)]
 
 
@@ -180,13 +180,13 @@ def test_a_loop_of_a_session_that_ended_is_refused_and_leaves_nothing(process: A
     other = TestLane()
     close(process, lane)
     handle(process, other, m.InstallLoop(loop(0), 1))
-    assert isinstance(other.next().error, AbortedError)
+    assert isinstance(other.next().outcome, AbortedError)
     assert held(process) == [0] * 7
 
 
 def test_a_session_that_was_reset_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
     handle(process, lane, m.Reset((), 1))
-    assert lane.next() == m.Reply(1)
+    assert lane.next() == m.Return(1)
     handle(process, lane, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
     failed = lane.next()
     assert isinstance(failed.error, AbortedError)
@@ -205,7 +205,7 @@ def test_a_reset_ends_the_sessions_before_their_state_goes(
     left: list[list[str]] = []
     monkeypatch.setattr(host.state, "reset", lambda containers: left.append(process.sessions()))
     handle(process, lane, m.Reset((), 9))
-    assert lane.next() == m.Reply(9)
+    assert lane.next() == m.Return(9)
     assert left == [[]]
 
 
@@ -255,7 +255,7 @@ def test_a_lane_of_another_protocol_is_ended_and_the_log_says_why(
     assert (refused in caplog.messages) == (theirs != m.PROTOCOL)
 
 
-def test_requests_and_asks_end_with_their_lane(process: Any) -> None:
+def test_calls_end_with_their_lane(process: Any) -> None:
     lane, other = TestLane(), TestLane()
     process._connect = lambda process, address: lane
     answers: list[Any] = []
@@ -265,10 +265,10 @@ def test_requests_and_asks_end_with_their_lane(process: Any) -> None:
     assert isinstance(first.exception(0), df.errors.UnavailableError)
     process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
     assert [type(answer) for answer in answers] == [df.errors.UnavailableError] * 2
-    handle(process, other, m.Reply(1, "value"))
+    handle(process, other, m.Return(2, "value"))
     assert second.result(0) == "value"
     assert isinstance(process.request(lane, m.Ping).exception(0), df.errors.UnavailableError)
-    assert len(process.requests.unanswered) == len(process.asks.unanswered) == 0
+    assert len(process.calls) == 0
 
 
 def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(process: Any, lane: TestLane) -> None:

@@ -13,6 +13,7 @@ from dflow.errors import CancelledError, DeadlineExceededError, UnavailableError
 from dflow.runtime.base.deadline import Deadline
 from dflow.runtime.device.executor import DeviceHost
 from dflow.runtime.device.part import Part
+from dflow.runtime.dispatch import handle
 from dflow.runtime.step.process import Process
 from dflow.runtime.step.step import Step, StepNumbers
 from dflow.runtime.transport import messages as m
@@ -250,9 +251,9 @@ def at_deadline(step: Step, lane: TestLane, then: Callable[[], None] = lambda: N
         assert isinstance(asked, m.QueueRows)
         assert isinstance(cancelled, m.Cancel)
         assert isinstance(told, m.Ping)
-        step.process.requests.replied(m.Reply(asked.reply, []))
+        handle(step.process, lane, m.Return(asked.call, []))  # type: ignore[arg-type]
         then()
-        step.process.requests.replied(m.Reply(told.reply))
+        handle(step.process, lane, m.Return(told.call))  # type: ignore[arg-type]
 
     player = threading.Thread(target=play)
     player.start()

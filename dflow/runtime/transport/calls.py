@@ -1,0 +1,149 @@
+"""Calls: messages to another process that it answers with a `Return` of their number.
+
+A request ends a future.  An `Ask` is an attempt on a queue, outside of any step, of a reader or a loop: it can be
+withdrawn, its answer is called, and may bring elements that are lent.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from dflow.errors import OpError, UnavailableError
+from dflow.runtime.base.answers import Answer, Settle, Withdraw
+from dflow.runtime.base.deadline import Deadline, Patience
+from dflow.runtime.base.failures import as_op_error, lost
+from dflow.runtime.transport import messages as m
+from dflow.runtime.transport.lane import Lane
+from dflow.specs import QueueSpec
+
+
+class Calls:
+    """The calls of this process that wait for a `Return`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._waiting: dict[int, tuple[Lane, Future[Any] | Answer, str]] = {}  # with the device of an asked queue
+
+    def request(self, lane: Lane, make: Callable[[int], Any]) -> Future[Any]:
+        """Send the message that `make(call)` gives; the future ends with its outcome."""
+        future: Future[Any] = Future()
+        lane.send(make(self._add(lane, future)))
+        return future
+
+    def ask(
+        self, lane: Lane, session: str, device: str, queue: QueueSpec, method: str, answer: Answer, *arguments: Any
+    ) -> Withdraw:
+        """Make an attempt on a queue at the other end of a lane; gives what withdraws it."""
+        call = self._add(lane, answer, device)
+        owner, op, times = getattr(answer, "owner", ""), getattr(answer, "op", ""), getattr(answer, "times", 1)
+        lane.send(m.Ask(call, session, device, queue, method, arguments, owner, op, times))
+        return lambda: lane.send(m.Withdraw(call))
+
+    def _add(self, lane: Lane, waiting: Future[Any] | Answer, device: str = "") -> int:
+        call = next(self._numbers)
+        with self._lock:
+            self._waiting[call] = lane, waiting, device
+        return call
+
+    def pop(self, call: int) -> Future[Any] | Answer | None:
+        """What waits for the outcome of a call, which has come; None if nothing does any more."""
+        with self._lock:
+            _, waiting, _ = self._waiting.pop(call, (None, None, ""))
+        return waiting
+
+    def lane_closed(self, lane: Lane, closing: OpError | None) -> None:
+        """Nothing more comes over this lane.  closing: why this process itself ends, if it does."""
+        with self._lock:
+            calls = [call for call, (other, *_) in self._waiting.items() if other is lane]
+            found = [self._waiting.pop(call) for call in calls]
+        for _, waiting, device in found:
+            if isinstance(waiting, Future):
+                waiting.set_exception(closing or lost(lane.peer, [], "a request to it"))
+            else:
+                waiting(lost(lane.peer, [device], "a queue that was in use"))
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+
+class ServedCalls:
+    """The attempts of other processes, which wait for queues here."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[tuple[Lane, int], Withdraw | None] = {}  # None: its attempt is being made
+
+    def serve(self, lane: Lane, call: int, attempt: Callable[[Answer], Withdraw]) -> None:
+        """Make an attempt; its end, or the error that `attempt` raises, is the outcome of the call."""
+        key = (lane, call)
+        with self._lock:
+            self._waiting[key] = None
+
+        def answer(outcome: Any, settle: Settle | None = None, *more: tuple[Any, Settle]) -> None:
+            with self._lock:
+                wanted = key in self._waiting
+                self._waiting.pop(key, None)
+            if wanted:
+                loan = None if settle is None else lane.lend(settle)
+                lane.send(m.Return(call, outcome, loan, tuple((value, lane.lend(its)) for value, its in more)))
+            elif settle is not None:
+                settle(False)
+                for _, its in more:
+                    its(False)
+
+        try:
+            withdraw = attempt(answer)
+        except Exception as error:
+            answer(as_op_error(error))
+            return
+        with self._lock:
+            if key in self._waiting:
+                self._waiting[key] = withdraw
+
+    def withdraw(self, lane: Lane, call: int) -> None:
+        """Withdraw an attempt; its outcome, that it was cancelled, comes from the queue."""
+        with self._lock:
+            withdraw = self._waiting.get((lane, call))
+        if withdraw is not None:
+            withdraw()
+
+    def lane_closed(self, lane: Lane) -> None:
+        """Withdraw all attempts of the process at the other end, which is gone."""
+        with self._lock:
+            withdraws = [self._waiting.pop(key) for key in list(self._waiting) if key[0] is lane]
+        for withdraw in withdraws:
+            if withdraw is not None:
+                withdraw()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+
+def end_future(future: Future[Any], outcome: Any) -> None:
+    """End the future of a request with its outcome."""
+    if isinstance(outcome, OpError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+def answered(lane: Lane, reply: Future[Any], task: str, deadline: Deadline) -> Any:
+    """Wait for the outcome of a request; `task` is what was asked for, as in "worker tcp://... did not <task>".
+
+    Raises the outcome if it is an error, DeadlineExceededError, and UnavailableError if the worker was lost before.
+    """
+    patience = Patience(deadline)
+    while True:
+        try:
+            return reply.result(patience.pause())
+        except TimeoutError:
+            patience.check(f"worker {lane.peer}", task)
+        except UnavailableError as error:
+            if not lane.closed:
+                raise
+            raise UnavailableError(None, None, f"worker {lane.peer} was lost and did not {task}") from error
