@@ -125,14 +125,9 @@ def push_partition(push: Push, number: int, *parts: Any) -> int | OpError:
     from dflow.runtime.dask.worker import current_plugin
 
     plugin = current_plugin()
-    key = plugin.current_key()
-    try:
-        attempt = Attempt(plugin.process, push, number)
+    attempt = Attempt(plugin.process, push, number)
+    with plugin.task(attempt.cancel) as task:
         arrays = push.arrays(number, parts)
         secede()  # it may wait for long: the worker's thread is free for others
-        plugin.watch(key, attempt.cancel)
         return attempt.run(arrays)
-    except OpError as error:
-        return error.portable()
-    finally:
-        plugin.tasks.pop(key, None)
+    return task.failure

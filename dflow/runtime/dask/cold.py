@@ -58,29 +58,22 @@ def run_segment(
 ) -> SegmentResult:
     """The Dask task of a segment."""
     plugin = current_plugin()
-    key = plugin.current_key()
     for result in upstream:
         if result.end is not None:
             return SegmentResult({}, end=result.end)
     host = plugin.process.hosts.get(device)
     part = host.part((owner, number)) if host is not None else None
     if not isinstance(part, ColdPart):
-        label = str(key).rpartition("-")[0]
+        label = str(plugin.current_key()).rpartition("-")[0]
         fact = f"{label!r} cannot run on {device}, which does not know step {number} of {owner} (any more): "
         raise UnavailableError(None, None, f"{fact}its worker was lost, or the step or its session has ended")
-    plugin.watch(key, part.cancel)
-    try:
+    with plugin.task(part.cancel) as task:
         values = {edge: value for result in upstream for edge, value in result.values.items() if edge in picks}
         return part.run_segment(index, values)
-    except QUIET_ENDS as error:
-        end = error.portable()
-        part.fail(end)  # tells the owner now: the tasks that it asks for may wait for others
-        return SegmentResult({}, end=end)
-    except OpError as error:
-        failure = error.portable()
-    finally:
-        plugin.tasks.pop(key, None)
-    raise failure
+    if not isinstance(task.failure, QUIET_ENDS):
+        raise task.failure
+    part.fail(task.failure)  # tells the owner now: the tasks that it asks for may wait for others
+    return SegmentResult({}, end=task.failure)
 
 
 # -- in the client

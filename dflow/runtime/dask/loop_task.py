@@ -22,13 +22,7 @@ def run_loop(session: str, name: str) -> tuple[int | None, OpError | None]:
         fact = f"the loop {name!r} was lost with its worker, or its session ended; it is not started again"
         return None, UnavailableError(None, None, fact)
     secede()
-    key = plugin.current_key()
-    plugin.watch(key, run.stop)
-    try:
+    with plugin.task(run.stop) as task:
         steps, end = run.run()
         return steps, None if end is None else end.portable()
-    except OpError as error:
-        failure = error.portable()
-    finally:
-        plugin.tasks.pop(key, None)
-    raise failure
+    raise task.failure

@@ -39,6 +39,7 @@ logger = logging.getLogger("dflow.worker")
 
 NAME = "dflow"
 SHARE = 2.0**-20  # of a device's resource: many segments and loops run on a device at once
+TAKEN_BACK = ("released", "cancelled", "forgotten")  # states of a task that Dask wants no more
 SWITCH_INTERVAL = 0.0005  # seconds; at Python's 5 ms, one busy loop adds 5 ms to every wake-up of another thread
 
 
@@ -83,21 +84,21 @@ class DflowWorker(WorkerPlugin):
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
         """A task of ours that Dask takes back before its function returned is cancelled."""
-        if start in ("executing", "long-running") and finish in ("released", "cancelled", "forgotten"):
+        if start in ("executing", "long-running") and finish in TAKEN_BACK:
             cancel = self.tasks.pop(key, None)
             if cancel is not None:
-                cancel(CancelledError(None, None, f"Dask took the task {key!r} back"))
-
-    def watch(self, key: Any, cancel: Callable[[OpError], None]) -> None:
-        """Call `cancel` when Dask takes back the task that this thread runs; at once, if it did already."""
-        self.tasks[key] = cancel
-        task = self.worker.state.tasks.get(key)
-        if task is None or task.state in ("released", "cancelled", "forgotten"):
-            cancel(CancelledError(None, None, f"Dask took the task {key!r} back"))
+                cancel(_taken_back(key))
 
     def current_key(self) -> Any:
         """The key of the Dask task that this thread runs."""
         return self.worker.get_current_task()
+
+    def task(self, cancel: Callable[[OpError], None]) -> Task:
+        """The context in which this thread runs its Dask task.
+
+        cancel: is called when Dask takes the task back; at once, if it did already.
+        """
+        return Task(self, cancel)
 
     # -- lanes
 
@@ -139,6 +140,39 @@ class DflowWorker(WorkerPlugin):
         rows["devices"] = [{"name": host.name, "virtual": host.virtual} for host in self.process.hosts.values()]
         rows["loops"] = [loop.row(self.process.name) for loop in list(self.process.loops.values())]
         return rows
+
+
+class Task:
+    """The Dask task of a thread.  An OpError ends its block, and is kept as `failure`: a copy that can be pickled.
+
+    Why it is not raised there: the copy would have the error itself as its context, and Dask pickles that, too.
+    """
+
+    failure: OpError
+
+    def __init__(self, plugin: DflowWorker, cancel: Callable[[OpError], None]) -> None:
+        self._plugin = plugin
+        self._cancel = cancel
+        self._key = plugin.current_key()
+
+    def __enter__(self) -> Task:
+        plugin, key = self._plugin, self._key
+        plugin.tasks[key] = self._cancel
+        task = plugin.worker.state.tasks.get(key)
+        if task is None or task.state in TAKEN_BACK:
+            self._cancel(_taken_back(key))
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:
+        self._plugin.tasks.pop(self._key, None)
+        if isinstance(error, OpError):
+            self.failure = error.portable()
+            return True
+        return False
+
+
+def _taken_back(key: Any) -> CancelledError:
+    return CancelledError(None, None, f"Dask took the task {key!r} back")
 
 
 def _own_gpu() -> int | None:
