@@ -53,7 +53,7 @@ def _return(lane: Lane, call: int, work: Callable[[], Any]) -> None:
 
 
 def _settler(lane: Lane, loan: int | None) -> Settle | None:
-    """What settles a loan that came over a lane."""
+    """A function that settles a loan which came over a lane; None without one."""
 
     def settle(accepted: bool, then: Then | None = None) -> None:
         assert loan is not None
@@ -114,7 +114,7 @@ def _announce(message: m.Announce, process: Process, lane: Lane) -> None:
 
 
 def _announce_part(message: m.Announce, process: Process, owner: RemoteOwner) -> None:
-    """A step's owner says that its segments will come."""
+    """Make a part whose segments will come as Dask tasks."""
     process.check_session(message.session)
     host = process.hosts[message.device]
     installed = host.installed(message.session, message.plan)

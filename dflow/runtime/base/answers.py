@@ -44,7 +44,7 @@ class NamedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answering(NamedAnswer):
-    """Called like a `Pending`, for whoever has to do with the answer first.
+    """An answer with a name, which passes on to `answer` what it is called with.
 
     quick: it does next to nothing.  times: how often the attempt may be made, if that does not wait; the answer is
     called once all the same, with the outcomes of further attempts, and what settles them, as `more`.
@@ -61,7 +61,7 @@ class Answering(NamedAnswer):
 
 
 def who(owner: str, op: str) -> str:
-    """An operation and whose it is, in words."""
+    """An operation and its owner, in words."""
     session, _, loop = owner.partition("/")
     return f"{op} of loop {loop}" if loop else f"{op} of {session}"
 
@@ -73,22 +73,22 @@ def call_all(calls: list[Callable[[], None]]) -> None:
 
 
 def no_withdraw() -> None:
-    """Withdraws an attempt that cannot be withdrawn."""
+    """Does nothing: the attempt cannot be withdrawn."""
 
 
 def no_loan(accepted: bool, then: Then | None = None) -> None:
-    """Settles what lends nothing."""
+    """Settles nothing: nothing was lent."""
     settled(then)
 
 
 def settled(then: Then | None, sent: bool = True) -> None:
-    """Say that an acknowledgement has left this process, or that there is none; or that it was lost."""
+    """Tell whether an acknowledgement has left this process: it has, also if there is none, or it was lost."""
     if then is not None:
         then(sent)
 
 
 def unacknowledged() -> OpError:
-    """What ends a step that may not use what was lent to it."""
+    """The error of a step that may not use what was lent to it."""
     return UnavailableError(
         None, None, "the connection to the process that lent the elements ended before they were acknowledged"
     )

@@ -1,4 +1,4 @@
-"""The device table as the scheduler last gave it, and what the ends of lanes have said since.
+"""The device table as the scheduler last gave it, and which lanes have ended since.
 
 Callers ask the scheduler from their threads while lanes end on the event loop, so an answer may be older than an end.
 """
@@ -35,7 +35,7 @@ class KnownDevices:
             self.table = None
 
     def doubts(self, devices: Iterable[DeviceInfo]) -> bool:
-        """Did a lane end to a process which the scheduler takes for living?"""
+        """Whether a lane has ended to a process that the scheduler takes for living."""
         with self._lock:
             return any(map(self._was_cut, devices))
 

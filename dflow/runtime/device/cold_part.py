@@ -91,7 +91,7 @@ class ColdPart(Attempts):
         self._answers[index].put(outcome)
 
     def _loan(self, i: int, route: Route) -> Loan | None:
-        """See to it that what a segment was lent gets an owner.
+        """Find the owner of what was lent to a segment.
 
         On this device it is the step's own now.  The hosts of other devices that use it say whether they are there:
         the values come with Dask, but a loan that waited for these would make the queue wait for what else their

@@ -131,7 +131,7 @@ class DeviceHost(Device):
         return part
 
     def add_part(self, part: Any, floor: int) -> None:
-        """A part that someone else runs; AbortedError if its step or its session has ended already."""
+        """Add a part that Dask tasks run; AbortedError if its step or its session has ended already."""
         with self._lock:
             self.session(part.session)
             if not self._ended.begin(part.step, floor):
@@ -144,7 +144,7 @@ class DeviceHost(Device):
             return self._parts.get(step)
 
     def deliver(self, step: StepId, edges: list[tuple[int, Any]], loan: Any = None) -> None:
-        """Tensors from another device; kept if the step has not started here yet, refused if it has ended."""
+        """Take tensors from another device; kept if the step has not started here yet, refused if it has ended."""
         with self._lock:
             part = self._parts.get(step)
             wanted = not self._ended.has(step) and session_of(step) in self._sessions
@@ -171,7 +171,7 @@ class DeviceHost(Device):
             part.finish()
 
     def ended_well(self, step: StepId) -> bool:
-        """Is it a cold step of which `end_cold` told lately?"""
+        """Whether `end_cold` told of this step lately."""
         return step in self._ended_well
 
     def _hand_over(self, part: Part, edges: Edges, loan: Settle | None) -> None:

@@ -35,12 +35,12 @@ class LoneAttempt(NamedAnswer):
     def __init__(self, owner: str, op: str) -> None:
         self.owner = owner
         self.op = op
-        self.waited = False  # did its thread wait, while others could go on?
+        self.waited = False  # its thread waited, so that others could go on
         self._ended = False
         self._error: OpError | None = None  # why nobody waits for the answer
         self._outcome: Any = None
         self._settle: Settle | None = None
-        self._sent: SimpleQueue[bool] | None = None  # has the acknowledgement left this process?
+        self._sent: SimpleQueue[bool] | None = None  # gets whether the acknowledgement has left
         self._cancelled: OpError | None = None
         self._lock = threading.Lock()
         self._woken = threading.Lock()  # held until the end

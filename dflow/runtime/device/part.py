@@ -38,16 +38,16 @@ class PartOutlet(Protocol):
     lane: Any
 
     def send(self, device: str, address: str, edges: Edges, loan: Settle | None) -> None:
-        """Tensors for the step's part on another device."""
+        """Send tensors to the step's part on another device."""
 
     def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> object:
-        """Tensors for the owner of the step.  finished: the device, if all segments of the part ran."""
+        """Give tensors to the owner of the step.  finished: the device, if all segments of the part ran."""
 
     def finished(self, device: str) -> None:
-        """All segments of the part ran; not called if the plan says that this part does not report."""
+        """Tell that all segments of the part ran; not called if the plan says that this part does not report."""
 
     def failed(self, device: str, error: OpError) -> None:
-        """A segment failed; the owner cancels the other parts."""
+        """Tell that a segment failed; the owner cancels the other parts."""
 
 
 class Host(Protocol):
@@ -61,7 +61,7 @@ class Host(Protocol):
         """A part ended.  One that finished had all its tensors: nothing late can come for it."""
 
     def ended_well(self, step: StepId) -> bool:
-        """Is it a cold step that has ended well a short time ago?"""
+        """Whether a cold step has ended well a short time ago."""
 
 
 class Pending(NamedAnswer):
@@ -109,7 +109,7 @@ class Attempts:
         raise NotImplementedError
 
     def check(self) -> None:
-        """Raises what ended the part: an error of the caller's own, since each of them adds to it."""
+        """Raise what ended the part, if it has ended: a copy, since each caller adds to it."""
         if self.ended is not None:
             raise self.ended.portable()
 
@@ -130,7 +130,7 @@ class Attempts:
         return pending.outcome
 
     def answer(self, pending: Pending, outcome: Any, settle: Settle | None) -> None:
-        """What a `Pending` was called with, in whichever thread."""
+        """Take the outcome of an attempt, in any thread."""
         with self._lock:
             taken = self._waiting.pop(pending.index, None) is not None
             begun = pending.withdraw is not None
@@ -153,7 +153,7 @@ class Attempts:
         return program.answered(outcome)
 
     def take(self, index: int) -> Settle | None:
-        """What an answer lent: the caller's to settle from now on.  Raises what ended the part: it went back then."""
+        """The loan of an answer, which the caller settles.  Raises what ended the part: the loan went back then."""
         with self._lock:
             self.check()
             return self._lent.pop(index, None)
@@ -171,7 +171,7 @@ class Attempts:
             give_back()
 
     def end(self, error: OpError, tell: bool) -> list[Callable[[], None]]:
-        """End the part: withdraw what waits.  Gives what gives back what is lent; see `end_parts`."""
+        """End the part: withdraw what waits.  Returns calls that give back what is lent; see `end_parts`."""
         with self._lock:
             if self.ended is not None:
                 return []
@@ -224,7 +224,7 @@ class Part(Attempts):
     # -- tensors come in
 
     def begin(self) -> None:
-        """Start what needs nothing."""
+        """Start the segments that need no tensors."""
         self._start(self._installed.ready)
 
     def wants(self) -> bool:

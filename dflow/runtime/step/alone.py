@@ -83,7 +83,7 @@ def attempt_alone(
 
 
 def run_with(brought: dict[int, Any], call: CallPlan, program: Program) -> list[Any]:
-    """Run such a step of a loop, whose segment never waits and begins with what the loop brings it."""
+    """Run such a step of a loop, whose segment never waits, with the values that the loop brings."""
     try:
         values = program.run(brought)
     except Exception as error:

@@ -118,7 +118,7 @@ class Process:
             step.cancel(error.portable())
 
     def step_ended(self, step: StepId) -> None:
-        """An owner here has no step of this id any more."""
+        """Forget a step of an owner here, which has ended."""
         del self.steps[step]
         if self.closing is not None and not self.steps:
             self._no_steps.set()
@@ -135,7 +135,7 @@ class Process:
             self.crew.submit(partial(work, *arguments))
 
     def deliver(self, step: StepId, device: str, edges: Edges, loan: Settle | None) -> None:
-        """Tensors from another process for the part of a step on a device of this one; for a GPU, in their line."""
+        """Give tensors of another process to the part of a step on a device here; for a GPU, in their line."""
         deliver, line = partial(self.hosts[device].deliver, step, edges, loan), self.copies.get(device)
         if line is None:
             deliver()
@@ -152,7 +152,7 @@ class Process:
         answer: Callable[..., None],
         *arguments: Any,
     ) -> Callable[[], None]:
-        """One attempt on a queue of any device, outside of a step; gives what withdraws it."""
+        """Make one attempt on a queue of any device, outside of a step; gives what withdraws it."""
         host = self.hosts.get(device)
         if host is None:
             lane = self.lane_to(address)
@@ -163,7 +163,7 @@ class Process:
         return withdraw
 
     def queue_rows(self) -> list[dict[str, Any]]:
-        """How the queues of this process's devices are, and who waits for them."""
+        """The rows of the queues on this process's devices, with those who wait for them."""
         return [row for host in list(self.hosts.values()) for row in host.state.queue_rows()]
 
     # -- sessions and their loops
@@ -176,7 +176,7 @@ class Process:
                 host.begin_session(session)
 
     def allow(self, session: str, threads: Threads) -> AbstractContextManager[Any]:
-        """So many threads the session's steps may have here; gives what a program takes its turn in.
+        """Limit the threads of a session's steps here; gives the lock in which each program runs.
 
         AbortedError for a session that is not known.
         """
@@ -213,7 +213,7 @@ class Process:
             return list(self._sessions)
 
     def add_loop(self, run: RunningLoop) -> None:
-        """A loop that a Dask task will run here; AbortedError if its session is not known."""
+        """Add a loop that a Dask task will run here; AbortedError if its session is not known."""
         with self._lock:
             self.check_session(run.spec.session)
             self.loops[run.spec.session, run.spec.name] = run

@@ -106,13 +106,13 @@ class Step(Outlet):
         self.waited_s = 0.0  # how long the owner's thread had nothing to run
         self._numbers = numbers
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._open = 0  # so many parts have not told yet that they finished
+        self._open = 0  # parts that have not told yet that they finished
         self._over = False
         self._lock = threading.Lock()  # of what comes from other threads: `values` and `_over`
         self._landing = 0  # values for the caller that are not acknowledged yet
-        self._lost = False  # is one of them the caller's no more, since its acknowledgement did not leave?
-        self._withdrawn = False  # do the parts know that it ends with an error?
-        self._told: list[Future[Any]] = []  # end when other processes have heard that it is late
+        self._lost = False  # the acknowledgement of one of them did not leave: no value may be used
+        self._withdrawn = False  # the parts were told that it ends with an error
+        self._told: list[Future[Any]] = []  # they end when other processes have heard that it is late
         self._parts: list[Part] = []
         self._lanes: dict[Lane, list[str]] = {}  # lane -> the devices behind it
         self._silence: Silence | None = None  # from `LOG_SLOW_AFTER` on
@@ -204,7 +204,7 @@ class Step(Outlet):
         return self.error is None and self._complete()
 
     def _let_land(self) -> None:
-        """What is taken from its queue is the result if nothing else is missing: it would be lost else."""
+        """Wait a moment for acknowledgements on their way: elements that were taken would be lost else."""
         ends = Deadline(timeouts.STOP_GRACE)
         with suppress(queue.Empty):
             while self._landing:
@@ -222,7 +222,7 @@ class Step(Outlet):
             self.waited_s += time.monotonic() - started
 
     def _awaited(self) -> Callable[[], None]:
-        """What comes next; whoever does not answer meanwhile is named in the log."""
+        """Wait for the next thing to do; the log names the processes that do not answer meanwhile."""
         while True:
             left, silence = self.deadline.left(), self._silence
             pause = max(0.0, timeouts.LOG_SLOW_AFTER - self.waited_s) if silence is None else silence.pause()
@@ -239,11 +239,11 @@ class Step(Outlet):
         return Silence(self.process.ask_queue_rows, self._lanes, waited_s)
 
     def _cancel_parts(self, error: BaseException) -> None:
-        """Let all that belongs to the step end, since it ends with `error`."""
+        """End all that belongs to the step, which ends with `error`."""
         self._withdraw(error)
 
     def _withdraw(self, error: BaseException) -> list[Lane]:
-        """Tell the parts, once: they withdraw what they wait for.  Gives the lanes that tell it to other processes."""
+        """Cancel the parts, once: they withdraw what they wait for.  Returns the lanes to those of other processes."""
         if self._withdrawn:
             return []
         self._withdrawn, told = True, list[Lane]()
@@ -261,7 +261,7 @@ class Step(Outlet):
         return told
 
     def _let_go(self) -> None:
-        """Of what knows this step: such a cycle, and the values in it, would stay until Python's next collection."""
+        """Forget what refers to this step: the cycle, and its values, would stay until Python's next collection."""
         self._parts.clear()
         self._silence = None
 
@@ -278,11 +278,11 @@ class Step(Outlet):
     # -- called from any thread
 
     def _do(self, work: Callable[[], None], quick: bool) -> None:
-        """How the parts of this process run: in the owner's thread."""
+        """Run work of a part of this process in the owner's thread."""
         self._inbox.put(work)
 
     def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> bool:
-        """Values for the caller; False if it does not want them any more: what is lent goes back then.
+        """Take values for the caller; False if it does not want them any more: what is lent goes back then.
 
         The caller goes on when the acknowledgement of what is lent has left this process.
         """

@@ -122,7 +122,7 @@ class Carried(Protocol):
 
 
 class Link(Protocol):
-    """What a lane asks of what carries it.  Nothing here waits."""
+    """The carrier of a lane, as the lane sees it.  Nothing here waits."""
 
     def write_now(self, frame: Frame) -> Frame:
         """Write what can be written at once; gives the rest.  Never called while a writer works."""
@@ -199,7 +199,7 @@ class SocketLink:
             rest = after(rest, self._sock.sendmsg(rest[:MANY]))
 
     def _shut(self) -> None:
-        """What was written goes out; whoever reads or writes, here or there, comes to the end."""
+        """Shut the socket: what was written goes out, and readers and writers at both ends come to the end."""
         with suppress(OSError):  # it is down already
             self._sock.shutdown(socket.SHUT_RDWR)
 

@@ -39,7 +39,7 @@ CROWDED = 100  # messages that wait to be sent, from which on `wait_for_room` wa
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a `Hello` crosses in."""
+    """The form in which a `Hello` crosses its comm."""
 
     messages: tuple[Any, ...]
 
@@ -161,7 +161,7 @@ class Lane:
         return number
 
     def settle(self, number: int, accepted: bool) -> None:
-        """The other side has the lent elements, or does not want them."""
+        """Settle a loan: the other side has the elements, or does not want them."""
         with self._lock:
             loan, _ = self._loans.pop(number, (None, None))
         if loan is not None:
@@ -309,7 +309,7 @@ class Lane:
 
 
 def _instead(message: Any, error: OpError) -> tuple[Any, Any]:
-    """What tells the other side, and what tells this one, that a message was not sent."""
+    """The messages that tell the other side, and this one, that a message could not be sent."""
     if isinstance(message, m.Return):
         return m.Return(message.call, error), None
     if hasattr(message, "call"):
@@ -334,10 +334,10 @@ async def _unless_refused(peer: str, connecting: Coroutine[Any, Any, Comm]) -> C
 
 
 def _abort(task: asyncio.Task[Comm]) -> None:
-    """Close a comm that nobody waits for any more."""
+    """Close a comm that came too late."""
     if not task.cancelled() and task.exception() is None:
         task.result().abort()
 
 
 async def _unknown() -> None:
-    """Of a peer of which nobody can tell anything."""
+    """For a peer of which nothing is known."""

@@ -1,4 +1,4 @@
-"""Says in the log which of the processes that a step waits for do not answer.
+"""Name in the log the processes that a step waits for and that do not answer.
 
 Why: without a deadline a step waits until a process that stands still goes on or ends, and that may be never.  A step
 that waits for a queue is as quiet, so the processes are asked: one that lives answers at once.
