@@ -16,7 +16,6 @@ from dflow.errors import AbortedError, CancelledError, InternalError, Unavailabl
 from dflow.runtime.base.answers import Answering, Settle, Then
 from dflow.runtime.base.code import load_part
 from dflow.runtime.base.failures import as_op_error
-from dflow.runtime.device.cold_part import ColdPart
 from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.step.outlets import RemoteOwner
 from dflow.runtime.step.process import Process
@@ -109,24 +108,16 @@ def _end_owner(message: m.EndOwner, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.Announce)
 def _announce(message: m.Announce, process: Process, lane: Lane) -> None:
+    process.in_pool(_return, lane, message.call, partial(_start_paced, message, process, lane))
+
+
+def _start_paced(message: m.Announce, process: Process, lane: Lane) -> None:
+    """Start a part whose segments will be run by Dask tasks."""
     owner = RemoteOwner(lane, message.step, process.hosts, process.lane_to)
-    process.in_pool(_return, lane, message.call, partial(_announce_part, message, process, owner))
-
-
-def _announce_part(message: m.Announce, process: Process, owner: RemoteOwner) -> None:
-    """Make a part whose segments will come as Dask tasks."""
-    process.check_session(message.session)
     host = process.hosts[message.device]
-    installed = host.installed(message.session, message.plan)
-    part = ColdPart(host, message.session, installed, message.step, message.feeds, owner)
-    host.add_part(part, message.floor)
-    if owner.lane.closed:  # meanwhile, so that nobody saw the part
-        part.cancel(CancelledError(None, None, f"{owner.lane.peer}, which ran this step, is gone"))
-
-
-@_handle.register(m.EndStep)
-def _end_step(message: m.EndStep, process: Process, lane: Lane) -> None:
-    _return(lane, message.call, partial(process.hosts[message.device].end_cold, message.step))
+    part = host.start(message.session, message.plan, message.step, message.floor, message.feeds, owner, run=None)
+    if lane.closed:  # meanwhile, so that `lane_closed` did not see the part
+        part.cancel(CancelledError(None, None, f"{lane.peer}, which ran this step, is gone"))
 
 
 # -- steps: for an owner here

@@ -147,7 +147,7 @@ def test_an_enqueue_that_dask_computes_again_is_refused(
 def test_a_segment_runs_once(session: df.Session, look: Look) -> None:
     """A second start of the same task, while the step goes on, is refused, and so is one after its end.
 
-    Dask does that when a result is lost in a way that this test cannot bring about.  Guards `ColdPart._claimed`.
+    Dask does that when a result is lost in a way that this test cannot bring about.  Guards `PacedPart._claim`.
     """
     tap, gate = Tap(session, "once"), Tap(session, "gate")
     with df.control_dependencies([tap.queue.enqueue([1.0])]):
@@ -159,7 +159,7 @@ def test_a_segment_runs_once(session: df.Session, look: Look) -> None:
     device = "/job:ps/replica:0/task:0/device:CPU:0"
 
     def again(index: int) -> BaseException | None:
-        future = look.client.submit(run_segment, device, owner, number, index, [], pure=False, resources={device: 1e-3})
+        future = look.client.submit(run_segment, device, owner, number, index, pure=False, resources={device: 1e-3})
         error: BaseException | None = future.exception(timeout=10)
         return error
 

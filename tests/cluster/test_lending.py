@@ -1,16 +1,12 @@
 """No element is swallowed by the dead: what is on its way to a process that dies goes back to its queue."""
 
 from collections.abc import Iterator
-from functools import partial
-from typing import Any
 
 import psutil
 import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from dflow.runtime.transport import messages as m
-from dflow.runtime.transport.lane import Lane
 from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, limit, stop
 
 WAITER = """
@@ -60,7 +56,7 @@ def test_what_is_lent_to_a_client_goes_back_when_it_dies(
 ) -> None:
     """The client is stopped before the element comes, so that it is certainly on its way when it is killed.
 
-    Guards the loans of `PartOutlet.fetched` (hot) and `ColdPart._lend` (cold).
+    Guards the loans of `PartOutlet.fetched`.
     """
     tap = Tap(session, f"lent-{hot}")
     client = clients.start(WAITER.format(name=tap.name, hot=hot))
@@ -83,7 +79,7 @@ def test_what_is_lent_to_a_consumer_on_another_worker_goes_back_when_that_dies(
 ) -> None:
     """The consumer's worker is stopped before the element comes, then killed; its step fails, the element stays.
 
-    Guards the loans of `PartOutlet.send`, and in a cold run that `ColdPart._lend` asks the hosts of other devices.
+    Guards the loans of `PartOutlet.send`.
     """
     cluster.wait_for_workers()
     tap = Tap(session, f"consumer-{hot}")
@@ -116,8 +112,8 @@ def test_what_is_lent_to_a_consumer_on_another_worker_goes_back_when_that_dies(
 def test_two_dequeues_of_a_closed_queue_with_one_element_end_in_a_cold_run(consumer: str, session: df.Session) -> None:
     """The queue says that it is at its end though the element that it lent is not used yet.
 
-    Guards `ColdPart._lend`, and that `ColdStep` takes each result as it comes: a loan that waited until the consumer
-    starts would make the other dequeue wait for ever.
+    An element is acknowledged where it is used, before it is used there: an acknowledgement that waited for the other
+    element would make that wait for ever.
     """
     tap = Tap(session, f"end-{consumer}")
     with df.device(W0 if consumer == "worker" else PS):
@@ -140,52 +136,3 @@ def test_an_enqueue_gets_the_room_of_an_element_that_a_cold_run_took(session: df
     other.put(3)
     assert run.result() == 4
     assert small.take() == 2
-
-
-HELD: list[Any] = []  # on a worker: messages that wait to be sent
-
-
-def hold(dask_worker: Any) -> None:
-    """From now on the worker's questions whether lent elements are there wait."""
-    send = Lane.send
-
-    def later(lane: Lane, message: Any) -> None:
-        if isinstance(message, m.Deliver) and message.loan is not None:
-            HELD.append(lambda: send(lane, message))
-        else:
-            send(lane, message)
-
-    HELD.append(partial(setattr, Lane, "send", send))
-    Lane.send = later  # type: ignore[method-assign]
-
-
-def let_go(dask_worker: Any) -> int:
-    """What waited is sent; gives how many messages that were."""
-    count = len(HELD) - 1
-    while HELD:
-        HELD.pop(0)()
-    return count
-
-
-@pytest.mark.parametrize("closed", [False, True])
-def test_what_a_first_run_has_used_does_not_come_again(
-    closed: bool, cluster: EmbeddedCluster, session: df.Session, look: Look
-) -> None:
-    """The elements go with Dask to a worker, the question for them over a lane; which may take longer than the run."""
-    tap = Tap(session, f"late-{closed}")
-    for value in (1, 2):
-        tap.put(value)
-    ps = look.address("/job:ps/task:0")
-    with df.device(W0):
-        used = df.identity(tap.queue.dequeue_many(2))
-    other = df.Session(cluster.scheduler_address, session.graph)
-    look.client.run(hold, workers=[ps])
-    try:
-        assert list(other.run(used)) == [1, 2]
-        if closed:
-            other.close()
-    finally:
-        assert look.client.run(let_go, workers=[ps])[ps] == 1
-    look.lends_nothing()
-    assert tap.size() == 0
-    other.close()

@@ -15,7 +15,7 @@ import dflow as df
 from dflow.cluster import EmbeddedCluster
 from tests.cluster.helpers import W0, Clients, Look, Tap, be_slow, eventually
 
-MESSAGES = ["Settled", "EndStep", "Fetched", "Deliver"]  # of which a hand-over consists
+MESSAGES = ["Settled", "Fetched", "Deliver"]  # of which a hand-over consists
 
 CLIENT = """
 import os, signal, time

@@ -11,6 +11,7 @@ withdraws it.
                 withdraw   WITHDRAWN   the request is withdrawn
     ANSWERED    take       TAKEN       the owner settles what was lent from now on
                 withdraw   RETURNED    what was lent goes back
+    STARTING, OPEN  fail   ANSWERED    as by an answer; the request is withdrawn, and what still comes goes back
     WITHDRAWN   answer     RETURNED    what was lent goes back, and `returned` is called
 
 A second answer, or a `take` without an answer, is an error of the caller.
@@ -52,7 +53,19 @@ class Attempt(NamedAnswer):
     outcomes are the further arguments of the call.
     """
 
-    __slots__ = ("_given", "_lock", "_returned", "_then", "_withdraw", "op", "owner", "quick", "state", "times")
+    __slots__ = (
+        "_failed",
+        "_given",
+        "_lock",
+        "_returned",
+        "_then",
+        "_withdraw",
+        "op",
+        "owner",
+        "quick",
+        "state",
+        "times",
+    )
 
     def __init__(
         self,
@@ -73,6 +86,7 @@ class Attempt(NamedAnswer):
         self._returned = returned
         self._withdraw: Withdraw = no_withdraw
         self._given: tuple[Given, ...] = ()
+        self._failed = False  # its outcome is that of `fail`: another one may come
         self._lock = threading.Lock()
 
     @property
@@ -100,7 +114,7 @@ class Attempt(NamedAnswer):
             if self.state is State.STARTING:
                 self.state, self._withdraw = State.OPEN, withdraw
                 return False
-            withdrawn = self.state is State.WITHDRAWN
+            withdrawn = self._failed or self.state is State.WITHDRAWN
         if withdrawn:
             withdraw()
         return True
@@ -120,8 +134,23 @@ class Attempt(NamedAnswer):
         elif before is State.OPEN:
             if self._then is not None:
                 self._then(self)
+        elif self._failed:
+            give_back(given)
         elif before is not State.STARTING:
             raise InternalError(None, None, f"a second answer to {self.op!r} of {self.owner}: it is {before.value}")
+
+    def fail(self, error: BaseException) -> bool:
+        """End it with `error` in place of its answer; False if that has come, or nobody wants it any more."""
+        with self._lock:
+            before = self.state
+            if not self.pending:
+                return False
+            self.state, self._given, self._failed = State.ANSWERED, ((error, None),), True
+        if before is State.OPEN:
+            self._withdraw()
+            if self._then is not None:
+                self._then(self)
+        return True
 
     def take(self) -> tuple[Given, ...]:
         """The outcome and what settles it, and those of further attempts.  They are the caller's from now on.

@@ -23,11 +23,10 @@ from dflow.runtime.base.ids import Edges, StepId, session_of
 from dflow.runtime.device.device import Device
 from dflow.runtime.device.ended import EndedSteps
 from dflow.runtime.device.installed import InstalledPlan
+from dflow.runtime.device.paced_part import PacedPart
 from dflow.runtime.device.part import Part, PartOutlet, Run, end_parts
 from dflow.runtime.device.program import Program
 from dflow.runtime.device.vectorized_program import VectorizedProgram
-
-WELL_KEPT = 1000  # cold steps that ended well; what comes late for one comes within milliseconds
 
 
 class DeviceHost(Device):
@@ -45,7 +44,6 @@ class DeviceHost(Device):
         self._parts: dict[StepId, Part] = {}
         self._early: dict[StepId, list[tuple[list[tuple[int, Any]], Any]]] = {}
         self._ended = EndedSteps()
-        self._ended_well: dict[StepId, None] = {}  # cold steps, the latest last
 
     # -- sessions and their plans
 
@@ -105,15 +103,21 @@ class DeviceHost(Device):
         floor: int,
         feeds: Edges,
         outlet: PartOutlet,
-        run: Run,
+        run: Run | None,
         loan: Settle | None = None,
     ) -> Part:
         """Start this device's part of a step.  `run` is given what is ready to run, and runs it in some thread.
 
+        run: None for a `PacedPart`, whose segments the caller runs.
         floor: all steps of this owner below it have ended.  AbortedError if the plan is not installed; the loan of what
         is fed is the caller's to give back then, and only then.
         """
-        part = Part(self, session, self.installed(session, plan), step, outlet, run)
+        installed = self.installed(session, plan)
+        part = (
+            PacedPart(self, session, installed, step, outlet)
+            if run is None
+            else Part(self, session, installed, step, outlet, run)
+        )
         with self._lock:
             self.installed(session, plan)  # still: the session may have ended
             begun = self._ended.begin(step, floor)
@@ -130,18 +134,15 @@ class DeviceHost(Device):
             self._hand_over(part, edges, its_loan)
         return part
 
-    def add_part(self, part: Any, floor: int) -> None:
-        """Add a part that Dask tasks run; AbortedError if its step or its session has ended already."""
-        with self._lock:
-            self.session(part.session)
-            if not self._ended.begin(part.step, floor):
-                raise AbortedError(None, None, "the step has ended")
-            self._parts[part.step] = part
-
-    def part(self, step: StepId) -> Any:
+    def part(self, step: StepId) -> Part | None:
         """The part of a step that is in flight here, or None."""
         with self._lock:
             return self._parts.get(step)
+
+    def has_ended(self, step: StepId) -> bool:
+        """Whether a step ended here before all its segments ran."""
+        with self._lock:
+            return self._ended.has(step)
 
     def deliver(self, step: StepId, edges: list[tuple[int, Any]], loan: Any = None) -> None:
         """Take tensors from another device; kept if the step has not started here yet, refused if it has ended."""
@@ -154,25 +155,7 @@ class DeviceHost(Device):
         if part is not None:
             self._hand_over(part, edges, loan)
         elif loan is not None:
-            loan(self.ended_well(step))
-
-    def end_cold(self, step: StepId) -> None:
-        """The owner of a cold step says that it ended well.
-
-        Its results may have come before a queue's question for what it lent: the values came with Dask, the question
-        over another lane.  So this is known for a while, also beyond the end of the session.
-        """
-        with self._lock:
-            self._ended_well[step] = None
-            if len(self._ended_well) > WELL_KEPT:
-                del self._ended_well[next(iter(self._ended_well))]
-        part = self.part(step)
-        if part is not None:
-            part.finish()
-
-    def ended_well(self, step: StepId) -> bool:
-        """Whether `end_cold` told of this step lately."""
-        return step in self._ended_well
+            loan(False)
 
     def _hand_over(self, part: Part, edges: Edges, loan: Settle | None) -> None:
         try:

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from dflow.errors import CancelledError, OpError
-from dflow.runtime.base.answers import WAITING, NamedAnswer, Settle, Withdraw, no_withdraw
+from dflow.runtime.base.answers import Settle
+from dflow.runtime.base.attempt import Attempt, give_back
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.runtime.device.installed import InstalledPlan, Route
@@ -26,7 +27,7 @@ from dflow.runtime.device.program import Program
 
 Run = Callable[[Callable[[], None], bool], None]  # run(work, quick): do it in some thread, not before this returns
 
-_FINISHED = CancelledError(None, None, "the step has ended")
+FINISHED = CancelledError(None, None, "the step has ended")
 
 
 class PartOutlet(Protocol):
@@ -57,151 +58,11 @@ class Host(Protocol):
 
     def asarray(self, value: Any) -> Any: ...
 
-    def ended(self, part: Attempts, finished: bool) -> None:
+    def ended(self, part: Part, finished: bool) -> None:
         """A part ended.  One that finished had all its tensors: nothing late can come for it."""
 
-    def ended_well(self, step: StepId) -> bool:
-        """Whether a cold step has ended well a short time ago."""
 
-
-class Pending(NamedAnswer):
-    """An attempt that waits, as kernels and queues see it.
-
-    Called once with the outcome of an attempt (arrays, None or an OpError) and, for a loan, what settles it.
-
-    index: of its segment.  owner: the session, or "session/loop", whose step it is.  op: the operation's name.
-    """
-
-    __slots__ = ("_attempts", "index", "op", "outcome", "owner", "withdraw")
-
-    def __init__(self, attempts: Attempts, index: int, owner: str, op: str) -> None:
-        self._attempts = attempts
-        self.index = index
-        self.owner = owner
-        self.op = op
-        self.withdraw: Withdraw | None = None  # None until the attempt has begun
-        self.outcome: Any = None  # an answer that came before that
-
-    def __call__(self, outcome: Any, settle: Settle | None = None) -> None:
-        self._attempts.answer(self, outcome, settle)
-
-
-class Attempts:
-    """The attempts of a part, each known by the index of its segment, and the end of the part.
-
-    `_lock` guards them, `ended`, and whatever else a part keeps.
-    """
-
-    def __init__(self, host: Host, session: str, installed: InstalledPlan, step: StepId, outlet: PartOutlet) -> None:
-        self.host = host
-        self.session = session
-        self.step = step
-        self.outlet = outlet
-        self.ended: OpError | None = None  # why nothing goes on here
-        self._installed = installed
-        self._lock = threading.Lock()
-        self._waiting: dict[int, Pending] = {}
-        self._lent: dict[int, Settle] = {}  # what answers brought and the part has not taken
-        self._records: list[Any] = []  # keys of the records that this step read, for errors
-
-    def _answered(self, index: int, outcome: Any) -> None:
-        """An attempt that waited has its answer; called in whichever thread gave it."""
-        raise NotImplementedError
-
-    def check(self) -> None:
-        """Raise what ended the part, if it has ended: a copy, since each caller adds to it."""
-        if self.ended is not None:
-            raise self.ended.portable()
-
-    def attempt(self, index: int, program: Program, values: dict[int, Any]) -> Any:
-        """Start an attempt; gives its outcome, or WAITING: then `_answered` is called, once, also if the part ends."""
-        pending = Pending(self, index, self.step[0], program.info.name)
-        with self._lock:
-            self.check()
-            self._waiting[index] = pending
-        withdraw = program.attempt(values, pending) or no_withdraw
-        with self._lock:
-            if index in self._waiting:
-                pending.withdraw = withdraw
-                return WAITING
-        if self.ended is not None:
-            withdraw()
-            self.check()
-        return pending.outcome
-
-    def answer(self, pending: Pending, outcome: Any, settle: Settle | None) -> None:
-        """Take the outcome of an attempt, in any thread."""
-        with self._lock:
-            taken = self._waiting.pop(pending.index, None) is not None
-            begun = pending.withdraw is not None
-            if taken:
-                pending.outcome = outcome
-                if settle is not None:
-                    self._lent[pending.index] = settle
-        if not taken:
-            if settle is not None:
-                settle(False)
-        elif begun:
-            self._answered(pending.index, outcome)
-
-    def results(self, program: Program, outcome: Any) -> dict[int, Any]:
-        """The values of an attempt's edges; raises the outcome if it is an error."""
-        if isinstance(outcome, BaseException):
-            raise as_op_error(outcome, program.info)
-        if program.reads:
-            self._records.append(outcome[0])
-        return program.answered(outcome)
-
-    def take(self, index: int) -> Settle | None:
-        """The loan of an answer, which the caller settles.  Raises what ended the part: the loan went back then."""
-        with self._lock:
-            self.check()
-            return self._lent.pop(index, None)
-
-    # -- the end
-
-    def fail(self, error: OpError) -> None:
-        """A segment failed, or another process is gone: end the part and tell the owner, once."""
-        for give_back in self.end(error, tell=True):
-            give_back()
-
-    def cancel(self, error: OpError) -> None:
-        """End the part from outside; nothing happens if it has ended."""
-        for give_back in self.end(error, tell=False):
-            give_back()
-
-    def end(self, error: OpError, tell: bool) -> list[Callable[[], None]]:
-        """End the part: withdraw what waits.  Returns calls that give back what is lent; see `end_parts`."""
-        with self._lock:
-            if self.ended is not None:
-                return []
-            self.ended = error
-            waiting, self._waiting = self._waiting, {}
-            lent, self._lent = self._lent, {}
-        self.host.ended(self, finished=False)
-        for pending in waiting.values():
-            if pending.withdraw is not None:  # else `attempt` is about to see that the part has ended
-                self._answered(pending.index, error.portable())
-                pending.withdraw()
-        if tell:
-            self.outlet.failed(self.host.name, error)
-        return [partial(settle, False) for settle in lent.values()]
-
-    def sends_to(self, address: str) -> list[str]:
-        """The devices of the process at `address` that tensors of this part go to."""
-        return self._installed.devices_at(address)
-
-
-def end_parts(parts: Iterable[Any], error: OpError, tell: bool = False) -> None:
-    """End parts together, so that what one of them gives back does not go to another one of them.
-
-    error: each part gets a copy, since its owner adds to it.  tell: say it to their owners, which are still there.
-    """
-    for give_back in [give for part in parts for give in part.end(error.portable(), tell)]:
-        give_back()
-
-
-class Part(Attempts):
+class Part:
     """One step on one device."""
 
     def __init__(
@@ -213,13 +74,21 @@ class Part(Attempts):
         outlet: PartOutlet,
         run: Run,
     ) -> None:
-        super().__init__(host, session, installed, step, outlet)
+        self.host = host
+        self.session = session
+        self.step = step
+        self.outlet = outlet
+        self.ended: OpError | None = None  # why nothing goes on here
+        self._installed = installed
         self._run = run
+        self._lock = threading.Lock()  # of all that follows
         self._missing = installed.missing.copy()
         self._uses = installed.uses.copy()
         self._values: dict[int, Any] = {}
         self._open = len(installed.programs)  # segments that have not run
         self._sending = 0  # segments whose results are on their way
+        self._attempts: dict[int, Attempt] = {}  # of segments that wait for their answer, or have not taken it
+        self._records: list[Any] = []  # keys of the records that this step read, for errors
 
     # -- tensors come in
 
@@ -252,29 +121,52 @@ class Part(Attempts):
 
     def _start(self, segments: Iterable[int]) -> None:
         for i in segments:
-            self._run(partial(self._execute, i), self._installed.programs[i].quick)
+            self._submit(i, partial(self._execute, i), self._installed.programs[i].quick)
+
+    def _submit(self, i: int, work: Callable[[], None], quick: bool) -> None:
+        """Have something done for a segment, in some thread."""
+        self._run(work, quick)
 
     def _execute(self, i: int) -> None:
         if self.ended is not None:
             return
         program = self._installed.programs[i]
         try:
-            if not program.blocks:
+            if program.blocks:
+                self._attempt(i, program)
+            else:
                 self._completed(i, program.run(self._values), None)
-            elif (outcome := self.attempt(i, program, self._values)) is not WAITING:
-                self._go_on(i, outcome)
         except BaseException as error:  # whatever it is, the owner must hear of it
             self.fail(with_record(as_op_error(error), self._records))
 
-    def _answered(self, i: int, outcome: Any) -> None:
-        if self.ended is None:
-            self._run(partial(self._go_on, i, outcome), True)
+    def _attempt(self, i: int, program: Program) -> None:
+        attempt = Attempt(self.step[0], program.info.name, partial(self._answered, i))
+        with self._lock:
+            if self.ended is not None:
+                return
+            self._attempts[i] = attempt
+        if attempt.start(partial(program.attempt, self._values)):
+            self._go_on(i)
 
-    def _go_on(self, i: int, outcome: Any) -> None:
+    def _answered(self, i: int, attempt: Attempt) -> None:
+        if self.ended is None:
+            self._submit(i, partial(self._go_on, i), True)
+
+    def _go_on(self, i: int) -> None:
+        """The attempt of a segment has its answer."""
+        attempt = self._attempts.pop(i, None)
+        given = () if attempt is None else attempt.take()
+        if self.ended is not None:
+            give_back(given)
+            return
         program = self._installed.programs[i]
         try:
-            results = self.results(program, outcome)
-            self._completed(i, results, self.take(i))
+            ((outcome, settle),) = given
+            if isinstance(outcome, BaseException):
+                raise as_op_error(outcome, program.info)
+            if program.reads:
+                self._records.append(outcome[0])
+            self._completed(i, program.answered(outcome), settle)
         except BaseException as error:
             self.fail(with_record(as_op_error(error, program.info), self._records))
 
@@ -306,7 +198,7 @@ class Part(Attempts):
             self._sending -= 1
             finished = self._open == 0 and self._sending == 0 and self.ended is None
             if finished:
-                self.ended = _FINISHED
+                self.ended = FINISHED
         if finished:
             self.host.ended(self, finished=True)
             if self._installed.plan.reports and not (last and route.caller):
@@ -329,6 +221,44 @@ class Part(Attempts):
             self._uses[edge] -= 1
             if self._uses[edge] <= 0:
                 self._values.pop(edge, None)
+
+    # -- the end
+
+    def fail(self, error: OpError) -> None:
+        """A segment failed, or another process is gone: end the part and tell the owner, once."""
+        for settle in self.end(error, tell=True):
+            settle(False)
+
+    def cancel(self, error: OpError) -> None:
+        """End the part from outside; nothing happens if it has ended."""
+        for settle in self.end(error, tell=False):
+            settle(False)
+
+    def end(self, error: OpError, tell: bool) -> list[Settle]:
+        """End the part: withdraw what waits.  Gives what is lent and has to go back; see `end_parts`."""
+        with self._lock:
+            if self.ended is not None:
+                return []
+            self.ended = error
+            attempts, self._attempts = self._attempts, {}
+        self.host.ended(self, finished=False)
+        given = [pair for attempt in attempts.values() for pair in attempt.abandon()]
+        if tell:
+            self.outlet.failed(self.host.name, error)
+        return [settle for _, settle in given if settle is not None]
+
+    def sends_to(self, address: str) -> list[str]:
+        """The devices of the process at `address` that tensors of this part go to."""
+        return self._installed.devices_at(address)
+
+
+def end_parts(parts: Iterable[Part], error: OpError, tell: bool = False) -> None:
+    """End parts together, so that what one of them gives back does not go to another one of them.
+
+    error: each part gets a copy, since its owner adds to it.  tell: say it to their owners, which are still there.
+    """
+    for settle in [settle for part in parts for settle in part.end(error.portable(), tell)]:
+        settle(False)
 
 
 def _values(edges: Iterable[int], results: dict[int, Any]) -> Edges:

@@ -14,7 +14,7 @@ from dflow.errors import OpError
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 12  # raised with every change of these classes; client and workers must agree
+PROTOCOL = 13  # raised with every change of these classes; client and workers must agree
 
 
 def loans(message: Any) -> list[int]:
@@ -92,15 +92,6 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
-class EndStep:
-    """A cold step ended well: what was lent to it is its own.  Answered when the device knows."""
-
-    step: StepId
-    device: str
-    call: int
-
-
-@dataclass(frozen=True, slots=True)
 class Start:
     """Run a step's part on one device.
 
@@ -128,7 +119,7 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Tensors for the owner.  finished: the device, if its part, or a segment of a cold one, ended with them."""
+    """Tensors for the owner.  finished: the device, if its part ended with them."""
 
     step: StepId
     edges: Edges
@@ -138,7 +129,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The part on `device` ran to its end, or a segment of a cold one that gives nothing to others."""
+    """The part on `device` ran to its end."""
 
     step: StepId
     device: str

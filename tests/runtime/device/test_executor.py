@@ -269,9 +269,9 @@ def test_parts_that_end_together_do_not_get_what_one_of_them_gives_back(waiting:
         def end(self, error: Any, tell: bool) -> list[Any]:
             self.ended = True
             self.withdraw()
-            return [] if self.settle is None else [lambda: self.settle(False)]
+            return [] if self.settle is None else [self.settle]
 
-    dead = [Dead(), Dead()]
+    dead: list[Any] = [Dead(), Dead()]
     queue.attempt(lambda outcome, settle=None: None, "enqueue", (np.float32(1),))
     assert len(held) == 1
     end_parts(dead, STOP)

@@ -1,0 +1,82 @@
+"""The part of a step whose segments are run by someone else, one by one: by the Dask tasks of a first run.
+
+It is a part as any other; but what is ready to run waits until the task of its segment comes for it.
+
+A segment runs at most once: a task that Dask starts again is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from dflow.compile import Segment
+from dflow.errors import OpError, UnavailableError
+from dflow.runtime.base.answers import Settle
+from dflow.runtime.base.ids import StepId
+from dflow.runtime.device.installed import InstalledPlan
+from dflow.runtime.device.part import FINISHED, Host, Part, PartOutlet
+
+
+class PacedPart(Part):
+    """One step on one device, whose segments are run by `run_segment`."""
+
+    def __init__(self, host: Host, session: str, installed: InstalledPlan, step: StepId, outlet: PartOutlet) -> None:
+        super().__init__(host, session, installed, step, outlet, run=_never)
+        segments = installed.plan.segments
+        self._places = {segment.index: i for i, segment in enumerate(segments)}
+        self._work: list[SimpleQueue[Callable[[], None] | None]] = [SimpleQueue() for _ in segments]
+        self._claimed: set[int] = set()
+        self._run_already: set[int] = set()
+
+    def run_segment(self, index: int, before_wait: Callable[[], None]) -> None:
+        """Run a segment in this thread, when its tensors are there; waits for an operation that waits.
+
+        Raises what ended the part, and UnavailableError if the segment was begun before.
+        before_wait: called before it waits for long.
+        """
+        i = self._places[index]
+        self._claim(i)
+        while i not in self._run_already and self.ended is None:
+            work = self._next(i, before_wait)
+            if work is not None:
+                work()
+        if self.ended is not None and self.ended is not FINISHED:
+            raise self.ended.portable()
+
+    def end(self, error: OpError, tell: bool) -> list[Settle]:
+        given = super().end(error, tell)
+        for work in self._work:
+            work.put(None)  # whose task may wait
+        return given
+
+    def _claim(self, i: int) -> None:
+        with self._lock:
+            if i in self._claimed:
+                fact = "it ran already, and what it gave was lost with a worker; a step runs at most once"
+                raise UnavailableError(_op(self._installed.plan.segments[i]), None, fact)
+            self._claimed.add(i)
+
+    def _next(self, i: int, before_wait: Callable[[], None]) -> Callable[[], None] | None:
+        try:
+            return self._work[i].get_nowait()
+        except Empty:
+            if self._installed.programs[i].blocks:
+                before_wait()
+        return self._work[i].get()
+
+    def _submit(self, i: int, work: Callable[[], None], quick: bool) -> None:
+        self._work[i].put(work)
+
+    def _completed(self, i: int, results: dict[int, Any], settle: Settle | None) -> None:
+        super()._completed(i, results, settle)
+        self._run_already.add(i)
+
+
+def _op(segment: Segment) -> Any:
+    return segment.instructions[0].op
+
+
+def _never(work: Callable[[], None], quick: bool) -> None:
+    raise AssertionError("the segments of a paced part are run by `run_segment`")
