@@ -13,7 +13,8 @@ from functools import partial, singledispatch
 from typing import Any
 
 from dflow.errors import AbortedError, CancelledError, InternalError, UnavailableError
-from dflow.runtime.base.answers import Answering, Settle, Then
+from dflow.runtime.base.answers import Settle, Then, Withdraw
+from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.code import load_part
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.loop.run import LoopRun
@@ -161,13 +162,12 @@ def _settled(message: m.Settled, process: Process, lane: Lane) -> None:
 
 @_handle.register(m.Ask)
 def _ask(message: m.Ask, process: Process, lane: Lane) -> None:
-    def attempt(answer: Callable[..., None]) -> Callable[[], None]:
+    def begin(attempt: Attempt) -> Withdraw:
         machine = process.hosts[message.device].machine(message.queue, message.session)
-        known = Answering(answer, message.owner, message.op) if message.owner else answer
-        withdraw: Callable[[], None] = machine.attempt(known, message.method, *message.arguments, times=message.times)
+        withdraw: Withdraw = machine.attempt(attempt, message.method, *message.arguments, times=message.times)
         return withdraw
 
-    process.served.serve(lane, message.call, attempt)
+    process.served.serve(lane, message, begin)
 
 
 @_handle.register(m.Withdraw)

@@ -19,8 +19,6 @@ Answer = Callable[..., None]  # answer(outcome, settle=None); an outcome is a tu
 Then = Callable[[bool], None]
 Withdraw = Callable[[], None]
 
-WAITING: Any = object()  # instead of an outcome: there is none yet
-
 
 class Settle(Protocol):
     """Settles what was lent: True to take it, False to give it back."""
@@ -44,20 +42,14 @@ class NamedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answering(NamedAnswer):
-    """An answer with a name, which passes on to `answer` what it is called with.
-
-    quick: it does next to nothing.  times: how often the attempt may be made, if that does not wait; the answer is
-    called once all the same, with the outcomes of further attempts, and what settles them, as `more`.
-    """
+    """An answer with a name."""
 
     answer: Callable[..., None]
     owner: str
     op: str
-    quick: bool = False
-    times: int = 1
 
-    def __call__(self, outcome: Any, settle: Settle | None = None, *more: tuple[Any, Settle | None]) -> None:
-        self.answer(outcome, settle, *more)
+    def __call__(self, outcome: Any, settle: Settle | None = None) -> None:
+        self.answer(outcome, settle)
 
 
 def who(owner: str, op: str) -> str:

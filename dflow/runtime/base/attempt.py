@@ -90,11 +90,6 @@ class Attempt(NamedAnswer):
         self._lock = threading.Lock()
 
     @property
-    def outcome(self) -> Any:
-        """The answer: arrays, None or an OpError."""
-        return self._given[0][0]
-
-    @property
     def pending(self) -> bool:
         """Whether its answer is still to come."""
         return self.state is State.STARTING or self.state is State.OPEN
@@ -163,7 +158,8 @@ class Attempt(NamedAnswer):
             if self.state is not State.ANSWERED:
                 raise InternalError(None, None, f"{self.op!r} of {self.owner} has no answer: it is {self.state.value}")
             self.state = State.TAKEN
-        return self._given
+            given, self._given = self._given, ()  # nothing here keeps the arrays
+        return given
 
     def cancel(self) -> None:
         """Withdraw the request; the answer still comes, and may be that it was cancelled.  After `start`."""

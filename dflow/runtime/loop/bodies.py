@@ -7,8 +7,8 @@ from typing import Any
 from dflow.compile import LoopSpec
 from dflow.errors import OpError
 from dflow.runtime.loop.stage import Stage
-from dflow.runtime.step.alone import only_program, run_alone
 from dflow.runtime.step.process import Process
+from dflow.runtime.step.single_segment import only_program, run_program
 from dflow.runtime.step.step import Step, StepNumbers
 
 
@@ -28,7 +28,7 @@ class Body(Stage):
     def run(self, feeds: list[Any]) -> list[Any]:
         """The values of the fetches.  Raises what ended the step, or the error of a stop."""
         if self._program is not None:
-            return run_alone(self._process, self._spec.call, self._program, feeds)
+            return run_program(self._process, self._spec.call, self._program, feeds)
         step = self._step = Step(self._process, self._spec.session, self._spec.call, self._numbers)
         if self._stopped is not None:  # `stop` may have found the step before
             step.cancel(self._stopped)

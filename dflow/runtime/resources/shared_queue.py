@@ -90,8 +90,8 @@ class SharedQueue:
                 continue
             if waiting.method not in KEEPS:
                 self._moved_at = time.monotonic()
-                if isinstance(waiting.answer, NamedAnswer):  # not the answer itself: that would keep its step alive
-                    self._moved_by = (waiting.answer.owner, waiting.answer.op)
+                # Not the answer itself: that would keep its step alive.
+                self._moved_by = _name(waiting.answer) or self._moved_by
             if reply.goes_on:
                 answers.append(waiting.arguments[0].progress)
             elif reply.value is None or waiting.method in ("put_kept", "keep_more"):  # nothing that could go back
@@ -175,7 +175,13 @@ def _withdrawn(method: str) -> CancelledError:
 
 
 def _who(answer: Answer) -> str:
-    return who(answer.owner, answer.op) if isinstance(answer, NamedAnswer) else "a reader that needs a file name"
+    name = _name(answer)
+    return "a reader that needs a file name" if name is None else who(*name)
+
+
+def _name(answer: Answer) -> tuple[str, str] | None:
+    """The owner and the operation of an answer that has a name."""
+    return (answer.owner, answer.op) if isinstance(answer, NamedAnswer) and answer.owner else None
 
 
 def same_queue(there: QueueSpec, asked: QueueSpec) -> None:

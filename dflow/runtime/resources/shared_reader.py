@@ -21,9 +21,7 @@ from dflow.machines.queue.queue import Reply
 from dflow.machines.reader.reader import Effects, NeedFile, Reader
 from dflow.runtime.base.answers import (
     Answer,
-    Answering,
     NamedAnswer,
-    Settle,
     Then,
     Withdraw,
     call_all,
@@ -31,6 +29,7 @@ from dflow.runtime.base.answers import (
     settled,
     unacknowledged,
 )
+from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.deadline import is_in_a_hurry
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.resources.uncommitted import ReadingOrder, ReadingOrders, UncommittedRecords
@@ -63,7 +62,7 @@ class SharedReader:
         self._events: deque[tuple[Event, bool]] = deque()  # and whether it may read a file
         self._has_worker = False
         self._waiting: dict[int, tuple[Answer, RequestFile | None]] = {}
-        self._asked: tuple[int, Withdraw] | None = None
+        self._asked: tuple[int, Attempt] | None = None  # a request for a file name, and the read that it is for
         self._tickets = itertools.count()
         self._aborted: OpError | None = None
         self._orders = ReadingOrders()
@@ -221,45 +220,49 @@ class SharedReader:
         settled(then)
 
     def _ask(self, ticket: int, reply: Answer, request_file: RequestFile) -> None:
-        done = threading.Event()
-
-        def answer(outcome: Any, lent: Settle | None = None) -> None:
-            settle = lent or no_loan
-            with self._lock:
-                done.set()
-                self._asked = None
-                wanted = bool(self._waiting)  # else the name goes back: nobody reads the file now
-            if not wanted:
-                self._add(partial(self._machine.no_file, _nobody_reads()))
-                settle(False)
-            elif isinstance(outcome, OpError):
-                self._add(partial(self._machine.no_file, outcome))
-            else:
-                settle(True, partial(self._go_on_with, self._named(np.asarray(outcome[0]))))
-
-        asker: Answer = answer
-        if isinstance(reply, NamedAnswer):  # a report of the queue says who reads
-            asker = Answering(answer, reply.owner, reply.op)
+        """Ask for a file name, for an attempt; a report of the queue says who reads."""
+        owner, op = (reply.owner, reply.op) if isinstance(reply, NamedAnswer) else ("", "")
+        request = Attempt(owner, op, self._named, returned=lambda _: self._no_file(_nobody_reads()), quick=False)
+        with self._lock:
+            self._asked = (ticket, request)
         try:
-            withdraw = request_file(asker)
+            ended = request.start(request_file)
         except Exception as error:  # the queue cannot be used: the reader must not wait for its answer
-            answer(as_op_error(error))
-            return
+            ended = request.fail(as_op_error(error))
         with self._lock:
             wanted = ticket in self._waiting
-            if wanted and not done.is_set():
-                self._asked = (ticket, withdraw)
-        if not wanted:  # the read was withdrawn meanwhile
-            withdraw()
+        if ended:
+            self._named(request)
+        elif not wanted:  # the read was withdrawn meanwhile
+            request.withdraw()
+
+    def _named(self, request: Attempt) -> None:
+        """A file name came, or an error; it goes back if nobody reads the file now."""
+        with self._lock:
+            if self._asked is not None and self._asked[1] is request:
+                self._asked = None
+            wanted = bool(self._waiting)
+        for outcome, lent in request.take():
+            settle = lent or no_loan
+            if not wanted:
+                self._no_file(_nobody_reads())
+                settle(False)
+            elif isinstance(outcome, OpError):
+                self._no_file(outcome)
+            else:
+                settle(True, partial(self._go_on_with, self._file(np.asarray(outcome[0]))))
+
+    def _no_file(self, error: OpError) -> None:
+        self._add(partial(self._machine.no_file, error))
 
     def _go_on_with(self, named: Event, acknowledged: bool) -> None:
         """Read the file, whose name is this reader's now."""
         if acknowledged:
             self._add(named, True)
         else:
-            self._add(partial(self._machine.no_file, unacknowledged()))
+            self._no_file(unacknowledged())
 
-    def _named(self, name: np.ndarray[Any, Any]) -> Event:
+    def _file(self, name: np.ndarray[Any, Any]) -> Event:
         if name.size == 1:
             return partial(self._machine.file, name.item())
         fact = f"Expected to dequeue a one-element string tensor, a file name; its shape is {name.shape}"
@@ -276,7 +279,7 @@ class SharedReader:
             waiting[0](error)
             self._add(partial(self._machine.withdraw, ticket, error))
         if request is not None:
-            request()
+            request.withdraw()
 
     def abort(self, reason: str) -> None:
         """The reader was reset: every attempt, waiting or later, ends with an AbortedError of its own."""
@@ -288,7 +291,7 @@ class SharedReader:
         call_all([partial(answer, error.portable()) for answer, _ in waiting.values()])
         self._add(partial(self._end, list(waiting), error))
         if asked is not None:
-            asked[1]()
+            asked[1].withdraw()
 
     def _end(self, tickets: list[int], error: OpError) -> Effects:
         for ticket in tickets:

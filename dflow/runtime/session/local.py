@@ -17,8 +17,8 @@ from dflow.runtime.base.turns import Turns
 from dflow.runtime.device.own_devices import local_hosts
 from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.session.loop_handle import Loop
-from dflow.runtime.step.alone import run_step
 from dflow.runtime.step.process import Process
+from dflow.runtime.step.single_segment import run_step
 from dflow.runtime.step.step import StepNumbers
 from dflow.runtime.threads.malloc import keep_freed_memory
 
@@ -91,4 +91,4 @@ class LocalBackend:
 
     def _cancel_attempts(self, error: CancelledError) -> None:
         for attempt in list(self.process.attempts):
-            attempt.cancel(error.portable())
+            attempt.stop(error.portable())

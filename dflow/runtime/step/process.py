@@ -22,8 +22,8 @@ from dflow.errors import CancelledError, InternalError, OpError
 from dflow.runtime.base.answers import Settle
 from dflow.runtime.base.failures import lost, unknown_session
 from dflow.runtime.base.ids import Edges, StepId
+from dflow.runtime.device.blocking_attempt import BlockingAttempt
 from dflow.runtime.device.executor import DeviceHost
-from dflow.runtime.device.lone_attempt import LoneAttempt
 from dflow.runtime.device.part import end_parts
 from dflow.runtime.threads.blas import BLAS
 from dflow.runtime.threads.crew import Crew
@@ -88,7 +88,7 @@ class Process:
         self.hosts: dict[str, DeviceHost] = {}
         self.copies: dict[str, Line] = {}  # GPU -> the line in which tensors of lanes are copied to it
         self.steps: dict[StepId, RunningStep] = {}
-        self.attempts: set[LoneAttempt] = set()  # steps that are nothing else
+        self.attempts: set[BlockingAttempt] = set()  # steps that are nothing else
         self.loops: dict[tuple[str, str], RunningLoop] = {}
         self.calls = Calls()
         self.served = ServedCalls()

@@ -10,10 +10,12 @@ import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from dflow.errors import OpError, UnavailableError
-from dflow.runtime.base.answers import Answer, Settle, Withdraw
+from dflow.runtime.base.answers import Answer, Withdraw
+from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.deadline import Deadline, Patience
 from dflow.runtime.base.failures import as_op_error, lost
 from dflow.runtime.transport import messages as m
@@ -72,53 +74,47 @@ class Calls:
 
 
 class ServedCalls:
-    """The attempts of other processes, which wait for queues here."""
+    """The attempts of other processes on queues here."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[Lane, int], Withdraw | None] = {}  # None: its attempt is being made
+        self._waiting: dict[tuple[Lane, int], Attempt] = {}
 
-    def serve(self, lane: Lane, call: int, attempt: Callable[[Answer], Withdraw]) -> None:
-        """Make an attempt; its end, or the error that `attempt` raises, is the outcome of the call."""
-        key = (lane, call)
+    def serve(self, lane: Lane, ask: m.Ask, begin: Callable[[Attempt], Withdraw]) -> None:
+        """Make the attempt that a message asks for; its end is the outcome of the call."""
+        key = (lane, ask.call)
+        attempt = Attempt(ask.owner, ask.op, partial(self._answered, key), times=ask.times)
         with self._lock:
-            self._waiting[key] = None
-
-        def answer(outcome: Any, settle: Settle | None = None, *more: tuple[Any, Settle]) -> None:
-            with self._lock:
-                wanted = key in self._waiting
-                self._waiting.pop(key, None)
-            if wanted:
-                loan = None if settle is None else lane.lend(settle)
-                lane.send(m.Return(call, outcome, loan, tuple((value, lane.lend(its)) for value, its in more)))
-            elif settle is not None:
-                settle(False)
-                for _, its in more:
-                    its(False)
-
+            self._waiting[key] = attempt
         try:
-            withdraw = attempt(answer)
+            ended = attempt.start(begin)
         except Exception as error:
-            answer(as_op_error(error))
-            return
+            ended = attempt.fail(as_op_error(error))
+        if ended:
+            self._answered(key, attempt)
+
+    def _answered(self, key: tuple[Lane, int], attempt: Attempt) -> None:
+        lane, call = key
         with self._lock:
-            if key in self._waiting:
-                self._waiting[key] = withdraw
+            self._waiting.pop(key, None)
+        given = attempt.take()
+        if given:
+            (outcome, loan), *more = [(value, None if settle is None else lane.lend(settle)) for value, settle in given]
+            lane.send(m.Return(call, outcome, loan, tuple(more)))
 
     def withdraw(self, lane: Lane, call: int) -> None:
         """Withdraw an attempt; its outcome, that it was cancelled, comes from the queue."""
         with self._lock:
-            withdraw = self._waiting.get((lane, call))
-        if withdraw is not None:
-            withdraw()
+            attempt = self._waiting.get((lane, call))
+        if attempt is not None:
+            attempt.cancel()
 
     def lane_closed(self, lane: Lane) -> None:
         """Withdraw all attempts of the process at the other end, which is gone."""
         with self._lock:
-            withdraws = [self._waiting.pop(key) for key in list(self._waiting) if key[0] is lane]
-        for withdraw in withdraws:
-            if withdraw is not None:
-                withdraw()
+            attempts = [self._waiting.pop(key) for key in list(self._waiting) if key[0] is lane]
+        for attempt in attempts:
+            attempt.withdraw()
 
     def __len__(self) -> int:
         return len(self._waiting)

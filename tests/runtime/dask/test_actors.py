@@ -29,7 +29,7 @@ class Client:
 def plan(address: str, op: df.Operation) -> Any:
     instruction = SimpleNamespace(op=SimpleNamespace(kind=op.type), attrs={"queue": op.attrs["queue"]})
     part = SimpleNamespace(segments=[SimpleNamespace(instructions=[instruction])])
-    return SimpleNamespace(parts={DEVICE: part}, addresses={DEVICE: address}, ahead=None, behind=None)
+    return SimpleNamespace(parts={DEVICE: part}, addresses={DEVICE: address}, prefetch=None, pipelined=None)
 
 
 def test_the_actors_of_a_lost_worker_are_let_go_when_they_are_made_anew() -> None:

@@ -345,7 +345,7 @@ def test_tensors_are_copied_to_a_gpu_by_the_crew_in_the_order_in_which_they_came
     process.add_host(DeviceHost(GPU, namespace))
     process.accepted(lane, m.Hello(m.PROTOCOL, "client", "session"))
     part = Part(wanted=50)
-    process.hosts[GPU].add_part(part, 0)
+    process.hosts[GPU]._parts[part.step] = part
     for edge in range(50):
         handle(process, lane, m.Deliver(part.step, GPU, [(edge, float(edge))], edge))
     assert part.complete.wait(PATIENCE)
@@ -357,6 +357,6 @@ def test_tensors_are_copied_to_a_gpu_by_the_crew_in_the_order_in_which_they_came
 
 def test_tensors_for_a_cpu_take_no_other_thread(process: Any, lane: TestLane) -> None:
     part = Part(wanted=1)
-    process.hosts[DEVICE].add_part(part, 0)
+    process.hosts[DEVICE]._parts[part.step] = part
     handle(process, lane, m.Deliver(part.step, DEVICE, [(0, 1.0)], None))
     assert part.edges == [0]

@@ -14,9 +14,9 @@ from dflow.compile import LoopSpec
 from dflow.errors import OpInfo
 from dflow.graph import create_op
 from dflow.runtime.base.deadline import NEVER
-from dflow.runtime.device.lone_attempt import LoneAttempt
+from dflow.runtime.device.blocking_attempt import BlockingAttempt
 from dflow.runtime.loop.run import LoopRun
-from dflow.runtime.step.alone import only_program
+from dflow.runtime.step.single_segment import only_program
 from dflow.runtime.step.step import Step
 from tests.runtime.loans import Lent
 
@@ -170,34 +170,20 @@ def test_an_attempt_that_is_late_says_so_and_takes_nothing() -> None:
 
 def test_an_answer_that_comes_after_the_end_goes_back() -> None:
     lent = Lent()
-    attempt = LoneAttempt("s", "take")
-    attempt.cancel(df.errors.CancelledError(None, None, "stop"))
+    attempt = BlockingAttempt("s", "take")
+    attempt.stop(df.errors.CancelledError(None, None, "stop"))
     attempt((np.asarray(1.0),), lent)
     assert lent.settled == [False]
-
-
-def test_an_answer_is_there_before_its_attempt_has_ended() -> None:
-    """The waiting thread looks without a lock whether it has, and takes the answer then."""
-    there: list[Any] = []
-
-    class Watched(LoneAttempt):
-        def __setattr__(self, name: str, value: Any) -> None:
-            super().__setattr__(name, value)
-            if name == "_ended" and value:
-                there.append(self._outcome)
-
-    Watched("s", "take")((7,))
-    assert there == [(7,)]
 
 
 def test_an_answer_that_comes_before_a_cancellation_is_the_result() -> None:
     """It was taken out of its queue: it would be lost else."""
     lent = Lent()
-    attempt = LoneAttempt("s", "take")
+    attempt = BlockingAttempt("s", "take")
 
-    def begin() -> None:
-        attempt((7,), lent)
-        attempt.cancel(df.errors.CancelledError(None, None, "stop"))
+    def begin(answer: Any) -> None:
+        answer((7,), lent)
+        attempt.stop(df.errors.CancelledError(None, None, "stop"))
 
     assert attempt.run(begin, OpInfo("take", "QueueDequeueV2", "there", "")) == (7,)
     assert lent.settled == [True]
@@ -205,7 +191,7 @@ def test_an_answer_that_comes_before_a_cancellation_is_the_result() -> None:
 
 def test_an_attempt_has_its_elements_when_the_acknowledgement_has_left_the_process() -> None:
     lent, results = Lent(slow=True), SimpleQueue[Any]()
-    attempt = LoneAttempt("s", "take")
+    attempt = BlockingAttempt("s", "take")
     asked = threading.Event()
 
     def settle(accepted: bool, then: Any) -> None:
@@ -213,7 +199,7 @@ def test_an_attempt_has_its_elements_when_the_acknowledgement_has_left_the_proce
         asked.set()
 
     info = OpInfo("take", "QueueDequeueV2", "there", "")
-    thread = threading.Thread(target=lambda: results.put(attempt.run(lambda: attempt((7,), settle), info)))
+    thread = threading.Thread(target=lambda: results.put(attempt.run(lambda answer: answer((7,), settle), info)))
     thread.start()
     assert asked.wait(20)
     assert results.empty()
@@ -225,17 +211,17 @@ def test_an_attempt_has_its_elements_when_the_acknowledgement_has_left_the_proce
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_an_attempt_whose_acknowledgement_does_not_leave_ends_with_an_error(cancelled: bool) -> None:
     """Its connection is lost, or it is cancelled while the other process takes no more messages."""
-    attempt = LoneAttempt("s", "take")
+    attempt = BlockingAttempt("s", "take")
     stop = df.errors.CancelledError(None, None, "stop")
 
     def settle(accepted: bool, then: Any) -> None:
         if cancelled:
-            attempt.cancel(stop)
+            attempt.stop(stop)
         else:
             then(False)
 
     with pytest.raises(df.errors.CancelledError if cancelled else df.errors.UnavailableError):
-        attempt.run(lambda: attempt((7,), settle), OpInfo("take", "QueueDequeueV2", "there", ""))
+        attempt.run(lambda answer: answer((7,), settle), OpInfo("take", "QueueDequeueV2", "there", ""))
 
 
 def test_variables_change_in_their_order(steps: list[Step]) -> None:
