@@ -112,14 +112,13 @@ class DeviceHost(Device):
         floor: all steps of this owner below it have ended.  AbortedError if the plan is not installed; the loan of what
         is fed is the caller's to give back then, and only then.
         """
-        installed = self.installed(session, plan)
-        part = (
-            PacedPart(self, session, installed, step, outlet)
-            if run is None
-            else Part(self, session, installed, step, outlet, run)
-        )
-        with self._lock:
-            self.installed(session, plan)  # still: the session may have ended
+        with self._lock:  # or the session might end in between, and leave a part behind
+            installed = self.installed(session, plan)
+            part = (
+                PacedPart(self, session, installed, step, outlet)
+                if run is None
+                else Part(self, session, installed, step, outlet, run)
+            )
             begun = self._ended.begin(step, floor)
             if begun:
                 self._parts[step] = part
