@@ -116,11 +116,19 @@ def has_ended(pid: int) -> bool:
 
 
 def end_session(leader: int) -> None:
-    """End every process of a session but its leader; trackers of resources end by themselves, after the others."""
+    """End every process of a session but its leader; trackers of resources end by themselves, after the others.
+
+    A tracker that is stopped is continued before any other process ends: with the end of the last one that has a parent
+    outside its process group, the kernel sends SIGHUP to what is stopped there, and a tracker does not survive that.
+    What has no command line just becomes another program, maybe a tracker: the next look tells.
+    """
     deadline = time.monotonic() + TRACKER_SECONDS
     while (living := session_of(leader)) and time.monotonic() < deadline:
-        for pid in living:
-            kill(pid, signal.SIGCONT if is_tracker(pid) else signal.SIGKILL)
+        commands = [(read_proc(pid, "cmdline"), pid) for pid in living]
+        for pid in [pid for command, pid in commands if TRACKER in command]:
+            kill(pid, signal.SIGCONT)
+        for pid in [pid for command, pid in commands if command and TRACKER not in command]:
+            kill(pid, signal.SIGKILL)
         time.sleep(LOOK_SECONDS)
     for pid in living:
         kill(pid, signal.SIGKILL)
@@ -151,10 +159,6 @@ def lives_in(pid: int, session: int) -> bool:
     text = read_proc(pid, "stat")
     state, *numbers = text.rpartition(b")")[2].split()[:4] or [b""]  # state, parent, group, session
     return len(numbers) == 3 and int(numbers[2]) == session and state not in (b"Z", b"X")
-
-
-def is_tracker(pid: int) -> bool:
-    return TRACKER in read_proc(pid, "cmdline")
 
 
 def read_proc(pid: int, name: str) -> bytes:
