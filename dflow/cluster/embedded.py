@@ -44,6 +44,7 @@ class EmbeddedCluster:
     dashboard_address: "host:port"; an empty host is the loopback interface, port 0 any free port.
     nthreads: Dask threads a worker; None shares this machine's processors out, at least one each.
     nanny: whether each worker has a Nanny, which starts it again when it dies.
+    worker_dashboards: whether each worker has a dashboard of its own too; without, a worker starts in half the time.
     timeout: seconds for the start, None waits for ever.
     grace: seconds that the processes get to end by themselves in `close`.
 
@@ -65,6 +66,7 @@ class EmbeddedCluster:
         *,
         nthreads: int | None = None,
         nanny: bool = True,
+        worker_dashboards: bool = True,
         timeout: float | None = 60.0,
         grace: float = 5.0,
     ) -> None:
@@ -76,6 +78,7 @@ class EmbeddedCluster:
         self._nthreads = nthreads or max(1, (os.cpu_count() or 1) // share)
         self._memory_limit = f"{1 / share:.4f}"  # a fraction of this machine's memory
         self._nanny = nanny
+        self._worker_dashboards = worker_dashboards
         self._grace = grace
         self._lost: set[str] = set()  # local directories of the workers that `kill_worker` killed
         self._folder = Path(tempfile.mkdtemp(prefix="dflow-"))
@@ -126,6 +129,7 @@ class EmbeddedCluster:
         command += ["--host", LOOPBACK, "--dashboard-address", f"{LOOPBACK}:0", "--death-timeout", str(DEATH_TIMEOUT)]
         command += ["--nthreads", str(self._nthreads), "--memory-limit", self._memory_limit]
         command += ["--nanny" if self._nanny else "--no-nanny", "--local-directory", str(self._folder)]
+        command += [] if self._worker_dashboards else ["--no-dashboard"]
         self._run(name, command, virtual_gpus)
 
     def _run(self, name: str, command: list[str], virtual_gpus: int = 0) -> None:

@@ -15,7 +15,7 @@ import pytest
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from tests.cluster.helpers import shared_memory
+from tests.cluster.helpers import all_end, quick_cluster, shared_memory
 
 SUBMIT = [sys.executable, "-m", "dflow", "submit"]
 PTY = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -88,7 +88,7 @@ def nothing_is_left() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=0, workers=1, nanny=False) as cluster:
+    with quick_cluster(ps=0) as cluster:
         yield cluster
 
 
@@ -139,10 +139,6 @@ def read_until(process: subprocess.Popen[str], text: str, *, stderr: bool = Fals
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
-
-
-def all_end(processes: list[psutil.Process]) -> bool:
-    return psutil.wait_procs(processes, timeout=10)[1] == []
 
 
 def on(cluster: EmbeddedCluster) -> tuple[str, str]:
@@ -243,7 +239,7 @@ def test_without_an_address_a_cluster_lives_as_long_as_the_script(script: Path) 
         process.stdin.write("\n")
         process.stdin.flush()
         assert process.wait() == 0
-        assert all_end(processes)
+        all_end(processes)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -289,7 +285,7 @@ def test_a_signal_ends_the_script_and_the_embedded_cluster_and_nothing_is_left(
         shared = shared_memory(processes)
         process.send_signal(number)
         assert process.wait() == code
-        assert all_end(processes)
+        all_end(processes)
     assert [file for file in shared if file.exists()] == []
     assert list(script.parent.iterdir()) == [script]
 
@@ -303,7 +299,7 @@ def test_ctrl_c_while_the_cluster_starts_ends_it(script: Path) -> None:
         assert process.wait() == 130
         assert process.stdout is not None
         assert process.stdout.read() == ""
-        assert all_end(processes)
+        all_end(processes)
 
 
 def test_without_a_terminal_progress_is_lines_on_stderr(cluster: EmbeddedCluster, script: Path) -> None:

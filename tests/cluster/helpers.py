@@ -67,6 +67,12 @@ def _inside(plugin: Any, process: Any, hosts: list[Any]) -> dict[str, Any]:
     }
 
 
+def quick_cluster(ps: int = 1, workers: int = 1, virtual_gpus: int = 0, **options: Any) -> EmbeddedCluster:
+    """A cluster that starts and ends fast: its workers have no Nanny and no dashboard, and are killed at its end."""
+    defaults: dict[str, Any] = {"nanny": False, "worker_dashboards": False, "grace": 0.0}
+    return EmbeddedCluster(ps, workers, virtual_gpus, **{**defaults, **options})
+
+
 class Look:
     """A look into a cluster, by a Dask client that is no session."""
 
@@ -173,6 +179,18 @@ def stop(process: psutil.Process) -> None:
     """Let a process stand still; returns when it does, which the signal alone does not wait for."""
     process.send_signal(signal.SIGSTOP)
     eventually(lambda: process.status() == psutil.STATUS_STOPPED)
+
+
+def all_end(processes: list[psutil.Process]) -> None:
+    """Return when no process runs any more, whether or not the system's first process has heard of its end."""
+
+    def runs(process: psutil.Process) -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    eventually(lambda: not any(map(runs, processes)), lambda: processes)
 
 
 def shared_memory(processes: list[psutil.Process]) -> list[Path]:

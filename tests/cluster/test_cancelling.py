@@ -12,7 +12,7 @@ import pytest
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from tests.cluster.helpers import PATIENCE, PS, W0, Background, Look, Tap, be_slow, eventually, limit
+from tests.cluster.helpers import PATIENCE, PS, W0, Background, Look, Tap, be_slow, eventually, limit, quick_cluster
 
 INTERRUPTED = """
 import signal
@@ -33,7 +33,7 @@ with df.Session(sys.argv[1]) as sess:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+    with quick_cluster() as cluster:
         yield cluster
 
 

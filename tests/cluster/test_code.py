@@ -18,11 +18,12 @@ from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
 from dflow.runtime.base import code
 from dflow.runtime.transport import versions
+from tests.cluster.helpers import quick_cluster
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=2) as cluster:
+    with quick_cluster(workers=2, virtual_gpus=1, nanny=True) as cluster:
         yield cluster
 
 

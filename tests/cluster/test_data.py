@@ -15,7 +15,7 @@ from distributed import Client, wait
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import PATIENCE, PS, Background, Clients, Look, eventually, limit
+from tests.cluster.helpers import PATIENCE, PS, Background, Clients, Look, eventually, limit, quick_cluster
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # what runs on the workers
 
@@ -25,7 +25,7 @@ WORKERS = ["/job:ps/task:0", "/job:worker/task:0", "/job:worker/task:1"]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=2, virtual_gpus=0, nthreads=2) as cluster:
+    with quick_cluster(workers=2, nanny=True, nthreads=2) as cluster:
         yield cluster
 
 

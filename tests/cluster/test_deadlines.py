@@ -12,7 +12,7 @@ import pytest
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.runtime.base.deadline import NEVER, Deadline
-from tests.cluster.helpers import PS, Look, Tap, eventually, limit, stopped
+from tests.cluster.helpers import PS, Look, Tap, eventually, limit, quick_cluster, stopped
 
 PS_WORKER = "/job:ps/task:0"
 SOON = 1.0  # seconds; well under what Dask or a lane waits by itself, and enough to open a session
@@ -20,7 +20,7 @@ SOON = 1.0  # seconds; well under what Dask or a lane waits by itself, and enoug
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+    with quick_cluster() as cluster:
         yield cluster
 
 

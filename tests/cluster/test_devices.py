@@ -6,14 +6,14 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import PS, W0, Background, Look, Tap, eventually
+from tests.cluster.helpers import PS, W0, Background, Look, Tap, eventually, quick_cluster
 
 CPU = "/job:worker/replica:0/task:{}/device:CPU:0"
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=1, nanny=False) as cluster:
+    with quick_cluster(virtual_gpus=1) as cluster:
         yield cluster
 
 
@@ -118,12 +118,15 @@ def test_a_worker_that_claims_a_task_of_another_is_refused_and_harmless(
 
 def test_plain_workers_without_names_are_numbered_tasks_that_keep_their_numbers() -> None:
     """A session that is older than all workers waits for the first; a worker that its Nanny restarts is itself."""
-    with EmbeddedCluster(ps=0, workers=0) as cluster, df.Session(cluster.scheduler_address) as session:
+    with (
+        quick_cluster(ps=0, workers=0, nanny=True) as cluster,
+        df.Session(cluster.scheduler_address) as session,
+    ):
         x = df.random_uniform([])
         run = Background(lambda: session.run(x))
         for i in range(2):
             command = ["worker", "--scheduler-file", str(cluster._scheduler_file), "--host", "127.0.0.1"]
-            cluster._run(f"plain-{i}", [*command, "--nthreads", "1", "--dashboard-address", ":0"])
+            cluster._run(f"plain-{i}", [*command, "--nthreads", "1", "--no-dashboard", "--dashboard-address", ":0"])
             eventually(lambda i=i: CPU.format(i) in names(session))
         assert 0 <= run.result() < 1
         look = Look(cluster)
@@ -142,7 +145,7 @@ def test_plain_workers_without_names_are_numbered_tasks_that_keep_their_numbers(
         assert 0 <= session.run(x) < 1
         cluster.processes["plain-0"].close()
         eventually(lambda: names(session) == [CPU.format(1)])
-        cluster._run("plain-2", [*command, "--nthreads", "1", "--dashboard-address", ":0"])
+        cluster._run("plain-2", [*command, "--nthreads", "1", "--no-dashboard", "--dashboard-address", ":0"])
         eventually(lambda: names(session) == [CPU.format(1), CPU.format(2)])
         look.client.close()
 

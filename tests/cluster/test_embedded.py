@@ -14,7 +14,7 @@ from distributed import Client
 from dflow.cluster import EmbeddedCluster, target
 from dflow.cluster.process import child_environment
 from dflow.errors import DeadlineExceededError, UnavailableError
-from tests.cluster.helpers import shared_memory
+from tests.cluster.helpers import all_end, shared_memory
 
 PS, WORKER = "/job:ps/task:0", "/job:worker/task:0"
 STARTER = """
@@ -39,6 +39,13 @@ def cluster() -> Iterator[EmbeddedCluster]:
         yield cluster
 
 
+@pytest.fixture(scope="module")
+def small() -> Iterator[EmbeddedCluster]:
+    """Its worker has no Nanny and no dashboard."""
+    with EmbeddedCluster(ps=0, workers=1, nanny=False, worker_dashboards=False) as cluster:
+        yield cluster
+
+
 @pytest.fixture
 def client(cluster: EmbeddedCluster) -> Iterator[Client]:
     cluster.wait_for_workers()
@@ -52,13 +59,13 @@ def by_name(client: Client, function: object) -> dict[str, object]:
     return {names[address]: answer for address, answer in client.run(function).items()}
 
 
+def has_a_dashboard() -> bool:  # runs on a worker
+    return "distributed.dashboard.worker" in sys.modules
+
+
 def descendants(cluster: EmbeddedCluster) -> list[psutil.Process]:
     guards = [psutil.Process(process.pid) for process in cluster.processes.values()]
     return [*guards, *(child for guard in guards for child in guard.children(recursive=True))]
-
-
-def all_end(processes: list[psutil.Process]) -> bool:
-    return psutil.wait_procs(processes, timeout=10)[1] == []
 
 
 def test_each_task_is_a_worker_of_its_name(client: Client) -> None:
@@ -89,6 +96,15 @@ def test_the_dashboard_link_leads_to_the_status_page(cluster: EmbeddedCluster) -
     assert cluster.dashboard_link.endswith("/status")
 
 
+def test_each_worker_has_a_dashboard_by_default(client: Client) -> None:
+    assert by_name(client, has_a_dashboard) == {PS: True, WORKER: True}
+
+
+def test_without_worker_dashboards_no_worker_has_one(small: EmbeddedCluster) -> None:
+    with Client(small.scheduler_address, set_as_default=False) as client:
+        assert by_name(client, has_a_dashboard) == {WORKER: False}
+
+
 def test_a_worker_with_a_nanny_comes_back_after_it_was_killed(cluster: EmbeddedCluster, client: Client) -> None:
     before = by_name(client, os.getpid)
     cluster.kill_worker(WORKER)
@@ -109,24 +125,24 @@ def test_killing_an_unknown_worker_names_the_known_ones(cluster: EmbeddedCluster
         cluster.kill_worker("scheduler")
 
 
-def test_without_a_nanny_a_killed_worker_comes_back_when_it_is_started() -> None:
-    with EmbeddedCluster(ps=0, workers=1, nanny=False) as cluster:
-        cluster.kill_worker(WORKER)
-        assert cluster.processes.keys() == {"scheduler"}
-        cluster.start_worker(WORKER)
-        cluster.start_worker("extra", virtual_gpus=2)
-        cluster.wait_for_workers()
-        with Client(cluster.scheduler_address, set_as_default=False) as client:
-            gpus = by_name(client, lambda: dask.config.get("dflow.virtual-gpus", None))
-        assert gpus == {WORKER: 1, "extra": 2}
+def test_without_a_nanny_a_killed_worker_comes_back_when_it_is_started(small: EmbeddedCluster) -> None:
+    small.kill_worker(WORKER)
+    assert small.processes.keys() == {"scheduler"}
+    small.start_worker(WORKER)
+    small.start_worker("extra", virtual_gpus=2)
+    small.wait_for_workers()
+    with Client(small.scheduler_address, set_as_default=False) as client:
+        gpus = by_name(client, lambda: dask.config.get("dflow.virtual-gpus", None))
+    assert gpus == {WORKER: 1, "extra": 2}
+    small.processes.pop("extra").close()
 
 
 def test_closing_ends_all_processes_and_removes_their_files() -> None:
-    cluster = EmbeddedCluster(ps=0, workers=1)
+    cluster = EmbeddedCluster(ps=0, workers=1, worker_dashboards=False)
     processes, folder = descendants(cluster), cluster.log_file("scheduler").parent
     assert folder.is_dir()
     cluster.close()
-    assert all_end(processes)
+    all_end(processes)
     assert not folder.exists()
     cluster.close()
     with pytest.raises(UnavailableError, match="this cluster is closed"):
@@ -134,13 +150,13 @@ def test_closing_ends_all_processes_and_removes_their_files() -> None:
 
 
 def test_closing_does_not_wait_for_a_process_that_hangs() -> None:
-    cluster = EmbeddedCluster(ps=0, workers=1, grace=0.1)
+    cluster = EmbeddedCluster(ps=0, workers=1, grace=0.1, worker_dashboards=False)
     processes = descendants(cluster)
     for process in processes:
         if process.pid not in {guard.pid for guard in cluster.processes.values()}:
             process.suspend()
     cluster.close()
-    assert all_end(processes)
+    all_end(processes)
 
 
 def test_a_process_that_ends_early_is_an_error_with_the_end_of_its_log() -> None:
@@ -149,7 +165,7 @@ def test_a_process_that_ends_early_is_an_error_with_the_end_of_its_log() -> None
 
 
 def test_a_scheduler_that_is_lost_is_an_error() -> None:
-    with EmbeddedCluster(ps=0, workers=1, nanny=False) as cluster:
+    with EmbeddedCluster(ps=0, workers=0) as cluster:
         cluster.processes["scheduler"].close()
         with pytest.raises(UnavailableError, match="ended with exit code 137"):
             cluster.wait_for_workers()
@@ -172,7 +188,7 @@ def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
         shared = shared_memory(processes)
         assert shared if sys.platform == "linux" else True
         parent.kill()
-        assert all_end(processes)
+        all_end(processes)
     assert [file for file in shared if file.exists()] == []
     assert list(tmp_path.iterdir()) == []
 

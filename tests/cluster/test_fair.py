@@ -8,7 +8,7 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import eventually
+from tests.cluster.helpers import eventually, quick_cluster
 
 LOOPS, TOKENS = 4, 8_000
 W0 = "/job:worker/task:0/cpu:0"
@@ -16,7 +16,7 @@ W0 = "/job:worker/task:0/cpu:0"
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=0, workers=1) as cluster:
+    with quick_cluster(ps=0) as cluster:
         yield cluster
 
 

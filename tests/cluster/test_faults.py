@@ -11,7 +11,20 @@ import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.runtime.dask.cold import run_segment
 from dflow.runtime.dask.loop_task import run_loop
-from tests.cluster.helpers import PS, W0, W1, Background, Clients, Look, Tap, eventually, limit, shared_queue, stop
+from tests.cluster.helpers import (
+    PS,
+    W0,
+    W1,
+    Background,
+    Clients,
+    Look,
+    Tap,
+    eventually,
+    limit,
+    quick_cluster,
+    shared_queue,
+    stop,
+)
 
 PS_WORKER, WORKER0 = "/job:ps/task:0", "/job:worker/task:0"
 
@@ -39,7 +52,7 @@ with df.Session(target) as sess:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=2, virtual_gpus=0) as cluster:
+    with quick_cluster(workers=2, nanny=True) as cluster:
         yield cluster
 
 
@@ -268,7 +281,10 @@ def test_a_worker_that_dies_while_it_installs_a_plan_is_named_with_the_plan(
 
 def test_a_lost_scheduler_ends_what_runs_and_what_is_started_later_at_once() -> None:
     """UnavailableError for a run, a loop and a new run; Dask's client would try to reconnect for 30 s."""
-    with EmbeddedCluster(ps=1, workers=0, nanny=False) as cluster, df.Session(cluster.scheduler_address) as session:
+    with (
+        quick_cluster(workers=0) as cluster,
+        df.Session(cluster.scheduler_address) as session,
+    ):
         tap = Tap(session, "q")
         tap.put(1)
         tap.take()

@@ -24,7 +24,7 @@ from distributed.utils import LoopRunner
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from tests.cluster.helpers import PS, W0, Clients, Look, Tap, eventually, shared_queue
+from tests.cluster.helpers import PS, W0, Clients, Look, Tap, eventually, quick_cluster, shared_queue
 from tests.forked import PATIENCE, fork, held, in_child
 
 pytestmark = pytest.mark.timeout(110)
@@ -34,7 +34,7 @@ PARENTS = f"FailedPreconditionError: this session belongs to the process that fo
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+    with quick_cluster() as cluster:
         yield cluster
 
 

@@ -17,9 +17,8 @@ import pytest
 from distributed import Client, LocalCluster
 
 import dflow as df
-from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from tests.cluster.helpers import PATIENCE, Background, eventually, limit
+from tests.cluster.helpers import PATIENCE, Background, eventually, limit, quick_cluster
 from tests.in_process import QUIET
 
 pytestmark = pytest.mark.timeout(110)
@@ -208,7 +207,7 @@ def test_a_cluster_of_processes_is_used_at_the_same_time() -> None:
     put, take = queue.enqueue(fed), queue.dequeue()
     with (
         in_process() as cluster,
-        EmbeddedCluster(ps=0, workers=1, virtual_gpus=0, nanny=False) as processes,
+        quick_cluster(ps=0) as processes,
         df.Session(cluster.scheduler_address) as mine,
         df.Session(processes.scheduler_address) as theirs,
         df.Session() as local,

@@ -7,7 +7,7 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, limit, stop
+from tests.cluster.helpers import PS, W0, Background, Clients, Look, Tap, eventually, limit, quick_cluster, stop
 
 WAITER = """
 q = queue({name!r})
@@ -25,7 +25,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[EmbeddedCluster]:
     """Its lanes are carried by plain sockets, or by comms of distributed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DASK_DFLOW__BLOCKING_LANES", str(request.param == "sockets"))
-        with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+        with quick_cluster() as cluster:
             yield cluster
 
 

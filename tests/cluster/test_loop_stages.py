@@ -10,14 +10,14 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import PATIENCE, W0, Look, Tap, eventually
+from tests.cluster.helpers import PATIENCE, W0, Look, Tap, eventually, quick_cluster
 
 WORKER0 = "/job:worker/task:0"
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0) as cluster:
+    with quick_cluster(nanny=True) as cluster:
         yield cluster
 
 

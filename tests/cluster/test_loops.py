@@ -10,12 +10,12 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import PATIENCE, W0, eventually
+from tests.cluster.helpers import PATIENCE, W0, eventually, quick_cluster
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+    with quick_cluster() as cluster:
         yield cluster
 
 

@@ -17,7 +17,7 @@ from dask import bag, delayed
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.errors import AbortedError, FailedPreconditionError, UnavailableError
-from tests.cluster.helpers import PS, W0, Background, Look, Tap, eventually, shared_queue
+from tests.cluster.helpers import PS, W0, Background, Look, Tap, eventually, quick_cluster, shared_queue
 
 PS_WORKER, WORKER0 = "/job:ps/task:0", "/job:worker/task:0"
 W0_CPU, PS_CPU = "/job:worker/replica:0/task:0/device:CPU:0", "/job:ps/replica:0/task:0/device:CPU:0"
@@ -25,7 +25,7 @@ W0_CPU, PS_CPU = "/job:worker/replica:0/task:0/device:CPU:0", "/job:ps/replica:0
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=2, virtual_gpus=0) as cluster:
+    with quick_cluster(workers=2, nanny=True) as cluster:
         yield cluster
 
 
@@ -389,7 +389,7 @@ def test_a_worker_that_holds_state_is_not_retired_and_one_that_is_scaled_away_is
 
 def test_a_worker_that_is_not_back_is_told_of_once_and_unavailable_from_then_on() -> None:
     """Then, when it is back under its name, it is usable, without another word."""
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+    with quick_cluster() as cluster:
         look = Look(cluster)
         with df.Session(cluster.scheduler_address) as session:
             tap = Tap(session, "away", W0)
@@ -417,4 +417,5 @@ def _free_port() -> int:
 def _command(cluster: EmbeddedCluster, name: str, port: int) -> list[str]:
     """A worker at a port that does not change."""
     command = ["worker", "--scheduler-file", str(cluster._scheduler_file), "--host", "127.0.0.1", "--no-nanny"]
-    return [*command, "--name", name, "--worker-port", str(port), "--nthreads", "1", "--dashboard-address", ":0"]
+    command += ["--no-dashboard", "--dashboard-address", ":0", "--nthreads", "1"]
+    return [*command, "--name", name, "--worker-port", str(port)]

@@ -8,12 +8,13 @@ import pytest
 
 import dflow as df
 from dflow.cluster.embedded import EmbeddedCluster
+from tests.cluster.helpers import quick_cluster
 from tests.runtime.test_memory import check_readers
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1) as made:
+    with quick_cluster() as made:
         yield made
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import W0, Clients, Look, Tap, be_slow, eventually
+from tests.cluster.helpers import W0, Clients, Look, Tap, be_slow, eventually, quick_cluster
 
 MESSAGES = ["Settled", "Fetched", "Deliver"]  # of which a hand-over consists
 
@@ -80,7 +80,7 @@ def sockets(request: pytest.FixtureRequest) -> bool:
 def cluster(sockets: bool) -> Iterator[EmbeddedCluster]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DASK_DFLOW__BLOCKING_LANES", str(sockets))
-        with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+        with quick_cluster() as cluster:
             yield cluster
 
 

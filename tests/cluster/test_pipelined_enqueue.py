@@ -11,14 +11,14 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import PATIENCE, PS, W0, W1, Background, Look, Tap, eventually
+from tests.cluster.helpers import PATIENCE, PS, W0, W1, Background, Look, Tap, eventually, quick_cluster
 
 WORKER0 = "/job:worker/task:0"
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=2, virtual_gpus=0, nanny=False) as cluster:
+    with quick_cluster(workers=2) as cluster:
         yield cluster
 
 

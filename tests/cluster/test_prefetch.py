@@ -10,14 +10,14 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import PATIENCE, PS, W0, Clients, Look, Tap, eventually, limit
+from tests.cluster.helpers import PATIENCE, PS, W0, Clients, Look, Tap, eventually, limit, quick_cluster
 
 LONG, MANY = 1500, 20  # rows and columns of matrices, and products of them, that take seconds
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+    with quick_cluster() as cluster:
         yield cluster
 
 

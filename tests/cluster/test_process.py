@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from dflow.cluster.process import GuardedProcess, child_environment
-from tests.cluster.helpers import eventually
+from tests.cluster.helpers import all_end, eventually
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -53,10 +53,6 @@ def pids(line: bytes) -> list[psutil.Process]:
     return found
 
 
-def all_end(processes: list[psutil.Process]) -> bool:
-    return psutil.wait_procs(processes, timeout=10)[1] == []
-
-
 @pytest.fixture
 def family() -> Iterator[tuple[GuardedProcess, list[psutil.Process]]]:
     guarded = python(FAMILY, stdout=subprocess.PIPE)
@@ -87,14 +83,14 @@ def test_the_command_runs_in_another_session(family: tuple[GuardedProcess, list[
 def test_killing_ends_what_the_command_started(family: tuple[GuardedProcess, list[psutil.Process]]) -> None:
     guarded, processes = family
     guarded.kill()
-    assert all_end(processes)
+    all_end(processes)
     assert guarded.wait(10) == 128 + signal.SIGKILL
 
 
 def test_what_the_command_started_ends_with_it(family: tuple[GuardedProcess, list[psutil.Process]]) -> None:
     processes = family[1]
     processes[0].kill()
-    assert all_end(processes)
+    all_end(processes)
 
 
 @needs_proc
@@ -110,7 +106,7 @@ def test_a_signal_that_comes_as_the_command_ends_leaves_nothing_of_it(
     guarded.terminate()
     guard.resume()
     assert guarded.wait(10) == 128 + signal.SIGKILL
-    assert all_end(processes)
+    all_end(processes)
 
 
 def test_a_stopped_command_can_be_closed(family: tuple[GuardedProcess, list[psutil.Process]]) -> None:
@@ -118,7 +114,7 @@ def test_a_stopped_command_can_be_closed(family: tuple[GuardedProcess, list[psut
     processes[0].suspend()
     guarded.terminate()
     guarded.close(grace=0.1)
-    assert all_end(processes)
+    all_end(processes)
 
 
 @needs_proc
@@ -132,7 +128,7 @@ def test_all_ends_with_a_killed_guard(
     guarded, processes = family
     psutil.Process(guarded.pid).kill()
     noticed(guarded)
-    assert all_end(processes)
+    all_end(processes)
     assert guarded.wait() == 128 + signal.SIGKILL
 
 
@@ -214,7 +210,7 @@ def test_the_folder_of_a_starter_that_is_lost_goes(tmp_path: Path, ending: str, 
             starter.stdin.flush()
         else:
             starter.kill()
-        assert all_end([*family, guard])
+        all_end([*family, guard])
     assert folder.exists() == stays
 
 
@@ -242,7 +238,7 @@ def test_all_ends_with_the_starter(ending: str) -> None:
             starter.stdin.write(b"\n")
             starter.stdin.flush()
         try:
-            assert all_end(families)
+            all_end(families)
         finally:
             for fork in forks:
                 fork.kill()

@@ -6,7 +6,7 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import W0, W1, Background, Clients, Look, Tap, eventually, limit
+from tests.cluster.helpers import W0, W1, Background, Clients, Look, Tap, eventually, limit, quick_cluster
 
 WORKER0 = "/job:worker/task:0"
 
@@ -35,7 +35,7 @@ with df.Session(target) as sess:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=2, virtual_gpus=0) as cluster:
+    with quick_cluster(workers=2, nanny=True) as cluster:
         yield cluster
 
 

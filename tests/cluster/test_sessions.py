@@ -19,7 +19,7 @@ from dflow.cluster.process import child_environment
 from dflow.runtime.session import plans
 from dflow.runtime.session.cluster import ClusterBackend
 from dflow.runtime.threads.current_frames import MENDED
-from tests.cluster.helpers import PATIENCE, PS, W0, Background, Clients, Look, Tap, eventually, stop
+from tests.cluster.helpers import PATIENCE, PS, W0, Background, Clients, Look, Tap, eventually, quick_cluster, stop
 
 READER = """
 with df.device("/job:ps/task:0/cpu:0"):
@@ -48,7 +48,7 @@ TRACEBACK = ["Traceback (most recent call last):", "ValueError: mine"]  # withou
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+    with quick_cluster() as cluster:
         yield cluster
 
 

@@ -16,7 +16,20 @@ from dflow.cluster import EmbeddedCluster
 from dflow.errors import DeadlineExceededError, InvalidArgumentError, UnavailableError
 from dflow.runtime.base import timeouts
 from dflow.runtime.dask.unbegun import unbegun
-from tests.cluster.helpers import PATIENCE, PS, W0, W1, Background, Look, Tap, eventually, limit, stop, stopped
+from tests.cluster.helpers import (
+    PATIENCE,
+    PS,
+    W0,
+    W1,
+    Background,
+    Look,
+    Tap,
+    eventually,
+    limit,
+    quick_cluster,
+    stop,
+    stopped,
+)
 
 PS_WORKER, LATE, ANOTHER = "/job:ps/task:0", "/job:late/task:0", "/job:another/task:0"
 PS_CPU = "/job:ps/replica:0/task:0/device:CPU:0"
@@ -26,7 +39,7 @@ SOON = 1.0  # seconds; well under what Dask or a lane waits by itself, and enoug
 @contextmanager
 def fresh_cluster(workers: int = 2) -> Iterator[EmbeddedCluster]:
     """One that no session has seen yet."""
-    with EmbeddedCluster(ps=1, workers=workers, virtual_gpus=0, nanny=False) as cluster:
+    with quick_cluster(workers=workers) as cluster:
         yield cluster
 
 
@@ -101,7 +114,7 @@ def test_a_worker_that_dies_while_it_is_waited_for_ends_the_wait(soon_told: pyte
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0, nanny=False) as cluster:
+    with quick_cluster() as cluster:
         yield cluster
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import dflow as df
 from dflow.cluster import EmbeddedCluster
-from tests.cluster.helpers import PATIENCE, PS
+from tests.cluster.helpers import PATIENCE, PS, quick_cluster
 
 torch = pytest.importorskip("torch")
 data = pytest.importorskip("torch.utils.data")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(110)
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0) as cluster:
+    with quick_cluster(nanny=True) as cluster:
         yield cluster
 
 
