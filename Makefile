@@ -36,26 +36,32 @@ check: .venv/dev.stamp
 
 TESTS =
 
-# Some of them: make test TESTS="tests/machines -k fifo".
+# Processes that run tests side by side.  One that is free takes over a half of what another one still has to do.
+WORKERS = 2
+PYTEST = pytest -n $(WORKERS) --dist worksteal
+
+# Some of them: make test TESTS="tests/machines -k fifo".  In this process, for a debugger: make test WORKERS=0 TESTS=...
 test: .venv/dev.stamp
-	.venv/bin/pytest $(TESTS)
+	.venv/bin/$(PYTEST) $(TESTS)
 
 # The same behaviour without what makes loops and runs fast: batched loops, prefetch, pipelined enqueues, runs without Dask
 # tasks, connections without an event loop.
 FAST = LOOP_BATCHING PREFETCH PIPELINED_ENQUEUES HOT_RUNS BLOCKING_LANES
 
+PLAIN = tests/conformance
+
 test-plain: .venv/dev.stamp
-	$(FAST:%=DASK_DFLOW__%=false) .venv/bin/pytest tests/conformance
+	$(FAST:%=DASK_DFLOW__%=false) .venv/bin/$(PYTEST) $(PLAIN)
 
 test-modes: $(FAST:%=test-without-%) test-plain
 
 test-without-%: .venv/dev.stamp
-	DASK_DFLOW__$*=false .venv/bin/pytest tests/conformance
+	DASK_DFLOW__$*=false .venv/bin/$(PYTEST) tests/conformance
 
 OLD_DASK = tests/cluster
 
 test-old-dask: .venv-old/test.stamp
-	.venv-old/bin/pytest $(OLD_DASK)
+	.venv-old/bin/$(PYTEST) $(OLD_DASK)
 
 # A hundred thousand broken inputs for each decoder; `make test` tries a few hundred.
 fuzz: .venv/dev.stamp

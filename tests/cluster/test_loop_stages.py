@@ -94,7 +94,7 @@ def test_a_stop_loses_no_element_but_that_of_the_iteration_that_it_ends(
     assert found == numbers(1, len(found), -1)
     assert left == numbers(501 - len(left), 500)
     assert 500 - len(found) - len(left) in ((0,) if finish else (0, 1))
-    assert len(found) == made
+    assert len(found) - made in ((0,) if finish or mode == "both" else (0, 1)), "the enqueue that a stop ends may be in"
 
 
 def test_a_killed_worker_gives_back_what_it_prefetched_and_what_was_reserved(
