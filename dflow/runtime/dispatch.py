@@ -1,7 +1,7 @@
 """What a process does with each message.
 
 All this happens in the thread that reads the lane, before its next message, so that nothing here waits: what may wait,
-or takes long, is for the crew.
+or takes long, is for the pool.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _settler(lane: Lane, loan: int | None) -> Settle | None:
 def _start(message: m.Start, process: Process, lane: Lane) -> None:
     if process.closing is not None:
         return
-    if message.device in process.copies:  # its feeds are copied first
+    if message.device in process.copy_queues:  # its feeds are copied first
         process.in_pool(_start_part, message, process, lane)
     else:
         _start_part(message, process, lane)
@@ -80,7 +80,7 @@ def _start_part(message: m.Start, process: Process, lane: Lane) -> None:
     session, plan, step, floor = message.session, message.plan, message.step, message.floor
     try:
         host = process.hosts[message.device]
-        part = host.start(session, plan, step, floor, message.feeds, owner, process.crew.submit, settle)
+        part = host.start(session, plan, step, floor, message.feeds, owner, process.threads.submit, settle)
     except Exception as error:
         if settle is not None:
             settle(False)
@@ -183,7 +183,7 @@ def _returned(message: m.Return, process: Process, lane: Lane) -> None:
     elif answer is not None:
         quick = getattr(answer, "quick", False)  # a reader's is not: it goes on to read the file
         more = [(outcome, _settler(lane, loan)) for outcome, loan in message.more]
-        process.crew.submit(partial(answer, message.outcome, _settler(lane, message.loan), *more), quick)
+        process.threads.submit(partial(answer, message.outcome, _settler(lane, message.loan), *more), quick)
     else:
         for loan in m.loans(message):
             lane.send(m.Settled(loan, False))

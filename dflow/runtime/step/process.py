@@ -26,8 +26,8 @@ from dflow.runtime.device.blocking_attempt import BlockingAttempt
 from dflow.runtime.device.executor import DeviceHost
 from dflow.runtime.device.part import end_parts
 from dflow.runtime.threads.blas import BLAS
-from dflow.runtime.threads.crew import Crew
-from dflow.runtime.threads.line import Line
+from dflow.runtime.threads.leader_followers import LeaderFollowers
+from dflow.runtime.threads.serial_executor import SerialExecutor
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.calls import Calls, ServedCalls
 from dflow.runtime.transport.lane import Lane
@@ -84,9 +84,9 @@ class Process:
     ) -> None:
         self.name = name
         self.incarnation = uuid.uuid4().hex  # a worker that is started again has the same devices, and nothing in them
-        self.crew = Crew(f"dflow-{name}", max(2, os.cpu_count() or 1))
+        self.threads = LeaderFollowers(f"dflow-{name}", max(2, os.cpu_count() or 1))
         self.hosts: dict[str, DeviceHost] = {}
-        self.copies: dict[str, Line] = {}  # GPU -> the line in which tensors of lanes are copied to it
+        self.copy_queues: dict[str, SerialExecutor] = {}  # GPU -> what copies tensors of lanes to it
         self.steps: dict[StepId, RunningStep] = {}
         self.attempts: set[BlockingAttempt] = set()  # steps that are nothing else
         self.loops: dict[tuple[str, str], RunningLoop] = {}
@@ -110,7 +110,7 @@ class Process:
         host.process = self
         self.hosts[host.name] = host
         if host.xp is not np:
-            self.copies[host.name] = Line(self.in_pool)
+            self.copy_queues[host.name] = SerialExecutor(self.in_pool)
 
     def cancel_steps(self, error: OpError) -> None:
         """End all steps that are owned here, each with an error of its own: each that is raised gets a traceback."""
@@ -130,17 +130,17 @@ class Process:
             self._no_steps.wait(seconds)
 
     def in_pool(self, work: Callable[..., object], *arguments: Any) -> None:
-        """Run something that a message started, in a thread of the crew; nothing starts when the process closes."""
+        """Run something that a message started, in a thread of the pool; nothing starts when the process closes."""
         if self.closing is None:
-            self.crew.submit(partial(work, *arguments))
+            self.threads.submit(partial(work, *arguments))
 
     def deliver(self, step: StepId, device: str, edges: Edges, loan: Settle | None) -> None:
         """Give tensors of another process to the part of a step on a device here; for a GPU, in their line."""
-        deliver, line = partial(self.hosts[device].deliver, step, edges, loan), self.copies.get(device)
-        if line is None:
+        deliver, copies = partial(self.hosts[device].deliver, step, edges, loan), self.copy_queues.get(device)
+        if copies is None:
             deliver()
         else:
-            line.add(deliver)
+            copies.add(deliver)
 
     def ask(
         self,
@@ -323,13 +323,13 @@ class Process:
                 self.end_session(session, _client_gone(session))
 
     def close(self) -> None:
-        """Close every lane and let the crew go; nothing starts from here on."""
+        """Close every lane and let the pool go; nothing starts from here on."""
         with self._lock:
             self.closing = self.closing or CancelledError(None, None, f"{self.name} is closing")
             lanes, self._lanes = list(self._lanes.values()), {}
         for lane in lanes:
             lane.close()
-        self.crew.close()
+        self.threads.close()
 
 
 def _client_gone(session: str) -> OpError:

@@ -27,7 +27,7 @@ from distributed.protocol import Serialized
 from distributed.protocol.pickle import dumps
 
 from dflow import forks
-from dflow.runtime.threads.crew import Crew
+from dflow.runtime.threads.leader_followers import LeaderFollowers
 from dflow.runtime.transport.handshake import Wire
 from dflow.runtime.transport.tls import Buffer, Tls
 
@@ -132,13 +132,13 @@ class Link(Protocol):
 
 
 class SocketLink:
-    """A blocking socket: one thread of the crew reads; one writes, while the socket takes less than is sent."""
+    """A blocking socket: one thread of the pool reads; one writes, while the socket takes less than is sent."""
 
-    def __init__(self, lane: Carried, sock: socket.socket, crew: Crew) -> None:
+    def __init__(self, lane: Carried, sock: socket.socket, threads: LeaderFollowers) -> None:
         self._lane = lane
         self._sock = sock
         self._stream = self._make_stream()
-        self._crew = crew
+        self._threads = threads
         self._writing = threading.Lock()
         forks.close_in_child(sock)
 
@@ -146,7 +146,7 @@ class SocketLink:
         return self._sock.makefile("rb")
 
     def start_reader(self) -> None:
-        if not self._crew.start(self._read):
+        if not self._threads.start(self._read):
             self._end()
 
     def _read(self) -> None:
@@ -163,8 +163,8 @@ class SocketLink:
 
     def _handle_next(self) -> bool:
         """Handle a message; True if it gave this thread something to do, which is done, while another one reads on."""
-        work = self._crew.handle(partial(self._lane.handle, read_message(self._stream)))
-        return bool(work) and self._crew.do(work, lead=self._read)
+        work = self._threads.handle(partial(self._lane.handle, read_message(self._stream)))
+        return bool(work) and self._threads.do(work, lead=self._read)
 
     def _end(self) -> None:
         self._shut()
@@ -180,7 +180,7 @@ class SocketLink:
             return frame
 
     def start_writer(self) -> None:
-        if not self._crew.start(self._write):
+        if not self._threads.start(self._write):
             self._shut()
 
     def _write(self) -> None:
@@ -211,9 +211,9 @@ class Sealed(list[Buffer]):
 class TlsLink(SocketLink):
     """A socket of which all that crosses it is encrypted."""
 
-    def __init__(self, lane: Carried, sock: socket.socket, crew: Crew, tls: Tls) -> None:
+    def __init__(self, lane: Carried, sock: socket.socket, threads: LeaderFollowers, tls: Tls) -> None:
         self._tls = tls
-        super().__init__(lane, sock, crew)
+        super().__init__(lane, sock, threads)
 
     def _make_stream(self) -> io.BufferedReader:
         return self._tls.stream(self._sock)
@@ -239,8 +239,8 @@ def _pieces(frame: Frame) -> Iterator[Frame]:
             yield [memoryview(buffer)[start : start + SEALED]]
 
 
-def socket_link(lane: Carried, wire: Wire, crew: Crew) -> SocketLink:
-    return SocketLink(lane, wire.sock, crew) if wire.tls is None else TlsLink(lane, wire.sock, crew, wire.tls)
+def socket_link(lane: Carried, wire: Wire, threads: LeaderFollowers) -> SocketLink:
+    return SocketLink(lane, wire.sock, threads) if wire.tls is None else TlsLink(lane, wire.sock, threads, wire.tls)
 
 
 class CommLink:

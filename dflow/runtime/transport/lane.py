@@ -25,7 +25,7 @@ from dflow.errors import InvalidArgumentError, OpError
 from dflow.runtime.base import timeouts
 from dflow.runtime.base.answers import Then, settled
 from dflow.runtime.base.ids import StepId
-from dflow.runtime.threads.crew import Crew
+from dflow.runtime.threads.leader_followers import LeaderFollowers
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.connection import CommLink, Frame, Link, encode, socket_link
 from dflow.runtime.transport.handshake import offer_socket, take_socket, takes_sockets
@@ -58,10 +58,10 @@ class Outgoing(NamedTuple):
 
 
 class Receiver(Protocol):
-    """The process that a lane belongs to.  crew: the threads that read, and that do what messages start."""
+    """The process that a lane belongs to.  threads: the threads that read, and that do what messages start."""
 
     name: str
-    crew: Crew
+    threads: LeaderFollowers
 
     def handler(self, lane: Lane) -> Callable[[Any], None]:
         """Gives what is called with each message of a lane, one after the other.  It must not wait."""
@@ -246,7 +246,7 @@ class Lane:
                 await comm.write({"op": LANE_OP, "reply": False, "hello": to_serialize(Batch((hello,)))})
                 wire = await take_socket(comm, context)
             if wire is not None:
-                link = socket_link(self, wire, self._receiver.crew)
+                link = socket_link(self, wire, self._receiver.threads)
                 self._carried_by(link)
                 link.start_reader()
             else:

@@ -291,7 +291,7 @@ def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(proc
     assert runs[2]._stop is None
 
 
-# -- the crew
+# -- the pool
 
 
 def test_nothing_starts_after_the_end(process: Any, lane: TestLane) -> None:
@@ -340,7 +340,7 @@ class Part:
             self.complete.set()
 
 
-def test_tensors_are_copied_to_a_gpu_by_the_crew_in_the_order_in_which_they_came(process: Any) -> None:
+def test_tensors_are_copied_to_a_gpu_by_the_pool_in_the_order_in_which_they_came(process: Any) -> None:
     lane, namespace = TestLane(), Namespace()
     process.add_host(DeviceHost(GPU, namespace))
     process.accepted(lane, m.Hello(m.PROTOCOL, "client", "session"))

@@ -18,7 +18,7 @@ from distributed.comm import Comm, CommClosedError, connect, listen
 from distributed.security import Security
 
 from dflow.errors import InvalidArgumentError
-from dflow.runtime.threads.crew import Crew
+from dflow.runtime.threads.leader_followers import LeaderFollowers
 from dflow.runtime.transport import handshake
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.connection import CommLink, SocketLink
@@ -36,7 +36,7 @@ class End:
     name = "end"
 
     def __init__(self) -> None:
-        self.crew = Crew("end", 2)
+        self.threads = LeaderFollowers("end", 2)
         self.messages: list[Any] = []
         self.closed = asyncio.Event()
         self._came = asyncio.Event()
@@ -96,8 +96,8 @@ class Pair:
     async def __aexit__(self, *_: object) -> None:
         self.lane.close()
         await asyncio.gather(self._opened, self.here.closed.wait(), self.there.closed.wait())
-        self.here.crew.close()
-        self.there.crew.close()
+        self.here.threads.close()
+        self.there.threads.close()
         self.listener.stop()
 
 
@@ -245,7 +245,7 @@ def test_a_lane_closed_while_it_connects_gives_up(monkeypatch: pytest.MonkeyPatc
             await task
             await end.closed.wait()
             assert lane.closed
-            end.crew.close()
+            end.threads.close()
 
     run(test)
 
@@ -270,7 +270,7 @@ def test_a_lane_closed_as_its_connection_is_made_takes_none(monkeypatch: pytest.
         await lane.open({}, "", 10)
         await asyncio.gather(end.closed.wait(), gone.wait())
         assert lane.closed
-        end.crew.close()
+        end.threads.close()
         listener.stop()
 
     run(test)
@@ -528,7 +528,7 @@ class Busy(End):
 
     def received(self, lane: Lane, message: Any) -> None:
         if isinstance(message, m.Finished):
-            self.crew.submit(partial(self.go_on.wait, TIMEOUT))
+            self.threads.submit(partial(self.go_on.wait, TIMEOUT))
         else:
             self.go_on.set()
         super().received(lane, message)
@@ -539,7 +539,7 @@ def test_what_a_message_starts_does_not_hold_up_the_next_one(wire: str) -> None:
         async with Pair(wire, there=Busy) as pair:
             busy = cast(Busy, pair.there)
             busy.go_on.clear()
-            for _ in range(5):  # more than the crew does at once
+            for _ in range(5):  # more than the pool does at once
                 pair.lane.send(m.Finished(STEP, "d"))
             pair.lane.send(m.EndSession("session"))
             await busy.wait_for(6)
@@ -597,8 +597,8 @@ def test_a_lane_closed_while_it_says_hello_sends_what_is_queued(sockets: bool) -
         await here.closed.wait()
         assert lane.closed
         assert there.messages == [m.EndSession("session")]
-        here.crew.close()
-        there.crew.close()
+        here.threads.close()
+        there.threads.close()
         listener.stop()
 
     run(test)
@@ -655,7 +655,7 @@ def test_a_sender_over_a_comm_does_not_hear_of_a_message_that_the_socket_has_not
             comm_of(lane).abort()
             lane.ended()
             await ended.wait()
-            end.crew.close()
+            end.threads.close()
 
     run(test)
 

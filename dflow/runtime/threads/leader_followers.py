@@ -14,12 +14,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-logger = logging.getLogger("dflow.crew")
+logger = logging.getLogger("dflow.threads")
 
 Work = Callable[[], object]
 
 
-class Crew:
+class LeaderFollowers:
     """name: of its threads.  at_once: how many pieces of work are done at the same time; leading is none."""
 
     def __init__(self, name: str, at_once: int) -> None:
@@ -28,12 +28,12 @@ class Crew:
         self._lock = threading.Lock()
         self._line: deque[Work] = deque()  # work that nobody does yet
         self._busy = 0  # threads that do what stands in line
-        self._idle: list[_Member] = []
+        self._idle: list[_Follower] = []
         self._closed = False
         self._here = threading.local()  # .handling: of the message that this thread handles
 
     def submit(self, work: Work, quick: bool = False) -> None:
-        """Do this in some thread; nothing happens on a closed crew.  In a handler: when it has returned.
+        """Do this in some thread; nothing happens on a closed pool.  In a handler: when it has returned.
 
         quick: it takes less time than to hand the lead on.
         """
@@ -69,7 +69,7 @@ class Crew:
         return True
 
     def start(self, work: Work) -> bool:
-        """Begin this now, however busy the crew is: it may wait.  False if no thread starts any more."""
+        """Begin this now, however busy the pool is: it may wait.  False if no thread starts any more."""
         with self._lock:
             member = self._idle.pop() if self._idle else None
         if member is not None:
@@ -116,7 +116,7 @@ class Crew:
 
     def _serve(self, work: Work | None) -> None:
         """A thread's life: work, wait to be woken, work."""
-        member = _Member()
+        member = _Follower()
         while work is not None:
             _try(work)
             work = None  # an idle thread keeps nothing alive
@@ -135,7 +135,7 @@ class _Handling:
         self.kept: list[Work] = []
 
 
-class _Member:
+class _Follower:
     """An idle thread, woken through one lock."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A line: work that is done piece by piece, in the order in which it came, by threads of a pool."""
+"""Work that is done piece by piece, in the order in which it came, by threads of a pool."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-logger = logging.getLogger("dflow.line")
+logger = logging.getLogger("dflow.threads")
 
 Work = Callable[[], None]
 
 
-class Line:
-    """run: starts something in another thread; at most one thread works for a line, and none while it is empty."""
+class SerialExecutor:
+    """Does one piece of work after the other.
+
+    run: starts something in another thread.  At most one thread works at a time, and none while there is no work.
+    """
 
     def __init__(self, run: Callable[[Work], None]) -> None:
         self._run = run
@@ -22,7 +25,7 @@ class Line:
         self._working = False
 
     def add(self, work: Work) -> None:
-        """Do this after all that stands in line; returns at once."""
+        """Do this after all that was added before; returns at once."""
         with self._lock:
             self._work.append(work)
             if self._working:
@@ -35,7 +38,7 @@ class Line:
             try:
                 work()
             except Exception:
-                logger.exception("something in a line failed")
+                logger.exception("a piece of work failed")
 
     def _next(self) -> Work | None:
         with self._lock:
