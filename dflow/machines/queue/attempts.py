@@ -16,7 +16,7 @@ class Reply:
     ticket: int
     value: Batch | None = None  # of a dequeue: one array per component; of the others: None
     error: OpError | None = None
-    goes_on: bool = False  # this is no end: elements of an offer are in, and the others wait
+    progress: bool = False  # this is no end: elements of a bulk enqueue are in, and the others wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,17 @@ class Put:
 
 
 @dataclass(slots=True, eq=False)
-class Keep:
-    """Somebody who wants room for elements that are still being computed, in the line of enqueues."""
+class RoomRequest:
+    """A request for room for elements that are still being computed, in the line of enqueues."""
 
     ticket: int
     n: int  # elements, at most
-    holder: int  # the ticket that the room is kept under
+    holder: int  # the ticket that the room is reserved under
     unit: int = 1  # elements that come together
 
 
 @dataclass(slots=True, eq=False)
-class Offer:
+class BulkEnqueue:
     """Elements that are ready, in the line of enqueues: they go in by and by, and others have their turn in between.
 
     Its maker may read `done` at any time, and lower `count`.
@@ -68,7 +68,7 @@ class Offer:
     ticket: int = -1
     progress: Callable[[], None] = lambda: None  # called, without a lock, when some elements are in, before the end
 
-    def curtail(self) -> None:
+    def stop_early(self) -> None:
         """Only one more element goes in, as of a loop that goes element by element and waits for its enqueue."""
         self.count = min(self.count, self.done + 1)
 

@@ -34,7 +34,7 @@ class Loans:
         self._left = 0  # so many elements have left the store at least once
 
     def add(self, take: Take, taken: Taken, runs: list[Run], n: int) -> None:
-        """Keep the n elements that left the store for `take`."""
+        """RoomRequest the n elements that left the store for `take`."""
         self._loans[take.ticket] = _Loan(runs, taken, take.many, n)
         self.lent += n
 

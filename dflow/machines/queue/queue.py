@@ -8,7 +8,7 @@ Two ideas keep it short:
   complete is one copy, and to give them back to the front, in their old order, is nothing at all.
 * A reply to another process is *lent*: the queue keeps its elements until the receiver acknowledges, or is gone.
   Lent elements are not stored, but hold their room.  While any are lent, a closed queue does not say that it has come
-  to its end: they may come back.  Nor does it while room is kept: what was promised a place may still come.
+  to its end: they may come back.  Nor does it while room is reserved: what was promised a place may still come.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections import deque
 import numpy as np
 
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
-from dflow.machines.queue.attempts import Close, Keep, Offer, Put, QueueCounts, Reply, Take
+from dflow.machines.queue.attempts import BulkEnqueue, Close, Put, QueueCounts, Reply, RoomRequest, Take
 from dflow.machines.queue.checks import ComponentCheck
 from dflow.machines.queue.loans import Loans
 from dflow.machines.queue.store import Batch, Element, Store
@@ -51,10 +51,10 @@ class Queue:
         self._owner = f"{spec.kind} {spec.name!r}"  # as messages call it
         self._closed = False
         self._aborted: OpError | None = None
-        self._puts: deque[Put | Keep | Offer | Close] = deque()
+        self._puts: deque[Put | RoomRequest | BulkEnqueue | Close] = deque()
         self._takes: deque[Take] = deque()
         self._loans = Loans(store)
-        self._kept: dict[int, int] = {}  # room that is kept for whoever asked for it, by ticket
+        self._reserved: dict[int, int] = {}  # reserved room, by the ticket of its request
         self._enqueued = 0
         self._dequeued = 0
 
@@ -108,54 +108,56 @@ class Queue:
         self._puts.append(Put(ticket, components, many=True, count=count))
         return self._settle()
 
-    def offer(self, ticket: int, offer: Offer) -> list[Reply]:
-        """Put in the rows of an offer as so many enqueues would, each made when the one before it ended.
+    def bulk_enqueue(self, ticket: int, bulk: BulkEnqueue) -> list[Reply]:
+        """Put in the rows as so many enqueues would, each made when the one before it ended.
 
         Who waits behind it has a turn in between; a close that comes later waits for one more row only.
-        A reply that `goes_on` says that some are in.  CancelledError if the queue is closed; rows that were in stay.
+        A reply that `progress` says that some are in.  CancelledError if the queue is closed; rows that were in stay.
         """
-        error = self._check.batch(offer.components)
+        error = self._check.batch(bulk.components)
         if error is not None:
             return [Reply(ticket, error=error)]
-        offer.ticket = ticket
-        self._puts.append(offer)
+        bulk.ticket = ticket
+        self._puts.append(bulk)
         return self._settle()
 
-    def keep_room(self, ticket: int, n: int, unit: int = 1) -> list[Reply]:
-        """Keep room for up to n elements, which `put_kept` will bring; waits as an enqueue does while there is none.
+    def reserve_room(self, ticket: int, n: int, unit: int = 1) -> list[Reply]:
+        """Reserve room for up to n elements, which `enqueue_reserved` will bring; waits for room as an enqueue does.
 
         The value is (how many there may be, the ticket): a multiple of `unit`, as so many come together, and not much
         more than half of what is free, so that others find some too; 0 if there is room, but not for a unit.
-        Room is kept until `acknowledge` or `take_back`, and what is put there counts as put in when room was kept: a
-        close waits for it; one that is to cancel does not, but lets it in, and dequeues wait for it.
+        Room is reserved until `acknowledge` or `take_back`, and what is put there counts as put in when it was reserved:
+        a close waits for it; one that is to cancel does not, but lets it in, and dequeues wait for it.
         CancelledError if the queue is closed.
         """
-        self._puts.append(Keep(ticket, n, ticket, unit))
+        self._puts.append(RoomRequest(ticket, n, ticket, unit))
         return self._settle()
 
-    def keep_more(self, ticket: int, n: int, unit: int, kept: int) -> list[Reply]:
-        """As `keep_room`, beside the room of the attempt `kept`, and to go with it; nothing if that has gone."""
-        self._puts.append(Keep(ticket, n, kept, unit))
+    def extend_room(self, ticket: int, n: int, unit: int, reserved: int) -> list[Reply]:
+        """As `reserve_room`, beside the room of the attempt `reserved`, and to go with it; nothing if that has gone."""
+        self._puts.append(RoomRequest(ticket, n, reserved, unit))
         return self._settle()
 
-    def put_kept(self, ticket: int, kept: int, n: int, unit: int, *batches: Batch) -> list[Reply]:
-        """Put the rows of the batches, one after the other, into the room that `kept` was promised; never waits.
+    def enqueue_reserved(self, ticket: int, reserved: int, n: int, unit: int, *batches: Batch) -> list[Reply]:
+        """Put the rows of the batches, one after the other, into the room that `reserved` has; never waits.
 
-        n, unit: as `keep_more` with the same; nothing is kept that others wait for.
-        The value is (how many are in: all of them, or 0 if the room is not kept any more; how many more may come).
+        n, unit: as `extend_room` with the same; nothing is reserved that others wait for.
+        The value is (how many are in: all of them, or 0 if the room is not reserved any more; how many more may come).
         """
         error = self._aborted or next(filter(None, map(self._check.batch, batches)), None)
         if error is not None:
             return [Reply(ticket, error=copy.copy(error))]
         count = sum(len(components[0]) for components in batches)
-        if self._kept.get(kept, 0) < count:
+        if self._reserved.get(reserved, 0) < count:
             return [Reply(ticket, (np.asarray(0), np.asarray(0)))]
-        self._kept[kept] -= count
+        self._reserved[reserved] -= count
         for components in batches:
             self._store.put_many(components, 0, len(components[0]))
         self._enqueued += count
         others = self._settle()
-        more = 0 if self._puts or self._closed else self._keep(Keep(ticket, n, kept, unit), self._room())
+        more = (
+            0 if self._puts or self._closed else self._reserve_for(RoomRequest(ticket, n, reserved, unit), self._room())
+        )
         return [Reply(ticket, (np.asarray(count), np.asarray(more))), *others]
 
     def dequeue(self, ticket: int, *, lend: bool = False) -> list[Reply]:
@@ -188,8 +190,8 @@ class Queue:
         """
         if not cancel_pending_enqueues or self._aborted is not None:
             for put in self._puts:
-                if isinstance(put, Offer):
-                    put.curtail()
+                if isinstance(put, BulkEnqueue):
+                    put.stop_early()
             self._puts.append(Close(ticket))
             return self._settle()
         replies = [Reply(put.ticket, error=_cancelled(put)) for put in self._puts]
@@ -213,18 +215,18 @@ class Queue:
     def acknowledge(self, ticket: int) -> list[Reply]:
         """The receiver has what was lent: it is gone, and its room is free.  Nothing happens if nothing is lent.
 
-        Of room that was kept: it is free again.
+        Of room that was reserved: it is free again.
         """
-        kept = self._kept.pop(ticket, None)
-        return self._settle() if kept is not None or self._loans.acknowledge(ticket) else []
+        reserved = self._reserved.pop(ticket, None)
+        return self._settle() if reserved is not None or self._loans.acknowledge(ticket) else []
 
     def take_back(self, ticket: int) -> list[Reply]:
         """The receiver is gone: what was lent goes back to the front, even if the queue is closed.
 
         What comes back stands in the order in which it came to the queue, in whatever order it comes back.
-        Nothing happens if nothing is lent.  Of room that was kept: it is free again.
+        Nothing happens if nothing is lent.  Of room that was reserved: it is free again.
         """
-        if ticket in self._kept:
+        if ticket in self._reserved:
             return self.acknowledge(ticket)
         count = self._loans.take_back(ticket)
         self._dequeued -= count
@@ -235,7 +237,7 @@ class Queue:
         self._aborted = error
         self._store.clear()
         self._loans.clear()
-        self._kept.clear()
+        self._reserved.clear()
         return self._settle()
 
     # What follows is the algorithm.
@@ -264,7 +266,7 @@ class Queue:
 
     def _serve_puts(self, replies: list[Reply]) -> None:
         """Let enqueues and closes go on, until the head of their line has to wait."""
-        share = 0  # of the room that there is now: what an offer may take of it in its turn
+        share = 0  # of the room that there is now: what a bulk enqueue may take of it in its turn
         while self._puts:
             head = self._puts[0]
             if self._closed:
@@ -274,20 +276,20 @@ class Queue:
                     return
                 self._shut()
                 replies.append(Reply(head.ticket))
-            elif isinstance(head, Keep):
+            elif isinstance(head, RoomRequest):
                 room = self._room()
                 if room <= 0:
                     return
-                found = self._keep(head, room)
+                found = self._reserve_for(head, room)
                 replies.append(Reply(head.ticket, (np.asarray(found), np.asarray(head.holder))))
-            elif isinstance(head, Offer):
+            elif isinstance(head, BulkEnqueue):
                 room = self._room()
                 if room <= 0:
                     return
                 share = share or self._share(room)
                 self._put_rows(head, min(share, room))
                 if head.done < head.count:
-                    replies.append(Reply(head.ticket, goes_on=True))
+                    replies.append(Reply(head.ticket, progress=True))
                     self._puts.rotate(-1)
                     continue
                 replies.append(Reply(head.ticket))
@@ -297,17 +299,18 @@ class Queue:
                 return
             self._puts.popleft()
 
-    def _keep(self, keep: Keep, room: int) -> int:
-        """Keep some of the room; none for a holder that has let its own go."""
-        if keep.n <= 0 or room < keep.unit or (keep.holder != keep.ticket and keep.holder not in self._kept):
+    def _reserve_for(self, request: RoomRequest, room: int) -> int:
+        """Reserve some of the room; none for a holder that has let its own go."""
+        let_go = request.holder != request.ticket and request.holder not in self._reserved
+        if request.n <= 0 or room < request.unit or let_go:
             return 0
-        units = max(1, min(keep.n, (room + 1) // 2) // keep.unit)
-        self._kept[keep.holder] = self._kept.get(keep.holder, 0) + units * keep.unit
-        return units * keep.unit
+        units = max(1, min(request.n, (room + 1) // 2) // request.unit)
+        self._reserved[request.holder] = self._reserved.get(request.holder, 0) + units * request.unit
+        return units * request.unit
 
     def _promised(self) -> int:
-        """Elements that may still come, as room is kept for them."""
-        return sum(self._kept.values()) if self._kept else 0
+        """Elements that may still come, as room is reserved for them."""
+        return sum(self._reserved.values()) if self._reserved else 0
 
     def _put_in(self, put: Put) -> bool:
         """Put in what fits; is all of it in?"""
@@ -323,7 +326,7 @@ class Queue:
         return put.done == put.count
 
     def _share(self, room: int) -> int:
-        """What an offer may take of the room in its turn: as much as each that waits, so that what they bring mixes.
+        """The room that a bulk enqueue may take in its turn: as much as each other one, so that what they bring mixes.
 
         A queue that keeps a reserve mixes by itself.  There a turn is a quarter of that, or more: five loops that feed
         a queue would else put five small parts into the room of each batch, which takes longer than to draw it.
@@ -333,11 +336,11 @@ class Queue:
             sharers = min(sharers, max(1, 4 * room // self._reserve))
         return -(-room // sharers)
 
-    def _put_rows(self, offer: Offer, most: int) -> None:
-        stop = min(offer.count, offer.done + most)
-        self._store.put_many(offer.components, offer.done, stop)
-        self._enqueued += stop - offer.done
-        offer.done = stop
+    def _put_rows(self, bulk: BulkEnqueue, most: int) -> None:
+        stop = min(bulk.count, bulk.done + most)
+        self._store.put_many(bulk.components, bulk.done, stop)
+        self._enqueued += stop - bulk.done
+        bulk.done = stop
 
     def _room(self) -> int:
         """How many elements may come in before the dequeues must be tried again.
@@ -396,7 +399,7 @@ class Queue:
         self._puts.clear()
         self._takes.clear()
 
-    def _closed_error(self, attempt: Put | Keep | Offer | Close) -> CancelledError:
+    def _closed_error(self, attempt: Put | RoomRequest | BulkEnqueue | Close) -> CancelledError:
         already = "already " if isinstance(attempt, Close) else ""
         return CancelledError(None, None, f"{self._owner} is {already}closed.")
 
@@ -408,6 +411,6 @@ class Queue:
         return InvalidArgumentError(None, None, f"{self._owner}: {fact}")
 
 
-def _cancelled(attempt: Put | Keep | Offer | Close) -> CancelledError:
+def _cancelled(attempt: Put | RoomRequest | BulkEnqueue | Close) -> CancelledError:
     what = "Close" if isinstance(attempt, Close) else "Enqueue"
     return CancelledError(None, None, f"{what} operation was cancelled")

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from dflow.compile import CallPlan, Instruction
 from dflow.errors import OpError
-from dflow.machines.queue.attempts import Offer
+from dflow.machines.queue.attempts import BulkEnqueue
 from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.loop.blocks import Block
@@ -65,7 +65,7 @@ class Offering:
     def __init__(self, block: Block) -> None:
         self.block = block
         self.count, components = block.take(block.left)
-        self.offer = Offer(components, self.count, progress=self.note)
+        self.offer = BulkEnqueue(components, self.count, progress=self.note)
         self._noted = 0  # elements that are in, and count
         self._lock = threading.Lock()
 
@@ -120,7 +120,7 @@ class LocalBlockSink(Stage):
         self._finishing = True
         offering = self._offering
         if offering is not None:
-            offering.offer.curtail()
+            offering.offer.stop_early()
 
     def stop(self, error: OpError) -> None:
         self._stopped = error
@@ -136,9 +136,9 @@ class LocalBlockSink(Stage):
     def _offer(self, block: Block) -> None:
         offering = self._offering = Offering(block)
         if self._finishing:
-            offering.offer.curtail()
+            offering.offer.stop_early()
         attempt = self._attempt = Attempt(self._owner, self._op.name, self._inbox.put)
-        if attempt.start(lambda answer: self._ask("offer", answer, offering.offer)):
+        if attempt.start(lambda answer: self._ask("bulk_enqueue", answer, offering.offer)):
             self._inbox.put(attempt)
         offering.note()
 

@@ -204,9 +204,9 @@ class ReservedRoom:
         self._state.change("request")
         attempt = self._request = Attempt(self._owner, self._op.name, self._inbox.put)
         if self._ticket is None:
-            ended = self._begin(attempt, "keep_room", self._wanted, self._unit)
+            ended = self._begin(attempt, "reserve_room", self._wanted, self._unit)
         else:
-            ended = self._begin(attempt, "keep_more", self._wanted, self._unit, self._ticket)
+            ended = self._begin(attempt, "extend_room", self._wanted, self._unit, self._ticket)
         if ended:
             self._handle(attempt)
 
@@ -217,7 +217,7 @@ class ReservedRoom:
         self._sending.append(Message(attempt, self._ticket, rows))
         more = max(0, self._wanted - self.room)
         batches = [it.components for it in rows]
-        if self._begin(attempt, "put_kept", self._ticket, more, self._unit, *batches):
+        if self._begin(attempt, "enqueue_reserved", self._ticket, more, self._unit, *batches):
             self._handle(attempt)
 
     def _begin(self, attempt: Attempt, method: str, *arguments: Any) -> bool:

@@ -84,17 +84,20 @@ class SharedQueue:
         """Under the lock: whom to call, with what."""
         answers: list[Callable[[], None]] = []
         for reply in replies:  # which grows
-            waiting = self._waiting[reply.ticket] if reply.goes_on else self._waiting.pop(reply.ticket)
+            waiting = self._waiting[reply.ticket] if reply.progress else self._waiting.pop(reply.ticket)
             if reply.error is not None:
                 answers.append(partial(waiting.answer, reply.error))
                 continue
-            if waiting.method not in KEEPS:
+            if waiting.method not in RESERVES:
                 self._moved_at = time.monotonic()
                 # Not the answer itself: that would keep its step alive.
                 self._moved_by = _name(waiting.answer) or self._moved_by
-            if reply.goes_on:
+            if reply.progress:
                 answers.append(waiting.arguments[0].progress)
-            elif reply.value is None or waiting.method in ("put_kept", "keep_more"):  # nothing that could go back
+            elif reply.value is None or waiting.method in (
+                "enqueue_reserved",
+                "extend_room",
+            ):  # nothing can go back
                 answers.append(partial(waiting.answer, reply.value))
             else:
                 more = self._take_more(waiting, replies) if waiting.times > 1 else ()
@@ -165,8 +168,8 @@ class SharedQueue:
         }
 
 
-KEEPS = ("keep_room", "keep_more")  # methods that move no element
-_WORDS = dict.fromkeys((*KEEPS, "offer"), "enqueue")  # what a method is for the user
+RESERVES = ("reserve_room", "extend_room")  # methods that move no element
+_WORDS = dict.fromkeys((*RESERVES, "bulk_enqueue"), "enqueue")  # what a method is for the user
 
 
 def _withdrawn(method: str) -> CancelledError:

@@ -135,7 +135,7 @@ class Process:
             self.threads.submit(partial(work, *arguments))
 
     def deliver(self, step: StepId, device: str, edges: Edges, loan: Settle | None) -> None:
-        """Give tensors of another process to the part of a step on a device here; for a GPU, in their line."""
+        """Give tensors of another process to the part of a step on a device here; for a GPU, in their order."""
         deliver, copies = partial(self.hosts[device].deliver, step, edges, loan), self.copy_queues.get(device)
         if copies is None:
             deliver()

@@ -59,9 +59,9 @@ class AProcess:
             assert self._asked.wait_for(lambda: len(self.asks) >= count, PATIENCE), self.asks
 
     def put(self, number: int) -> list[Any]:
-        """The elements that the ask of this number put into kept room."""
+        """The elements that the ask of this number put into reserved room."""
         method, (kept, _, _, *batches) = self.asks[number]
-        assert (method, kept) == ("put_kept", KEPT)
+        assert (method, kept) == ("enqueue_reserved", KEPT)
         return [value for batch in batches for value in batch[0].tolist()]
 
 
@@ -105,7 +105,7 @@ class ALoop:
 
     def found_room(self, number: int, count: int) -> None:
         """The queue keeps room for so many (more)."""
-        first = self.process.asks[number][0] == "keep_room"
+        first = self.process.asks[number][0] == "reserve_room"
         self.process.answers[number]((np.asarray(count), np.asarray(KEPT)), *([self.settled.append] if first else []))
 
 
@@ -141,7 +141,7 @@ def started(loop: ALoop, room: int) -> None:
     """The first element is sent, and not answered; there is room for so many more."""
     first = loop.later(0)
     loop.process.wait_for(1)
-    assert loop.process.asks == [("keep_room", (MOST, 1))]
+    assert loop.process.asks == [("reserve_room", (MOST, 1))]
     assert not first.done(), "there is no room yet: it waits, as an enqueue does"
     loop.found_room(0, room + 1)
     first.result(PATIENCE)
@@ -191,7 +191,7 @@ def test_a_loop_without_room_waits_until_it_has_some(loop: ALoop, process: AProc
     assert len(process.asks) == 2, "the answer to the first one may bring some"
     answered(process, 1, 1)
     process.wait_for(3)
-    assert process.asks[2] == ("keep_more", (MOST, 1, KEPT))
+    assert process.asks[2] == ("extend_room", (MOST, 1, KEPT))
     assert not second.done()
     loop.found_room(2, 1)
     second.result(PATIENCE)
@@ -285,7 +285,7 @@ def test_a_loop_that_waits_for_something_else_keeps_no_room(loop: ALoop, process
     answered(process, 2, 1)
     second = loop.later(2)
     process.wait_for(4)
-    assert process.asks[3][0] == "keep_room"
+    assert process.asks[3][0] == "reserve_room"
     loop.found_room(3, 1)
     second.result(PATIENCE)
 
@@ -436,7 +436,7 @@ def test_elements_that_come_together_go_together(process: AProcess) -> None:
     loop = ALoop(process, many=True)
     first = loop.later([1, 2, 3])
     process.wait_for(1)
-    assert process.asks == [("keep_room", (3 * MOST, 3))]
+    assert process.asks == [("reserve_room", (3 * MOST, 3))]
     loop.found_room(0, 6)
     first.result(PATIENCE)
     assert process.put(1) == [1, 2, 3]
@@ -446,7 +446,7 @@ def test_elements_that_come_together_go_together(process: AProcess) -> None:
 
 
 def test_where_there_is_no_room_for_all_of_them_they_wait_as_one_enqueue(process: AProcess) -> None:
-    """Its elements enter as room appears, which kept room does not."""
+    """Its elements enter as room appears, which reserved room does not."""
     loop = ALoop(process, many=True)
     first = loop.later([1, 2, 3])
     process.wait_for(1)

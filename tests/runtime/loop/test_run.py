@@ -28,20 +28,20 @@ class StoppedBetweenSteps(Body):
 
     def __init__(self, *arguments: Any) -> None:
         self.steps = 0
-        self.at_second, self.goes_on = threading.Event(), threading.Event()
+        self.at_second, self.progress = threading.Event(), threading.Event()
         super().__init__(*arguments)
 
     def run(self, feeds: list[Any]) -> list[Any]:
         self.steps += 1
         if self.steps == 2:
             self.at_second.set()
-            self.goes_on.wait(20)
+            self.progress.wait(20)
         return super().run(feeds)
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
-        if name == "_step" and self.at_second.is_set() and not self.goes_on.is_set():
-            self.goes_on.set()
+        if name == "_step" and self.at_second.is_set() and not self.progress.is_set():
+            self.progress.set()
             until(lambda: self.waits())
         return found
 

@@ -344,7 +344,7 @@ def test_a_stopped_loop_counts_what_is_on_its_way(tmp_path: Path, monkeypatch: p
 
     def ask(self: Process, *arguments: Any) -> Any:
         *before, method, answer, kept, n, unit, components = arguments
-        if method != "put_kept":
+        if method != "enqueue_reserved":
             return plain(self, *arguments)
         loops.get(timeout=20).stop()
         outcome: list[Any] = []

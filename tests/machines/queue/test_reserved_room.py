@@ -57,7 +57,7 @@ class Driver:
         return [int(number) for number in value]
 
     def put(self, kept: int, *values: float) -> int:
-        return self.number(self.do("put_kept", kept, 0, 1, rows(*values)))
+        return self.number(self.do("enqueue_reserved", kept, 0, 1, rows(*values)))
 
 
 def rows(*values: float) -> tuple[Any, ...]:
@@ -71,9 +71,9 @@ def one(value: float) -> tuple[Any, ...]:
 def test_half_of_what_is_free_is_promised_so_that_others_find_some_too() -> None:
     queue = Driver(capacity=9)
     queue.do("enqueue", one(1))
-    assert queue.number(queue.do("keep_room", 3)) == 3
-    assert queue.number(queue.do("keep_room", 9)) == 3
-    assert [queue.number(queue.do("keep_room", 9)) for _ in range(2)] == [1, 1]
+    assert queue.number(queue.do("reserve_room", 3)) == 3
+    assert queue.number(queue.do("reserve_room", 9)) == 3
+    assert [queue.number(queue.do("reserve_room", 9)) for _ in range(2)] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_half_of_what_is_free_is_promised_so_that_others_find_some_too() -> None
 def test_elements_that_come_together_find_room_together(capacity: int, n: int, kept: int) -> None:
     """In threes."""
     queue = Driver(capacity=capacity)
-    assert queue.number(queue.do("keep_room", n, 3)) == kept
+    assert queue.number(queue.do("reserve_room", n, 3)) == kept
 
 
 def test_kept_room_is_full_for_everybody_else() -> None:
     queue = Driver(capacity=3)
-    kept = queue.do("keep_room", 2)
+    kept = queue.do("reserve_room", 2)
     queue.do("enqueue", one(8))
     waiting = queue.do("enqueue", one(9))
     assert waiting not in queue.replies
@@ -100,7 +100,7 @@ def test_kept_room_is_full_for_everybody_else() -> None:
 @pytest.mark.parametrize("accepted", [True, False])
 def test_room_that_is_given_back_lets_an_enqueue_in(accepted: bool) -> None:
     queue = Driver(capacity=1)
-    kept = queue.do("keep_room", 1)
+    kept = queue.do("reserve_room", 1)
     waiting = queue.do("enqueue", one(9))
     queue.settle(kept, accepted)
     assert waiting in queue.replies
@@ -110,7 +110,7 @@ def test_room_that_is_given_back_lets_an_enqueue_in(accepted: bool) -> None:
 def test_what_is_put_wakes_a_dequeue() -> None:
     queue = Driver(capacity=8)
     waiting = queue.do("dequeue_many", 3)
-    kept = queue.do("keep_room", 4)
+    kept = queue.do("reserve_room", 4)
     assert queue.put(kept, 1, 2, 3) == 3
     np.testing.assert_array_equal(queue.replies[waiting].value[0], [1, 2, 3])  # type: ignore[index]
 
@@ -119,7 +119,7 @@ def test_whoever_wants_room_waits_in_the_line_of_enqueues() -> None:
     queue = Driver(capacity=1)
     queue.do("enqueue", one(1))
     enqueue = queue.do("enqueue", one(2))
-    keep = queue.do("keep_room", 5)
+    keep = queue.do("reserve_room", 5)
     after = queue.do("enqueue", one(3))
     queue.do("dequeue")
     assert enqueue in queue.replies
@@ -134,7 +134,7 @@ def test_whoever_wants_room_waits_in_the_line_of_enqueues() -> None:
 def test_who_waits_for_room_can_be_withdrawn() -> None:
     queue = Driver(capacity=1)
     queue.do("enqueue", one(1))
-    keep, after = queue.do("keep_room", 5), queue.do("enqueue", one(2))
+    keep, after = queue.do("reserve_room", 5), queue.do("enqueue", one(2))
     queue.withdraw(keep)
     queue.do("dequeue")
     assert isinstance(queue.replies[keep].error, CancelledError)
@@ -143,17 +143,17 @@ def test_who_waits_for_room_can_be_withdrawn() -> None:
 
 def test_the_unused_rest_is_free_again() -> None:
     queue = Driver(capacity=8)
-    kept = queue.do("keep_room", 4)
+    kept = queue.do("reserve_room", 4)
     assert queue.put(kept, 1) == 1
     queue.settle(kept)
     assert queue.queue.size == 1
-    assert queue.number(queue.do("keep_room", 9)) == 4
+    assert queue.number(queue.do("reserve_room", 9)) == 4
 
 
 def test_a_close_waits_for_what_was_promised_before_it() -> None:
     queue = Driver(capacity=8)
-    kept = queue.do("keep_room", 2)
-    close, late = queue.do("close"), queue.do("keep_room", 1)
+    kept = queue.do("reserve_room", 2)
+    close, late = queue.do("close"), queue.do("reserve_room", 1)
     assert close not in queue.replies
     assert queue.put(kept, 1, 2) == 2
     queue.settle(kept)
@@ -164,11 +164,11 @@ def test_a_close_waits_for_what_was_promised_before_it() -> None:
 
 def test_a_close_that_cancels_does_not_wait_but_lets_in_what_was_promised_before_it() -> None:
     queue = Driver(capacity=8)
-    kept = queue.do("keep_room", 3)
+    kept = queue.do("reserve_room", 3)
     close = queue.do("close", True)
     assert close in queue.replies
-    assert isinstance(queue.replies[queue.do("keep_room", 1)].error, CancelledError)
-    assert isinstance(queue.replies[queue.do("keep_more", 1, 1, kept)].error, CancelledError)
+    assert isinstance(queue.replies[queue.do("reserve_room", 1)].error, CancelledError)
+    assert isinstance(queue.replies[queue.do("extend_room", 1, 1, kept)].error, CancelledError)
     assert queue.put(kept, 1, 2) == 2
     assert [queue.number(queue.do("dequeue")) for _ in range(2)] == [1, 2]
 
@@ -176,7 +176,7 @@ def test_a_close_that_cancels_does_not_wait_but_lets_in_what_was_promised_before
 @pytest.mark.parametrize("accepted", [True, False])
 def test_the_end_of_a_closed_queue_comes_when_no_promise_is_open(accepted: bool) -> None:
     queue = Driver(capacity=8)
-    kept = queue.do("keep_room", 3)
+    kept = queue.do("reserve_room", 3)
     queue.do("close", True)
     first, second = queue.do("dequeue"), queue.do("dequeue_up_to", 2)
     assert first not in queue.replies
@@ -189,19 +189,19 @@ def test_the_end_of_a_closed_queue_comes_when_no_promise_is_open(accepted: bool)
 
 def test_more_room_is_kept_under_the_first_ticket_and_goes_with_it() -> None:
     queue = Driver(capacity=8)
-    kept = queue.do("keep_room", 2)
-    assert queue.number(queue.do("keep_more", 9, 1, kept)) == 3
+    kept = queue.do("reserve_room", 2)
+    assert queue.number(queue.do("extend_room", 9, 1, kept)) == 3
     assert queue.put(kept, 1, 2, 3, 4) == 4
-    assert queue.number(queue.do("keep_room", 9)) == 2
+    assert queue.number(queue.do("reserve_room", 9)) == 2
     queue.settle(kept)
-    assert queue.number(queue.do("keep_room", 9)) == 1, "of two that are free, one of which was its own"
+    assert queue.number(queue.do("reserve_room", 9)) == 1, "of two that are free, one of which was its own"
 
 
 def test_who_wants_more_room_waits_in_the_line_too() -> None:
     queue = Driver(capacity=2)
-    kept = queue.do("keep_room", 1)
+    kept = queue.do("reserve_room", 1)
     queue.do("enqueue", one(9))
-    more, after = queue.do("keep_more", 1, 1, kept), queue.do("enqueue", one(8))
+    more, after = queue.do("extend_room", 1, 1, kept), queue.do("enqueue", one(8))
     queue.do("dequeue")
     assert queue.number(more) == 1
     assert after not in queue.replies
@@ -210,9 +210,9 @@ def test_who_wants_more_room_waits_in_the_line_too() -> None:
 
 def test_no_more_room_is_kept_for_who_has_let_it_go() -> None:
     queue = Driver(capacity=2)
-    kept = queue.do("keep_room", 2)
+    kept = queue.do("reserve_room", 2)
     queue.do("enqueue", one(9))
-    more = queue.do("keep_more", 1, 1, kept)
+    more = queue.do("extend_room", 1, 1, kept)
     queue.settle(kept)
     assert queue.number(more) == 0
     queue.do("enqueue", one(8))
@@ -221,8 +221,8 @@ def test_no_more_room_is_kept_for_who_has_let_it_go() -> None:
 
 def test_a_close_does_not_wait_for_a_holder_whose_room_is_used_up_and_which_waits_behind_it() -> None:
     queue = Driver(capacity=8)
-    kept = queue.do("keep_room", 1)
-    close, more = queue.do("close"), queue.do("keep_more", 1, 1, kept)
+    kept = queue.do("reserve_room", 1)
+    close, more = queue.do("close"), queue.do("extend_room", 1, 1, kept)
     assert close not in queue.replies
     assert queue.put(kept, 1) == 1
     assert close in queue.replies
@@ -233,23 +233,23 @@ def test_a_close_does_not_wait_for_a_holder_whose_room_is_used_up_and_which_wait
 
 def test_who_puts_gets_more_room_if_nobody_waits_for_it() -> None:
     queue = Driver(capacity=9)
-    kept = queue.do("keep_room", 1)
-    put = queue.do("put_kept", kept, 100, 2, rows(1))
+    kept = queue.do("reserve_room", 1)
+    put = queue.do("enqueue_reserved", kept, 100, 2, rows(1))
     assert queue.both(put) == [1, 4], "half of eight, in twos"
     filled = queue.do("enqueue_many", rows(6, 7, 8, 9, 10))
     assert filled not in queue.replies
-    assert queue.both(queue.do("put_kept", kept, 100, 2, rows(2, 3))) == [2, 0]
-    assert queue.both(queue.do("put_kept", kept, 100, 2, rows(4, 5))) == [2, 0]
+    assert queue.both(queue.do("enqueue_reserved", kept, 100, 2, rows(2, 3))) == [2, 0]
+    assert queue.both(queue.do("enqueue_reserved", kept, 100, 2, rows(4, 5))) == [2, 0]
     queue.do("close", True)
-    assert queue.both(queue.do("put_kept", kept, 100, 2)) == [0, 0]
+    assert queue.both(queue.do("enqueue_reserved", kept, 100, 2)) == [0, 0]
 
 
 def test_several_batches_go_into_kept_room_in_their_order_or_not_at_all() -> None:
     queue = Driver(capacity=8)
-    kept = queue.do("keep_room", 4)
-    assert queue.number(queue.do("put_kept", kept, 0, 1, rows(1, 2), rows(3))) == 3
-    assert queue.number(queue.do("put_kept", kept, 0, 1, rows(4), rows(5))) == 0
-    wrong = queue.do("put_kept", kept, 0, 1, rows(4), (np.zeros(1, np.int32),))
+    kept = queue.do("reserve_room", 4)
+    assert queue.number(queue.do("enqueue_reserved", kept, 0, 1, rows(1, 2), rows(3))) == 3
+    assert queue.number(queue.do("enqueue_reserved", kept, 0, 1, rows(4), rows(5))) == 0
+    wrong = queue.do("enqueue_reserved", kept, 0, 1, rows(4), (np.zeros(1, np.int32),))
     assert isinstance(queue.replies[wrong].error, InvalidArgumentError)
     assert queue.queue.size == 3
     assert [queue.number(queue.do("dequeue")) for _ in range(3)] == [1, 2, 3]
@@ -257,30 +257,30 @@ def test_several_batches_go_into_kept_room_in_their_order_or_not_at_all() -> Non
 
 def test_more_than_was_promised_does_not_come_in() -> None:
     queue = Driver()
-    kept = queue.do("keep_room", 1)
+    kept = queue.do("reserve_room", 1)
     assert queue.put(kept, 1, 2) == 0
     assert queue.queue.size == 0
 
 
 def test_elements_that_do_not_fit_are_an_error_and_change_nothing() -> None:
     queue = Driver()
-    kept = queue.do("keep_room", 2)
-    wrong = queue.do("put_kept", kept, 0, 1, (np.zeros(2, np.int32),))
+    kept = queue.do("reserve_room", 2)
+    wrong = queue.do("enqueue_reserved", kept, 0, 1, (np.zeros(2, np.int32),))
     assert isinstance(queue.replies[wrong].error, InvalidArgumentError)
     assert queue.put(kept, 1, 2) == 2
 
 
 def test_after_a_reset_every_attempt_is_aborted() -> None:
     queue = Driver()
-    kept = queue.do("keep_room", 2)
+    kept = queue.do("reserve_room", 2)
     queue.queue.abort(AbortedError(None, None, "was reset"))
-    for attempt in (queue.do("keep_room", 1), queue.do("put_kept", kept, 0, 1, rows(1))):
+    for attempt in (queue.do("reserve_room", 1), queue.do("enqueue_reserved", kept, 0, 1, rows(1))):
         assert isinstance(queue.replies[attempt].error, AbortedError)
 
 
 def test_a_closing_queue_cancels_no_one_who_keeps_room() -> None:
     queue = Driver(capacity=1)
-    kept = queue.do("keep_room", 1)
+    kept = queue.do("reserve_room", 1)
     waiting = queue.do("enqueue", one(1))
     queue.do("close", True)
     assert isinstance(queue.replies[waiting].error, CancelledError)
@@ -290,12 +290,12 @@ def test_a_closing_queue_cancels_no_one_who_keeps_room() -> None:
 
 def test_a_queue_without_bound_promises_what_is_asked() -> None:
     queue = Driver(capacity=-1)
-    assert queue.number(queue.do("keep_room", 1000)) == 1000
+    assert queue.number(queue.do("reserve_room", 1000)) == 1000
 
 
 def test_a_shuffle_queue_takes_what_is_put() -> None:
     queue = Driver(capacity=8, kind="RandomShuffleQueue", min_after_dequeue=2)
-    kept = queue.do("keep_room", 8)
+    kept = queue.do("reserve_room", 8)
     assert queue.put(kept, 1, 2, 3, 4) == 4
     taken = [queue.number(queue.do("dequeue")) for _ in range(2)]
     assert set(taken) <= {1, 2, 3, 4}
