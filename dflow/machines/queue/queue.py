@@ -126,8 +126,8 @@ class Queue:
 
         The value is (how many there may be, the ticket): a multiple of `unit`, as so many come together, and not much
         more than half of what is free, so that others find some too; 0 if there is room, but not for a unit.
-        Room is reserved until `acknowledge` or `take_back`, and what is put there counts as put in when it was reserved:
-        a close waits for it; one that is to cancel does not, but lets it in, and dequeues wait for it.
+        Room is reserved until `acknowledge` or `take_back`.  What is put there counts as put in when it was reserved: a
+        close waits for it; one that is to cancel does not, but lets it in, and dequeues wait for it.
         CancelledError if the queue is closed.
         """
         self._puts.append(RoomRequest(ticket, n, ticket, unit))

@@ -60,20 +60,20 @@ class Patience:
             )
 
 
-_in_a_hurry = threading.local()
+_deadlines = threading.local()
 
 
 @contextmanager
-def in_a_hurry() -> Iterator[None]:
+def deadline_scope() -> Iterator[None]:
     """For a thread with a deadline: others do what may wait without an end, such as the system's read of a pipe."""
-    before = is_in_a_hurry()
-    _in_a_hurry.yes = True
+    before = has_deadline()
+    _deadlines.yes = True
     try:
         yield
     finally:
-        _in_a_hurry.yes = before
+        _deadlines.yes = before
 
 
-def is_in_a_hurry() -> bool:
-    """Is this thread in an `in_a_hurry` block?"""
-    return getattr(_in_a_hurry, "yes", False)
+def has_deadline() -> bool:
+    """Whether this thread is in a `deadline_scope` block."""
+    return getattr(_deadlines, "yes", False)

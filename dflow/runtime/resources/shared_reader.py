@@ -30,7 +30,7 @@ from dflow.runtime.base.answers import (
     unacknowledged,
 )
 from dflow.runtime.base.attempt import Attempt
-from dflow.runtime.base.deadline import is_in_a_hurry
+from dflow.runtime.base.deadline import has_deadline
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.resources.uncommitted import ReadingOrder, ReadingOrders, UncommittedRecords
 from dflow.specs import ReaderSpec
@@ -91,7 +91,7 @@ class SharedReader:
             aborted, ticket = self._aborted, next(self._tickets)
             if aborted is None:
                 self._waiting[ticket] = (reply, request_file)
-        may_read = request_file is not None and not is_in_a_hurry()
+        may_read = request_file is not None and not has_deadline()
         if aborted is not None:
             reply(aborted.portable())
         else:

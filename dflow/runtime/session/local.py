@@ -12,7 +12,7 @@ from dflow.errors import CancelledError
 from dflow.registry import OPS
 from dflow.runtime.base import settings
 from dflow.runtime.base.config import ConfigProto
-from dflow.runtime.base.deadline import NEVER, Deadline, in_a_hurry
+from dflow.runtime.base.deadline import NEVER, Deadline, deadline_scope
 from dflow.runtime.base.turns import Turns
 from dflow.runtime.device.own_devices import local_hosts
 from dflow.runtime.loop.run import LoopRun
@@ -61,7 +61,7 @@ class LocalBackend:
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         if deadline.left() is None:
             return run_step(self.process, self.session, plan.call, self._numbers, self.turns, feeds)
-        with in_a_hurry():  # this thread runs the segments
+        with deadline_scope():  # this thread runs the segments
             return run_step(self.process, self.session, plan.call, self._numbers, self.turns, feeds, deadline)
 
     def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
