@@ -18,8 +18,8 @@ from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.code import load_part
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.loop.run import LoopRun
-from dflow.runtime.step.outlets import RemoteOwner
 from dflow.runtime.step.process import Process
+from dflow.runtime.step.routing import RemoteOwner
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.calls import end_future
 from dflow.runtime.transport.lane import Lane

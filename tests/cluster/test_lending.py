@@ -56,7 +56,7 @@ def test_what_is_lent_to_a_client_goes_back_when_it_dies(
 ) -> None:
     """The client is stopped before the element comes, so that it is certainly on its way when it is killed.
 
-    Guards the loans of `PartOutlet.fetched`.
+    Guards the loans of `Router.fetched`.
     """
     tap = Tap(session, f"lent-{hot}")
     client = clients.start(WAITER.format(name=tap.name, hot=hot))
@@ -79,7 +79,7 @@ def test_what_is_lent_to_a_consumer_on_another_worker_goes_back_when_that_dies(
 ) -> None:
     """The consumer's worker is stopped before the element comes, then killed; its step fails, the element stays.
 
-    Guards the loans of `PartOutlet.send`.
+    Guards the loans of `Router.send`.
     """
     cluster.wait_for_workers()
     tap = Tap(session, f"consumer-{hot}")

@@ -25,8 +25,8 @@ from dflow.compile.segments import Group, grouped_ops
 from dflow.errors import CancelledError, OpError
 from dflow.registry import OPS
 from dflow.runtime.device.executor import DeviceHost
-from dflow.runtime.step.outlets import Outlet
 from dflow.runtime.step.process import Process
+from dflow.runtime.step.routing import ResultRouter
 
 SESSION = "session"
 
@@ -56,7 +56,7 @@ class Outcome:
     answered: list[str] = field(default_factory=list)  # and in that in which they were answered
 
 
-class Driver(Outlet):
+class Driver(ResultRouter):
     """The owner of one step.  order: of the blocking operations; shuffle: the order of everything else."""
 
     def __init__(self, plan: Plan, order: Sequence[str] = (), shuffle: random.Random | None = None) -> None:

@@ -24,7 +24,7 @@ from dflow.runtime.device.device import Device
 from dflow.runtime.device.ended import EndedSteps
 from dflow.runtime.device.installed import InstalledPlan
 from dflow.runtime.device.paced_part import PacedPart
-from dflow.runtime.device.part import Part, PartOutlet, Run, end_parts
+from dflow.runtime.device.part import Part, Router, Run, end_parts
 from dflow.runtime.device.program import Program
 from dflow.runtime.device.vectorized_program import VectorizedProgram
 
@@ -102,7 +102,7 @@ class DeviceHost(Device):
         step: StepId,
         floor: int,
         feeds: Edges,
-        outlet: PartOutlet,
+        router: Router,
         run: Run | None,
         loan: Settle | None = None,
     ) -> Part:
@@ -115,9 +115,9 @@ class DeviceHost(Device):
         with self._lock:  # or the session might end in between, and leave a part behind
             installed = self.installed(session, plan)
             part = (
-                PacedPart(self, session, installed, step, outlet)
+                PacedPart(self, session, installed, step, router)
                 if run is None
-                else Part(self, session, installed, step, outlet, run)
+                else Part(self, session, installed, step, router, run)
             )
             begun = self._ended.begin(step, floor)
             if begun:

@@ -30,7 +30,7 @@ Run = Callable[[Callable[[], None], bool], None]  # run(work, quick): do it in s
 FINISHED = CancelledError(None, None, "the step has ended")
 
 
-class PartOutlet(Protocol):
+class Router(Protocol):
     """Where a part's results go.  A loan, if there is one, must be called once with True or False.
 
     lane: to the owner of the step; None if that is in this process.
@@ -71,13 +71,13 @@ class Part:
         session: str,
         installed: InstalledPlan,
         step: StepId,
-        outlet: PartOutlet,
+        router: Router,
         run: Run,
     ) -> None:
         self.host = host
         self.session = session
         self.step = step
-        self.outlet = outlet
+        self.router = router
         self.ended: OpError | None = None  # why nothing goes on here
         self._installed = installed
         self._run = run
@@ -202,14 +202,14 @@ class Part:
         if finished:
             self.host.ended(self, finished=True)
             if self._installed.plan.reports and not (last and route.caller):
-                self.outlet.finished(self.host.name)
+                self.router.finished(self.host.name)
 
     def _send(self, route: Route, results: dict[int, Any], loan: Loan | None, last: bool) -> None:
         try:
             for device, address, edges in route.there:
-                self.outlet.send(device, address, _values(edges, results), loan)
+                self.router.send(device, address, _values(edges, results), loan)
             if route.caller:
-                self.outlet.fetched(_values(route.caller, results), loan, self.host.name if last else "")
+                self.router.fetched(_values(route.caller, results), loan, self.host.name if last else "")
         except BaseException:
             if loan is not None:
                 loan.give_back()
@@ -244,7 +244,7 @@ class Part:
         self.host.ended(self, finished=False)
         given = [pair for attempt in attempts.values() for pair in attempt.abandon()]
         if tell:
-            self.outlet.failed(self.host.name, error)
+            self.router.failed(self.host.name, error)
         return [settle for _, settle in given if settle is not None]
 
     def sends_to(self, address: str) -> list[str]:

@@ -298,7 +298,7 @@ class Process:
         """End the parts whose owner is gone; fail those that work with a part that is gone."""
         hosts = list(self.hosts.values())
         gone = CancelledError(None, None, f"{lane.peer}, which ran this step, is gone")
-        end_parts([p for host in hosts for p in host.parts_of(lambda part: part.outlet.lane is lane)], gone)
+        end_parts([p for host in hosts for p in host.parts_of(lambda part: part.router.lane is lane)], gone)
         for cut in [p for host in hosts for p in host.parts_of(lambda part: bool(part.sends_to(lane.peer)))]:
             cut.fail(lost(lane.peer, cut.sends_to(lane.peer), "this step's part there"))
 

@@ -25,8 +25,8 @@ from dflow.runtime.base.failures import lost
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.runtime.base.stall import report
 from dflow.runtime.device.part import Part
-from dflow.runtime.step.outlets import Outlet, on_host
 from dflow.runtime.step.process import Process
+from dflow.runtime.step.routing import ResultRouter, on_host
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.lane import Lane
 from dflow.runtime.transport.silence import Silence
@@ -91,8 +91,8 @@ def late(
     return deadline.error(LATE, [*silent, report(mine)] if mine else silent)
 
 
-class Step(Outlet):
-    """One run of a plan, and the outlet of its parts in this process."""
+class Step(ResultRouter):
+    """One run of a plan, and the router of its parts in this process."""
 
     def __init__(self, process: Process, session: str, call: CallPlan, numbers: StepNumbers) -> None:
         self.process = process

@@ -23,7 +23,7 @@ STOP = CancelledError(None, None, "stop")
 QUEUE = QueueSpec(kind="FIFOQueue", node="q", capacity=9, dtypes=(df.float32,), shapes=(df.TensorShape([]),))
 
 
-class Outlet:
+class ResultRouter:
     """Keeps what a part says."""
 
     def __init__(self) -> None:
@@ -52,10 +52,10 @@ def waiting(session: df.Session) -> Any:
     (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
     name = session.backend.session  # type: ignore[attr-defined]
 
-    def start(number: int, floor: int = 0, feeds: Any = (), loan: Any = None) -> tuple[Part, Outlet]:
-        outlet, step = Outlet(), (name, number)
-        part = host.start(name, plan.number, step, floor, list(feeds), outlet, lambda work, quick: work(), loan)  # type: ignore[arg-type]
-        return part, outlet
+    def start(number: int, floor: int = 0, feeds: Any = (), loan: Any = None) -> tuple[Part, ResultRouter]:
+        router, step = ResultRouter(), (name, number)
+        part = host.start(name, plan.number, step, floor, list(feeds), router, lambda work, quick: work(), loan)  # type: ignore[arg-type]
+        return part, router
 
     return host, name, start
 
@@ -70,7 +70,7 @@ def test_an_attempt_that_is_answered_at_once_goes_on_in_its_thread(session: df.S
     plan = session.plans.take((queue.enqueue(1.0),), (), NEVER)
     (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
     name, ready = session.backend.session, list[Any]()  # type: ignore[attr-defined]
-    host.start(name, plan.number, (name, 1), 0, [], Outlet(), lambda work, quick: ready.append(work))
+    host.start(name, plan.number, (name, 1), 0, [], ResultRouter(), lambda work, quick: ready.append(work))
     for work in ready:  # which grows meanwhile, if there is more to do
         work()
     assert len(ready) == 1
@@ -122,10 +122,10 @@ def test_a_part_uses_what_is_lent_to_it_when_the_acknowledgement_has_left_the_pr
 def test_a_part_fails_whose_acknowledgement_was_lost(waiting: Any) -> None:
     host, name, start = waiting
     lent = Lent(slow=True)
-    part, outlet = start(1)
+    part, router = start(1)
     host.deliver((name, 1), [(0, 1.0)], lent)
     lent.left(False)
-    (error,) = outlet.errors
+    (error,) = router.errors
     assert isinstance(error, UnavailableError)
     assert part.ended is not None
 
@@ -170,7 +170,7 @@ def test_a_part_whose_feeds_find_no_room_on_the_device_fails_and_what_came_early
 ) -> None:
     """Else the elements of a queue that came for it would stay lent."""
     host, name, _ = waiting
-    fed, early, outlet = Lent(), Lent(), Outlet()
+    fed, early, router = Lent(), Lent(), ResultRouter()
     host.deliver((name, 1), [(0, 1.0)], early)
 
     def full(value: Any) -> Any:
@@ -178,8 +178,8 @@ def test_a_part_whose_feeds_find_no_room_on_the_device_fails_and_what_came_early
 
     monkeypatch.setattr(host, "asarray", full)
     (number,) = host._plans[name]
-    host.start(name, number, (name, 1), 0, [(5, 1.0)], outlet, lambda work, quick: work(), fed)
-    assert [type(error) for error in outlet.errors] == [ResourceExhaustedError]
+    host.start(name, number, (name, 1), 0, [(5, 1.0)], router, lambda work, quick: work(), fed)
+    assert [type(error) for error in router.errors] == [ResourceExhaustedError]
     assert host._parts == host._early == {}
     assert fed.settled == early.settled == [False]
 
@@ -190,24 +190,24 @@ def test_a_part_fails_whose_tensors_from_another_device_find_no_room(
 ) -> None:
     """Whoever sent them goes on; what was lent with them goes back."""
     host, name, start = waiting
-    _, outlet = start(1)
+    _, router = start(1)
 
     def full(value: Any) -> Any:
         raise MemoryError("the device is full")
 
     monkeypatch.setattr(host, "asarray", full)
     host.deliver((name, 1), [(0, 1.0)], loan)
-    assert [type(error) for error in outlet.errors] == [ResourceExhaustedError]
+    assert [type(error) for error in router.errors] == [ResourceExhaustedError]
     assert loan is None or loan.settled == [False]
 
 
 def test_the_end_of_a_session_fails_its_steps_and_leaves_nothing(waiting: Any) -> None:
     host, name, start = waiting
-    outlets = [start(number)[1] for number in (1, 3)]
+    routers = [start(number)[1] for number in (1, 3)]
     early = Lent()
     host.deliver((name, 2), [(0, 1.0)], early)
     host.drop_session(name, STOP)
-    (one,), (two,) = [outlet.errors for outlet in outlets]
+    (one,), (two,) = [router.errors for router in routers]
     assert str(one) == str(two) == "stop"
     assert one is not two  # each owner adds its traceback
     assert early.settled == [False]
@@ -242,10 +242,10 @@ def test_a_session_that_ends_while_its_step_begins_leaves_no_part(
         return Part(*args)
 
     monkeypatch.setattr("dflow.runtime.device.executor.Part", late)
-    part, outlet = start(1)
+    part, router = start(1)
     ending.join()
     assert part.ended is not None
-    assert [type(error) for error in outlet.errors] == [CancelledError]
+    assert [type(error) for error in router.errors] == [CancelledError]
     assert left(host) == 0
 
 

@@ -60,7 +60,7 @@ class SomePart(Part):
             settle(True)
 
     def failed(self, device: str, error: OpError) -> None:
-        """As the outlet of the part."""
+        """As the router of the part."""
         self.failures.append(error)
 
 

@@ -14,7 +14,7 @@ from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.lane import Lane
 
 
-class Outlet:
+class ResultRouter:
     """The results of the parts that a step has in this process.  Each kind of owner has a subclass.
 
     id: of the step.  devices: of this process.  lane_to: gives the lane to an address.
@@ -41,7 +41,7 @@ class Outlet:
         return m.Deliver(self.id, device, edges, loan)
 
 
-class RemoteOwner(Outlet):
+class RemoteOwner(ResultRouter):
     """The owner is at the other end of a lane, and starts all parts itself."""
 
     lane: Lane
