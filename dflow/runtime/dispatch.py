@@ -1,7 +1,7 @@
 """What a process does with each message.
 
-All this happens in the thread that reads the lane, before its next message, so that nothing here waits: what may wait,
-or takes long, is for the pool.
+All this happens in the thread that reads the channel, before its next message, so that nothing here waits.  What may
+wait, or takes long, is for the pool.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ from dflow.runtime.step.process import Process
 from dflow.runtime.step.routing import RemoteOwner
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.calls import end_future
-from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.channel import Channel
 
 logger = logging.getLogger("dflow.process")
 
 
-def handle(process: Process, lane: Lane, message: Any) -> None:
+def handle(process: Process, channel: Channel, message: Any) -> None:
     """Do what a message says.  If that fails, its call ends with the error, and what it lends goes back."""
     try:
-        _handle(message, process, lane)
+        _handle(message, process, channel)
     except Exception as error:
-        logger.exception("a message of %s failed: %s", lane.peer, type(message).__name__)
+        logger.exception("a message of %s failed: %s", channel.peer, type(message).__name__)
         for loan in m.loans(message):
-            lane.send(m.Settled(loan, False))
+            channel.send(m.Settled(loan, False))
         if hasattr(message, "call") and not isinstance(message, m.Return):
-            lane.send(m.Return(message.call, as_op_error(error)))
+            channel.send(m.Return(message.call, as_op_error(error)))
 
 
 @singledispatch
-def _handle(message: Any, process: Process, lane: Lane) -> None:
+def _handle(message: Any, process: Process, channel: Channel) -> None:
     raise InternalError(None, None, f"unknown message {message!r}")
 
 
-def _return(lane: Lane, call: int, work: Callable[[], Any]) -> None:
+def _return(channel: Channel, call: int, work: Callable[[], Any]) -> None:
     """End a call with what `work` gives or raises."""
     try:
-        lane.send(m.Return(call, work()))
+        channel.send(m.Return(call, work()))
     except Exception as error:
-        lane.send(m.Return(call, as_op_error(error)))
+        channel.send(m.Return(call, as_op_error(error)))
 
 
-def _settler(lane: Lane, loan: int | None) -> Settle | None:
-    """A function that settles a loan which came over a lane; None without one."""
+def _settler(channel: Channel, loan: int | None) -> Settle | None:
+    """A function that settles a loan which came over a channel; None without one."""
 
     def settle(accepted: bool, then: Then | None = None) -> None:
         assert loan is not None
-        lane.send(m.Settled(loan, accepted), then)
+        channel.send(m.Settled(loan, accepted), then)
 
     return None if loan is None else settle
 
@@ -66,17 +66,20 @@ def _settler(lane: Lane, loan: int | None) -> Settle | None:
 
 
 @_handle.register(m.Start)
-def _start(message: m.Start, process: Process, lane: Lane) -> None:
+def _start(message: m.Start, process: Process, channel: Channel) -> None:
     if process.closing is not None:
         return
     if message.device in process.copy_queues:  # its feeds are copied first
-        process.in_pool(_start_part, message, process, lane)
+        process.in_pool(_start_part, message, process, channel)
     else:
-        _start_part(message, process, lane)
+        _start_part(message, process, channel)
 
 
-def _start_part(message: m.Start, process: Process, lane: Lane) -> None:
-    owner, settle = RemoteOwner(lane, message.step, process.hosts, process.lane_to), _settler(lane, message.loan)
+def _start_part(message: m.Start, process: Process, channel: Channel) -> None:
+    owner, settle = (
+        RemoteOwner(channel, message.step, process.hosts, process.channel_to),
+        _settler(channel, message.loan),
+    )
     session, plan, step, floor = message.session, message.plan, message.step, message.floor
     try:
         host = process.hosts[message.device]
@@ -86,47 +89,47 @@ def _start_part(message: m.Start, process: Process, lane: Lane) -> None:
             settle(False)
         owner.failed(message.device, as_op_error(error))
         return
-    if lane.closed:  # meanwhile, so that `lane_closed` did not see the part
-        part.cancel(CancelledError(None, None, f"{lane.peer}, which ran this step, is gone"))
+    if channel.closed:  # meanwhile, so that `channel_closed` did not see the part
+        part.cancel(CancelledError(None, None, f"{channel.peer}, which ran this step, is gone"))
 
 
 @_handle.register(m.Deliver)
-def _deliver(message: m.Deliver, process: Process, lane: Lane) -> None:
-    process.deliver(message.step, message.device, message.edges, _settler(lane, message.loan))
+def _deliver(message: m.Deliver, process: Process, channel: Channel) -> None:
+    process.deliver(message.step, message.device, message.edges, _settler(channel, message.loan))
 
 
 @_handle.register(m.Cancel)
-def _cancel(message: m.Cancel, process: Process, lane: Lane) -> None:
+def _cancel(message: m.Cancel, process: Process, channel: Channel) -> None:
     process.hosts[message.device].cancel(message.step, message.error)
-    lane.take_back(message.step)
+    channel.take_back(message.step)
 
 
 @_handle.register(m.EndOwner)
-def _end_owner(message: m.EndOwner, process: Process, lane: Lane) -> None:
+def _end_owner(message: m.EndOwner, process: Process, channel: Channel) -> None:
     for host in process.hosts.values():
         host.end_owner(message.owner, message.error)
 
 
 @_handle.register(m.Announce)
-def _announce(message: m.Announce, process: Process, lane: Lane) -> None:
-    process.in_pool(_return, lane, message.call, partial(_start_paced, message, process, lane))
+def _announce(message: m.Announce, process: Process, channel: Channel) -> None:
+    process.in_pool(_return, channel, message.call, partial(_start_paced, message, process, channel))
 
 
-def _start_paced(message: m.Announce, process: Process, lane: Lane) -> None:
+def _start_paced(message: m.Announce, process: Process, channel: Channel) -> None:
     """Start a part whose segments will be run by Dask tasks."""
-    owner = RemoteOwner(lane, message.step, process.hosts, process.lane_to)
+    owner = RemoteOwner(channel, message.step, process.hosts, process.channel_to)
     host = process.hosts[message.device]
     part = host.start(message.session, message.plan, message.step, message.floor, message.feeds, owner, run=None)
-    if lane.closed:  # meanwhile, so that `lane_closed` did not see the part
-        part.cancel(CancelledError(None, None, f"{lane.peer}, which ran this step, is gone"))
+    if channel.closed:  # meanwhile, so that `channel_closed` did not see the part
+        part.cancel(CancelledError(None, None, f"{channel.peer}, which ran this step, is gone"))
 
 
 # -- steps: for an owner here
 
 
 @_handle.register(m.Fetched)
-def _fetched(message: m.Fetched, process: Process, lane: Lane) -> None:
-    step, settle = process.steps.get(message.step), _settler(lane, message.loan)
+def _fetched(message: m.Fetched, process: Process, channel: Channel) -> None:
+    step, settle = process.steps.get(message.step), _settler(channel, message.loan)
     if step is not None:
         step.fetched(message.edges, settle, message.finished)
     elif settle is not None:
@@ -134,14 +137,14 @@ def _fetched(message: m.Fetched, process: Process, lane: Lane) -> None:
 
 
 @_handle.register(m.Finished)
-def _finished(message: m.Finished, process: Process, lane: Lane) -> None:
+def _finished(message: m.Finished, process: Process, channel: Channel) -> None:
     step = process.steps.get(message.step)
     if step is not None:
         step.finished(message.device)
 
 
 @_handle.register(m.Failed)
-def _failed(message: m.Failed, process: Process, lane: Lane) -> None:
+def _failed(message: m.Failed, process: Process, channel: Channel) -> None:
     step = process.steps.get(message.step)
     if step is not None:
         step.failed(message.device, message.error)
@@ -156,50 +159,50 @@ def _failed(message: m.Failed, process: Process, lane: Lane) -> None:
 
 
 @_handle.register(m.Settled)
-def _settled(message: m.Settled, process: Process, lane: Lane) -> None:
-    lane.settle(message.loan, message.accepted)
+def _settled(message: m.Settled, process: Process, channel: Channel) -> None:
+    channel.settle(message.loan, message.accepted)
 
 
 @_handle.register(m.Ask)
-def _ask(message: m.Ask, process: Process, lane: Lane) -> None:
+def _ask(message: m.Ask, process: Process, channel: Channel) -> None:
     def begin(attempt: Attempt) -> Withdraw:
         machine = process.hosts[message.device].machine(message.queue, message.session)
         withdraw: Withdraw = machine.attempt(attempt, message.method, *message.arguments, times=message.times)
         return withdraw
 
-    process.served.serve(lane, message, begin)
+    process.served.serve(channel, message, begin)
 
 
 @_handle.register(m.Withdraw)
-def _withdraw(message: m.Withdraw, process: Process, lane: Lane) -> None:
-    process.served.withdraw(lane, message.call)
+def _withdraw(message: m.Withdraw, process: Process, channel: Channel) -> None:
+    process.served.withdraw(channel, message.call)
 
 
 @_handle.register(m.Return)
-def _returned(message: m.Return, process: Process, lane: Lane) -> None:
+def _returned(message: m.Return, process: Process, channel: Channel) -> None:
     answer = process.calls.pop(message.call)
     if isinstance(answer, Future):
         end_future(answer, message.outcome)
     elif answer is not None:
         quick = getattr(answer, "quick", False)  # a reader's is not: it goes on to read the file
-        more = [(outcome, _settler(lane, loan)) for outcome, loan in message.more]
-        process.threads.submit(partial(answer, message.outcome, _settler(lane, message.loan), *more), quick)
+        more = [(outcome, _settler(channel, loan)) for outcome, loan in message.more]
+        process.threads.submit(partial(answer, message.outcome, _settler(channel, message.loan), *more), quick)
     else:
         for loan in m.loans(message):
-            lane.send(m.Settled(loan, False))
+            channel.send(m.Settled(loan, False))
 
 
 # -- sessions, their plans and their loops
 
 
 @_handle.register(m.Ping)
-def _ping(message: m.Ping, process: Process, lane: Lane) -> None:
-    lane.send(m.Return(message.call))
+def _ping(message: m.Ping, process: Process, channel: Channel) -> None:
+    channel.send(m.Return(message.call))
 
 
 @_handle.register(m.Install)
-def _install(message: m.Install, process: Process, lane: Lane) -> None:
-    process.in_pool(_return, lane, message.call, partial(_install_part, message, process))
+def _install(message: m.Install, process: Process, channel: Channel) -> None:
+    process.in_pool(_return, channel, message.call, partial(_install_part, message, process))
 
 
 def _install_part(message: m.Install, process: Process) -> None:
@@ -212,40 +215,40 @@ def _install_part(message: m.Install, process: Process) -> None:
 
 
 @_handle.register(m.Forget)
-def _forget(message: m.Forget, process: Process, lane: Lane) -> None:
+def _forget(message: m.Forget, process: Process, channel: Channel) -> None:
     for host in process.hosts.values():
         host.forget_plan(message.session, message.plan)
 
 
 @_handle.register(m.InstallLoop)
-def _install_loop(message: m.InstallLoop, process: Process, lane: Lane) -> None:
+def _install_loop(message: m.InstallLoop, process: Process, channel: Channel) -> None:
     session, name = message.spec.session, message.spec.name
 
     def report(iteration: int, values: tuple[Any, ...]) -> None:
-        lane.send(m.LoopReport(session, name, iteration, values))
+        channel.send(m.LoopReport(session, name, iteration, values))
 
     def done() -> None:
-        lane.send(m.LoopDone(session, name, run.iterations))
+        channel.send(m.LoopDone(session, name, run.iterations))
 
-    run = LoopRun(process, message.spec, report, lane.wait_for_room, done)
-    _return(lane, message.call, partial(process.add_loop, run))
+    run = LoopRun(process, message.spec, report, channel.wait_for_room, done)
+    _return(channel, message.call, partial(process.add_loop, run))
 
 
 @_handle.register(m.LoopReport)
 @_handle.register(m.LoopDone)
-def _loop_report(message: m.LoopReport | m.LoopDone, process: Process, lane: Lane) -> None:
+def _loop_report(message: m.LoopReport | m.LoopDone, process: Process, channel: Channel) -> None:
     process.on_loop_report(message)
 
 
 @_handle.register(m.StopLoop)
-def _stop_loop(message: m.StopLoop, process: Process, lane: Lane) -> None:
+def _stop_loop(message: m.StopLoop, process: Process, channel: Channel) -> None:
     loop = process.loops.get((message.session, message.loop))
     if loop is not None:
         loop.stop(message.error)
 
 
 @_handle.register(m.EndSession)
-def _end_session(message: m.EndSession, process: Process, lane: Lane) -> None:
+def _end_session(message: m.EndSession, process: Process, channel: Channel) -> None:
     error = CancelledError(None, None, "Session::Close: it was closed")
     process.in_pool(process.end_session, message.session, error)
 
@@ -254,8 +257,8 @@ def _end_session(message: m.EndSession, process: Process, lane: Lane) -> None:
 
 
 @_handle.register(m.Reset)
-def _reset(message: m.Reset, process: Process, lane: Lane) -> None:
-    process.in_pool(_return, lane, message.call, partial(_reset_all, message, process))
+def _reset(message: m.Reset, process: Process, channel: Channel) -> None:
+    process.in_pool(_return, channel, message.call, partial(_reset_all, message, process))
 
 
 def _reset_all(message: m.Reset, process: Process) -> None:
@@ -266,5 +269,5 @@ def _reset_all(message: m.Reset, process: Process) -> None:
 
 
 @_handle.register(m.QueueRows)
-def _queue_rows(message: m.QueueRows, process: Process, lane: Lane) -> None:
-    lane.send(m.Return(message.call, process.queue_rows()))
+def _queue_rows(message: m.QueueRows, process: Process, channel: Channel) -> None:
+    channel.send(m.Return(message.call, process.queue_rows()))

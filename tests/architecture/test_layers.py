@@ -50,7 +50,7 @@ def test_a_file_imports_nothing_from_above_it(file: str) -> None:
         ("dflow/pipelines/csv.py", "from dflow import _secret"),
         ("dflow/pipelines/csv.py", "from dflow.ops.math.arithmetic import _add"),
         ("dflow/registry.py", "if TYPE_CHECKING:\n    pass\nelse:\n    import dflow.ops"),
-        ("dflow/runtime/transport/lane.py", "from dflow.runtime.step.process import Process"),
+        ("dflow/runtime/transport/channel.py", "from dflow.runtime.step.process import Process"),
         ("dflow/runtime/step/step.py", "if TYPE_CHECKING:\n    from dflow.runtime.session import session"),
         ("dflow/runtime/step/step.py", "import distributed"),
         ("dflow/runtime/dispatch.py", "from dflow.runtime.dask import worker"),

@@ -24,9 +24,9 @@ NESTED = 3  # containers in containers whose items are counted, too
 def count_all(**node: Any) -> Counter[str]:
     """Of this process, by what it is.  node: Dask says which one it is.
 
-    "dflow.runtime.step.process.Process" counts the objects of that class, "dflow.runtime.step.process.Process._lanes"
-    the items in that attribute of all of them.  Modules and classes have attributes, too, and each cache counts what it
-    keeps.
+    "dflow.runtime.step.process.Process" counts the objects of that class,
+    "dflow.runtime.step.process.Process._channels" the items in that attribute of all of them.  Modules and classes have
+    attributes, too, and each cache counts what it keeps.
     """
     gc.collect()
     process = psutil.Process()

@@ -22,7 +22,7 @@ from distributed import Client
 import dflow as df
 from dflow.cluster import EmbeddedCluster
 from dflow.cluster.process import child_environment
-from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.channel import Channel
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # what runs on the workers
 
@@ -62,7 +62,7 @@ def _inside(plugin: Any, process: Any, hosts: list[Any]) -> dict[str, Any]:
         "tasks": len(plugin.tasks),
         "calls": len(process.calls),
         "serving": len(process.served),
-        "loans": sum(len(lane._loans) for lane in process.lanes()),
+        "loans": sum(len(channel._loans) for channel in process.channels()),
         "queues": {row["name"]: row for host in hosts for row in host.rows()["queues"]},
     }
 
@@ -203,15 +203,15 @@ def shared_memory(processes: list[psutil.Process]) -> list[Path]:
 
 def be_slow(message: str, dask_worker: Any) -> None:
     """From now on the worker's messages of one kind take a while; of none, with another word."""
-    send = getattr(Lane.send, "wrapped", Lane.send)
+    send = getattr(Channel.send, "wrapped", Channel.send)
 
-    def slowly(lane: Lane, sent: Any, *then: Any) -> None:
+    def slowly(channel: Channel, sent: Any, *then: Any) -> None:
         if type(sent).__name__ == message:
             time.sleep(0.05)  # this is the fault, not a wait for something
-        send(lane, sent, *then)
+        send(channel, sent, *then)
 
     slowly.wrapped = send  # type: ignore[attr-defined]
-    Lane.send = slowly  # type: ignore[assignment, method-assign]
+    Channel.send = slowly  # type: ignore[assignment, method-assign]
 
 
 @contextmanager

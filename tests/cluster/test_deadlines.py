@@ -15,7 +15,7 @@ from dflow.runtime.base.deadline import NEVER, Deadline
 from tests.cluster.helpers import PS, Look, Tap, eventually, limit, quick_cluster, stopped
 
 PS_WORKER = "/job:ps/task:0"
-SOON = 1.0  # seconds; well under what Dask or a lane waits by itself, and enough to open a session
+SOON = 1.0  # seconds; well under what Dask or a channel waits by itself, and enough to open a session
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def test_a_run_that_waits_hears_of_the_death_of_a_worker(
 ) -> None:
     """It ends with UnavailableError that names the worker, its device and its operations, within seconds.
 
-    Guards `Step.lane_closed`.
+    Guards `Step.channel_closed`.
     """
     device = W0 if victim == "holds the queue" else PS
     tap = Tap(session, f"{victim}-{hot}", device)
@@ -192,7 +192,7 @@ def test_a_loop_ends_when_its_worker_dies_and_does_not_start_again(
 ) -> None:
     """`join` raises UnavailableError that names the worker and the loop; the restarted worker refuses the task.
 
-    Guards `ClusterBackend._lane_closed`, and `LoopRun.claim` against a second start of the task.
+    Guards `ClusterBackend._channel_closed`, and `LoopRun.claim` against a second start of the task.
     """
     tap = Tap(session, "loop", capacity=100_000)
     with df.device(W0):
@@ -234,7 +234,7 @@ def test_a_loop_ends_when_another_worker_of_its_body_dies(
 def test_the_loops_of_a_killed_client_stop(session: df.Session, clients: Clients, look: Look) -> None:
     """They enqueue no more, and what they wait for is withdrawn: a living client gets the next element.
 
-    Guards the sessions that end in `Process.lane_closed`.
+    Guards the sessions that end in `Process.channel_closed`.
     """
     tap, gate = Tap(session, "loops", capacity=1000), Tap(session, "gate-loops")
     client = clients.start(LOOPS.format(name=tap.name))
@@ -264,7 +264,7 @@ def test_killing_clients_at_any_moment_leaves_nothing(session: df.Session, clien
 def test_a_worker_that_dies_while_it_installs_a_plan_is_named_with_the_plan(
     session: df.Session, cluster: EmbeddedCluster, look: Look
 ) -> None:
-    """Guards `answered`: the end of a lane alone does not say what was asked for."""
+    """Guards `answered`: the end of a channel alone does not say what was asked for."""
     tap = Tap(session, "dies", W0)
     tap.size()
     address, worker = look.address(WORKER0), look.process_of(WORKER0)

@@ -38,8 +38,8 @@ def device(task: int) -> str:
 
 
 @SIZES
-@pytest.mark.parametrize("lanes", [True, False], ids=["sockets", "comms"])
-def test_elements_go_from_worker_to_worker_in_their_order(workers: int, threads: int, lanes: bool) -> None:
+@pytest.mark.parametrize("channels", [True, False], ids=["sockets", "comms"])
+def test_elements_go_from_worker_to_worker_in_their_order(workers: int, threads: int, channels: bool) -> None:
     """Through a queue, a loop that takes elements ahead and sends what it makes behind, and a queue elsewhere."""
     last = device(workers - 1)
     with df.device(device(0)):
@@ -51,7 +51,7 @@ def test_elements_go_from_worker_to_worker_in_their_order(workers: int, threads:
     with df.device(last):
         move = result.enqueue(source.dequeue() * 2)
     with (
-        dask.config.set({"dflow.blocking-lanes": lanes}),
+        dask.config.set({"dflow.sockets": channels}),
         in_process(workers, threads) as cluster,
         df.Session(cluster.scheduler_address) as session,
     ):
@@ -113,15 +113,15 @@ def test_elements_that_are_lent_go_back_when_their_session_closes() -> None:
         assert stays.run(take, options=limit(PATIENCE)) == 7
 
 
-@pytest.mark.parametrize("lanes", [True, False], ids=["sockets", "comms"])
-def test_what_a_program_writes_over_is_not_what_the_cluster_holds(lanes: bool) -> None:
+@pytest.mark.parametrize("channels", [True, False], ids=["sockets", "comms"])
+def test_what_a_program_writes_over_is_not_what_the_cluster_holds(channels: bool) -> None:
     """Nothing is copied for an object of the same process, unless someone sees to it."""
     fed = df.placeholder(df.float32, [1000])
     queue = df.FIFOQueue(9, [df.float32], shapes=[[1000]])
     value = df.Variable(np.zeros(1000, "f4"))
     put, take, assign = queue.enqueue(fed), queue.dequeue(), value.assign(fed)
     with (
-        dask.config.set({"dflow.blocking-lanes": lanes}),
+        dask.config.set({"dflow.sockets": channels}),
         in_process() as cluster,
         df.Session(cluster.scheduler_address) as session,
     ):

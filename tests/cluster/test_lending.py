@@ -22,9 +22,9 @@ with df.Session(target) as sess:
 
 @pytest.fixture(scope="module", params=["sockets", "comms"])
 def cluster(request: pytest.FixtureRequest) -> Iterator[EmbeddedCluster]:
-    """Its lanes are carried by plain sockets, or by comms of distributed."""
+    """Its channels are carried by plain sockets, or by comms of distributed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DASK_DFLOW__BLOCKING_LANES", str(request.param == "sockets"))
+        patch.setenv("DASK_DFLOW__SOCKETS", str(request.param == "sockets"))
         with quick_cluster() as cluster:
             yield cluster
 
@@ -35,7 +35,7 @@ def test_a_killed_client_that_waits_swallows_nothing(
 ) -> None:
     """Fifteen times: a client dies in a dequeue, and what is enqueued at once goes to a living one.
 
-    Guards `lane_closed` (what the dead wants is withdrawn) and `Lane.lend` (what was sent to it comes back).
+    Guards `channel_closed` (what the dead wants is withdrawn) and `Channel.lend` (what was sent to it comes back).
     """
     tap = Tap(session, f"killed-{hot}")
     for i in range(15):

@@ -19,7 +19,7 @@ def cluster() -> Iterator[EmbeddedCluster]:
         yield cluster
 
 
-class SlowLane:
+class SlowChannel:
     """Holds back what comes of loops until it is let through."""
 
     def __init__(self, session: df.Session) -> None:
@@ -55,11 +55,11 @@ def test_all_values_come_before_the_end_however_slow_they_are(fails: bool, sessi
             with df.control_dependencies([good]):
                 count = df.identity(count)
     session.run(initializer)
-    lane = SlowLane(session)
+    channel = SlowChannel(session)
     loop: Any = session.repeat(count, steps=8, every=1)
     eventually(lambda: loop._end is not None)  # its task has ended, as Dask says
     assert not loop.done()
-    lane.let_through()
+    channel.let_through()
     seen = []
     with pytest.raises(df.errors.InvalidArgumentError) if fails else nullcontext():
         for _, value in loop:
@@ -72,7 +72,7 @@ def test_a_loop_whose_worker_dies_before_its_last_values_came_ends(
 ) -> None:
     initializer, count = counter()
     session.run(initializer)
-    SlowLane(session)
+    SlowChannel(session)
     loop: Any = session.repeat(count, steps=8, every=1)
     eventually(lambda: loop._end is not None)
     cluster.kill_worker("/job:worker/task:0")

@@ -33,7 +33,7 @@ def heard(address: str, *sessions: df.Session) -> None:
     """Return when the sessions' own processes know that a worker is gone: what they run from now on begins later."""
     for session in sessions:
         process = session.backend.process  # type: ignore[attr-defined]
-        eventually(lambda process=process: address not in [lane.peer for lane in process.lanes()])
+        eventually(lambda process=process: address not in [channel.peer for channel in process.channels()])
 
 
 def restarted(cluster: EmbeddedCluster, look: Look, name: str, *sessions: df.Session) -> str:
@@ -221,8 +221,8 @@ def test_a_connection_that_is_cut_takes_what_is_private_along_and_nothing_else(
     tap.put(5)
     session.run(put)
     address = look.address(WORKER0)
-    (lane,) = [lane for lane in session.backend.process.lanes() if lane.peer == address]  # type: ignore[attr-defined]
-    lane._link._sock.shutdown(socket.SHUT_RDWR)
+    (channel,) = [channel for channel in session.backend.process.channels() if channel.peer == address]  # type: ignore[attr-defined]
+    channel._link._sock.shutdown(socket.SHUT_RDWR)
     heard(address, session)
     with pytest.raises(AbortedError) as caught:
         session.run(size)

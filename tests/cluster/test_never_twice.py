@@ -19,16 +19,16 @@ MESSAGES = ["Settled", "Fetched", "Deliver"]  # of which a hand-over consists
 
 CLIENT = """
 import os, signal, time
-from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.channel import Channel
 
-send = Lane.send
+send = Channel.send
 
-def slowly(lane, message, *then):
+def slowly(channel, message, *then):
     if type(message).__name__ == {message!r}:
         time.sleep(0.05)
-    send(lane, message, *then)
+    send(channel, message, *then)
 
-Lane.send = slowly
+Channel.send = slowly
 q = queue({name!r})
 taken = q.dequeue()
 if {worker!r}:
@@ -42,17 +42,17 @@ say("ended")
 """
 
 WITHOUT_END = """
-from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.channel import Channel
 from dflow.runtime.transport.messages import Settled
 
-send = Lane.send
+send = Channel.send
 
-def say_before(lane, message, *then):
+def say_before(channel, message, *then):
     if isinstance(message, Settled) and message.accepted:
         say("acknowledges")
-    send(lane, message, *then)
+    send(channel, message, *then)
 
-Lane.send = say_before
+Channel.send = say_before
 with df.Session(target) as sess:
     taken = queue({name!r}, capacity=10_000).dequeue()
     while True:
@@ -63,8 +63,8 @@ ENDS = {
     "session": "sess.close()",
     "process": "say('ended'); os.kill(os.getpid(), signal.SIGKILL)",
     "connection": """
-for lane in sess.backend.process.lanes():
-    link = lane._link
+for channel in sess.backend.process.channels():
+    link = channel._link
     link._shut() if hasattr(link, "_shut") else link._loop.call_soon_threadsafe(link._comm.abort)
 """,
 }
@@ -72,14 +72,14 @@ for lane in sess.backend.process.lanes():
 
 @pytest.fixture(scope="module", params=[True, False], ids=["sockets", "comms"])
 def sockets(request: pytest.FixtureRequest) -> bool:
-    """Whether lanes are carried by plain sockets, or by comms of distributed."""
+    """Whether channels are carried by plain sockets, or by comms of distributed."""
     return bool(request.param)
 
 
 @pytest.fixture(scope="module")
 def cluster(sockets: bool) -> Iterator[EmbeddedCluster]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DASK_DFLOW__BLOCKING_LANES", str(sockets))
+        patch.setenv("DASK_DFLOW__SOCKETS", str(sockets))
         with quick_cluster() as cluster:
             yield cluster
 

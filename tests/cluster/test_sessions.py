@@ -206,7 +206,7 @@ def test_a_session_keeps_nothing_of_loops_that_ended_and_plans_that_it_forgot(
 
 @pytest.mark.parametrize("how", ["closed", "dropped"])
 def test_a_session_that_ends_leaves_no_thread_and_no_connection(how: str, session: df.Session) -> None:
-    """Guards that threads which read lanes end with them, also when a session is garbage that nobody closed."""
+    """Guards that threads which read channels end with them, also when a session is garbage that nobody closed."""
 
     def mine() -> tuple[set[threading.Thread], int]:
         ports = [c for c in psutil.Process().net_connections("tcp") if c.status == psutil.CONN_ESTABLISHED]

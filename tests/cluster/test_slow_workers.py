@@ -33,7 +33,7 @@ from tests.cluster.helpers import (
 
 PS_WORKER, LATE, ANOTHER = "/job:ps/task:0", "/job:late/task:0", "/job:another/task:0"
 PS_CPU = "/job:ps/replica:0/task:0/device:CPU:0"
-SOON = 1.0  # seconds; well under what Dask or a lane waits by itself, and enough to open a session
+SOON = 1.0  # seconds; well under what Dask or a channel waits by itself, and enough to open a session
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def cluster() -> Iterator[EmbeddedCluster]:
 def test_a_worker_that_stops_before_the_first_run_is_waited_for(
     session: df.Session, look: Look, soon_told: pytest.LogCaptureFixture
 ) -> None:
-    """The session has no lane to it yet.  What others do does not wait."""
+    """The session has no channel to it yet.  What others do does not wait."""
     tap, other, here = Tap(session, "first-run"), Tap(session, "first-run-too"), random_on(W0)
     session.run(here)
     session.list_devices()  # which waits until all have declared them

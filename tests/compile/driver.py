@@ -61,7 +61,7 @@ class Driver(ResultRouter):
 
     def __init__(self, plan: Plan, order: Sequence[str] = (), shuffle: random.Random | None = None) -> None:
         self._process = Process("test")
-        super().__init__((SESSION, 0), self._process.hosts, self._process.lane_to)
+        super().__init__((SESSION, 0), self._process.hosts, self._process.channel_to)
         self.outcome = Outcome()
         self._plan = plan
         self._rank = {name: i for i, name in enumerate(order)}

@@ -107,11 +107,11 @@ def main(target: str, container: str, *files: str) -> None:
 
 def cut_connections(process: Any) -> int:
     """Cut all connections of a process of dflow, as a network would; gives how many."""
-    lanes = process.lanes()
-    for lane in lanes:
+    channels = process.channels()
+    for channel in channels:
         with suppress(AttributeError):  # it still connects
-            lane._link._shut()
-    return len(lanes)
+            channel._link._shut()
+    return len(channels)
 
 
 if __name__ == "__main__":

@@ -29,9 +29,9 @@ def pipelined_enqueues() -> bool:
     return bool(dask.config.get("dflow.pipelined-enqueues", True))
 
 
-def blocking_lanes() -> bool:
+def use_sockets() -> bool:
     """May messages between processes go over sockets of their own, beside Dask's connections?"""
-    return bool(dask.config.get("dflow.blocking-lanes", True))
+    return bool(dask.config.get("dflow.sockets", True))
 
 
 def hot_runs() -> bool:

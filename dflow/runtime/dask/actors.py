@@ -1,7 +1,7 @@
 """Containers, queues and readers as Dask actors.
 
 The actor is the device host's own object, so that Dask sees the state, its dashboard lists it, and `retire_workers`
-and adaptive scaling keep off it.  Users may call an actor (`Session.actor`); dflow itself goes by lane.
+and adaptive scaling keep off it.  Users may call an actor (`Session.actor`); dflow itself goes by channel.
 """
 
 from __future__ import annotations

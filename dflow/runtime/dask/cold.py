@@ -4,7 +4,7 @@ Each task is annotated with the resource of its device, so that Dask's scheduler
 worker; there it calls the device's host.  Its key starts with the user's operation names, so that the Dask dashboard
 reads like the program.
 
-A cold run is a hot run that Dask paces: the parts of the step are the same, tensors go over the same lanes, and
+A cold run is a hot run that Dask paces: the parts of the step are the same, tensors go over the same channels, and
 elements of queues are acknowledged in the same way.  The one difference is that a segment which has its tensors waits
 for its task (`PacedPart`).  The tasks give no values: a task that has ended says that the segments after it may begin.
 
@@ -95,7 +95,7 @@ class ColdStep(Step):
             self._forget.append(self._watch.when_done(future, partial(self._ended, index)))
 
     def _ended(self, index: int, found: BaseException | None) -> None:
-        """A task ended.  The parts tell over their lanes how the step goes; here it is seen if a task was lost."""
+        """A task ended.  The parts tell over their channels how the step goes; here it is seen if a task was lost."""
         segment = self._plan.segments[index]
         if isinstance(found, FutureCancelled) and not is_connected(self._client):
             self.cancel(UnavailableError(None, None, f"the scheduler was lost, and {segment.label!r} with it"))
@@ -105,13 +105,13 @@ class ColdStep(Step):
     def _announce(self, call: CallPlan, fed: dict[int, Any]) -> None:
         asked = []
         for device, address in call.addresses.items():
-            lane = self.process.lane_to(address)
-            self._lanes.setdefault(lane, []).append(device)
+            channel = self.process.channel_to(address)
+            self._channels.setdefault(channel, []).append(device)
             feeds = [(edge, fed[edge]) for edge in call.feeds_of[device]]
             make = partial(m.Announce, self.session, device, call.number, self.id, self.floor, feeds)
-            asked.append((lane, device, self.process.request(lane, make)))
-        for lane, device, reply in asked:
-            answered(lane, reply, f"take its part of the first run of plan {call.number} on {device}", self.deadline)
+            asked.append((channel, device, self.process.request(channel, make)))
+        for channel, device, reply in asked:
+            answered(channel, reply, f"take its part of the first run of plan {call.number} on {device}", self.deadline)
 
     def _wait(self) -> None:
         super()._wait()
@@ -124,7 +124,7 @@ class ColdStep(Step):
         return error
 
     def _make_silence(self, waited_s: float) -> Unbegun:
-        return Unbegun(self.process.ask_queue_rows, self._lanes, waited_s, self._unbegun)
+        return Unbegun(self.process.ask_queue_rows, self._channels, waited_s, self._unbegun)
 
     def _unbegun(self) -> list[str]:
         return unbegun(self._client, [str(future.key) for future in self._futures], self._keys)

@@ -1,6 +1,7 @@
-"""The device table as the scheduler last gave it, and which lanes have ended since.
+"""The device table as the scheduler last gave it, and which channels have ended since.
 
-Callers ask the scheduler from their threads while lanes end on the event loop, so an answer may be older than an end.
+Callers ask the scheduler from their threads while channels end on the event loop, so an answer may be older than such
+an end.
 """
 
 from __future__ import annotations
@@ -14,35 +15,35 @@ from dflow.compile import DeviceInfo, DeviceTable
 
 
 class KnownDevices:
-    """Keeps the newest table; the end of a lane makes every table stale that was asked for before it."""
+    """Keeps the newest table; the end of a channel makes every table stale that was asked for before it."""
 
     def __init__(self) -> None:
         self.table: DeviceTable | None = None  # None: ask the scheduler
-        self.generation = 0  # grows with each lane that ends; read it before you ask
+        self.generation = 0  # grows with each channel that ends; read it before you ask
         self._lock = threading.Lock()
         self._incarnations: dict[str, str] = {}  # address -> the process there, as the newest table says
-        self._gone: dict[str, str] = {}  # the same of lanes that ended, until the scheduler says what became of them
-        self._cuts: Counter[str] = Counter()  # address -> lanes that ended though their worker lives
+        self._gone: dict[str, str] = {}  # the same of channels that ended, until the scheduler says what became of them
+        self._cuts: Counter[str] = Counter()  # address -> channels that ended though their worker lives
 
     def process_at(self, address: str) -> str:
         """The incarnation of a worker, as the newest table says; "" if that has none at this address."""
         return self._incarnations.get(address, "")
 
-    def lane_closed(self, address: str) -> None:
+    def channel_closed(self, address: str) -> None:
         with self._lock:
             self._gone[address] = self.process_at(address)
             self.generation += 1
             self.table = None
 
     def doubts(self, devices: Iterable[DeviceInfo]) -> bool:
-        """Whether a lane has ended to a process that the scheduler takes for living."""
+        """Whether a channel has ended to a process that the scheduler takes for living."""
         with self._lock:
             return any(map(self._was_cut, devices))
 
     def keep(
         self, devices: Iterable[DeviceInfo], version: int, generation: int, refused: Iterable[str] = ()
     ) -> DeviceTable | None:
-        """The table of an answer that was asked for in `generation`; None if a lane has ended since: ask again."""
+        """The table of an answer that was asked for in `generation`; None if a channel has ended since: ask again."""
         found = tuple(devices)
         with self._lock:
             if generation != self.generation:

@@ -15,7 +15,7 @@ from typing import Any
 
 from dflow.runtime.base import timeouts
 from dflow.runtime.dask.client import on_loop, scheduler_call
-from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.channel import Channel
 from dflow.runtime.transport.silence import Silence
 
 logger = logging.getLogger("dflow.cluster")
@@ -59,12 +59,12 @@ class Unbegun(Silence):
 
     def __init__(
         self,
-        rows: Callable[[Lane], Future[Any]],
-        lanes: Mapping[Lane, Sequence[str]],
+        rows: Callable[[Channel], Future[Any]],
+        channels: Mapping[Channel, Sequence[str]],
         waited_s: float,
         ask: Callable[[], list[str]],
     ) -> None:
-        super().__init__(rows, lanes, waited_s)
+        super().__init__(rows, channels, waited_s)
         self._ask_tasks = ask
         self._told = False
 

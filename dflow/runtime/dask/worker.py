@@ -1,4 +1,4 @@
-"""The worker plugin: makes a worker's device hosts, declares their names as Dask resources, takes lanes.
+"""The worker plugin: makes a worker's device hosts, declares their names as Dask resources, takes channels.
 
 A plain `dask worker` or `dask-cuda-worker` needs no option of dflow: the extension of the scheduler gives the plugin to
 every worker that comes, restarted ones too.
@@ -30,8 +30,8 @@ from dflow.runtime.dispatch import handle
 from dflow.runtime.step.process import Process
 from dflow.runtime.threads.current_frames import make_current_frames_safe
 from dflow.runtime.threads.malloc import keep_freed_memory
+from dflow.runtime.transport.channel import CHANNEL_OP, Channel
 from dflow.runtime.transport.handshake import is_encrypted
-from dflow.runtime.transport.lane import LANE_OP, Lane
 from dflow.runtime.transport.messages import PROTOCOL, Hello
 from dflow.runtime.transport.versions import versions
 
@@ -52,7 +52,7 @@ class DflowWorker(WorkerPlugin):
     async def setup(self, worker: Worker) -> None:
         make_current_frames_safe()
         self.worker = worker
-        self.process = Process(worker.address, self._open_lane, handle)
+        self.process = Process(worker.address, self._open_channel, handle)
         self.tasks: dict[Any, Any] = {}  # Dask key -> what cancels it
         self._background: set[asyncio.Task[None]] = set()
         gpu = _own_gpu()
@@ -74,7 +74,7 @@ class DflowWorker(WorkerPlugin):
             self.process.add_host(_make_host(device, gpu))
         sys.setswitchinterval(SWITCH_INTERVAL)
         keep_freed_memory(settings.kept_memory())
-        worker.handlers[LANE_OP] = self.take_lane
+        worker.handlers[CHANNEL_OP] = self.take_channel
         worker.metrics["dflow"] = self.report
         await worker.set_resources(**dict.fromkeys(answer["devices"], 1.0))
         await worker.scheduler.dflow_ready(name=name)
@@ -100,32 +100,32 @@ class DflowWorker(WorkerPlugin):
         """
         return Task(self, cancel)
 
-    # -- lanes
+    # -- channels
 
-    def _open_lane(self, process: Process, address: str) -> Lane:
+    def _open_channel(self, process: Process, address: str) -> Channel:
         loop = event_loop(self.worker)
-        lane = Lane(process, address)
+        channel = Channel(process, address)
         arguments = self.worker.security.get_connection_args("worker")
         heard = partial(self.worker.scheduler.dflow_heard, worker=address)
 
         def start() -> None:
-            task = loop.create_task(lane.open(arguments, "", timeouts.CONNECT, heard))
+            task = loop.create_task(channel.open(arguments, "", timeouts.CONNECT, heard))
             self._background.add(task)
             task.add_done_callback(self._background.discard)
 
         loop.call_soon_threadsafe(start)
-        return lane
+        return channel
 
-    async def take_lane(self, comm: Comm, hello: Any) -> str:
-        """The worker handler: one lane, for as long as its comm lasts.  Of another protocol no message is read."""
+    async def take_channel(self, comm: Comm, hello: Any) -> str:
+        """The worker handler: one channel, for as long as its comm lasts.  Of another protocol no message is read."""
         said: Hello = hello.messages[0]
         if said.protocol != PROTOCOL:
-            logger.error("no lane for %s: it speaks protocol %s, this worker %s", said.peer, said.protocol, PROTOCOL)
+            logger.error("no channel for %s: it speaks protocol %s, this worker %s", said.peer, said.protocol, PROTOCOL)
             comm.abort()
             return "dont-reply"
-        lane = Lane(self.process, said.peer)
-        self.process.accepted(lane, said)
-        await lane.accept(comm, said, listen_context(self.worker) if is_encrypted(comm) else None)
+        channel = Channel(self.process, said.peer)
+        self.process.accepted(channel, said)
+        await channel.accept(comm, said, listen_context(self.worker) if is_encrypted(comm) else None)
         return "dont-reply"
 
     # -- the dashboard

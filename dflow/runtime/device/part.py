@@ -33,10 +33,10 @@ FINISHED = CancelledError(None, None, "the step has ended")
 class Router(Protocol):
     """Where a part's results go.  A loan, if there is one, must be called once with True or False.
 
-    lane: to the owner of the step; None if that is in this process.
+    channel: to the owner of the step; None if that is in this process.
     """
 
-    lane: Any
+    channel: Any
 
     def send(self, device: str, address: str, edges: Edges, loan: Settle | None) -> None:
         """Send tensors to the step's part on another device."""

@@ -61,14 +61,14 @@ from dflow.runtime.step.process import Process
 from dflow.runtime.step.step import Step, StepNumbers
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.calls import answered
-from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.channel import Channel
 from dflow.runtime.transport.versions import compare_versions
 
 logger = logging.getLogger("dflow.cluster")
 
 
 class ClusterBackend:
-    """A session's connection to a cluster: a Dask client of its own, and a lane to each worker that it uses."""
+    """A session's connection to a cluster: a Dask client of its own, and a channel to each worker that it uses."""
 
     def __init__(self, target: str, config: ConfigProto) -> None:
         self.session = new_session()
@@ -79,8 +79,8 @@ class ClusterBackend:
             self.client.close()
             raise
         self.watch = Watch(self.client)
-        self.process = Process(self.session, self._open_lane, handle)
-        self.process.on_lane_closed = self._lane_closed
+        self.process = Process(self.session, self._open_channel, handle)
+        self.process.on_channel_closed = self._channel_closed
         self.process.on_loop_report = self._report
         self._numbers = StepNumbers(self.session)
         self._known = KnownDevices()
@@ -143,29 +143,29 @@ class ClusterBackend:
                 raise deadline.error("the scheduler did not answer") from error
             raise UnavailableError(None, None, f"the scheduler cannot be reached: {error}") from error
 
-    # -- lanes
+    # -- channels
 
-    def _open_lane(self, process: Process, address: str) -> Lane:
-        lane = Lane(process, address)
+    def _open_channel(self, process: Process, address: str) -> Channel:
+        channel = Channel(process, address)
         arguments = connection_args(self.client, "client")
         heard = partial(scheduler_call(self.client, "dflow_heard"), worker=address)
-        on_loop(self.client, partial(lane.open, arguments, self.session, timeouts.CONNECT, heard))
-        return lane
+        on_loop(self.client, partial(channel.open, arguments, self.session, timeouts.CONNECT, heard))
+        return channel
 
-    def _lane_closed(self, lane: Lane) -> None:
+    def _channel_closed(self, channel: Channel) -> None:
         if self._closed:
             return
-        self._known.lane_closed(lane.peer)
+        self._known.channel_closed(channel.peer)
         for loop in list(self._loops.values()):
             addresses = loop.spec.call.addresses
-            if addresses[loop.spec.home] != lane.peer:
-                loop.process_lost(lane.peer)
+            if addresses[loop.spec.home] != channel.peer:
+                loop.process_lost(channel.peer)
                 continue
             loop.all_reported()
             if not loop.done():
-                error = lost(lane.peer, [loop.spec.home], f"the loop {loop.name!r}")
+                error = lost(channel.peer, [loop.spec.home], f"the loop {loop.name!r}")
                 loop.ended(None, error)
-                for other in self.process.lanes():
+                for other in self.process.channels():
                     if other.peer in addresses.values():
                         other.send(m.EndOwner(self.session, loop.spec.owner, error))
 
@@ -176,29 +176,29 @@ class ClusterBackend:
         asked = []
         try:
             for device, part in plan.parts.items():
-                lane = self.process.lane_to(plan.addresses[device])
+                channel = self.process.channel_to(plan.addresses[device])
                 make = partial(m.Install, self.session, device, plan.number, dump_part(part))
-                asked.append((lane, f"install {_in_words(part)}", self.process.request(lane, make)))
+                asked.append((channel, f"install {_in_words(part)}", self.process.request(channel, make)))
             for address in {address for part in plan.parts.values() for address in part.addresses.values()}:
                 # They hear of the session, before another process may ask them something for it, and later of its end.
-                lane = self.process.lane_to(address)
-                asked.append((lane, "hear of the session", self.process.request(lane, m.Ping)))
-            for lane, what, reply in asked:
-                answered(lane, reply, what, deadline)
+                channel = self.process.channel_to(address)
+                asked.append((channel, "hear of the session", self.process.request(channel, m.Ping)))
+            for channel, what, reply in asked:
+                answered(channel, reply, what, deadline)
         except BaseException:
-            for lane, _, reply in asked:
-                reply.add_done_callback(partial(self._forget_at, lane, plan))
+            for channel, _, reply in asked:
+                reply.add_done_callback(partial(self._forget_at, channel, plan))
             raise
 
     def forget(self, plan: Plan) -> None:
         self._warm.discard(plan.number)
-        for lane in self.process.lanes():
-            if lane.peer in plan.addresses.values():
-                self._forget_at(lane, plan)
+        for channel in self.process.channels():
+            if channel.peer in plan.addresses.values():
+                self._forget_at(channel, plan)
 
-    def _forget_at(self, lane: Lane, plan: Plan, installed: object = None) -> None:
+    def _forget_at(self, channel: Channel, plan: Plan, installed: object = None) -> None:
         """installed: only after the answer to an `Install`, which a message right behind it would overtake."""
-        lane.send(m.Forget(self.session, plan.number))
+        channel.send(m.Forget(self.session, plan.number))
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         try:
@@ -231,8 +231,8 @@ class ClusterBackend:
         """Announce the loop to the worker of its home, then start it there as a Dask task."""
         spec = loop.spec
         self._actors.keep(plan)
-        lane = self.process.lane_to(plan.addresses[spec.home])
-        loop.stopper = lambda error: lane.send(m.StopLoop(self.session, spec.name, error))
+        channel = self.process.channel_to(plan.addresses[spec.home])
+        loop.stopper = lambda error: channel.send(m.StopLoop(self.session, spec.name, error))
         for part in plan.parts.values():
             loop.uses |= plan.addresses | part.addresses
         self._loops[spec.name] = loop
@@ -240,8 +240,8 @@ class ClusterBackend:
         try:
             if self.process.closing is not None:  # `close` may have ended the loops already
                 raise self.process.closing
-            reply = self.process.request(lane, partial(m.InstallLoop, spec))
-            answered(lane, reply, f"take the loop {loop.name!r} on {spec.home}", deadline)
+            reply = self.process.request(channel, partial(m.InstallLoop, spec))
+            answered(channel, reply, f"take the loop {loop.name!r} on {spec.home}", deadline)
             key = f"{loop.name}-{uuid.uuid4().hex}"
             resources = {spec.home: SHARE}
             with in_our_span():
@@ -282,8 +282,8 @@ class ClusterBackend:
         self.process.wait_for_steps(timeouts.STOP_GRACE)  # they have elements, perhaps, and acknowledge them
         self._closed = True
         self.watch.close()
-        for lane in self.process.lanes():
-            lane.send(m.EndSession(self.session))
+        for channel in self.process.channels():
+            channel.send(m.EndSession(self.session))
         self.process.close()
         if is_connected(self.client):
             self._actors.wait(timeouts.STATE_KEPT)
@@ -396,9 +396,9 @@ def reset_cluster(target: str, containers: list[str], config: ConfigProto) -> No
         devices = backend.table(deadline=deadline).devices
         addresses = {info.address for info in devices if not info.lost and not info.starting}
         make = partial(m.Reset, tuple(names))
-        lanes = [backend.process.lane_to(address) for address in sorted(addresses)]
-        for lane, reply in [(lane, backend.process.request(lane, make)) for lane in lanes]:
-            answered(lane, reply, "drop its containers", deadline)
+        channels = [backend.process.channel_to(address) for address in sorted(addresses)]
+        for channel, reply in [(channel, backend.process.request(channel, make)) for channel in channels]:
+            answered(channel, reply, "drop its containers", deadline)
         backend.forget_actors(names, deadline)
     finally:
         backend.close()

@@ -297,7 +297,9 @@ class BaseSession:
         return scopes.default_session_scope(self)
 
     def __del__(self) -> None:
-        with suppress(Exception):  # the interpreter may be half gone, and starts no thread then; its lanes end with it
+        with suppress(
+            Exception
+        ):  # the interpreter may be half gone, and starts no thread then; its channels end with it
             if not self._closed and not sys.is_finalizing():
                 self._closed = True
                 self._backend.close(wait=False)  # whichever thread collects garbage must not wait

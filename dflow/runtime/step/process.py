@@ -1,7 +1,7 @@
-"""What one process knows: its device hosts, its lanes and the sessions that end with them, its steps and its loops.
+"""What one process knows: its device hosts, its channels and the sessions that end with them, its steps and its loops.
 
 A worker has one, made by the worker plugin; each session has one of its own in the client's process.  A local session's
-has hosts and no lanes.  What it does with messages is in `dispatch.py`.
+has hosts and no channels.  What it does with messages is in `dispatch.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from dflow.runtime.threads.leader_followers import LeaderFollowers
 from dflow.runtime.threads.serial_executor import SerialExecutor
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.calls import Calls, ServedCalls
-from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.channel import Channel
 from dflow.specs import QueueSpec
 
 LOOPS_KEPT = 100  # of those that ended, for the dashboard; the oldest go first
@@ -47,7 +47,7 @@ class RunningStep(Protocol):
 
     def cancel(self, error: BaseException) -> None: ...
 
-    def lane_closed(self, lane: Lane) -> None: ...
+    def channel_closed(self, channel: Channel) -> None: ...
 
 
 class RunningLoop(Protocol):
@@ -72,36 +72,36 @@ class RunningLoop(Protocol):
 class Process:
     """The runtime of one process.
 
-    name: what peers call it, a worker's address or a session's id.  connect: opens a lane to an address.  handle: does
-    what a message says, see dispatch.py.  A local session has neither.
+    name: what peers call it, a worker's address or a session's id.  connect: opens a channel to an address.  handle:
+    does what a message says, see dispatch.py.  A local session has neither.
     """
 
     def __init__(
         self,
         name: str,
-        connect: Callable[[Process, str], Lane] | None = None,
-        handle: Callable[[Process, Lane, Any], None] | None = None,
+        connect: Callable[[Process, str], Channel] | None = None,
+        handle: Callable[[Process, Channel, Any], None] | None = None,
     ) -> None:
         self.name = name
         self.incarnation = uuid.uuid4().hex  # a worker that is started again has the same devices, and nothing in them
         self.threads = LeaderFollowers(f"dflow-{name}", max(2, os.cpu_count() or 1))
         self.hosts: dict[str, DeviceHost] = {}
-        self.copy_queues: dict[str, SerialExecutor] = {}  # GPU -> what copies tensors of lanes to it
+        self.copy_queues: dict[str, SerialExecutor] = {}  # GPU -> what copies tensors of channels to it
         self.steps: dict[StepId, RunningStep] = {}
         self.attempts: set[BlockingAttempt] = set()  # steps that are nothing else
         self.loops: dict[tuple[str, str], RunningLoop] = {}
         self.calls = Calls()
         self.served = ServedCalls()
         self.on_loop_report: Callable[[m.LoopReport | m.LoopDone], None] = lambda report: None
-        self.on_lane_closed: Callable[[Lane], None] = lambda lane: None
+        self.on_channel_closed: Callable[[Channel], None] = lambda channel: None
         self.closing: OpError | None = None  # why nothing new begins
         self._connect = connect
         self._handle = handle
         self._no_steps = threading.Event()  # the last one has ended, since somebody waits for that
         self._lock = threading.RLock()
-        self._lanes: dict[str, Lane] = {}
+        self._channels: dict[str, Channel] = {}
         self._turns: dict[str, threading.Semaphore] = {}  # of sessions that bound how many programs run at once
-        self._sessions: dict[str, Lane | None] = {}  # that began here -> the lane to the client, if there is one
+        self._sessions: dict[str, Channel | None] = {}  # that began here -> the channel to the client, if there is one
         self._ending = threading.RLock()  # while a session ends: one of that name begins after that, not in between
 
     # -- running
@@ -155,9 +155,9 @@ class Process:
         """Make one attempt on a queue of any device, outside of a step; gives what withdraws it."""
         host = self.hosts.get(device)
         if host is None:
-            lane = self.lane_to(address)
-            withdraw = self.calls.ask(lane, session, device, queue, method, answer, *arguments)
-            self._check_calls(lane)
+            channel = self.channel_to(address)
+            withdraw = self.calls.ask(channel, session, device, queue, method, answer, *arguments)
+            self._check_calls(channel)
         else:
             withdraw = host.machine(queue, session).attempt(answer, method, *arguments)
         return withdraw
@@ -168,10 +168,10 @@ class Process:
 
     # -- sessions and their loops
 
-    def begin_session(self, session: str, lane: Lane | None = None) -> None:
-        """From here on the session may use this process, until `end_session`; it ends with its client's lane."""
+    def begin_session(self, session: str, channel: Channel | None = None) -> None:
+        """From here on the session may use this process, until `end_session`; it ends with its client's channel."""
         with self._lock:
-            self._sessions[session] = lane
+            self._sessions[session] = channel
             for host in self.hosts.values():
                 host.begin_session(session)
 
@@ -220,27 +220,27 @@ class Process:
             for old in [key for key, loop in self.loops.items() if loop.over][:-LOOPS_KEPT]:
                 del self.loops[old]
 
-    # -- lanes
+    # -- channels
 
-    def lane_to(self, address: str) -> Lane:
-        """The lane to a process; opened, without waiting for it, if there is none."""
+    def channel_to(self, address: str) -> Channel:
+        """The channel to a process; opened, without waiting for it, if there is none."""
         with self._lock:
-            lane = self._lanes.get(address)
-            if lane is None or lane.closed:
+            channel = self._channels.get(address)
+            if channel is None or channel.closed:
                 if self.closing is not None:
                     raise self.closing
                 if self._connect is None:
-                    raise InternalError(None, None, f"a local session has no lane to {address!r}")
-                lane = self._lanes[address] = self._connect(self, address)
-            return lane
+                    raise InternalError(None, None, f"a local session has no channel to {address!r}")
+                channel = self._channels[address] = self._connect(self, address)
+            return channel
 
-    def lanes(self) -> list[Lane]:
-        """The lanes that are open."""
+    def channels(self) -> list[Channel]:
+        """The channels that are open."""
         with self._lock:
-            return list(self._lanes.values())
+            return list(self._channels.values())
 
-    def accepted(self, lane: Lane, hello: m.Hello) -> None:
-        """A lane was opened by another process.
+    def accepted(self, channel: Channel, hello: m.Hello) -> None:
+        """A channel was opened by another process.
 
         A client opens one in place of another when it has seen the end of that.  This end may not have: what the client
         takes for gone, the session's own queues for example, has to be gone then.
@@ -249,60 +249,60 @@ class Process:
             if self._sessions.get(hello.session) is not None:
                 self.end_session(hello.session, _client_gone(hello.session))
             with self._lock:
-                known = self._lanes.get(hello.peer)
+                known = self._channels.get(hello.peer)
                 if known is None or known.closed:
-                    self._lanes[hello.peer] = lane
+                    self._channels[hello.peer] = channel
                 if hello.session:
-                    self.begin_session(hello.session, lane)
+                    self.begin_session(hello.session, channel)
 
-    def handler(self, lane: Lane) -> Callable[[Any], None]:
-        """What is called with each message of a lane."""
-        assert self._handle is not None  # a process that has lanes
-        return partial(self._handle, self, lane)
+    def handler(self, channel: Channel) -> Callable[[Any], None]:
+        """What is called with each message of a channel."""
+        assert self._handle is not None  # a process that has channels
+        return partial(self._handle, self, channel)
 
-    def request(self, lane: Lane, make: Callable[[int], Any]) -> Future[Any]:
-        """Send the message that `make(call)` gives; the future ends with its outcome, or with the lane."""
-        future = self.calls.request(lane, make)
-        self._check_calls(lane)
+    def request(self, channel: Channel, make: Callable[[int], Any]) -> Future[Any]:
+        """Send the message that `make(call)` gives; the future ends with its outcome, or with the channel."""
+        future = self.calls.request(channel, make)
+        self._check_calls(channel)
         return future
 
-    def _check_calls(self, lane: Lane) -> None:
-        """End the calls over a lane that has closed, perhaps before the last one was there to be seen."""
-        if lane.closed:
-            self.calls.lane_closed(lane, self.closing)
+    def _check_calls(self, channel: Channel) -> None:
+        """End the calls over a channel that has closed, perhaps before the last one was there to be seen."""
+        if channel.closed:
+            self.calls.channel_closed(channel, self.closing)
 
-    def ask_queue_rows(self, lane: Lane) -> Future[Any]:
+    def ask_queue_rows(self, channel: Channel) -> Future[Any]:
         """`queue_rows` of another process."""
-        return self.request(lane, m.QueueRows)
+        return self.request(channel, m.QueueRows)
 
     # -- the end
 
-    def lane_closed(self, lane: Lane) -> None:
+    def channel_closed(self, channel: Channel) -> None:
         """The other process is gone: withdraw what it wanted, fail what it was to do for us, end its sessions."""
         with self._lock:
-            if self._lanes.get(lane.peer) is lane:
-                del self._lanes[lane.peer]
-        self.served.lane_closed(lane)
-        self.calls.lane_closed(lane, self.closing)
-        self._steps_lost(lane)
-        self._parts_lost(lane)
-        self._loops_lost(lane)
-        self._sessions_lost(lane)
-        self.on_lane_closed(lane)
+            if self._channels.get(channel.peer) is channel:
+                del self._channels[channel.peer]
+        self.served.channel_closed(channel)
+        self.calls.channel_closed(channel, self.closing)
+        self._steps_lost(channel)
+        self._parts_lost(channel)
+        self._loops_lost(channel)
+        self._sessions_lost(channel)
+        self.on_channel_closed(channel)
 
-    def _steps_lost(self, lane: Lane) -> None:
+    def _steps_lost(self, channel: Channel) -> None:
         for step in list(self.steps.values()):
-            step.lane_closed(lane)
+            step.channel_closed(channel)
 
-    def _parts_lost(self, lane: Lane) -> None:
+    def _parts_lost(self, channel: Channel) -> None:
         """End the parts whose owner is gone; fail those that work with a part that is gone."""
         hosts = list(self.hosts.values())
-        gone = CancelledError(None, None, f"{lane.peer}, which ran this step, is gone")
-        end_parts([p for host in hosts for p in host.parts_of(lambda part: part.router.lane is lane)], gone)
-        for cut in [p for host in hosts for p in host.parts_of(lambda part: bool(part.sends_to(lane.peer)))]:
-            cut.fail(lost(lane.peer, cut.sends_to(lane.peer), "this step's part there"))
+        gone = CancelledError(None, None, f"{channel.peer}, which ran this step, is gone")
+        end_parts([p for host in hosts for p in host.parts_of(lambda part: part.router.channel is channel)], gone)
+        for cut in [p for host in hosts for p in host.parts_of(lambda part: bool(part.sends_to(channel.peer)))]:
+            cut.fail(lost(channel.peer, cut.sends_to(channel.peer), "this step's part there"))
 
-    def _loops_lost(self, lane: Lane) -> None:
+    def _loops_lost(self, channel: Channel) -> None:
         """End the loops that use devices of a process that is gone, also one that is between two steps.
 
         It would go on with the new, empty device if that has the same address.
@@ -310,25 +310,25 @@ class Process:
         with self._lock:
             loops = list(self.loops.values())
         for loop in loops:
-            devices = loop.devices_at(lane.peer)
+            devices = loop.devices_at(channel.peer)
             if devices and not loop.over:
-                loop.stop(lost(lane.peer, devices, f"what the loop {loop.spec.label!r} uses there"))
+                loop.stop(lost(channel.peer, devices, f"what the loop {loop.spec.label!r} uses there"))
 
-    def _sessions_lost(self, lane: Lane) -> None:
-        """End the sessions of a client that is gone; not one that goes on with another lane."""
+    def _sessions_lost(self, channel: Channel) -> None:
+        """End the sessions of a client that is gone; not one that goes on with another channel."""
         with self._ending:
             with self._lock:
-                sessions = [session for session, other in self._sessions.items() if other is lane]
+                sessions = [session for session, other in self._sessions.items() if other is channel]
             for session in sessions:
                 self.end_session(session, _client_gone(session))
 
     def close(self) -> None:
-        """Close every lane and let the pool go; nothing starts from here on."""
+        """Close every channel and let the pool go; nothing starts from here on."""
         with self._lock:
             self.closing = self.closing or CancelledError(None, None, f"{self.name} is closing")
-            lanes, self._lanes = list(self._lanes.values()), {}
-        for lane in lanes:
-            lane.close()
+            channels, self._channels = list(self._channels.values()), {}
+        for channel in channels:
+            channel.close()
         self.threads.close()
 
 

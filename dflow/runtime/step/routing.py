@@ -11,21 +11,21 @@ from dflow.runtime.base.ids import Edges, StepId
 from dflow.runtime.base.transfers import to_host
 from dflow.runtime.device.executor import DeviceHost
 from dflow.runtime.transport import messages as m
-from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.channel import Channel
 
 
 class ResultRouter:
     """The results of the parts that a step has in this process.  Each kind of owner has a subclass.
 
-    id: of the step.  devices: of this process.  lane_to: gives the lane to an address.
+    id: of the step.  devices: of this process.  channel_to: gives the channel to an address.
     """
 
-    lane: Lane | None = None  # to the owner; None if it is in this process
+    channel: Channel | None = None  # to the owner; None if it is in this process
 
-    def __init__(self, step: StepId, devices: Mapping[str, DeviceHost], lane_to: Callable[[str], Lane]) -> None:
+    def __init__(self, step: StepId, devices: Mapping[str, DeviceHost], channel_to: Callable[[str], Channel]) -> None:
         self.id = step
         self._devices = devices
-        self._lane_to = lane_to
+        self._channel_to = channel_to
 
     def send(self, device: str, address: str, edges: Edges, loan: Settle | None) -> None:
         """Send tensors to the step's part on another device, of this process or of the one at `address`."""
@@ -33,8 +33,8 @@ class ResultRouter:
         if host is not None:
             host.deliver(self.id, edges, loan)
             return
-        lane, crossing = self._lane_to(address), on_host(edges)
-        lane.send(self._delivery(device, crossing, None if loan is None else lane.lend(loan)))
+        channel, crossing = self._channel_to(address), on_host(edges)
+        channel.send(self._delivery(device, crossing, None if loan is None else channel.lend(loan)))
 
     def _delivery(self, device: str, edges: Edges, loan: int | None) -> Any:
         """The message that brings tensors to a part in another process."""
@@ -42,27 +42,27 @@ class ResultRouter:
 
 
 class RemoteOwner(ResultRouter):
-    """The owner is at the other end of a lane, and starts all parts itself."""
+    """The owner is at the other end of a channel, and starts all parts itself."""
 
-    lane: Lane
+    channel: Channel
 
     def __init__(
-        self, lane: Lane, step: StepId, devices: Mapping[str, DeviceHost], lane_to: Callable[[str], Lane]
+        self, channel: Channel, step: StepId, devices: Mapping[str, DeviceHost], channel_to: Callable[[str], Channel]
     ) -> None:
-        super().__init__(step, devices, lane_to)
-        self.lane = lane
+        super().__init__(step, devices, channel_to)
+        self.channel = channel
 
     def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> None:
-        number = None if loan is None else self.lane.lend(loan, self.id)
-        self.lane.send(m.Fetched(self.id, on_host(edges), number, finished))
+        number = None if loan is None else self.channel.lend(loan, self.id)
+        self.channel.send(m.Fetched(self.id, on_host(edges), number, finished))
 
     def finished(self, device: str) -> None:
-        self.lane.send(m.Finished(self.id, device))
+        self.channel.send(m.Finished(self.id, device))
 
     def failed(self, device: str, error: OpError) -> None:
-        self.lane.send(m.Failed(self.id, device, error))
+        self.channel.send(m.Failed(self.id, device, error))
 
 
 def on_host(edges: Edges) -> Edges:
-    """Tensors as they cross a lane."""
+    """Tensors as they cross a channel."""
     return [(edge, to_host(value)) for edge, value in edges]

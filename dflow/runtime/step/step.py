@@ -1,8 +1,8 @@
 """A step as its owner sees it: start a part on each device, run what is ready here, wait for the rest.
 
 The owner's thread runs the segments of the devices of its own process; other processes run theirs in their pools.
-Whatever happens, the result, a failure, a deadline, a cancellation, a lost lane, arrives in one inbox, in the owner's
-thread.  Nothing polls.
+Whatever happens, the result, a failure, a deadline, a cancellation, a lost channel, arrives in one inbox, in the
+owner's thread.  Nothing polls.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dflow.runtime.device.part import Part
 from dflow.runtime.step.process import Process
 from dflow.runtime.step.routing import ResultRouter, on_host
 from dflow.runtime.transport import messages as m
-from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.channel import Channel
 from dflow.runtime.transport.silence import Silence
 
 
@@ -62,26 +62,26 @@ def late(
     owner: str,
     deadline: Deadline,
     answers: Deadline = NEVER,
-    lanes: Container[Lane] = (),
+    channels: Container[Channel] = (),
     withdraw: Callable[[], None] = no_withdraw,
 ) -> OpError:
     """The error of a step of `owner` that did not end in time: it names the queues with attempts of this owner.
 
     answers: until then the other processes, if there are any, tell who waits for their queues.
-    lanes: to the processes that have a part of the step.  Those of them that do not answer are named, too.
+    channels: to the processes that have a part of the step.  Those of them that do not answer are named, too.
     withdraw: ends the step.  The processes hear of that after they were asked, so that their answers tell what it
     waited for, and before anybody waits for an answer: a step that is late takes nothing and puts nothing meanwhile.
     """
     rows, silent = process.queue_rows(), list[str]()
-    asked = [(lane, process.ask_queue_rows(lane)) for lane in process.lanes()]
+    asked = [(channel, process.ask_queue_rows(channel)) for channel in process.channels()]
     withdraw()
-    for lane, answer in asked:
+    for channel, answer in asked:
         try:
             rows += answer.result(answers.left())
         except TimeoutError:
-            if lane in lanes:
+            if channel in channels:
                 silent.append(
-                    f"worker {lane.peer} did not answer within {timeouts.STALL_ANSWER:g} s, when it was asked why"
+                    f"worker {channel.peer} did not answer within {timeouts.STALL_ANSWER:g} s, when it was asked why"
                 )
         except OpError:  # a report must not be worse than what it reports
             pass
@@ -99,7 +99,7 @@ class Step(ResultRouter):
         self.session = session
         self.call = call
         step, self.floor = numbers.begin()
-        super().__init__(step, process.hosts, process.lane_to)
+        super().__init__(step, process.hosts, process.channel_to)
         self.values: dict[int, Any] = {}
         self.error: BaseException | None = None
         self.deadline = NEVER
@@ -114,7 +114,7 @@ class Step(ResultRouter):
         self._withdrawn = False  # the parts were told that it ends with an error
         self._told: list[Future[Any]] = []  # they end when other processes have heard that it is late
         self._parts: list[Part] = []
-        self._lanes: dict[Lane, list[str]] = {}  # lane -> the devices behind it
+        self._channels: dict[Channel, list[str]] = {}  # channel -> the devices behind it
         self._silence: Silence | None = None  # from `LOG_SLOW_AFTER` on
         self._unstarted: set[str] = set()  # devices whose parts start with what parts of this process send them
 
@@ -153,15 +153,15 @@ class Step(ResultRouter):
         if host is not None:
             self._parts.append(host.start(self.session, plan, self.id, self.floor, feeds, self, self._do))
             return
-        lane = self.process.lane_to(address)
-        self._lanes.setdefault(lane, []).append(device)
+        channel = self.process.channel_to(address)
+        self._channels.setdefault(channel, []).append(device)
         givers = self.call.givers.get(device)
         if givers and givers <= hosts.keys():
             self._unstarted.add(device)
         else:
-            lane.send(m.Start(self.session, device, plan, self.id, self.floor, on_host(feeds)))
-        if lane.closed:  # perhaps before this step was there to be seen
-            self.lane_closed(lane)
+            channel.send(m.Start(self.session, device, plan, self.id, self.floor, on_host(feeds)))
+        if channel.closed:  # perhaps before this step was there to be seen
+            self.channel_closed(channel)
 
     def _wait(self) -> None:
         in_time = True
@@ -189,11 +189,11 @@ class Step(ResultRouter):
         return not (self._open or self._landing or self._lost)
 
     def _late(self, answers: Deadline) -> OpError:
-        return late(self.process, self.id[0], self.deadline, answers, self._lanes, self._withdraw_late)
+        return late(self.process, self.id[0], self.deadline, answers, self._channels, self._withdraw_late)
 
     def _withdraw_late(self) -> None:
-        lanes = self._withdraw(self.deadline.error(LATE))
-        self._told = [self.process.request(lane, m.Ping) for lane in lanes]
+        channels = self._withdraw(self.deadline.error(LATE))
+        self._told = [self.process.request(channel, m.Ping) for channel in channels]
 
     def _came_after_all(self, answers: Deadline) -> bool:
         """Whether it ended before its parts heard that it is late: the element of an enqueue, for example, is in."""
@@ -236,28 +236,28 @@ class Step(ResultRouter):
             silence.look()
 
     def _make_silence(self, waited_s: float) -> Silence:
-        return Silence(self.process.ask_queue_rows, self._lanes, waited_s)
+        return Silence(self.process.ask_queue_rows, self._channels, waited_s)
 
     def _cancel_parts(self, error: BaseException) -> None:
         """End all that belongs to the step, which ends with `error`."""
         self._withdraw(error)
 
-    def _withdraw(self, error: BaseException) -> list[Lane]:
-        """Cancel the parts, once: they withdraw what they wait for.  Returns the lanes to those of other processes."""
+    def _withdraw(self, error: BaseException) -> list[Channel]:
+        """Cancel the parts, once: they withdraw what they wait for.  Gives the channels to those of other processes."""
         if self._withdrawn:
             return []
-        self._withdrawn, told = True, list[Lane]()
+        self._withdrawn, told = True, list[Channel]()
         reason = (
             error if isinstance(error, OpError) else CancelledError(None, None, f"the step was cancelled: {error!r}")
         )
         for part in self._parts:
             part.cancel(reason)
-        for lane, devices in self._lanes.items():
+        for channel, devices in self._channels.items():
             started = [device for device in devices if device not in self._unstarted]
             for device in started:
-                lane.send(m.Cancel(self.id, device, reason))
+                channel.send(m.Cancel(self.id, device, reason))
             if started:
-                told.append(lane)
+                told.append(channel)
         return told
 
     def _let_go(self) -> None:
@@ -335,8 +335,8 @@ class Step(ResultRouter):
         if self.error is None:
             self.error = error
 
-    def lane_closed(self, lane: Lane) -> None:
+    def channel_closed(self, channel: Channel) -> None:
         """A process with a part of this step is gone."""
-        devices = self._lanes.get(lane)
+        devices = self._channels.get(channel)
         if devices is not None:
-            self.cancel(lost(lane.peer, devices, "this step's part there"))
+            self.cancel(lost(channel.peer, devices, "this step's part there"))

@@ -1,10 +1,10 @@
-"""The threads of a process in which lanes are read and in which what their messages start is done.
+"""The threads of a process in which channels are read and in which what their messages start is done.
 
-One thread leads: it waits for the next message of a lane.  A message that starts something (a program, the installing
-of a plan) hands the lead to another thread, and the one that has the message goes on with it: so nothing is handed from
-thread to thread on its way, and yet nothing that takes long stands before the next message.  What is said to be quick
-is done without handing the lead on.  Measured on one machine, a round trip of 200 bytes: 17 us if the reading thread
-does the work, 27 us if it hands the lead on, 45 to 65 us with a pool.
+One thread leads: it waits for the next message of a channel.  A message that starts something (a program, the
+installing of a plan) hands the lead to another thread, and the one that has the message goes on with it: so nothing is
+handed from thread to thread on its way, and yet nothing that takes long stands before the next message.  What is said
+to be quick is done without handing the lead on.  Measured on one machine, a round trip of 200 bytes: 17 us if the
+reading thread does the work, 27 us if it hands the lead on, 45 to 65 us with a pool.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.deadline import Deadline, Patience
 from dflow.runtime.base.failures import as_op_error, lost
 from dflow.runtime.transport import messages as m
-from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.channel import Channel
 from dflow.specs import QueueSpec
 
 
@@ -29,27 +29,34 @@ class Calls:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._numbers = itertools.count()
-        self._waiting: dict[int, tuple[Lane, Future[Any] | Answer, str]] = {}  # with the device of an asked queue
+        self._waiting: dict[int, tuple[Channel, Future[Any] | Answer, str]] = {}  # with the device of an asked queue
 
-    def request(self, lane: Lane, make: Callable[[int], Any]) -> Future[Any]:
+    def request(self, channel: Channel, make: Callable[[int], Any]) -> Future[Any]:
         """Send the message that `make(call)` gives; the future ends with its outcome."""
         future: Future[Any] = Future()
-        lane.send(make(self._add(lane, future)))
+        channel.send(make(self._add(channel, future)))
         return future
 
     def ask(
-        self, lane: Lane, session: str, device: str, queue: QueueSpec, method: str, answer: Answer, *arguments: Any
+        self,
+        channel: Channel,
+        session: str,
+        device: str,
+        queue: QueueSpec,
+        method: str,
+        answer: Answer,
+        *arguments: Any,
     ) -> Withdraw:
-        """Make an attempt on a queue at the other end of a lane; gives what withdraws it."""
-        call = self._add(lane, answer, device)
+        """Make an attempt on a queue at the other end of a channel; gives what withdraws it."""
+        call = self._add(channel, answer, device)
         owner, op, times = getattr(answer, "owner", ""), getattr(answer, "op", ""), getattr(answer, "times", 1)
-        lane.send(m.Ask(call, session, device, queue, method, arguments, owner, op, times))
-        return lambda: lane.send(m.Withdraw(call))
+        channel.send(m.Ask(call, session, device, queue, method, arguments, owner, op, times))
+        return lambda: channel.send(m.Withdraw(call))
 
-    def _add(self, lane: Lane, waiting: Future[Any] | Answer, device: str = "") -> int:
+    def _add(self, channel: Channel, waiting: Future[Any] | Answer, device: str = "") -> int:
         call = next(self._numbers)
         with self._lock:
-            self._waiting[call] = lane, waiting, device
+            self._waiting[call] = channel, waiting, device
         return call
 
     def pop(self, call: int) -> Future[Any] | Answer | None:
@@ -58,16 +65,16 @@ class Calls:
             _, waiting, _ = self._waiting.pop(call, (None, None, ""))
         return waiting
 
-    def lane_closed(self, lane: Lane, closing: OpError | None) -> None:
-        """Nothing more comes over this lane.  closing: why this process itself ends, if it does."""
+    def channel_closed(self, channel: Channel, closing: OpError | None) -> None:
+        """Nothing more comes over this channel.  closing: why this process itself ends, if it does."""
         with self._lock:
-            calls = [call for call, (other, *_) in self._waiting.items() if other is lane]
+            calls = [call for call, (other, *_) in self._waiting.items() if other is channel]
             found = [self._waiting.pop(call) for call in calls]
         for _, waiting, device in found:
             if isinstance(waiting, Future):
-                waiting.set_exception(closing or lost(lane.peer, [], "a request to it"))
+                waiting.set_exception(closing or lost(channel.peer, [], "a request to it"))
             else:
-                waiting(lost(lane.peer, [device], "a queue that was in use"))
+                waiting(lost(channel.peer, [device], "a queue that was in use"))
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -78,11 +85,11 @@ class ServedCalls:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[Lane, int], Attempt] = {}
+        self._waiting: dict[tuple[Channel, int], Attempt] = {}
 
-    def serve(self, lane: Lane, ask: m.Ask, begin: Callable[[Attempt], Withdraw]) -> None:
+    def serve(self, channel: Channel, ask: m.Ask, begin: Callable[[Attempt], Withdraw]) -> None:
         """Make the attempt that a message asks for; its end is the outcome of the call."""
-        key = (lane, ask.call)
+        key = (channel, ask.call)
         attempt = Attempt(ask.owner, ask.op, partial(self._answered, key), times=ask.times)
         with self._lock:
             self._waiting[key] = attempt
@@ -93,26 +100,28 @@ class ServedCalls:
         if ended:
             self._answered(key, attempt)
 
-    def _answered(self, key: tuple[Lane, int], attempt: Attempt) -> None:
-        lane, call = key
+    def _answered(self, key: tuple[Channel, int], attempt: Attempt) -> None:
+        channel, call = key
         with self._lock:
             self._waiting.pop(key, None)
         given = attempt.take()
         if given:
-            (outcome, loan), *more = [(value, None if settle is None else lane.lend(settle)) for value, settle in given]
-            lane.send(m.Return(call, outcome, loan, tuple(more)))
+            (outcome, loan), *more = [
+                (value, None if settle is None else channel.lend(settle)) for value, settle in given
+            ]
+            channel.send(m.Return(call, outcome, loan, tuple(more)))
 
-    def withdraw(self, lane: Lane, call: int) -> None:
+    def withdraw(self, channel: Channel, call: int) -> None:
         """Withdraw an attempt; its outcome, that it was cancelled, comes from the queue."""
         with self._lock:
-            attempt = self._waiting.get((lane, call))
+            attempt = self._waiting.get((channel, call))
         if attempt is not None:
             attempt.cancel()
 
-    def lane_closed(self, lane: Lane) -> None:
+    def channel_closed(self, channel: Channel) -> None:
         """Withdraw all attempts of the process at the other end, which is gone."""
         with self._lock:
-            attempts = [self._waiting.pop(key) for key in list(self._waiting) if key[0] is lane]
+            attempts = [self._waiting.pop(key) for key in list(self._waiting) if key[0] is channel]
         for attempt in attempts:
             attempt.withdraw()
 
@@ -128,7 +137,7 @@ def end_future(future: Future[Any], outcome: Any) -> None:
         future.set_result(outcome)
 
 
-def answered(lane: Lane, reply: Future[Any], task: str, deadline: Deadline) -> Any:
+def answered(channel: Channel, reply: Future[Any], task: str, deadline: Deadline) -> Any:
     """Wait for the outcome of a request; `task` is what was asked for, as in "worker tcp://... did not <task>".
 
     Raises the outcome if it is an error, DeadlineExceededError, and UnavailableError if the worker was lost before.
@@ -138,8 +147,8 @@ def answered(lane: Lane, reply: Future[Any], task: str, deadline: Deadline) -> A
         try:
             return reply.result(patience.pause())
         except TimeoutError:
-            patience.check(f"worker {lane.peer}", task)
+            patience.check(f"worker {channel.peer}", task)
         except UnavailableError as error:
-            if not lane.closed:
+            if not channel.closed:
                 raise
-            raise UnavailableError(None, None, f"worker {lane.peer} was lost and did not {task}") from error
+            raise UnavailableError(None, None, f"worker {channel.peer} was lost and did not {task}") from error

@@ -1,4 +1,4 @@
-"""What carries a lane once both processes agreed on it: a plain socket, the same with TLS, or a comm of distributed.
+"""What carries a channel once both processes agreed on it: a plain socket, the same with TLS, or a comm of distributed.
 
 A message is a head with the sizes, a pickle, and its large arrays, which are not copied.  Over a socket it is written
 by the thread that sends it and handled by the thread that reads it, without an event loop between them.  Measured on
@@ -31,7 +31,7 @@ from dflow.runtime.threads.leader_followers import LeaderFollowers
 from dflow.runtime.transport.handshake import Wire
 from dflow.runtime.transport.tls import Buffer, Tls
 
-logger = logging.getLogger("dflow.lane")
+logger = logging.getLogger("dflow.channel")
 
 Frame = list[Buffer]  # a message: the head, the pickle, the bytes of each large array
 
@@ -110,7 +110,7 @@ def after(buffers: Sequence[Buffer], sent: int) -> Frame:
 
 
 class Carried(Protocol):
-    """A lane, as its link sees it.  handle: is called with each message that comes."""
+    """A channel, as its link sees it.  handle: is called with each message that comes."""
 
     peer: str
     closing: bool
@@ -122,20 +122,20 @@ class Carried(Protocol):
 
 
 class Link(Protocol):
-    """The carrier of a lane, as the lane sees it.  Nothing here waits."""
+    """The carrier of a channel, as the channel sees it.  Nothing here waits."""
 
     def write_now(self, frame: Frame) -> Frame:
         """Write what can be written at once; gives the rest.  Never called while a writer works."""
 
     def start_writer(self) -> None:
-        """Have `lane.take()` written until it gives nothing; then close, if the lane is closing."""
+        """Have `channel.take()` written until it gives nothing; then close, if the channel is closing."""
 
 
 class SocketLink:
     """A blocking socket: one thread of the pool reads; one writes, while the socket takes less than is sent."""
 
-    def __init__(self, lane: Carried, sock: socket.socket, threads: LeaderFollowers) -> None:
-        self._lane = lane
+    def __init__(self, channel: Carried, sock: socket.socket, threads: LeaderFollowers) -> None:
+        self._channel = channel
         self._sock = sock
         self._stream = self._make_stream()
         self._threads = threads
@@ -156,19 +156,19 @@ class SocketLink:
                 pass
             return
         except (OSError, EOFError):
-            pass  # the end of the lane
+            pass  # the end of the channel
         except Exception:
-            logger.exception("the lane to %s ends: what it sent cannot be read", self._lane.peer)
+            logger.exception("the channel to %s ends: what it sent cannot be read", self._channel.peer)
         self._end()
 
     def _handle_next(self) -> bool:
         """Handle a message; True if it gave this thread something to do, which is done, while another one reads on."""
-        work = self._threads.handle(partial(self._lane.handle, read_message(self._stream)))
+        work = self._threads.handle(partial(self._channel.handle, read_message(self._stream)))
         return bool(work) and self._threads.do(work, lead=self._read)
 
     def _end(self) -> None:
         self._shut()
-        self._lane.ended()  # from here on nobody but a writer uses the socket
+        self._channel.ended()  # from here on nobody but a writer uses the socket
         with self._writing:
             self._stream.close()
             self._sock.close()
@@ -186,11 +186,11 @@ class SocketLink:
     def _write(self) -> None:
         with self._writing:
             try:
-                while frames := self._lane.take():
+                while frames := self._channel.take():
                     self._write_all(frames)
             except OSError:
                 self._shut()
-        if self._lane.closing:
+        if self._channel.closing:
             self._shut()
 
     def _write_all(self, frames: list[Frame]) -> None:
@@ -211,9 +211,9 @@ class Sealed(list[Buffer]):
 class TlsLink(SocketLink):
     """A socket of which all that crosses it is encrypted."""
 
-    def __init__(self, lane: Carried, sock: socket.socket, threads: LeaderFollowers, tls: Tls) -> None:
+    def __init__(self, channel: Carried, sock: socket.socket, threads: LeaderFollowers, tls: Tls) -> None:
         self._tls = tls
-        super().__init__(lane, sock, threads)
+        super().__init__(channel, sock, threads)
 
     def _make_stream(self) -> io.BufferedReader:
         return self._tls.stream(self._sock)
@@ -239,8 +239,10 @@ def _pieces(frame: Frame) -> Iterator[Frame]:
             yield [memoryview(buffer)[start : start + SEALED]]
 
 
-def socket_link(lane: Carried, wire: Wire, threads: LeaderFollowers) -> SocketLink:
-    return SocketLink(lane, wire.sock, threads) if wire.tls is None else TlsLink(lane, wire.sock, threads, wire.tls)
+def socket_link(channel: Carried, wire: Wire, threads: LeaderFollowers) -> SocketLink:
+    return (
+        SocketLink(channel, wire.sock, threads) if wire.tls is None else TlsLink(channel, wire.sock, threads, wire.tls)
+    )
 
 
 class CommLink:
@@ -249,8 +251,8 @@ class CommLink:
     Messages that pile up while one write is under way leave together with the next.
     """
 
-    def __init__(self, lane: Carried, comm: Comm) -> None:
-        self._lane = lane
+    def __init__(self, channel: Carried, comm: Comm) -> None:
+        self._channel = channel
         self._comm = comm
         self._loop = asyncio.get_running_loop()
         self._writer: asyncio.Task[None] | None = None
@@ -261,16 +263,16 @@ class CommLink:
             while True:
                 batch = await self._comm.read()
                 for kind, fields in batch["batch"]:
-                    self._lane.handle(kind(*fields))
+                    self._channel.handle(kind(*fields))
         except (OSError, EOFError):
-            pass  # the end of the lane
+            pass  # the end of the channel
         except Exception:
-            logger.exception("the lane to %s ends: what it sent cannot be read", self._lane.peer)
+            logger.exception("the channel to %s ends: what it sent cannot be read", self._channel.peer)
         finally:
             if self._writer is not None:
                 self._writer.cancel()
             self._comm.abort()
-            self._lane.ended()
+            self._channel.ended()
 
     def write_now(self, frame: Frame) -> Frame:
         return frame
@@ -279,22 +281,22 @@ class CommLink:
         try:
             self._loop.call_soon_threadsafe(self._start_writer)
         except RuntimeError:  # the loop has stopped: this process is ending
-            self._lane.ended()
+            self._channel.ended()
 
     def _start_writer(self) -> None:
         self._writer = self._loop.create_task(self._write())
 
     async def _write(self) -> None:
         try:
-            while frames := self._lane.take():
+            while frames := self._channel.take():
                 await self._comm.write({"batch": [_serialized(frame) for frame in frames]})
                 await _drained(self._comm)  # `take` says of what it gave before that it has left this process
                 await asyncio.sleep(0)  # others of this event loop have their turn
-            if self._lane.closing:
+            if self._channel.closing:
                 await self._comm.close()  # the reader ends as well
         except Exception as error:
             if not isinstance(error, OSError):
-                logger.exception("the lane to %s ends: it cannot be written to", self._lane.peer)
+                logger.exception("the channel to %s ends: it cannot be written to", self._channel.peer)
             self._comm.abort()
 
 

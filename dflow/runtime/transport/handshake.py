@@ -1,9 +1,10 @@
-"""How two processes agree on what carries their lane: a comm of distributed, or a plain socket.
+"""How two processes agree on what carries their channel: a comm of distributed, or a plain socket.
 
-A lane begins as a comm, so that addresses, TLS and authentication come with it.  Whoever accepted it offers a port, on
-the interface through which it was reached and open for this one connection, and a secret that only the peer on the comm
-knows; each side says its half of it on the new connection.  So who may speak on the socket is who may speak on an
-unencrypted comm.  Whoever opened the lane connects, and says on the comm which of the two carries it from there on.
+A channel begins as a comm, so that addresses, TLS and authentication come with it.  The side that accepted it offers a
+port, on the interface through which it was reached and open for this one connection, and a secret that only the peer on
+the comm knows; each side says its half of it on the new connection.  So who may speak on the socket is who may speak on
+an unencrypted comm.  Whoever opened the channel connects, and says on the comm which of the two carries it from there
+on.
 
 On Linux, two processes of one host get a Unix socket, by an abstract name instead of a port: arrays of 1 MB cross it in
 0.12 ms, and a TCP connection to the same host in 0.16 to 0.42 ms; of 16 MB, in 2.4 and 9.6 ms.  Shared memory, with the
@@ -13,8 +14,8 @@ Where the comm is encrypted, so is the connection to the port, with the cluster'
 show.  A Unix socket is not: nothing leaves the system's memory, and the secret came encrypted.
 
 The comm does if it is neither TCP nor between two objects of one process (`inproc://`), if the Dask setting
-`dflow.blocking-lanes` of either process is false, or if the port cannot be reached, as with a firewall.  The last is a
-warning in the log, since the lane is slow then for as long as it lasts.
+`dflow.sockets` of either process is false, or if the port cannot be reached, as with a firewall.  The last is a
+warning in the log, since the channel is slow then for as long as it lasts.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from dflow import forks
 from dflow.runtime.base import settings, timeouts
 from dflow.runtime.transport.tls import Tls
 
-logger = logging.getLogger("dflow.lane")
+logger = logging.getLogger("dflow.channel")
 
 HALF = 32  # bytes of the secret that each side says
 STRANGERS = 100  # connections that have said nothing yet; from there on the oldest is closed for each new one
@@ -57,8 +58,8 @@ class Wire:
 
 
 def takes_sockets(comm: Comm) -> bool:
-    """May the lane that this comm opened go on over a plain socket, as far as this process knows?"""
-    return _scheme(comm) in ("tcp", "tls", "inproc") and settings.blocking_lanes()
+    """May the channel that this comm opened go on over a plain socket, as far as this process knows?"""
+    return _scheme(comm) in ("tcp", "tls", "inproc") and settings.use_sockets()
 
 
 def is_encrypted(comm: Comm) -> bool:
@@ -123,7 +124,7 @@ def _say_slow(comm: Comm, why: str) -> None:
     logger.warning(
         "the connection of dflow between %s and %s is slow for as long as it lasts: %s. It goes over Dask's own, which "
         "takes four to five times as long. Where a firewall allows no other ports, the Dask setting "
-        "dflow.blocking-lanes: false says so, and saves the attempt.",
+        "dflow.sockets: false says so, and saves the attempt.",
         comm.local_address,
         comm.peer_address,
         why,

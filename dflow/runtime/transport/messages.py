@@ -1,4 +1,4 @@
-"""What crosses a lane: one frozen data class a message.  It is pickled as its class and its fields.
+"""What crosses a channel: one frozen data class a message.  It is pickled as its class and its fields.
 
 A step belongs to an owner, a session or one of its loops, which may live in any process; `StepId` is (owner, number).
 Elements that are on loan carry a number; the receiver answers with `Settled`.
@@ -198,7 +198,7 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Answered at once: the other process knows what was said before on this lane, the session's `Hello` above all."""
+    """Answered at once: the other process knows all that was sent before, the session's `Hello` above all."""
 
     call: int
 
@@ -236,9 +236,9 @@ class EndSession:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first message of a lane: who speaks.
+    """The first message of a channel: who speaks.
 
-    session: that ends with this lane, if any.  sockets: may a plain socket carry the lane?
+    session: that ends with this channel, if any.  sockets: may a plain socket carry the channel?
     """
 
     protocol: int

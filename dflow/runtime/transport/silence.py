@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from dflow.runtime.base import timeouts
-from dflow.runtime.transport.lane import Lane
+from dflow.runtime.transport.channel import Channel
 
 logger = logging.getLogger("dflow.cluster")
 
@@ -21,18 +21,18 @@ logger = logging.getLogger("dflow.cluster")
 class Silence:
     """Asks the processes that one step waits for, again and again, until there is one to name.
 
-    lanes: to these processes, each with its devices.  waited_s: how long the step has waited already.
+    channels: to these processes, each with its devices.  waited_s: how long the step has waited already.
     """
 
     def __init__(
-        self, ask: Callable[[Lane], Future[Any]], lanes: Mapping[Lane, Sequence[str]], waited_s: float
+        self, ask: Callable[[Channel], Future[Any]], channels: Mapping[Channel, Sequence[str]], waited_s: float
     ) -> None:
         self._ask = ask
-        self._lanes = lanes
+        self._channels = channels
         self._since = time.monotonic() - waited_s
         self._pause_s = timeouts.LOG_SLOW_AFTER
         self._next: float | None = self._since + self._pause_s  # when to look; None: never again
-        self._asked: list[tuple[Lane, Future[Any]]] = []
+        self._asked: list[tuple[Channel, Future[Any]]] = []
 
     def pause(self) -> float | None:
         """Seconds until `look` is to be called; None: not any more."""
@@ -42,14 +42,14 @@ class Silence:
         """Ask all, or, later, name those that have not answered; if all have, they are asked again after a while."""
         now, asked = time.monotonic(), self._asked
         if not asked:
-            self._asked = [(lane, self._ask(lane)) for lane in list(self._lanes)]
+            self._asked = [(channel, self._ask(channel)) for channel in list(self._channels)]
             self._next = now + timeouts.SILENT_ANSWER if self._asked else None
             return
-        silent, self._asked = [lane for lane, answer in asked if not answer.done()], []
+        silent, self._asked = [channel for channel, answer in asked if not answer.done()], []
         self._pause_s = min(2 * self._pause_s, timeouts.SILENT_AGAIN)
         self._next = None if silent else now + self._pause_s
-        for lane in silent:
+        for channel in silent:
             logger.warning(
                 "worker %s with %s does not answer; a run waits until it does or ends, so far for %.1f s",
-                lane.peer, ", ".join(self._lanes[lane]), now - self._since,
+                channel.peer, ", ".join(self._channels[channel]), now - self._since,
             )  # fmt: skip

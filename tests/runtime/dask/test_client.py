@@ -303,7 +303,7 @@ def test_a_client_that_loses_its_connection_cancels_its_futures_at_once(gate: ty
 
 @pytest.mark.parametrize("role", ["client", "worker"])
 def test_a_node_connects_with_the_arguments_of_its_security(role: str, client: Client, worker: Worker) -> None:
-    """`security.get_connection_args`, for `distributed.comm.connect` (lane.py)."""
+    """`security.get_connection_args`, for `distributed.comm.connect` (channel.py)."""
     node: Any = client if role == "client" else worker
     arguments = dask_client.connection_args(node, role)
 

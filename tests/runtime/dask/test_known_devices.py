@@ -1,4 +1,4 @@
-"""What a session knows of its devices while lanes end on another thread: races as plain calls."""
+"""What a session knows of its devices while channels end on another thread: races as plain calls."""
 
 from __future__ import annotations
 
@@ -25,45 +25,45 @@ def keep(known: KnownDevices, version: int = 1, generation: int | None = None) -
     return known.keep([PS], version, known.generation if generation is None else generation)
 
 
-def test_a_table_is_kept_until_a_lane_ends(known: KnownDevices) -> None:
+def test_a_table_is_kept_until_a_channel_ends(known: KnownDevices) -> None:
     assert known.table is None
     table = keep(known)
     assert table is not None
     assert known.table is table
-    known.lane_closed(ADDRESS)
+    known.channel_closed(ADDRESS)
     assert known.table is None
 
 
-def test_a_table_that_was_asked_for_before_a_lane_ended_is_not_kept_after_it(known: KnownDevices) -> None:
+def test_a_table_that_was_asked_for_before_a_channel_ended_is_not_kept_after_it(known: KnownDevices) -> None:
     keep(known)
     asked_in = known.generation
-    known.lane_closed(ADDRESS)
+    known.channel_closed(ADDRESS)
     assert keep(known, generation=asked_in) is None
     assert known.table is None
     assert known.doubts([PS])  # the old answer says nothing of it
 
 
-def test_a_lane_that_ends_to_a_living_worker_makes_a_new_version_once(known: KnownDevices) -> None:
+def test_a_channel_that_ends_to_a_living_worker_makes_a_new_version_once(known: KnownDevices) -> None:
     tables = [keep(known)]
-    known.lane_closed(ADDRESS)
+    known.channel_closed(ADDRESS)
     assert known.doubts([PS])
     tables += [keep(known), keep(known)]
     assert [table.version for table in tables if table is not None] == [1, 2, 2]
     assert not known.doubts([PS])
 
 
-def test_a_lane_that_ends_with_its_worker_leaves_the_version_to_the_scheduler(known: KnownDevices) -> None:
+def test_a_channel_that_ends_with_its_worker_leaves_the_version_to_the_scheduler(known: KnownDevices) -> None:
     keep(known)
-    known.lane_closed(ADDRESS)
+    known.channel_closed(ADDRESS)
     assert not known.doubts([LOST])
     table = known.keep([LOST], 5, known.generation)
     assert table is not None
     assert table.version == 5
 
 
-def test_a_lane_that_ends_to_a_living_worker_is_another_connection_to_the_same_process(known: KnownDevices) -> None:
+def test_a_channel_that_ends_to_a_living_worker_is_another_connection_to_the_same_process(known: KnownDevices) -> None:
     before = keep(known)
-    known.lane_closed(ADDRESS)
+    known.channel_closed(ADDRESS)
     after = keep(known)
     assert before is not None
     assert after is not None
@@ -73,7 +73,7 @@ def test_a_lane_that_ends_to_a_living_worker_is_another_connection_to_the_same_p
 
 def test_a_worker_that_is_started_again_at_its_address_is_another_process_without_a_doubt(known: KnownDevices) -> None:
     keep(known)
-    known.lane_closed(ADDRESS)
+    known.channel_closed(ADDRESS)
     assert known.doubts([PS])  # the scheduler has not heard of it yet
     assert not known.doubts([AGAIN])
     table = known.keep([AGAIN], 3, known.generation)

@@ -28,7 +28,7 @@ class ResultRouter:
 
     def __init__(self) -> None:
         self.errors: list[Any] = []
-        self.lane = None
+        self.channel = None
 
     def send(self, *args: Any) -> None: ...
     def fetched(self, *args: Any) -> None: ...

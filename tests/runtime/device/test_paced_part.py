@@ -21,7 +21,7 @@ STOP = CancelledError(None, None, "stop")
 class Owner:
     """Keeps what a part says."""
 
-    lane = None
+    channel = None
 
     def __init__(self) -> None:
         self.values: list[Any] = []

@@ -18,7 +18,7 @@ from dflow.runtime.session.fetches import FetchMap
 from dflow.runtime.session.loop_handle import Loop
 from dflow.runtime.transport import messages as m
 from tests.conformance.programs import until
-from tests.runtime.lanes import TestLane
+from tests.runtime.channels import TestChannel
 
 
 class StoppedBetweenSteps(Body):
@@ -76,7 +76,7 @@ def test_a_loop_that_is_stopped_between_two_steps_does_not_wait_in_the_next_one(
 
 
 def test_a_loop_that_ends_in_two_ways_at_once_has_one_end() -> None:
-    """Its task ends while the lane of its worker does: what the two say must not be mixed."""
+    """Its task ends while the channel of its worker does: what the two say must not be mixed."""
 
     def located(error: df.errors.OpError) -> df.errors.OpError:
         loop.ended(3, None)  # another thread is faster
@@ -94,7 +94,7 @@ def a_loop() -> Loop:
 
 
 def test_a_loop_that_ended_elsewhere_ends_here_with_the_last_of_its_reports() -> None:
-    """Its task's end comes by Dask, and its reports over a lane: which is faster nobody knows."""
+    """Its task's end comes by Dask, and its reports over a channel: which is faster nobody knows."""
     loop = a_loop()
     loop.reported(1, ())
     loop.ended_elsewhere(2, None)
@@ -121,8 +121,8 @@ def test_a_loop_that_waits_for_reports_ends_with_its_session() -> None:
     assert isinstance(loop.error, df.errors.CancelledError)
 
 
-class CrowdedLane(TestLane):
-    """A lane to a client that stands still."""
+class CrowdedChannel(TestChannel):
+    """A channel to a client that stands still."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,25 +140,25 @@ def test_a_client_that_stands_still_holds_up_its_loop_and_nobody_who_takes_what_
     (tmp_path / "lines").write_text("a\n" * 100)
     names, queue = df.FIFOQueue(1, [df.string], shapes=[[]]), df.FIFOQueue(5, [df.string], shapes=[[]])
     put, out = queue.enqueue(df.TextLineReader().read(names)[1]), queue.dequeue()
-    lane = CrowdedLane()
+    channel = CrowdedChannel()
     with df.Session() as sess:
         sess.run(names.enqueue(str(tmp_path / "lines")))
         backend: Any = sess.backend
-        backend.process.accepted(lane, m.Hello(m.PROTOCOL, "client", backend.session))
+        backend.process.accepted(channel, m.Hello(m.PROTOCOL, "client", backend.session))
         plan = sess.plans.take((put,), (), NEVER)
         (home,) = backend.process.hosts
         spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", None, every=1, vectorized=True)
-        handle(backend.process, lane, m.InstallLoop(spec, 0))
+        handle(backend.process, channel, m.InstallLoop(spec, 0))
         run = backend.process.loops[backend.session, "loop"]
         loop = threading.Thread(target=run.run, daemon=True)
         loop.start()
         until(lambda: run.iterations == 5 and sess.queue_rows()[1]["waiting_enqueues"])
-        lane.room.clear()
+        channel.room.clear()
         consumer = threading.Thread(target=lambda: [sess.run(out) for _ in range(10)], daemon=True)
         consumer.start()
         consumer.join(5)
         assert not consumer.is_alive()
-        lane.room.set()
+        channel.room.set()
         run.stop(df.errors.CancelledError(None, None, "stopped"))
         loop.join(20)
         assert not loop.is_alive()

@@ -13,7 +13,7 @@ from dflow.runtime.base.deadline import NEVER
 from dflow.runtime.session import cluster
 from dflow.runtime.session.loop_handle import Loop
 from dflow.runtime.transport import messages as m
-from tests.runtime.lanes import TestLane
+from tests.runtime.channels import TestChannel
 
 
 def test_a_plan_is_installed_when_all_that_have_to_do_with_it_know_the_session(
@@ -31,7 +31,7 @@ def test_a_plan_is_installed_when_all_that_have_to_do_with_it_know_the_session(
     monkeypatch.setattr(cluster, "dump_part", lambda part: b"")
     backend: Any = object.__new__(cluster.ClusterBackend)
     backend.session = "session"
-    backend.process = SimpleNamespace(lane_to=lambda address: address, request=request)
+    backend.process = SimpleNamespace(channel_to=lambda address: address, request=request)
     part = SimpleNamespace(plan=1, device="reader", segments=(), addresses={"reader": "tcp://a", "names": "tcp://b"})
     backend.install(SimpleNamespace(parts={"reader": part}, addresses={"reader": "tcp://a"}, number=1), NEVER)
     assert asked[0] == ("tcp://a", m.Install("session", "reader", 1, b"", 0))
@@ -41,13 +41,15 @@ def test_a_plan_is_installed_when_all_that_have_to_do_with_it_know_the_session(
 def test_a_loop_ends_with_a_process_that_only_a_part_elsewhere_has_to_do_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the queue of file names of a reader; the loop's own worker has no connection to that."""
     monkeypatch.setattr(cluster, "in_our_span", nullcontext)
-    home, reply = TestLane("tcp://home"), Future[None]()
+    home, reply = TestChannel("tcp://home"), Future[None]()
     reply.set_result(None)
     backend: Any = object.__new__(cluster.ClusterBackend)
     backend.session, backend._closed, backend._loops = "session", False, {}
     backend._actors = SimpleNamespace(keep=lambda plan: None)
-    backend._known = SimpleNamespace(lane_closed=lambda address: None)
-    backend.process = SimpleNamespace(lane_to=lambda address: home, request=lambda lane, make: reply, closing=None)
+    backend._known = SimpleNamespace(channel_closed=lambda address: None)
+    backend.process = SimpleNamespace(
+        channel_to=lambda address: home, request=lambda channel, make: reply, closing=None
+    )
     monkeypatch.setattr(cluster, "on_loop", lambda client, call: Future[None]())
     backend.client = SimpleNamespace(submit=lambda *args, **options: None)
     backend.watch = SimpleNamespace(when_done=lambda future, call: None)
@@ -56,9 +58,9 @@ def test_a_loop_ends_with_a_process_that_only_a_part_elsewhere_has_to_do_with(mo
     plan = SimpleNamespace(addresses=addresses, parts={"home": SimpleNamespace(addresses={}), "reader": reader})
     spec = LoopSpec("session", "loop-1", CallPlan(1, addresses, (), {}, (), 1), "home", "loop", None, 1)
     backend.repeat(plan, Loop(spec, None, lambda error: error), NEVER)  # type: ignore[arg-type]
-    backend._lane_closed(TestLane("tcp://other"))
+    backend._channel_closed(TestChannel("tcp://other"))
     assert home.sent.empty()
-    backend._lane_closed(TestLane("tcp://names"))
+    backend._channel_closed(TestChannel("tcp://names"))
     stop = home.next()
     assert (stop.loop, type(stop.error)) == ("loop-1", UnavailableError)
     assert "tcp://names with names was lost, and what the loop 'loop' uses there" in stop.error.message

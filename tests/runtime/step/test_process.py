@@ -20,7 +20,7 @@ from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.step.process import LOOPS_KEPT, Process
 from dflow.runtime.transport import messages as m
 from dflow.specs import QueueSpec
-from tests.runtime.lanes import PATIENCE, TestLane
+from tests.runtime.channels import PATIENCE, TestChannel
 
 DEVICE = "/job:ps/replica:0/task:0/device:CPU:0"
 GPU = "/job:ps/replica:0/task:0/device:GPU:0"
@@ -36,7 +36,7 @@ def loop(number: int) -> LoopSpec:
 
 @pytest.fixture
 def process() -> Iterator[Any]:
-    """A worker's process; a session's client has a lane to it."""
+    """A worker's process; a session's client has a channel to it."""
     process = Process("tcp://worker", handle=handle)
     process.add_host(DeviceHost(DEVICE))
     yield process
@@ -44,10 +44,10 @@ def process() -> Iterator[Any]:
 
 
 @pytest.fixture
-def lane(process: Any) -> Any:
-    lane = TestLane()
-    process.accepted(lane, m.Hello(m.PROTOCOL, "client", "session"))
-    return lane
+def channel(process: Any) -> Any:
+    channel = TestChannel()
+    process.accepted(channel, m.Hello(m.PROTOCOL, "client", "session"))
+    return channel
 
 
 def held(process: Any) -> list[int]:
@@ -57,77 +57,77 @@ def held(process: Any) -> list[int]:
     return [*hosts, len(process.loops), len(process.served), len(process.sessions())]
 
 
-def close(process: Any, lane: TestLane) -> None:
-    lane.closed = True
-    process.lane_closed(lane)
+def close(process: Any, channel: TestChannel) -> None:
+    channel.closed = True
+    process.channel_closed(channel)
 
 
 # -- sessions
 
 
-def test_a_session_begins_with_its_clients_lane_and_ends_with_it(process: Any, lane: TestLane) -> None:
-    handle(process, lane, m.Ping(7))
-    assert lane.next() == m.Return(7)
-    handle(process, lane, m.InstallLoop(loop(0), 8))
-    assert lane.next() == m.Return(8)
+def test_a_session_begins_with_its_clients_channel_and_ends_with_it(process: Any, channel: TestChannel) -> None:
+    handle(process, channel, m.Ping(7))
+    assert channel.next() == m.Return(7)
+    handle(process, channel, m.InstallLoop(loop(0), 8))
+    assert channel.next() == m.Return(8)
     assert process.sessions() == ["session"]
-    close(process, lane)
+    close(process, channel)
     assert held(process) == [0] * 7
 
 
-def test_a_session_whose_client_opens_another_lane_begins_anew(process: Any, lane: TestLane) -> None:
-    """The client has seen the end of the first lane, this process not yet: its own queues are to be new."""
+def test_a_session_whose_client_opens_another_channel_begins_anew(process: Any, channel: TestChannel) -> None:
+    """The client has seen the end of the first channel, this process not yet: its own queues are to be new."""
     own = replace(NAMES, shared_name="")
     (host,) = process.hosts.values()
-    first, second = host.machine(own, "session"), TestLane()
-    handle(process, lane, m.InstallLoop(loop(0), 8))
+    first, second = host.machine(own, "session"), TestChannel()
+    handle(process, channel, m.InstallLoop(loop(0), 8))
     process.accepted(second, m.Hello(m.PROTOCOL, "client", "session"))
     assert host.machine(own, "session") is not first
     assert not process.loops
-    close(process, lane)
+    close(process, channel)
     assert process.sessions() == ["session"]
     host.session("session")
     close(process, second)
     assert held(process) == [0] * 7
 
 
-def test_a_session_goes_on_that_begins_anew_while_the_end_of_its_lane_is_dealt_with(
-    process: Any, lane: TestLane, monkeypatch: pytest.MonkeyPatch
+def test_a_session_goes_on_that_begins_anew_while_the_end_of_its_channel_is_dealt_with(
+    process: Any, channel: TestChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (host,) = process.hosts.values()
-    loops_lost, second = process._loops_lost, TestLane()
+    loops_lost, second = process._loops_lost, TestChannel()
 
-    def meanwhile(gone: TestLane) -> None:
+    def meanwhile(gone: TestChannel) -> None:
         loops_lost(gone)
         process.accepted(second, m.Hello(m.PROTOCOL, "client", "session"))
 
     monkeypatch.setattr(process, "_loops_lost", meanwhile)
-    close(process, lane)
-    assert (process.sessions(), process.lanes()) == (["session"], [second])
+    close(process, channel)
+    assert (process.sessions(), process.channels()) == (["session"], [second])
     host.session("session")
 
 
 def test_a_session_begins_anew_after_it_has_ended_everywhere(
-    process: Any, lane: TestLane, monkeypatch: pytest.MonkeyPatch
+    process: Any, channel: TestChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (host,) = process.hosts.values()
     drop, hello = host.drop_session, m.Hello(m.PROTOCOL, "client", "session")
-    client = threading.Thread(target=process.accepted, args=(TestLane(), hello))
+    client = threading.Thread(target=process.accepted, args=(TestChannel(), hello))
 
     def meanwhile(*args: Any) -> None:
         client.start()
         drop(*args)
 
     monkeypatch.setattr(host, "drop_session", meanwhile)
-    close(process, lane)
+    close(process, channel)
     client.join(PATIENCE)
     assert process.sessions() == ["session"]
     host.session("session")
 
 
-def test_an_ask_for_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
-    other = TestLane()
-    close(process, lane)
+def test_an_ask_for_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, channel: TestChannel) -> None:
+    other = TestChannel()
+    close(process, channel)
     handle(process, other, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "", ""))
     answer = other.next()
     assert isinstance(answer.outcome, AbortedError)
@@ -138,8 +138,8 @@ def test_an_ask_for_a_session_that_ended_is_refused_and_leaves_nothing(process: 
     assert process.queue_rows() == []
 
 
-def test_an_ask_is_answered_once_and_withdrawn_with_its_lane(process: Any, lane: TestLane) -> None:
-    other = TestLane()
+def test_an_ask_is_answered_once_and_withdrawn_with_its_channel(process: Any, channel: TestChannel) -> None:
+    other = TestChannel()
     queue = process.hosts[DEVICE].machine(NAMES, "session")
     for number in (3, 4, 5):
         handle(process, other, m.Ask(number, "session", DEVICE, NAMES, "dequeue", (), "", ""))
@@ -153,79 +153,79 @@ def test_an_ask_is_answered_once_and_withdrawn_with_its_lane(process: Any, lane:
     assert len(process.served) == queue.row()["waiting_dequeues"] == 0
 
 
-def test_an_ask_for_several_is_one_answer_with_a_loan_for_each(process: Any, lane: TestLane) -> None:
+def test_an_ask_for_several_is_one_answer_with_a_loan_for_each(process: Any, channel: TestChannel) -> None:
     queue = process.hosts[DEVICE].machine(NAMES, "session")
     for value in (1, 2, 3):
         queue.attempt(lambda *answer: None, "enqueue", (np.float32(value),))
-    handle(process, lane, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "session/loop", "take", times=5))
-    answer = lane.next()
+    handle(process, channel, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "session/loop", "take", times=5))
+    answer = channel.next()
     assert (answer.outcome, answer.loan, answer.more) == ((1,), 0, (((2,), 1), ((3,), 2)))
-    lane.loans[0](True)
-    lane.loans[2](False)
+    channel.loans[0](True)
+    channel.loans[2](False)
     assert (queue.size, queue.row()["dequeued"], queue.row()["moved_by"]) == (1, 2, "take of loop loop")
 
 
-def test_several_that_nobody_wants_any_more_go_back(process: Any, lane: TestLane) -> None:
-    handle(process, lane, m.Return(9, (1,), 4, (((2,), 5), ((3,), 6))))
-    assert [lane.next() for _ in range(3)] == [m.Settled(loan, False) for loan in (4, 5, 6)]
+def test_several_that_nobody_wants_any_more_go_back(process: Any, channel: TestChannel) -> None:
+    handle(process, channel, m.Return(9, (1,), 4, (((2,), 5), ((3,), 6))))
+    assert [channel.next() for _ in range(3)] == [m.Settled(loan, False) for loan in (4, 5, 6)]
 
 
-def test_tensors_that_start_a_part_which_cannot_start_go_back(process: Any, lane: TestLane) -> None:
-    handle(process, lane, m.Start("session", DEVICE, 1, ("session", 1), 0, [(0, 1.0)], loan=4))
-    assert lane.next() == m.Settled(4, False)
-    assert isinstance(lane.next().error, AbortedError)
+def test_tensors_that_start_a_part_which_cannot_start_go_back(process: Any, channel: TestChannel) -> None:
+    handle(process, channel, m.Start("session", DEVICE, 1, ("session", 1), 0, [(0, 1.0)], loan=4))
+    assert channel.next() == m.Settled(4, False)
+    assert isinstance(channel.next().error, AbortedError)
 
 
-def test_a_loop_of_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
-    other = TestLane()
-    close(process, lane)
+def test_a_loop_of_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, channel: TestChannel) -> None:
+    other = TestChannel()
+    close(process, channel)
     handle(process, other, m.InstallLoop(loop(0), 1))
     assert isinstance(other.next().outcome, AbortedError)
     assert held(process) == [0] * 7
 
 
-def test_a_session_that_was_reset_is_refused_and_leaves_nothing(process: Any, lane: TestLane) -> None:
-    handle(process, lane, m.Reset((), 1))
-    assert lane.next() == m.Return(1)
-    handle(process, lane, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
-    failed = lane.next()
+def test_a_session_that_was_reset_is_refused_and_leaves_nothing(process: Any, channel: TestChannel) -> None:
+    handle(process, channel, m.Reset((), 1))
+    assert channel.next() == m.Return(1)
+    handle(process, channel, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
+    failed = channel.next()
     assert isinstance(failed.error, AbortedError)
     assert "its target was reset" in failed.error.message
     assert held(process) == [0] * 7
-    close(process, lane)
-    process.accepted(TestLane(), m.Hello(m.PROTOCOL, "client", "another"))
+    close(process, channel)
+    process.accepted(TestChannel(), m.Hello(m.PROTOCOL, "client", "another"))
     process.check_session("another")
 
 
 def test_a_reset_ends_the_sessions_before_their_state_goes(
-    process: Any, lane: TestLane, monkeypatch: pytest.MonkeyPatch
+    process: Any, channel: TestChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S29.13: a step in between would miss a variable, and say so instead of being aborted."""
     (host,) = process.hosts.values()
     left: list[list[str]] = []
     monkeypatch.setattr(host.state, "reset", lambda containers: left.append(process.sessions()))
-    handle(process, lane, m.Reset((), 9))
-    assert lane.next() == m.Return(9)
+    handle(process, channel, m.Reset((), 9))
+    assert channel.next() == m.Return(9)
     assert left == [[]]
 
 
-def test_of_the_loops_that_ended_the_newest_are_kept(process: Any, lane: TestLane) -> None:
+def test_of_the_loops_that_ended_the_newest_are_kept(process: Any, channel: TestChannel) -> None:
     waiting = loop(-1)
-    handle(process, lane, m.InstallLoop(waiting, 0))
+    handle(process, channel, m.InstallLoop(waiting, 0))
     for number in range(LOOPS_KEPT + 5):
         run = LoopRun(process, loop(number))
         process.add_loop(run)
         run.run()
-    handle(process, lane, m.InstallLoop(loop(-2), 0))
+    handle(process, channel, m.InstallLoop(loop(-2), 0))
     names = [name for _, name in process.loops]
     assert names == ["loop--1", *(f"loop-{number}" for number in range(5, LOOPS_KEPT + 5)), "loop--2"]
 
 
-# -- lanes
+# -- channels
 
 
 @pytest.mark.parametrize("theirs", [m.PROTOCOL, m.PROTOCOL + 1])
-def test_a_lane_of_another_protocol_is_ended_and_the_log_says_why(
+def test_a_channel_of_another_protocol_is_ended_and_the_log_says_why(
     theirs: int, process: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Comm:
@@ -248,30 +248,30 @@ def test_a_lane_of_another_protocol_is_ended_and_the_log_says_why(
     worker, comm = DflowWorker(), Comm()
     worker.process = process
     with caplog.at_level(logging.INFO):
-        assert asyncio.run(worker.take_lane(comm, Hello())) == "dont-reply"  # type: ignore[arg-type]
+        assert asyncio.run(worker.take_channel(comm, Hello())) == "dont-reply"  # type: ignore[arg-type]
     assert comm.aborted
-    assert process.sessions() == process.lanes() == []
-    refused = f"no lane for tcp://other: it speaks protocol {theirs}, this worker {m.PROTOCOL}"
+    assert process.sessions() == process.channels() == []
+    refused = f"no channel for tcp://other: it speaks protocol {theirs}, this worker {m.PROTOCOL}"
     assert (refused in caplog.messages) == (theirs != m.PROTOCOL)
 
 
-def test_calls_end_with_their_lane(process: Any) -> None:
-    lane, other = TestLane(), TestLane()
-    process._connect = lambda process, address: lane
+def test_calls_end_with_their_channel(process: Any) -> None:
+    channel, other = TestChannel(), TestChannel()
+    process._connect = lambda process, address: channel
     answers: list[Any] = []
     process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
-    first, second = process.request(lane, m.Ping), process.request(other, m.Ping)
-    close(process, lane)
+    first, second = process.request(channel, m.Ping), process.request(other, m.Ping)
+    close(process, channel)
     assert isinstance(first.exception(0), df.errors.UnavailableError)
     process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
     assert [type(answer) for answer in answers] == [df.errors.UnavailableError] * 2
     handle(process, other, m.Return(2, "value"))
     assert second.result(0) == "value"
-    assert isinstance(process.request(lane, m.Ping).exception(0), df.errors.UnavailableError)
+    assert isinstance(process.request(channel, m.Ping).exception(0), df.errors.UnavailableError)
     assert len(process.calls) == 0
 
 
-def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(process: Any, lane: TestLane) -> None:
+def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(process: Any, channel: TestChannel) -> None:
     """Also one that is to start, or that makes its dequeue itself; it would find the device empty if that came back.
 
     A loop that has nothing to do with that process goes on.
@@ -282,9 +282,9 @@ def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(proc
     runs = [LoopRun(process, spec) for spec in (uses, replace(loop(1), prefetch=queue), loop(2))]
     for run in runs:
         process.add_loop(run)
-    close(process, TestLane(other))
+    close(process, TestChannel(other))
     assert [run._stop for run in runs] == [None] * 3
-    close(process, TestLane(there))
+    close(process, TestChannel(there))
     for run in runs[:2]:
         with pytest.raises(df.errors.UnavailableError, match=f"{there} with {GPU} was lost, and what the loop 'loop'"):
             run.run()
@@ -294,18 +294,18 @@ def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(proc
 # -- the pool
 
 
-def test_nothing_starts_after_the_end(process: Any, lane: TestLane) -> None:
-    handle(process, lane, m.Reset((), 1))
-    lane.next()
+def test_nothing_starts_after_the_end(process: Any, channel: TestChannel) -> None:
+    handle(process, channel, m.Reset((), 1))
+    channel.next()
     process.close()
-    handle(process, lane, m.Reset((), 2))
-    handle(process, lane, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
+    handle(process, channel, m.Reset((), 2))
+    handle(process, channel, m.Start("session", DEVICE, 1, ("session", 1), 0, []))
     for thread in threading.enumerate():
         if thread.name.startswith("dflow-tcp://worker"):
             thread.join(PATIENCE)
-    assert lane.sent.empty()
+    assert channel.sent.empty()
     with pytest.raises(CancelledError, match="is closing"):
-        process.lane_to("tcp://other")
+        process.channel_to("tcp://other")
 
 
 class Namespace:
@@ -341,22 +341,22 @@ class Part:
 
 
 def test_tensors_are_copied_to_a_gpu_by_the_pool_in_the_order_in_which_they_came(process: Any) -> None:
-    lane, namespace = TestLane(), Namespace()
+    channel, namespace = TestChannel(), Namespace()
     process.add_host(DeviceHost(GPU, namespace))
-    process.accepted(lane, m.Hello(m.PROTOCOL, "client", "session"))
+    process.accepted(channel, m.Hello(m.PROTOCOL, "client", "session"))
     part = Part(wanted=50)
     process.hosts[GPU]._parts[part.step] = part
     for edge in range(50):
-        handle(process, lane, m.Deliver(part.step, GPU, [(edge, float(edge))], edge))
+        handle(process, channel, m.Deliver(part.step, GPU, [(edge, float(edge))], edge))
     assert part.complete.wait(PATIENCE)
     assert part.edges == list(range(50))
     assert [value for value, _ in namespace.copied] == part.edges
     assert all(thread.startswith("dflow-tcp://worker") for _, thread in namespace.copied)
-    assert [lane.next() for _ in range(50)] == [m.Settled(edge, True) for edge in range(50)]
+    assert [channel.next() for _ in range(50)] == [m.Settled(edge, True) for edge in range(50)]
 
 
-def test_tensors_for_a_cpu_take_no_other_thread(process: Any, lane: TestLane) -> None:
+def test_tensors_for_a_cpu_take_no_other_thread(process: Any, channel: TestChannel) -> None:
     part = Part(wanted=1)
     process.hosts[DEVICE]._parts[part.step] = part
-    handle(process, lane, m.Deliver(part.step, DEVICE, [(0, 1.0)], None))
+    handle(process, channel, m.Deliver(part.step, DEVICE, [(0, 1.0)], None))
     assert part.edges == [0]

@@ -17,7 +17,7 @@ from dflow.runtime.dispatch import handle
 from dflow.runtime.step.process import Process
 from dflow.runtime.step.step import Step, StepNumbers
 from dflow.runtime.transport import messages as m
-from tests.runtime.lanes import PATIENCE, TestLane
+from tests.runtime.channels import PATIENCE, TestChannel
 from tests.runtime.loans import Lent
 
 PART = "/job:ps/replica:0/task:0/device:CPU:0"
@@ -102,9 +102,9 @@ def test_the_caller_goes_on_when_the_acknowledgement_has_left_the_process(step: 
     assert results == [[7]]
 
 
-@pytest.mark.parametrize("finished", ["with the values", "before that was known", "before the lane ended"])
+@pytest.mark.parametrize("finished", ["with the values", "before that was known", "before the channel ended"])
 def test_values_whose_acknowledgement_was_lost_are_not_given_to_the_caller(step: Waiting, finished: str) -> None:
-    """Their elements are in the queue again.  A lane tells first that it ended, then what it did not send."""
+    """Their elements are in the queue again.  A channel tells first that it ended, then what it did not send."""
     lent = Lent(slow=True)
 
     def fetched() -> None:
@@ -113,7 +113,7 @@ def test_values_whose_acknowledgement_was_lost_are_not_given_to_the_caller(step:
         else:
             step.fetched([(0, 7)], lent)
             step.finished(PART)
-        if finished == "before the lane ended":
+        if finished == "before the channel ended":
             step.cancel(UnavailableError(None, None, "ended before they were acknowledged"))
         lent.left(False)
 
@@ -165,7 +165,7 @@ def test_a_deadline_does_not_wait_for_an_acknowledgement_that_cannot_be_sent(
 
 
 class Elsewhere(Step):
-    """A step with a part on `PART`, which this process has a lane to, and one on `MINE`, here."""
+    """A step with a part on `PART`, which this process has a channel to, and one on `MINE`, here."""
 
     def begun(self) -> None: ...
 
@@ -178,20 +178,22 @@ MINE = "/job:worker/replica:0/task:0/device:CPU:0"
 
 
 @pytest.fixture
-def lane() -> TestLane:
-    return TestLane()
+def channel() -> TestChannel:
+    return TestChannel()
 
 
 @pytest.fixture
-def elsewhere(lane: TestLane) -> Elsewhere:
+def elsewhere(channel: TestChannel) -> Elsewhere:
     """The part on `PART` begins with what `MINE` sends it."""
-    process = Process("p", lambda process, address: lane)  # type: ignore[arg-type, return-value]
+    process = Process("p", lambda process, address: channel)  # type: ignore[arg-type, return-value]
     process.hosts[MINE] = DeviceHost(MINE)
     call = CallPlan(7, {PART: "tcp://ps"}, (), {PART: ()}, (), 1, givers={PART: frozenset({MINE})})
     return Elsewhere(process, "s", call, StepNumbers("s"))
 
 
-def test_a_part_that_begins_with_what_is_sent_to_it_starts_with_that(elsewhere: Elsewhere, lane: TestLane) -> None:
+def test_a_part_that_begins_with_what_is_sent_to_it_starts_with_that(
+    elsewhere: Elsewhere, channel: TestChannel
+) -> None:
     """One message instead of two."""
 
     def begun() -> None:
@@ -201,91 +203,93 @@ def test_a_part_that_begins_with_what_is_sent_to_it_starts_with_that(elsewhere: 
 
     elsewhere.begun = begun  # type: ignore[method-assign]
     elsewhere.run(())
-    assert lane.next() == m.Start("s", PART, 7, ("s", 0), 0, [(0, 1.0)], 0)
-    assert lane.next() == m.Deliver(("s", 0), PART, [(1, 2.0)], None)
-    assert lane.sent.empty()
+    assert channel.next() == m.Start("s", PART, 7, ("s", 0), 0, [(0, 1.0)], 0)
+    assert channel.next() == m.Deliver(("s", 0), PART, [(1, 2.0)], None)
+    assert channel.sent.empty()
 
 
-def test_a_part_that_never_started_is_not_cancelled(elsewhere: Elsewhere, lane: TestLane) -> None:
+def test_a_part_that_never_started_is_not_cancelled(elsewhere: Elsewhere, channel: TestChannel) -> None:
     """Nobody there knows of it, or ever will."""
     with pytest.raises(DeadlineExceededError):
         elsewhere.run((), Deadline(0.01))
-    assert all(isinstance(message, m.QueueRows) for message in sent(lane))
+    assert all(isinstance(message, m.QueueRows) for message in sent(channel))
 
 
-def test_a_part_that_never_started_is_lost_with_its_process(elsewhere: Elsewhere, lane: TestLane) -> None:
-    elsewhere.begun = lambda: elsewhere.lane_closed(lane)  # type: ignore[method-assign, arg-type]
+def test_a_part_that_never_started_is_lost_with_its_process(elsewhere: Elsewhere, channel: TestChannel) -> None:
+    elsewhere.begun = lambda: elsewhere.channel_closed(channel)  # type: ignore[method-assign, arg-type]
     with pytest.raises(UnavailableError, match=PART):
         elsewhere.run(())
 
 
-def test_a_part_whose_process_was_gone_already_is_lost(elsewhere: Elsewhere, lane: TestLane) -> None:
-    elsewhere.process._connect = lambda process, address: closed(lane)  # type: ignore[assignment, return-value]
+def test_a_part_whose_process_was_gone_already_is_lost(elsewhere: Elsewhere, channel: TestChannel) -> None:
+    elsewhere.process._connect = lambda process, address: closed(channel)  # type: ignore[assignment, return-value]
     with pytest.raises(UnavailableError, match=PART):
         elsewhere.run(())
 
 
-def closed(lane: TestLane) -> TestLane:
-    lane.closed = True
-    return lane
+def closed(channel: TestChannel) -> TestChannel:
+    channel.closed = True
+    return channel
 
 
-def sent(lane: TestLane) -> list[object]:
-    return [lane.next() for _ in range(lane.sent.qsize())]
+def sent(channel: TestChannel) -> list[object]:
+    return [channel.next() for _ in range(channel.sent.qsize())]
 
 
 @pytest.fixture
-def enqueue(monkeypatch: pytest.MonkeyPatch, lane: TestLane) -> Elsewhere:
+def enqueue(monkeypatch: pytest.MonkeyPatch, channel: TestChannel) -> Elsewhere:
     """A step whose one part is on `PART`.  Its process answers when the test does."""
     monkeypatch.setattr("dflow.runtime.base.timeouts.STALL_ANSWER", 3 * PATIENCE)
-    process = Process("p", lambda process, address: lane)  # type: ignore[arg-type, return-value]
+    process = Process("p", lambda process, address: channel)  # type: ignore[arg-type, return-value]
     return Elsewhere(process, "s", CallPlan(7, {PART: "tcp://ps"}, (), {PART: ()}, (), 1), StepNumbers("s"))
 
 
-def at_deadline(step: Step, lane: TestLane, then: Callable[[], None] = lambda: None) -> threading.Thread:
+def at_deadline(step: Step, channel: TestChannel, then: Callable[[], None] = lambda: None) -> threading.Thread:
     """Play the process of `PART` from the deadline on; `then` is called there before it hears that the step is late."""
 
     def play() -> None:
-        assert isinstance(lane.next(), m.Start)
-        asked, cancelled, told = lane.next(), lane.next(), lane.next()  # before anything is answered
+        assert isinstance(channel.next(), m.Start)
+        asked, cancelled, told = channel.next(), channel.next(), channel.next()  # before anything is answered
         assert isinstance(asked, m.QueueRows)
         assert isinstance(cancelled, m.Cancel)
         assert isinstance(told, m.Ping)
-        handle(step.process, lane, m.Return(asked.call, []))  # type: ignore[arg-type]
+        handle(step.process, channel, m.Return(asked.call, []))  # type: ignore[arg-type]
         then()
-        handle(step.process, lane, m.Return(told.call))  # type: ignore[arg-type]
+        handle(step.process, channel, m.Return(told.call))  # type: ignore[arg-type]
 
     player = threading.Thread(target=play)
     player.start()
     return player
 
 
-def test_a_late_step_is_withdrawn_before_anybody_answers_what_it_waited_for(enqueue: Elsewhere, lane: TestLane) -> None:
+def test_a_late_step_is_withdrawn_before_anybody_answers_what_it_waited_for(
+    enqueue: Elsewhere, channel: TestChannel
+) -> None:
     """Else its enqueue would be in all the same, if there was room while they were asked."""
-    player = at_deadline(enqueue, lane)
+    player = at_deadline(enqueue, channel)
     with pytest.raises(DeadlineExceededError, match="the step did not end within"):
         enqueue.run((), Deadline(0.01))
     player.join(PATIENCE)
     assert not player.is_alive()
-    assert sent(lane) == []  # it is told once
+    assert sent(channel) == []  # it is told once
 
 
 def test_a_step_that_ended_before_its_process_heard_that_it_is_late_has_ended_well(
-    enqueue: Elsewhere, lane: TestLane
+    enqueue: Elsewhere, channel: TestChannel
 ) -> None:
     """Its element is in the queue."""
-    player = at_deadline(enqueue, lane, lambda: enqueue.finished(PART))
+    player = at_deadline(enqueue, channel, lambda: enqueue.finished(PART))
     assert enqueue.run((), Deadline(0.01)) == []
     player.join(PATIENCE)
     assert not player.is_alive()
 
 
-def test_a_late_step_with_a_part_that_failed_meanwhile_is_late(enqueue: Elsewhere, lane: TestLane) -> None:
+def test_a_late_step_with_a_part_that_failed_meanwhile_is_late(enqueue: Elsewhere, channel: TestChannel) -> None:
     def failed() -> None:
         enqueue.failed(PART, CancelledError(None, None, "closed"))
         enqueue.finished(PART)
 
-    player = at_deadline(enqueue, lane, failed)
+    player = at_deadline(enqueue, channel, failed)
     with pytest.raises(DeadlineExceededError):
         enqueue.run((), Deadline(0.01))
     player.join(PATIENCE)

@@ -103,7 +103,7 @@ def test_two_ends_on_one_host_agree_on_a_unix_socket() -> None:
 
 
 def test_a_forked_child_has_no_socket_of_a_handshake_that_its_parent_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would keep the lane open beyond the end of its parent.  Here both ends are the parent's."""
+    """It would keep the channel open beyond the end of its parent.  Here both ends are the parent's."""
     found: list[str] = []
 
     def noted(step: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -146,7 +146,7 @@ def test_who_is_not_allowed_offers_nothing(caplog: pytest.LogCaptureFixture) -> 
 
 def assert_said_slow(caplog: pytest.LogCaptureFixture, why: str) -> None:
     """One warning says what is slow, and why."""
-    (record,) = [record for record in caplog.records if record.name == "dflow.lane"]
+    (record,) = [record for record in caplog.records if record.name == "dflow.channel"]
     assert record.levelname == "WARNING"
     assert "is slow for as long as it lasts" in record.getMessage()
     assert why in record.getMessage()
@@ -305,7 +305,7 @@ def test_tcp_and_objects_of_one_process_take_sockets_if_the_setting_says_so(
 ) -> None:
     async def test() -> None:
         opened, accepted, listener = await comms(address)
-        with dask.config.set({"dflow.blocking-lanes": setting}):
+        with dask.config.set({"dflow.sockets": setting}):
             assert takes_sockets(opened) is takes_sockets(accepted) is takes
         opened.abort()
         accepted.abort()

@@ -28,15 +28,15 @@ def silence(clock: list[float]) -> tuple[Silence, dict[str, Future[Any]]]:
     """That of a step which waits for two workers, and the answers of these."""
     asked: dict[str, Future[Any]] = {}
 
-    def ask(lane: Any) -> Future[Any]:
-        asked[lane.peer] = answer = Future[Any]()
+    def ask(channel: Any) -> Future[Any]:
+        asked[channel.peer] = answer = Future[Any]()
         return answer
 
-    lanes: dict[Any, list[str]] = {Lane(peer): devices for peer, devices in DEVICES.items()}
-    return Silence(ask, lanes, 0.0), asked
+    channels: dict[Any, list[str]] = {Channel(peer): devices for peer, devices in DEVICES.items()}
+    return Silence(ask, channels, 0.0), asked
 
 
-class Lane(SimpleNamespace):
+class Channel(SimpleNamespace):
     def __init__(self, peer: str) -> None:
         super().__init__(peer=peer)
 
@@ -70,7 +70,7 @@ def test_nothing_is_said_of_workers_that_answer_nor_without_any(
     for answer in asked.values():
         answer.set_result([])
     waiting.look()
-    alone = Silence(lambda lane: Future(), {}, LOG_SLOW_AFTER)
+    alone = Silence(lambda channel: Future(), {}, LOG_SLOW_AFTER)
     alone.look()
     assert alone.pause() is None
     assert caplog.messages == []

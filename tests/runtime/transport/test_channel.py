@@ -1,4 +1,4 @@
-"""Lanes between two ends in one process: what cannot be sent, closing while connecting, and the order of the end."""
+"""Channels between two ends in one process: what cannot be sent, closing while connecting, and the order of the end."""
 
 import asyncio
 import socket
@@ -21,8 +21,8 @@ from dflow.errors import InvalidArgumentError
 from dflow.runtime.threads.leader_followers import LeaderFollowers
 from dflow.runtime.transport import handshake
 from dflow.runtime.transport import messages as m
+from dflow.runtime.transport.channel import CROWDED, Channel
 from dflow.runtime.transport.connection import CommLink, SocketLink
-from dflow.runtime.transport.lane import CROWDED, Lane
 
 STEP = ("session", 1)
 READY = m.Ping(0)
@@ -42,14 +42,14 @@ class End:
         self._came = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
-    def handler(self, lane: Lane) -> Callable[[Any], None]:
-        return partial(self.received, lane)
+    def handler(self, channel: Channel) -> Callable[[Any], None]:
+        return partial(self.received, channel)
 
-    def received(self, lane: Lane, message: Any) -> None:
+    def received(self, channel: Channel, message: Any) -> None:
         self.messages.append(message)
         self._loop.call_soon_threadsafe(self._came.set)
 
-    def lane_closed(self, lane: Lane) -> None:
+    def channel_closed(self, channel: Channel) -> None:
         self._loop.call_soon_threadsafe(self.closed.set)
 
     async def wait_for(self, count: int) -> list[Any]:
@@ -60,7 +60,7 @@ class End:
 
 
 class Pair:
-    """Two ends, here and there, and the lane from each to the other.
+    """Two ends, here and there, and the channel from each to the other.
 
     kind: "socket"; "tls", a socket that is encrypted; or "comm" and "inproc", which are carried by a comm.
     """
@@ -70,45 +70,45 @@ class Pair:
         self.here, self.there = here(), there()
 
     async def __aenter__(self) -> "Pair":
-        self._accepted: asyncio.Future[Lane] = asyncio.get_running_loop().create_future()
+        self._accepted: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
         address = {"inproc": "inproc://", "tls": "tls://127.0.0.1:0"}.get(self.kind, "tcp://127.0.0.1:0")
         self._security = Security.temporary() if self.kind == "tls" else Security()
         self.listener = await listen(address, self._accept, **self._security.get_listen_args("worker"))
-        plain = dask.config.set({"dflow.blocking-lanes": self.kind in ("socket", "tls")})
+        plain = dask.config.set({"dflow.sockets": self.kind in ("socket", "tls")})
         apart = mock.patch.object(handshake, "_same_host", return_value=False) if self.kind == "tls" else nullcontext()
         with plain, apart:
-            self.lane = Lane(self.here, self.listener.contact_address)
+            self.channel = Channel(self.here, self.listener.contact_address)
             arguments = self._security.get_connection_args("worker")
-            self._opened = asyncio.create_task(self.lane.open(arguments, "", TIMEOUT))
+            self._opened = asyncio.create_task(self.channel.open(arguments, "", TIMEOUT))
             self.back = await self._accepted
-            for lane, end in ((self.lane, self.there), (self.back, self.here)):
-                lane.send(READY)
+            for channel, end in ((self.channel, self.there), (self.back, self.here)):
+                channel.send(READY)
                 await end.wait_for(1)
                 end.messages.clear()
         return self
 
     async def _accept(self, comm: Comm) -> None:
         hello = (await comm.read())["hello"].messages[0]
-        lane = Lane(self.there, "here")
-        self._accepted.set_result(lane)
-        await lane.accept(comm, hello, self._security.get_listen_args("worker")["ssl_context"])
+        channel = Channel(self.there, "here")
+        self._accepted.set_result(channel)
+        await channel.accept(comm, hello, self._security.get_listen_args("worker")["ssl_context"])
 
     async def __aexit__(self, *_: object) -> None:
-        self.lane.close()
+        self.channel.close()
         await asyncio.gather(self._opened, self.here.closed.wait(), self.there.closed.wait())
         self.here.threads.close()
         self.there.threads.close()
         self.listener.stop()
 
 
-def comm_of(lane: Lane) -> Any:
-    assert isinstance(lane._link, CommLink)
-    return lane._link._comm
+def comm_of(channel: Channel) -> Any:
+    assert isinstance(channel._link, CommLink)
+    return channel._link._comm
 
 
-def socket_of(lane: Lane) -> socket.socket:
-    assert isinstance(lane._link, SocketLink)
-    return lane._link._sock
+def socket_of(channel: Channel) -> socket.socket:
+    assert isinstance(channel._link, SocketLink)
+    return channel._link._sock
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
@@ -125,7 +125,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=["socket", "tls"])
 def wire(request: pytest.FixtureRequest) -> str:
-    """The kinds of lanes that a socket carries."""
+    """The kinds of channels that a socket carries."""
     return str(request.param)
 
 
@@ -140,7 +140,7 @@ def test_arrays_cross(kind: str) -> None:
 
     async def test() -> None:
         async with Pair(kind) as pair:
-            pair.lane.send(m.Deliver(STEP, "d", list(enumerate(arrays)), None))
+            pair.channel.send(m.Deliver(STEP, "d", list(enumerate(arrays)), None))
             (came,) = await pair.there.wait_for(1)
             for (_, value), array in zip(came.edges, arrays, strict=True):
                 np.testing.assert_array_equal(value, array)
@@ -155,13 +155,13 @@ def test_what_cannot_be_pickled_fails_alone(kind: str) -> None:
     async def test() -> None:
         settled: list[bool] = []
         async with Pair(kind) as pair:
-            lane = pair.lane
-            lane.send(m.Finished(STEP, "before"))
-            lane.send(m.Fetched(STEP, [(0, bad)], lane.lend(settled.append), "d"))
-            lane.send(m.Deliver(STEP, "e", [(0, bad)], lane.lend(settled.append)))
-            lane.send(m.Return(3, bad))
-            lane.send(m.Return(4, bad, lane.lend(settled.append)))
-            lane.send(m.Finished(STEP, "after"))
+            channel = pair.channel
+            channel.send(m.Finished(STEP, "before"))
+            channel.send(m.Fetched(STEP, [(0, bad)], channel.lend(settled.append), "d"))
+            channel.send(m.Deliver(STEP, "e", [(0, bad)], channel.lend(settled.append)))
+            channel.send(m.Return(3, bad))
+            channel.send(m.Return(4, bad, channel.lend(settled.append)))
+            channel.send(m.Finished(STEP, "after"))
             before, fetched, delivered, reply, answer, after = await pair.there.wait_for(6)
             assert (before, after) == (m.Finished(STEP, "before"), m.Finished(STEP, "after"))
             assert isinstance(fetched, m.Failed)
@@ -174,9 +174,9 @@ def test_what_cannot_be_pickled_fails_alone(kind: str) -> None:
             for error in (fetched.error, delivered.error, reply.outcome, answer.outcome):
                 assert isinstance(error, InvalidArgumentError)
                 assert "lock" in error.message
-                assert pair.lane.peer in error.message
+                assert pair.channel.peer in error.message
             assert settled == [False] * 3
-            assert not lane.closed
+            assert not channel.closed
             assert not pair.back.closed
 
     run(test)
@@ -187,9 +187,9 @@ def test_a_request_that_cannot_be_pickled_fails_here(kind: str) -> None:
 
     async def test() -> None:
         async with Pair(kind) as pair:
-            pair.lane.send(m.Start("session", "d", 0, STEP, 0, [(0, bad)]))
-            pair.lane.send(m.Ask(5, "session", "d", bad, "dequeue", (), "", ""))
-            pair.lane.send(m.InstallLoop(bad, 6))
+            pair.channel.send(m.Start("session", "d", 0, STEP, 0, [(0, bad)]))
+            pair.channel.send(m.Ask(5, "session", "d", bad, "dequeue", (), "", ""))
+            pair.channel.send(m.InstallLoop(bad, 6))
             start, ask, install = await pair.here.wait_for(3)
             assert isinstance(start, m.Failed)
             assert (start.step, start.device) == (STEP, "d")
@@ -197,20 +197,20 @@ def test_a_request_that_cannot_be_pickled_fails_here(kind: str) -> None:
                 assert isinstance(end, m.Return)
                 assert end.call == call
                 assert isinstance(end.outcome, InvalidArgumentError)
-            pair.lane.send(m.EndSession("session"))
+            pair.channel.send(m.EndSession("session"))
             assert (await pair.there.wait_for(2))[-1] == m.EndSession("session")
 
     run(test)
 
 
 @pytest.mark.parametrize("kind", ["comm", "socket"])
-def test_what_cannot_be_read_ends_the_lane(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_read_ends_the_channel(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         async with Pair(kind) as pair:
             if kind == "comm":
-                await comm_of(pair.lane).write({"nothing": 0})
+                await comm_of(pair.channel).write({"nothing": 0})
             else:
-                socket_of(pair.lane).sendall(struct.pack("<QQ", 3, 0) + b"bad")
+                socket_of(pair.channel).sendall(struct.pack("<QQ", 3, 0) + b"bad")
             await pair.there.closed.wait()
             assert pair.back.closed
 
@@ -218,7 +218,7 @@ def test_what_cannot_be_read_ends_the_lane(kind: str, caplog: pytest.LogCaptureF
     assert "cannot be read" in caplog.text
 
 
-def test_a_lane_closed_while_it_connects_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_channel_closed_while_it_connects_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever closes it, and also before the event loop has begun to connect."""
 
     async def test() -> None:
@@ -233,24 +233,24 @@ def test_a_lane_closed_while_it_connects_gives_up(monkeypatch: pytest.MonkeyPatc
                     given_up.set()
                 raise AssertionError
 
-            monkeypatch.setattr("dflow.runtime.transport.lane.connect", slow)
-            lane = Lane(end, "tcp://127.0.0.1:1")
+            monkeypatch.setattr("dflow.runtime.transport.channel.connect", slow)
+            channel = Channel(end, "tcp://127.0.0.1:1")
             if before:
-                lane.close()
-            task = asyncio.create_task(lane.open({}, "", 10))
+                channel.close()
+            task = asyncio.create_task(channel.open({}, "", 10))
             if not before:
                 await connecting.wait()
-                await asyncio.to_thread(lane.close)
+                await asyncio.to_thread(channel.close)
                 await given_up.wait()
             await task
             await end.closed.wait()
-            assert lane.closed
+            assert channel.closed
             end.threads.close()
 
     run(test)
 
 
-def test_a_lane_closed_as_its_connection_is_made_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_channel_closed_as_its_connection_is_made_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         end, gone = End(), asyncio.Event()
 
@@ -261,15 +261,15 @@ def test_a_lane_closed_as_its_connection_is_made_takes_none(monkeypatch: pytest.
 
         async def just_closed(*args: Any, **kwargs: Any) -> Comm:
             comm: Comm = await connect(*args, **kwargs)
-            lane.close()
+            channel.close()
             return comm
 
-        monkeypatch.setattr("dflow.runtime.transport.lane.connect", just_closed)
+        monkeypatch.setattr("dflow.runtime.transport.channel.connect", just_closed)
         listener = await listen("tcp://127.0.0.1:0", accept)
-        lane = Lane(end, listener.contact_address)
-        await lane.open({}, "", 10)
+        channel = Channel(end, listener.contact_address)
+        await channel.open({}, "", 10)
         await asyncio.gather(end.closed.wait(), gone.wait())
-        assert lane.closed
+        assert channel.closed
         end.threads.close()
         listener.stop()
 
@@ -279,13 +279,13 @@ def test_a_lane_closed_as_its_connection_is_made_takes_none(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("peer", "arguments"), [("nonsense://1", {}), ("tcp://127.0.0.1:1", {"ssl_context": 3, "no_such": 1})]
 )
-def test_an_address_or_arguments_that_are_wrong_end_the_lane(peer: str, arguments: dict[str, Any]) -> None:
+def test_an_address_or_arguments_that_are_wrong_end_the_channel(peer: str, arguments: dict[str, Any]) -> None:
     async def test() -> None:
         end, settled = End(), list[bool]()
-        lane = Lane(end, peer)
-        lane.lend(settled.append)
-        await lane.open(arguments, "", 1)
-        assert lane.closed
+        channel = Channel(end, peer)
+        channel.lend(settled.append)
+        await channel.open(arguments, "", 1)
+        assert channel.closed
         await end.closed.wait()
         assert settled == [False]
 
@@ -295,7 +295,7 @@ def test_an_address_or_arguments_that_are_wrong_end_the_lane(peer: str, argument
 def opening(
     monkeypatch: pytest.MonkeyPatch, attempts: int, heard: Callable[[], float | None] | None, error: type[Exception]
 ) -> tuple[bool, list[float]]:
-    """Was a lane connected to a process that answers after so many attempts, and how long was each of them?
+    """Was a channel connected to a process that answers after so many attempts, and how long was each of them?
 
     heard: how long ago it gave a sign of life, as the scheduler says each time.
     """
@@ -320,14 +320,14 @@ def opening(
         async def ask() -> float | None:
             return heard() if heard is not None else None
 
-        monkeypatch.setattr("dflow.runtime.transport.lane.connect", slow)
+        monkeypatch.setattr("dflow.runtime.transport.channel.connect", slow)
         end, listener = End(), await listen("tcp://127.0.0.1:0", accept)
-        lane = Lane(end, listener.contact_address)
-        task = asyncio.create_task(lane.open({}, "", 4.0, ask if heard is not None else None))
+        channel = Channel(end, listener.contact_address)
+        task = asyncio.create_task(channel.open({}, "", 4.0, ask if heard is not None else None))
         ended, came = asyncio.create_task(end.closed.wait()), asyncio.create_task(connected.wait())
         await asyncio.wait([ended, came], return_when=asyncio.FIRST_COMPLETED)
-        found.append(0 if lane.closed else -1)
-        lane.close()
+        found.append(0 if channel.closed else -1)
+        channel.close()
         task.cancel()
         ended.cancel()
         came.cancel()
@@ -385,10 +385,10 @@ def test_a_process_that_is_slow_to_answer_is_connected_to_once_unless_nobody_lis
             return refused and looks == 3
 
         monkeypatch.setattr("dflow.runtime.base.timeouts.REFUSED", 0.001)
-        monkeypatch.setattr("dflow.runtime.transport.lane.connect", slow)
-        monkeypatch.setattr("dflow.runtime.transport.lane.refuses", refuses)
+        monkeypatch.setattr("dflow.runtime.transport.channel.connect", slow)
+        monkeypatch.setattr("dflow.runtime.transport.channel.refuses", refuses)
         end = End()
-        await Lane(end, "tcp://127.0.0.1:1").open({}, "", 4.0)
+        await Channel(end, "tcp://127.0.0.1:1").open({}, "", 4.0)
         await end.closed.wait()
 
     run(test)
@@ -400,7 +400,7 @@ def test_closing_sends_what_is_queued_in_order() -> None:
 
     async def test() -> None:
         async with Pair("comm") as pair:
-            writing, go_on, comm = asyncio.Event(), asyncio.Event(), comm_of(pair.lane)
+            writing, go_on, comm = asyncio.Event(), asyncio.Event(), comm_of(pair.channel)
             write = comm.write
 
             async def slow(message: Any) -> Any:
@@ -409,10 +409,10 @@ def test_closing_sends_what_is_queued_in_order() -> None:
                 return await write(message)
 
             comm.write = slow
-            pair.lane.send(m.Forget("session", 0))
+            pair.channel.send(m.Forget("session", 0))
             await writing.wait()
-            pair.lane.send(m.EndSession("session"))
-            pair.lane.close()
+            pair.channel.send(m.EndSession("session"))
+            pair.channel.close()
             asyncio.get_running_loop().call_soon(go_on.set)  # after what `close` does on the loop
             await pair.there.closed.wait()
             await pair.here.closed.wait()
@@ -429,10 +429,10 @@ class Stalled(End):
         super().__init__()
         self.go_on = threading.Event()
 
-    def received(self, lane: Lane, message: Any) -> None:
+    def received(self, channel: Channel, message: Any) -> None:
         if message != READY:
             assert self.go_on.wait(TIMEOUT)
-        super().received(lane, message)
+        super().received(channel, message)
 
 
 def deliver(i: int) -> m.Deliver:
@@ -443,10 +443,10 @@ def test_sending_does_not_wait_for_who_does_not_read_and_closing_sends_it_all(wi
     async def test() -> None:
         async with Pair(wire, there=Stalled) as pair:
             for i in range(40):  # more than the system keeps for the two
-                pair.lane.send(deliver(i))
-            assert pair.lane._writing
-            pair.lane.send(m.EndSession("session"))
-            pair.lane.close()
+                pair.channel.send(deliver(i))
+            assert pair.channel._writing
+            pair.channel.send(m.EndSession("session"))
+            pair.channel.close()
             cast(Stalled, pair.there).go_on.set()
             await pair.there.closed.wait()
             *delivered, last = pair.there.messages
@@ -460,18 +460,18 @@ def test_sending_does_not_wait_for_who_does_not_read_and_closing_sends_it_all(wi
 def test_who_sends_unasked_waits_while_much_is_queued(wire: str) -> None:
     async def test() -> None:
         async with Pair(wire, there=Stalled) as pair:
-            link = cast(Any, pair.lane._link)
+            link = cast(Any, pair.channel._link)
             start_writer, link.start_writer = (
                 link.start_writer,
                 lambda: None,
             )  # when it comes, it takes all that is queued
             first = threading.Event()
-            pair.lane.wait_for_room(first.set)
+            pair.channel.wait_for_room(first.set)
             assert not first.is_set(), "it need not wait"
             for i in range(40 + CROWDED):
-                pair.lane.send(deliver(i) if i < 40 else READY)
-            waiting = asyncio.create_task(asyncio.to_thread(pair.lane.wait_for_room, first.set))
-            assert not pair.lane._room.is_set()
+                pair.channel.send(deliver(i) if i < 40 else READY)
+            waiting = asyncio.create_task(asyncio.to_thread(pair.channel.wait_for_room, first.set))
+            assert not pair.channel._room.is_set()
             await asyncio.to_thread(first.wait, TIMEOUT)
             start_writer()
             cast(Stalled, pair.there).go_on.set()
@@ -484,18 +484,18 @@ def test_who_sends_unasked_waits_while_much_is_queued(wire: str) -> None:
 class Echo(End):
     """Sends back what it gets, once, in the thread that reads."""
 
-    def received(self, lane: Lane, message: Any) -> None:
+    def received(self, channel: Channel, message: Any) -> None:
         if isinstance(message, m.Deliver) and message.device == "d":
-            lane.send(m.Deliver(STEP, "back", message.edges, None))
+            channel.send(m.Deliver(STEP, "back", message.edges, None))
         else:
-            super().received(lane, message)
+            super().received(channel, message)
 
 
 def test_two_ends_that_send_much_to_each_other_do_not_wait_for_each_other(wire: str) -> None:
     async def test() -> None:
         async with Pair(wire, Echo, Echo) as pair:
             for i in range(40):
-                pair.lane.send(deliver(i))
+                pair.channel.send(deliver(i))
                 pair.back.send(deliver(i))
             for end in (pair.here, pair.there):
                 assert [message.edges[0][0] for message in await end.wait_for(40)] == list(range(40))
@@ -509,7 +509,7 @@ def test_many_threads_send_each_in_its_order(wire: str) -> None:
 
             def send(who: int) -> None:
                 for i in range(200):
-                    pair.lane.send(m.Forget(str(who), i))
+                    pair.channel.send(m.Forget(str(who), i))
 
             await asyncio.gather(*(asyncio.to_thread(send, who) for who in range(4)))
             came = await pair.there.wait_for(800)
@@ -526,12 +526,12 @@ class Busy(End):
         super().__init__()
         self.go_on = threading.Event()
 
-    def received(self, lane: Lane, message: Any) -> None:
+    def received(self, channel: Channel, message: Any) -> None:
         if isinstance(message, m.Finished):
             self.threads.submit(partial(self.go_on.wait, TIMEOUT))
         else:
             self.go_on.set()
-        super().received(lane, message)
+        super().received(channel, message)
 
 
 def test_what_a_message_starts_does_not_hold_up_the_next_one(wire: str) -> None:
@@ -540,8 +540,8 @@ def test_what_a_message_starts_does_not_hold_up_the_next_one(wire: str) -> None:
             busy = cast(Busy, pair.there)
             busy.go_on.clear()
             for _ in range(5):  # more than the pool does at once
-                pair.lane.send(m.Finished(STEP, "d"))
-            pair.lane.send(m.EndSession("session"))
+                pair.channel.send(m.Finished(STEP, "d"))
+            pair.channel.send(m.EndSession("session"))
             await busy.wait_for(6)
             assert busy.go_on.is_set()
 
@@ -551,7 +551,7 @@ def test_what_a_message_starts_does_not_hold_up_the_next_one(wire: str) -> None:
 def test_no_thread_and_no_socket_is_left(wire: str) -> None:
     async def test() -> None:
         async with Pair(wire) as pair:
-            sockets = [socket_of(pair.lane), socket_of(pair.back)]
+            sockets = [socket_of(pair.channel), socket_of(pair.back)]
             readers = [thread for thread in threading.enumerate() if thread.name == "end"]
             assert len(readers) >= 2
             pair.back.send(deliver(0))
@@ -564,38 +564,38 @@ def test_no_thread_and_no_socket_is_left(wire: str) -> None:
     run(test)
 
 
-def test_a_lost_peer_gives_loans_back_and_ends_the_lane(wire: str) -> None:
+def test_a_lost_peer_gives_loans_back_and_ends_the_channel(wire: str) -> None:
     async def test() -> None:
         settled: SimpleQueue[bool] = SimpleQueue()
         async with Pair(wire) as pair:
-            pair.lane.send(m.Fetched(STEP, [], pair.lane.lend(settled.put), ""))
+            pair.channel.send(m.Fetched(STEP, [], pair.channel.lend(settled.put), ""))
             socket_of(pair.back).shutdown(socket.SHUT_RDWR)
             await pair.here.closed.wait()
             assert await asyncio.to_thread(settled.get, timeout=TIMEOUT) is False
-            pair.lane.send(READY)  # it is dropped
+            pair.channel.send(READY)  # it is dropped
 
     run(test)
 
 
 @pytest.mark.parametrize("sockets", [True, False])
-def test_a_lane_closed_while_it_says_hello_sends_what_is_queued(sockets: bool) -> None:
+def test_a_channel_closed_while_it_says_hello_sends_what_is_queued(sockets: bool) -> None:
     async def test() -> None:
         there = End()
 
         async def accept(comm: Comm) -> None:
             hello = (await comm.read())["hello"].messages[0]
-            lane.send(m.EndSession("session"))
-            lane.close()
-            await Lane(there, "here").accept(comm, hello)
+            channel.send(m.EndSession("session"))
+            channel.close()
+            await Channel(there, "here").accept(comm, hello)
 
         listener = await listen("tcp://127.0.0.1:0", accept)
         here = End()
-        lane = Lane(here, listener.contact_address)
-        with dask.config.set({"dflow.blocking-lanes": sockets}):
-            await lane.open({}, "session", TIMEOUT)
+        channel = Channel(here, listener.contact_address)
+        with dask.config.set({"dflow.sockets": sockets}):
+            await channel.open({}, "session", TIMEOUT)
             await there.closed.wait()
         await here.closed.wait()
-        assert lane.closed
+        assert channel.closed
         assert there.messages == [m.EndSession("session")]
         here.threads.close()
         there.threads.close()
@@ -608,7 +608,7 @@ def test_a_sender_hears_when_its_message_has_left_the_process(kind: str) -> None
     async def test() -> None:
         async with Pair(kind) as pair:
             left: SimpleQueue[bool] = SimpleQueue()
-            pair.lane.send(READY, left.put)
+            pair.channel.send(READY, left.put)
             assert await asyncio.to_thread(left.get, timeout=TIMEOUT)
             await pair.there.wait_for(1)
 
@@ -620,7 +620,7 @@ def test_a_sender_hears_of_a_queued_message_when_it_is_written(wire: str) -> Non
         async with Pair(wire, there=Stalled) as pair:
             left: SimpleQueue[int] = SimpleQueue()
             for i in range(40):  # the first ones block the connection
-                pair.lane.send(deliver(i), lambda sent, i=i: left.put(i if sent else -1))  # type: ignore[misc]
+                pair.channel.send(deliver(i), lambda sent, i=i: left.put(i if sent else -1))  # type: ignore[misc]
             assert left.qsize() < 40
             cast(Stalled, pair.there).go_on.set()
             assert [await asyncio.to_thread(left.get, timeout=TIMEOUT) for _ in range(40)] == list(range(40))
@@ -641,35 +641,35 @@ def test_a_sender_over_a_comm_does_not_hear_of_a_message_that_the_socket_has_not
 
         async with listen("tcp://127.0.0.1:0", reads_late) as listener:
             end = End()
-            lane = Lane(end, "there")
-            lane._carried_by(CommLink(lane, await connect(listener.contact_address)))
-            lane.send(m.LoopReport("s", "loop", 1, (np.zeros(1 << 25, np.uint8),)))
-            lane.send(READY, left.put)
-            while not comm_of(lane).stream.writing():
+            channel = Channel(end, "there")
+            channel._carried_by(CommLink(channel, await connect(listener.contact_address)))
+            channel.send(m.LoopReport("s", "loop", 1, (np.zeros(1 << 25, np.uint8),)))
+            channel.send(READY, left.put)
+            while not comm_of(channel).stream.writing():
                 await asyncio.sleep(0)
             for _ in range(100):
                 await asyncio.sleep(0)
             assert left.empty()
             go_on.set()
             assert await asyncio.to_thread(left.get, timeout=TIMEOUT)
-            comm_of(lane).abort()
-            lane.ended()
+            comm_of(channel).abort()
+            channel.ended()
             await ended.wait()
             end.threads.close()
 
     run(test)
 
 
-def test_a_sender_hears_that_its_message_was_lost_with_the_lane(wire: str) -> None:
+def test_a_sender_hears_that_its_message_was_lost_with_the_channel(wire: str) -> None:
     async def test() -> None:
         async with Pair(wire, there=Stalled) as pair:
             left: SimpleQueue[bool] = SimpleQueue()
             for i in range(40):
-                pair.lane.send(deliver(i), left.put)
+                pair.channel.send(deliver(i), left.put)
             socket_of(pair.back).shutdown(socket.SHUT_RDWR)
             cast(Stalled, pair.there).go_on.set()
             await pair.here.closed.wait()
-            pair.lane.send(READY, left.put)
+            pair.channel.send(READY, left.put)
             found = [await asyncio.to_thread(left.get, timeout=TIMEOUT) for _ in range(41)]
             assert sorted(found, reverse=True) == found  # those that left, then those that did not
             assert not found[-1]

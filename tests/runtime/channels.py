@@ -1,4 +1,4 @@
-"""A lane whose other end is the test."""
+"""A channel whose other end is the test."""
 
 import queue
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 PATIENCE = 20.0  # seconds: of a test that fails, never of one that passes
 
 
-class TestLane:
+class TestChannel:
     """Keeps what is sent; `next` waits for it, since some of it comes from the pool."""
 
     __test__ = False

@@ -1,4 +1,4 @@
-"""A lane: ordered messages between two processes, whose end is the signal that the other one is gone.
+"""A channel: ordered messages between two processes, whose end is the signal that the other one is gone.
 
 `handshake.py` agrees with the other process on what carries it, `connection.py` carries it.  `send` may be
 called from any thread and never waits: what cannot be written at once is queued.  Each message is pickled by itself, in
@@ -30,9 +30,9 @@ from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.connection import CommLink, Frame, Link, encode, socket_link
 from dflow.runtime.transport.handshake import offer_socket, take_socket, takes_sockets
 
-logger = logging.getLogger("dflow.lane")
+logger = logging.getLogger("dflow.channel")
 
-LANE_OP = "dflow_lane"  # the worker handler that takes lanes
+CHANNEL_OP = "dflow_channel"  # the worker handler that takes channels
 
 CROWDED = 100  # messages that wait to be sent, from which on `wait_for_room` waits
 
@@ -50,7 +50,7 @@ Heard = Callable[[], Awaitable[float | None]]  # seconds since a process gave a 
 class Outgoing(NamedTuple):
     """A frame that is to be sent.
 
-    then: called once, with True when the frame has left this process, with False if the lane ended before.
+    then: called once, with True when the frame has left this process, with False if the channel ended before.
     """
 
     frame: Frame
@@ -58,19 +58,19 @@ class Outgoing(NamedTuple):
 
 
 class Receiver(Protocol):
-    """The process that a lane belongs to.  threads: the threads that read, and that do what messages start."""
+    """The process that a channel belongs to.  threads: the threads that read, and that do what messages start."""
 
     name: str
     threads: LeaderFollowers
 
-    def handler(self, lane: Lane) -> Callable[[Any], None]:
-        """Gives what is called with each message of a lane, one after the other.  It must not wait."""
+    def handler(self, channel: Channel) -> Callable[[Any], None]:
+        """Gives what is called with each message of a channel, one after the other.  It must not wait."""
 
-    def lane_closed(self, lane: Lane) -> None: ...
+    def channel_closed(self, channel: Channel) -> None: ...
 
 
-class Lane:
-    """One end of a lane.  peer: the address, or the name, of the other process."""
+class Channel:
+    """One end of a channel.  peer: the address, or the name, of the other process."""
 
     def __init__(self, receiver: Receiver, peer: str) -> None:
         self.peer = peer
@@ -93,10 +93,10 @@ class Lane:
     # -- sending, in any thread
 
     def send(self, message: Any, then: Then | None = None) -> None:
-        """Send a message; it is dropped, and its loan given back, if the lane has closed.
+        """Send a message; it is dropped, and its loan given back, if the channel has closed.
 
         then: is called once, in any thread: with True when the message has left this process, so that the end of this
-        process does not take it along, or with False if the lane ended before.
+        process does not take it along, or with False if the channel ended before.
         """
         for field in ("error", "outcome"):
             found = getattr(message, field, None)
@@ -148,7 +148,7 @@ class Lane:
             self._room.wait()
 
     def lend(self, loan: Callable[[bool], None], step: StepId | None = None) -> int | None:
-        """The number of a loan that goes with the next message; None on a closed lane, which gives it back at once.
+        """The number of a loan that goes with the next message; None on a closed channel, which gives it back at once.
 
         step: the one whose owner gets it, for `take_back`.
         """
@@ -178,7 +178,7 @@ class Lane:
             self.settle(number, False)
 
     def close(self) -> None:
-        """Send what is queued, then close; a lane that still connects ends at once."""
+        """Send what is queued, then close; a channel that still connects ends at once."""
         with self._lock:
             self.closing = True
             connected, link = self._connected, self._link if not self._writing else None
@@ -193,10 +193,10 @@ class Lane:
     async def open(
         self, connection_args: dict[str, Any], session: str, timeout: float, heard: Heard | None = None
     ) -> None:
-        """Connect to `peer`; returns when a socket carries the lane, else at its end.
+        """Connect to `peer`; returns when a socket carries the channel, else at its end.
 
-        A failed connection ends the lane like a lost one.  heard: tells how long ago the peer gave a sign of life; one
-        that gives none is waited for beyond the timeout, as long as it is known.
+        A failed connection ends the channel like a lost one.  heard: tells how long ago the peer gave a sign of life;
+        one that gives none is waited for beyond the timeout, as long as it is known.
         """
         connecting = asyncio.ensure_future(self._connect(timeout, connection_args, heard or _unknown))
         with self._lock:
@@ -209,7 +209,7 @@ class Lane:
             if not self.closed:  # it is not this end that gives up
                 raise
         except Exception as error:  # of any kind: TypeError for connection arguments, ValueError for an address
-            logger.info("no lane to %s: %s", self.peer, error)
+            logger.info("no channel to %s: %s", self.peer, error)
             self.ended()
         else:
             hello = m.Hello(m.PROTOCOL, self._receiver.name, session, takes_sockets(comm))
@@ -231,7 +231,7 @@ class Lane:
                     raise
 
     async def accept(self, comm: Comm, hello: m.Hello, context: ssl.SSLContext | None = None) -> None:
-        """Take a lane whose `Hello` has come; returns like `open`.  context: to accept encrypted connections."""
+        """Take a channel whose `Hello` has come; returns like `open`.  context: to accept encrypted connections."""
         await self._begin(comm, hello, context, accepts=True)
 
     async def _begin(self, comm: Comm, hello: m.Hello, context: ssl.SSLContext | None, accepts: bool = False) -> None:
@@ -243,7 +243,7 @@ class Lane:
             if accepts:
                 wire = await offer_socket(comm, hello.sockets and takes_sockets(comm), context)
             else:
-                await comm.write({"op": LANE_OP, "reply": False, "hello": to_serialize(Batch((hello,)))})
+                await comm.write({"op": CHANNEL_OP, "reply": False, "hello": to_serialize(Batch((hello,)))})
                 wire = await take_socket(comm, context)
             if wire is not None:
                 link = socket_link(self, wire, self._receiver.threads)
@@ -254,7 +254,7 @@ class Lane:
                 self._carried_by(carrier)
                 await carrier.read()
         except Exception as error:
-            logger.info("no lane to %s: %s", self.peer, error)
+            logger.info("no channel to %s: %s", self.peer, error)
         finally:
             comm.abort()
             if self._link is None:
@@ -301,7 +301,7 @@ class Lane:
         if connecting is not None and not connecting.done():
             connecting.get_loop().call_soon_threadsafe(connecting.cancel)
         # What the other side waits for is withdrawn first, so that nothing that goes back goes to it again.
-        self._receiver.lane_closed(self)
+        self._receiver.channel_closed(self)
         for outgoing in unsent:
             settled(outgoing.then, False)
         for loan in loans:
