@@ -6,7 +6,7 @@ Why nothing here talks to a cluster: a plan can be made, drawn, checked and test
 """
 
 from dflow.compile.compiler import compile_plan, operations_by_device
-from dflow.compile.loops.placement import choose_home
+from dflow.compile.loops.placement import choose_driver
 from dflow.compile.loops.rewrite import loop_plan
 from dflow.compile.loops.spec import LoopSpec
 from dflow.compile.plan import (
@@ -36,7 +36,7 @@ __all__ = [
     "Plan",
     "Segment",
     "Threads",
-    "choose_home",
+    "choose_driver",
     "compile_plan",
     "loop_plan",
     "operations_by_device",

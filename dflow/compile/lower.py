@@ -233,9 +233,9 @@ def parts_of(plan: Plan, addresses: Mapping[str, str]) -> dict[str, DevicePlan]:
 
 
 def without(
-    plan: Plan, segment: Segment, home: str, number: int, feeds: tuple[int, ...], fetches: tuple[int | None, ...]
+    plan: Plan, segment: Segment, driver: str, number: int, feeds: tuple[int, ...], fetches: tuple[int | None, ...]
 ) -> Plan:
-    """The plan, renumbered, without a segment of another process whose operation a loop on `home` makes itself.
+    """The plan, renumbered, without a segment of another process whose operation a loop on `driver` makes itself.
 
     feeds, fetches: what the loop brings to each step, and wants of it.
     """
@@ -245,9 +245,9 @@ def without(
     parts = {name: replace(part, threads=plan.parts[name].threads) for name, part in found.items()}
     # so that the other process, and that of a segment that was left out before, hear of the session, and the step ends
     # with them
-    before = plan.parts[home].addresses
-    beside = {**before, **parts[home].addresses, segment.device: plan.addresses[segment.device]}
-    parts[home] = replace(parts[home], addresses=beside)
+    before = plan.parts[driver].addresses
+    beside = {**before, **parts[driver].addresses, segment.device: plan.addresses[segment.device]}
+    parts[driver] = replace(parts[driver], addresses=beside)
     return replace(rest, parts=parts, addresses={device: plan.addresses[device] for device in parts})
 
 

@@ -200,7 +200,7 @@ def test_a_loop_ends_when_its_worker_dies_and_does_not_start_again(
     loop = session.repeat(body, device=WORKER0)
     eventually(lambda: tap.size() > 10)
     again = look.client.submit(
-        run_loop, loop.spec.session, loop.spec.name, resources={loop.spec.home: 1e-3}, pure=False
+        run_loop, loop.spec.session, loop.spec.name, resources={loop.spec.driver: 1e-3}, pure=False
     )
     assert isinstance(again.result(10)[1], df.errors.UnavailableError)
     address = look.address(WORKER0)

@@ -240,7 +240,7 @@ def test_a_loop_runs_on_the_device_that_was_asked_for_and_uses_others(cluster: E
             assert "/job:ps/" in device_name(ps)
             assert "/job:worker/replica:0/task:1/" in device_name(worker)
             if device is not None:
-                assert device in loop.spec.home.replace("/replica:0", "")
+                assert device in loop.spec.driver.replace("/replica:0", "")
         assert sess.run(v) == 30
         with pytest.raises(tf.errors.InvalidArgumentError, match="no operation of the loop is on"):
             sess.repeat(total, device="/job:worker/task:0")

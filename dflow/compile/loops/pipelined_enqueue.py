@@ -19,15 +19,15 @@ from dflow.compile.plan import PipelinedEnqueue, Plan, Segment
 ENQUEUE, ENQUEUE_MANY = "QueueEnqueueV2", "QueueEnqueueManyV2"
 
 
-def pipelinable(plan: Plan, home: str, prefetched: Segment | None = None) -> Segment | None:
-    """The enqueue that a loop on the device `home` may pipeline.  prefetched: a dequeue that the loop makes itself."""
+def pipelinable(plan: Plan, driver: str, prefetched: Segment | None = None) -> Segment | None:
+    """The enqueue that a loop on the device `driver` may pipeline.  prefetched: a dequeue that the loop makes itself."""
     blocking = [segment for segment in plan.segments if segment.blocks and segment is not prefetched]
-    if len(blocking) != 1 or not _may_be_pipelined(blocking[0], plan, home, prefetched):
+    if len(blocking) != 1 or not _may_be_pipelined(blocking[0], plan, driver, prefetched):
         return None
     return blocking[0]
 
 
-def with_pipelined_enqueue(plan: Plan, enqueue: Segment, home: str, number: int) -> Plan:
+def with_pipelined_enqueue(plan: Plan, enqueue: Segment, driver: str, number: int) -> Plan:
     """The plan of a loop without the enqueue, whose inputs are fetched.  number: of the new plan, in its session."""
     edges = dict(enqueue.arguments)
     literals = dict(enqueue.literals)
@@ -36,7 +36,7 @@ def with_pipelined_enqueue(plan: Plan, enqueue: Segment, home: str, number: int)
     places = {slot: len(plan.fetches) + i for i, slot in enumerate(slots)}
     fetches = (*plan.fetches, *(edges[slot] for slot in slots))
     return replace(
-        without(plan, enqueue, home, number, plan.feeds, fetches),
+        without(plan, enqueue, driver, number, plan.feeds, fetches),
         pipelined=PipelinedEnqueue(
             op=instruction.op,
             address=plan.addresses[enqueue.device],
@@ -48,12 +48,12 @@ def with_pipelined_enqueue(plan: Plan, enqueue: Segment, home: str, number: int)
     )
 
 
-def _may_be_pipelined(enqueue: Segment, plan: Plan, home: str, prefetched: Segment | None) -> bool:
+def _may_be_pipelined(enqueue: Segment, plan: Plan, driver: str, prefetched: Segment | None) -> bool:
     """Whether it is an enqueue for another process, of what this one computes, after which nothing comes."""
     others = [segment for segment in plan.segments if segment is not enqueue and segment is not prefetched]
-    if enqueue.instructions[0].op.kind not in (ENQUEUE, ENQUEUE_MANY) or not any(s.device == home for s in others):
+    if enqueue.instructions[0].op.kind not in (ENQUEUE, ENQUEUE_MANY) or not any(s.device == driver for s in others):
         return False
-    address = plan.addresses[home]
+    address = plan.addresses[driver]
     return (
         address != plan.addresses[enqueue.device]
         and all(plan.addresses[segment.device] == address for segment in others)

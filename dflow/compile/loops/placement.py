@@ -1,4 +1,4 @@
-"""The device that a loop runs on, if its user does not say which.
+"""The driver of a loop: the device that it runs on, if its user does not say which.
 
 Its process starts the parts of each step and hears when they end.  Where few messages do that, steps are short: a loop
 that trains on parameters of a ps runs there, as the parameters that it sends start the workers' parts, and their
@@ -12,7 +12,7 @@ from dflow.compile.plan import Plan
 from dflow.registry import op_def
 
 
-def choose_home(plan: Plan, *, prefetch: bool = True, pipelined: bool = True) -> str:
+def choose_driver(plan: Plan, *, prefetch: bool = True, pipelined: bool = True) -> str:
     """Where a loop of many records at once reads; else where it can prefetch its elements, which hides the way of a
     large batch; else where a step needs the fewest messages; else a GPU; else where it computes most.
 
@@ -28,9 +28,9 @@ def choose_home(plan: Plan, *, prefetch: bool = True, pipelined: bool = True) ->
     return max(plan.parts, key=merits)
 
 
-def _messages(plan: Plan, home: str) -> int:
+def _messages(plan: Plan, driver: str) -> int:
     """What the parts of other processes are sent to start, and send when they end; tensors between parts apart."""
-    here = {device for device in plan.parts if plan.addresses[device] == plan.addresses[home]}
+    here = {device for device in plan.parts if plan.addresses[device] == plan.addresses[driver]}
     starts, reports = 0, 0
     for device in plan.parts.keys() - here:
         givers = plan.call.givers.get(device)

@@ -20,19 +20,19 @@ from dflow.compile.plan import Plan, PrefetchedDequeue, Segment
 METHODS = {"QueueDequeueV2": "dequeue", "QueueDequeueManyV2": "dequeue_many", "QueueDequeueUpToV2": "dequeue_up_to"}
 
 
-def prefetchable(plan: Plan, home: str, pipelined: Segment | None = None) -> Segment | None:
-    """The dequeue that a loop on the device `home` may take ahead of its iterations.
+def prefetchable(plan: Plan, driver: str, pipelined: Segment | None = None) -> Segment | None:
+    """The dequeue that a loop on the device `driver` may take ahead of its iterations.
 
     pipelined: an enqueue that the loop makes itself.
     """
-    return next((segment for segment in plan.segments if _may_be_prefetched(segment, plan, home, pipelined)), None)
+    return next((segment for segment in plan.segments if _may_be_prefetched(segment, plan, driver, pipelined)), None)
 
 
-def with_prefetch(plan: Plan, dequeue: Segment, home: str, number: int) -> Plan:
+def with_prefetch(plan: Plan, dequeue: Segment, driver: str, number: int) -> Plan:
     """The plan of a loop without the dequeue, whose outputs are fed.  number: of the new plan, in its session."""
     (instruction,) = dequeue.instructions
     return replace(
-        without(plan, dequeue, home, number, feeds=tuple(dequeue.gives), fetches=plan.fetches),
+        without(plan, dequeue, driver, number, feeds=tuple(dequeue.gives), fetches=plan.fetches),
         prefetch=PrefetchedDequeue(
             op=instruction.op,
             address=plan.addresses[dequeue.device],
@@ -44,13 +44,13 @@ def with_prefetch(plan: Plan, dequeue: Segment, home: str, number: int) -> Plan:
     )
 
 
-def _may_be_prefetched(segment: Segment, plan: Plan, home: str, pipelined: Segment | None) -> bool:
-    """Whether it is a dequeue of another process, before which nothing comes, for the process of `home` alone."""
+def _may_be_prefetched(segment: Segment, plan: Plan, driver: str, pipelined: Segment | None) -> bool:
+    """Whether it is a dequeue of another process, before which nothing comes, for the process of `driver` alone."""
     if segment.instructions[0].op.kind not in METHODS or segment.needs:
         return False
     others = [other for other in plan.segments if other is not segment]
     users = {other.device for other in others if not set(segment.gives).isdisjoint(other.needs)}
-    address = plan.addresses[home]
+    address = plan.addresses[driver]
     return (
         address != plan.addresses[segment.device]
         and {plan.addresses[user] for user in users} == {address}

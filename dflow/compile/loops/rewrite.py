@@ -7,33 +7,33 @@ from dflow.compile.loops.prefetch import prefetchable, with_prefetch
 from dflow.compile.plan import Plan, Segment
 
 
-def loop_plan(plan: Plan, home: str, number: int, *, prefetch: bool = True, pipelined: bool = True) -> Plan:
-    """The plan that a loop on the device `home` runs in place of `plan`; `plan` itself if it makes all of it.
+def loop_plan(plan: Plan, driver: str, number: int, *, prefetch: bool = True, pipelined: bool = True) -> Plan:
+    """The plan that a loop on the device `driver` runs in place of `plan`; `plan` itself if it makes all of it.
 
     number: of the new plan, in its session.  prefetch, pipelined: what the loop may do itself.
     """
-    dequeue, enqueue = _own(plan, home, prefetch, pipelined)
+    dequeue, enqueue = _own(plan, driver, prefetch, pipelined)
     if enqueue is not None:
-        plan = with_pipelined_enqueue(plan, enqueue, home, number)
+        plan = with_pipelined_enqueue(plan, enqueue, driver, number)
     if dequeue is not None:
         op = dequeue.instructions[0].op
         dequeue = next(segment for segment in plan.segments if segment.instructions[0].op is op)
-        plan = with_prefetch(plan, dequeue, home, number)
+        plan = with_prefetch(plan, dequeue, driver, number)
     return plan
 
 
-def may_prefetch(plan: Plan, home: str, pipelined: bool) -> bool:
-    """Whether there is a dequeue that a loop on the device `home` may take ahead of its iterations."""
-    return _own(plan, home, True, pipelined)[0] is not None
+def may_prefetch(plan: Plan, driver: str, pipelined: bool) -> bool:
+    """Whether there is a dequeue that a loop on the device `driver` may take ahead of its iterations."""
+    return _own(plan, driver, True, pipelined)[0] is not None
 
 
-def _own(plan: Plan, home: str, prefetch: bool, pipelined: bool) -> tuple[Segment | None, Segment | None]:
+def _own(plan: Plan, driver: str, prefetch: bool, pipelined: bool) -> tuple[Segment | None, Segment | None]:
     """The dequeue and the enqueue that a loop makes itself: both if each may be if the other is, else one of them."""
     if prefetch and pipelined:
         for segment in plan.segments:
-            enqueue = pipelinable(plan, home, segment)
-            if enqueue is not None and prefetchable(plan, home, enqueue) is segment:
+            enqueue = pipelinable(plan, driver, segment)
+            if enqueue is not None and prefetchable(plan, driver, enqueue) is segment:
                 return segment, enqueue
-    dequeue = prefetchable(plan, home) if prefetch else None
-    enqueue = pipelinable(plan, home) if pipelined and dequeue is None else None
+    dequeue = prefetchable(plan, driver) if prefetch else None
+    enqueue = pipelinable(plan, driver) if pipelined and dequeue is None else None
     return dequeue, enqueue

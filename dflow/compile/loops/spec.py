@@ -14,7 +14,7 @@ class LoopSpec:
     session: str
     name: str  # unique in its session
     call: CallPlan
-    home: str  # the device that it runs on
+    driver: str  # the device that it runs on, whose process starts its steps
     label: str  # what the dashboard calls it
     steps: int | None  # iterations; None: until the end of the input
     every: int  # values are reported each so many iterations

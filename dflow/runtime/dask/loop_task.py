@@ -9,7 +9,7 @@ from dflow.runtime.dask.worker import current_plugin
 
 
 def run_loop(session: str, name: str) -> tuple[int | None, OpError | None]:
-    """The Dask task of a loop, on the worker of its home device: how many steps it did, and what ended it quietly.
+    """The Dask task of a loop, on the worker of its driver device: how many steps it did, and what ended it quietly.
 
     None steps if it did not run.  Whatever else comes, the loop ran to its end, and says so over its channel as well.
     """

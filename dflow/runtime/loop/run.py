@@ -130,7 +130,7 @@ class LoopRun:
         own = (spec.prefetch, spec.pipelined)
         found.update(made.op.device for made in own if made is not None and made.address == address)
         with suppress(OpError):  # its session has ended, and the loop with it
-            part = self._process.hosts[spec.home].installed(spec.session, spec.call.number)
+            part = self._process.hosts[spec.driver].installed(spec.session, spec.call.number)
             found.update(part.devices_at(address))
         return sorted(found)
 
@@ -216,7 +216,7 @@ class LoopRun:
             else PipelinedSink(process, spec.session, spec.owner, spec.pipelined, source)
         )
         if spec.vectorized:
-            program = process.hosts[spec.home].installed(spec.session, spec.call.number).vectorized
+            program = process.hosts[spec.driver].installed(spec.session, spec.call.number).vectorized
             self._vectorized = None if program is None else VectorizedLoop(process, spec, program, self._advanced)
         with self._lock:
             self._stages = [stage for stage in (self._vectorized, sink, source, body) if stage is not None]
@@ -293,7 +293,7 @@ class LoopRun:
             "id": self.spec.name,
             "name": self.spec.label,
             "session": self.spec.session,
-            "device": self.spec.home,
+            "device": self.spec.driver,
             "iterations": self.iterations,
             "at_once": 0 if self._vectorized is None else self._vectorized.records,
             "waiting_s": self.waiting_s,

@@ -158,12 +158,12 @@ class ClusterBackend:
         self._known.channel_closed(channel.peer)
         for loop in list(self._loops.values()):
             addresses = loop.spec.call.addresses
-            if addresses[loop.spec.home] != channel.peer:
+            if addresses[loop.spec.driver] != channel.peer:
                 loop.process_lost(channel.peer)
                 continue
             loop.all_reported()
             if not loop.done():
-                error = lost(channel.peer, [loop.spec.home], f"the loop {loop.name!r}")
+                error = lost(channel.peer, [loop.spec.driver], f"the loop {loop.name!r}")
                 loop.ended(None, error)
                 for other in self.process.channels():
                     if other.peer in addresses.values():
@@ -228,10 +228,10 @@ class ClusterBackend:
     # -- loops
 
     def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
-        """Announce the loop to the worker of its home, then start it there as a Dask task."""
+        """Announce the loop to the worker of its driver, then start it there as a Dask task."""
         spec = loop.spec
         self._actors.keep(plan)
-        channel = self.process.channel_to(plan.addresses[spec.home])
+        channel = self.process.channel_to(plan.addresses[spec.driver])
         loop.stopper = lambda error: channel.send(m.StopLoop(self.session, spec.name, error))
         for part in plan.parts.values():
             loop.uses |= plan.addresses | part.addresses
@@ -241,9 +241,9 @@ class ClusterBackend:
             if self.process.closing is not None:  # `close` may have ended the loops already
                 raise self.process.closing
             reply = self.process.request(channel, partial(m.InstallLoop, spec))
-            answered(channel, reply, f"take the loop {loop.name!r} on {spec.home}", deadline)
+            answered(channel, reply, f"take the loop {loop.name!r} on {spec.driver}", deadline)
             key = f"{loop.name}-{uuid.uuid4().hex}"
-            resources = {spec.home: SHARE}
+            resources = {spec.driver: SHARE}
             with in_our_span():
                 future = self.client.submit(run_loop, self.session, spec.name, key=key, resources=resources, pure=False)
         except BaseException as error:
@@ -252,7 +252,7 @@ class ClusterBackend:
             raise
         self.watch.when_done(future, partial(_loop_ended, self.client, loop, plan))
         with suppress(OSError):  # the session is being closed
-            what = f"the loop {loop.name!r} on {spec.home}"
+            what = f"the loop {loop.name!r} on {spec.driver}"
             loop.call_at_end(on_loop(self.client, partial(tell_of_unbegun, self.client, key, what)).cancel)
 
     def _report(self, report: m.LoopReport | m.LoopDone) -> None:

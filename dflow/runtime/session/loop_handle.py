@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from dflow import forks
-from dflow.compile import LoopSpec, Plan, choose_home
+from dflow.compile import LoopSpec, Plan, choose_driver
 from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.runtime.base import settings
@@ -25,10 +25,10 @@ logger = logging.getLogger("dflow.loops")
 REPORTS_KEPT = 1000  # of a loop that no one iterates over
 
 
-def home_of(plan: Plan, device: Any) -> str:
+def driver_of(plan: Plan, device: Any) -> str:
     """The device that a loop runs on: as asked, else the one that suits its plan."""
     if device is None:
-        return choose_home(plan, prefetch=settings.prefetch(), pipelined=settings.pipelined_enqueues())
+        return choose_driver(plan, prefetch=settings.prefetch(), pipelined=settings.pipelined_enqueues())
     found = matching(canonical_name(device), plan.parts)
     if not found:
         raise InvalidArgumentError(

@@ -129,8 +129,8 @@ class Plans:
                 self._default_device = found
             return found
 
-    def take_for_loop(self, plan: Plan, home: str, deadline: Deadline) -> Plan:
-        """The plan that a loop on `home` runs in place of `plan`, which it took: without what the loop does itself.
+    def take_for_loop(self, plan: Plan, driver: str, deadline: Deadline) -> Plan:
+        """The plan that a loop on `driver` runs in place of `plan`, which it took: without what the loop does itself.
 
         That is a dequeue that it prefetches, an enqueue that it pipelines, or both; `plan` itself if there is none, or
         the settings say so.  The new plan is the loop's own, and goes with it.
@@ -138,7 +138,7 @@ class Plans:
         with self._lock:
             self._count += 1
             number = self._count
-        found = loop_plan(plan, home, number, prefetch=settings.prefetch(), pipelined=settings.pipelined_enqueues())
+        found = loop_plan(plan, driver, number, prefetch=settings.prefetch(), pipelined=settings.pipelined_enqueues())
         if found is plan:
             return plan
         self._backend.install(found, deadline)

@@ -28,7 +28,7 @@ from dflow.runtime.base.transfers import fetched_all
 from dflow.runtime.session.backend import Backend, HasActors
 from dflow.runtime.session.fetches import FetchMap, feed_tensor, feed_value, flat, flat_feed, flat_feeds
 from dflow.runtime.session.local import LocalBackend
-from dflow.runtime.session.loop_handle import Loop, home_of, may_vectorize
+from dflow.runtime.session.loop_handle import Loop, driver_of, may_vectorize
 from dflow.runtime.session.plans import Plans
 
 
@@ -228,13 +228,13 @@ class BaseSession:
         try:
             plan = self.plans.take(fetch_map.elements, (), deadline)
             try:
-                home = home_of(plan, device)
-                plan = self.plans.take_for_loop(plan, home, deadline)
+                driver = driver_of(plan, device)
+                plan = self.plans.take_for_loop(plan, driver, deadline)
                 spec = LoopSpec(
                     session=self._backend.session,
                     name=f"{label}-{next(self._loop_numbers)}",
                     call=plan.call,
-                    home=home,
+                    driver=driver,
                     label=label,
                     steps=steps,
                     every=every,

@@ -25,10 +25,10 @@ def made(name: str = "made", device: str = HERE) -> Any:
         return df.random_uniform([], name=name)
 
 
-def pipelining(fetches: Any, home: str = HERE) -> Plan | None:
+def pipelining(fetches: Any, driver: str = HERE) -> Plan | None:
     """The plan of a loop that pipelines its enqueue, checked; None if it does not."""
     plan = compiled(fetches)
-    found = loop_plan(plan, home, 7, prefetch=False)
+    found = loop_plan(plan, driver, 7, prefetch=False)
     if found is plan:
         return None
     check_plan(found)
@@ -114,4 +114,4 @@ def _after(put: Any) -> Any:
 
 
 def test_an_enqueue_of_the_loops_own_process_stays() -> None:
-    assert pipelining(queue().enqueue([made()]), home=THERE) is None
+    assert pipelining(queue().enqueue([made()]), driver=THERE) is None

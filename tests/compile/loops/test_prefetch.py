@@ -25,10 +25,10 @@ def used(taken: Any, device: str = HERE) -> Any:
         return df.negative(taken, name="used")
 
 
-def prefetching(fetches: Any, home: str = HERE, pipelined: bool = False) -> Plan | None:
+def prefetching(fetches: Any, driver: str = HERE, pipelined: bool = False) -> Plan | None:
     """The plan of a loop that prefetches, checked; None if it does not."""
     plan = compiled(fetches)
-    found = loop_plan(plan, home, 7, pipelined=pipelined)
+    found = loop_plan(plan, driver, 7, pipelined=pipelined)
     check_plan(found)
     return None if found.prefetch is None else found
 
