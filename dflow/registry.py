@@ -69,10 +69,10 @@ class KernelContext(Protocol):
     def resource(self, key: Any, make: Callable[[], Any]) -> Any:
         """The state of the device under `key`; made by `make()` if it is not there yet."""
 
-    def machine(self, spec: Any) -> Any:
+    def resource_of(self, spec: Any) -> Any:
         """The queue or the reader that `spec` describes; made if it is not there yet."""
 
-    def remembered(self, spec: Any, find: Callable[[], Any]) -> Any:
+    def cached(self, spec: Any, find: Callable[[], Any]) -> Any:
         """The state that `spec` describes, found by `find()` at first, and again when it was dropped."""
 
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:

@@ -80,7 +80,7 @@ def _attempt(
         reply(outcome, settle)
 
     attempt_of = Answering(entered, reply.owner, reply.op)
-    withdraw: Callable[[], None] = context.machine(queue).attempt(attempt_of, "enqueue_many", rows)
+    withdraw: Callable[[], None] = context.resource_of(queue).attempt(attempt_of, "enqueue_many", rows)
     return withdraw
 
 

@@ -30,7 +30,7 @@ def _handle_spec(reader: ReaderSpec) -> TensorSpec:
 
 
 def _handle_kernel(context: KernelContext, reader: ReaderSpec) -> Any:
-    context.machine(reader)
+    context.resource_of(reader)
     handle = np.empty((), dtype=object)
     handle[()] = f"{context.device}/{reader.container}/{reader.name}".encode()
     return handle
@@ -73,7 +73,7 @@ def _read(
     def request_file(answer: Reply) -> Withdraw:
         return context.dequeue_from(queue_device, queue, answer)
 
-    withdraw: Withdraw = context.machine(reader).read(reply, request_file, limit)
+    withdraw: Withdraw = context.resource_of(reader).read(reply, request_file, limit)
     return withdraw
 
 
@@ -82,15 +82,15 @@ def _count_spec(reader: ReaderSpec) -> TensorSpec:
 
 
 def _produced_kernel(context: KernelContext, reader: ReaderSpec) -> Any:
-    return np.asarray(context.machine(reader).produced, dtype=np.int64)
+    return np.asarray(context.resource_of(reader).produced, dtype=np.int64)
 
 
 def _completed_kernel(context: KernelContext, reader: ReaderSpec) -> Any:
-    return np.asarray(context.machine(reader).completed, dtype=np.int64)
+    return np.asarray(context.resource_of(reader).completed, dtype=np.int64)
 
 
 def _state_attempt(context: KernelContext, reply: Reply, reader: ReaderSpec) -> Withdraw:
-    withdraw: Withdraw = context.machine(reader).attempt(reply, "state")
+    withdraw: Withdraw = context.resource_of(reader).attempt(reply, "state")
     return withdraw
 
 
@@ -101,7 +101,7 @@ def _restore_spec(state: TensorSpec, reader: ReaderSpec) -> tuple[TensorSpec, ..
 
 
 def _restore_attempt(context: KernelContext, reply: Reply, state: Any, reader: ReaderSpec) -> Withdraw:
-    withdraw: Withdraw = context.machine(reader).attempt(reply, "restore", bytes(np.asarray(state)[()]))
+    withdraw: Withdraw = context.resource_of(reader).attempt(reply, "restore", bytes(np.asarray(state)[()]))
     return withdraw
 
 
@@ -110,7 +110,7 @@ def _reset_spec(reader: ReaderSpec) -> tuple[TensorSpec, ...]:
 
 
 def _reset_attempt(context: KernelContext, reply: Reply, reader: ReaderSpec) -> Withdraw:
-    withdraw: Withdraw = context.machine(reader).attempt(reply, "reset")
+    withdraw: Withdraw = context.resource_of(reader).attempt(reply, "reset")
     return withdraw
 
 

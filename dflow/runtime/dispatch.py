@@ -80,10 +80,10 @@ def _start_part(message: m.Start, process: Process, channel: Channel) -> None:
         RemoteOwner(channel, message.step, process.hosts, process.channel_to),
         _settler(channel, message.loan),
     )
-    session, plan, step, floor = message.session, message.plan, message.step, message.floor
+    session, plan, step, low_water = message.session, message.plan, message.step, message.low_water
     try:
         host = process.hosts[message.device]
-        part = host.start(session, plan, step, floor, message.feeds, owner, process.threads.submit, settle)
+        part = host.start(session, plan, step, low_water, message.feeds, owner, process.threads.submit, settle)
     except Exception as error:
         if settle is not None:
             settle(False)
@@ -119,7 +119,7 @@ def _start_paced(message: m.Announce, process: Process, channel: Channel) -> Non
     """Start a part whose segments will be run by Dask tasks."""
     owner = RemoteOwner(channel, message.step, process.hosts, process.channel_to)
     host = process.hosts[message.device]
-    part = host.start(message.session, message.plan, message.step, message.floor, message.feeds, owner, run=None)
+    part = host.start(message.session, message.plan, message.step, message.low_water, message.feeds, owner, run=None)
     if channel.closed:  # meanwhile, so that `channel_closed` did not see the part
         part.cancel(CancelledError(None, None, f"{channel.peer}, which ran this step, is gone"))
 
@@ -166,8 +166,8 @@ def _settled(message: m.Settled, process: Process, channel: Channel) -> None:
 @_handle.register(m.Ask)
 def _ask(message: m.Ask, process: Process, channel: Channel) -> None:
     def begin(attempt: Attempt) -> Withdraw:
-        machine = process.hosts[message.device].machine(message.queue, message.session)
-        withdraw: Withdraw = machine.attempt(attempt, message.method, *message.arguments, times=message.times)
+        resource = process.hosts[message.device].resource_of(message.queue, message.session)
+        withdraw: Withdraw = resource.attempt(attempt, message.method, *message.arguments, times=message.times)
         return withdraw
 
     process.served.serve(channel, message, begin)

@@ -81,7 +81,7 @@ def _left_out_spec(reader: ReaderSpec) -> TensorSpec:
 
 
 def _left_out_kernel(context: KernelContext, reader: ReaderSpec) -> Any:
-    return np.asarray(context.machine(reader).left_out, dtype=np.int64)
+    return np.asarray(context.resource_of(reader).left_out, dtype=np.int64)
 
 
 define(

@@ -64,7 +64,7 @@ def _waiting_spec(queue: Any) -> tf.TensorSpec:
 
 
 def _waiting_kernel(context: Any, queue: Any) -> Any:
-    row = context.machine(queue).row()
+    row = context.resource_of(queue).row()
     return np.array([row["waiting_enqueues"], row["waiting_dequeues"]], np.int32)
 
 

@@ -44,7 +44,7 @@ class Context:
             self._owner.resources[key] = make()
         return self._owner.resources[key]
 
-    def remembered(self, spec: Any, find: Callable[[], Any]) -> Any:
+    def cached(self, spec: Any, find: Callable[[], Any]) -> Any:
         return find()
 
     def per_session(self, make: Callable[[], Any]) -> Any:
@@ -55,7 +55,7 @@ class Context:
     def spawn(self, work: Callable[[], None]) -> None:
         work()
 
-    def machine(self, spec: Any) -> Any:
+    def resource_of(self, spec: Any) -> Any:
         raise NotImplementedError("the reference evaluator has no queues and no readers")
 
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:

@@ -32,7 +32,7 @@ class Context:
                 self._resources[key] = make()
             return self._resources[key]
 
-    def remembered(self, spec: Any, find: Callable[[], Any]) -> Any:
+    def cached(self, spec: Any, find: Callable[[], Any]) -> Any:
         return find()
 
     def per_session(self, make: Callable[[], Any]) -> Any:

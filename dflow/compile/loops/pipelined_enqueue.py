@@ -20,7 +20,10 @@ ENQUEUE, ENQUEUE_MANY = "QueueEnqueueV2", "QueueEnqueueManyV2"
 
 
 def pipelinable(plan: Plan, driver: str, prefetched: Segment | None = None) -> Segment | None:
-    """The enqueue that a loop on the device `driver` may pipeline.  prefetched: a dequeue that the loop makes itself."""
+    """The enqueue that a loop on the device `driver` may pipeline.
+
+    prefetched: a dequeue that the loop makes itself.
+    """
     blocking = [segment for segment in plan.segments if segment.blocks and segment is not prefetched]
     if len(blocking) != 1 or not _may_be_pipelined(blocking[0], plan, driver, prefetched):
         return None

@@ -28,7 +28,7 @@ def _handle_spec(queue: QueueSpec) -> TensorSpec:
 
 
 def _handle_kernel(context: KernelContext, queue: QueueSpec) -> Any:
-    context.machine(queue)
+    context.resource_of(queue)
     handle = np.empty((), dtype=object)
     handle[()] = f"{context.device}/{queue.container}/{queue.name}".encode()
     return handle
@@ -60,7 +60,7 @@ def _check_components(queue: QueueSpec, shapes: Sequence[TensorShape]) -> None:
 
 def _attempt(method: str) -> Callable[..., Withdraw]:
     def attempt(context: KernelContext, reply: Reply, *components: Any, queue: QueueSpec) -> Withdraw:
-        withdraw: Withdraw = context.machine(queue).attempt(reply, method, tuple(np.asarray(c) for c in components))
+        withdraw: Withdraw = context.resource_of(queue).attempt(reply, method, tuple(np.asarray(c) for c in components))
         return withdraw
 
     return attempt
@@ -71,7 +71,7 @@ def _dequeue_spec(queue: QueueSpec) -> tuple[TensorSpec, ...]:
 
 
 def _dequeue_attempt(context: KernelContext, reply: Reply, queue: QueueSpec) -> Withdraw:
-    withdraw: Withdraw = context.machine(queue).attempt(reply, "dequeue")
+    withdraw: Withdraw = context.resource_of(queue).attempt(reply, "dequeue")
     return withdraw
 
 
@@ -94,7 +94,7 @@ def _dequeue_batch(method: str) -> Callable[..., Withdraw]:
         number = int(n)
         if number < 0:
             raise InvalidArgumentError(None, None, f"{method} requested {number} < 0 elements")
-        withdraw: Withdraw = context.machine(queue).attempt(reply, method, number)
+        withdraw: Withdraw = context.resource_of(queue).attempt(reply, method, number)
         return withdraw
 
     return attempt
@@ -105,7 +105,7 @@ def _close_spec(queue: QueueSpec, cancel_pending_enqueues: bool) -> tuple[Tensor
 
 
 def _close_attempt(context: KernelContext, reply: Reply, queue: QueueSpec, cancel_pending_enqueues: bool) -> Withdraw:
-    withdraw: Withdraw = context.machine(queue).attempt(reply, "close", cancel_pending_enqueues)
+    withdraw: Withdraw = context.resource_of(queue).attempt(reply, "close", cancel_pending_enqueues)
     return withdraw
 
 
@@ -114,7 +114,7 @@ def _size_spec(queue: QueueSpec) -> TensorSpec:
 
 
 def _size_kernel(context: KernelContext, queue: QueueSpec) -> Any:
-    return context.asarray(np.asarray(context.machine(queue).size, dtype=np.int32))
+    return context.asarray(np.asarray(context.resource_of(queue).size, dtype=np.int32))
 
 
 def _is_closed_spec(queue: QueueSpec) -> TensorSpec:
@@ -122,7 +122,7 @@ def _is_closed_spec(queue: QueueSpec) -> TensorSpec:
 
 
 def _is_closed_kernel(context: KernelContext, queue: QueueSpec) -> Any:
-    return context.asarray(np.asarray(context.machine(queue).closed))
+    return context.asarray(np.asarray(context.resource_of(queue).closed))
 
 
 # A queue of `from_list`: the operation that a user builds is one of these for each queue of the list.

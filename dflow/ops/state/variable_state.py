@@ -98,5 +98,5 @@ def state_of(context: KernelContext, variable: VariableSpec) -> VariableState:
         found: VariableState = context.resource(variable.key(context.session), lambda: VariableState(variable))
         return found.meant_by(variable)
 
-    found: VariableState = context.remembered(variable, find)
+    found: VariableState = context.cached(variable, find)
     return found

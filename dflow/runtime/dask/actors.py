@@ -29,7 +29,7 @@ Identity = tuple[str, ...]  # device, kind, container, name, and the session of 
 def host_object(device: str, spec: Any, session: str) -> Any:
     """The Dask task that gives a host's own object: a container (spec is its name), a queue or a reader."""
     host = current_plugin().process.hosts[device]
-    return host.state.container(spec) if isinstance(spec, str) else host.machine(spec, session)
+    return host.state.container(spec) if isinstance(spec, str) else host.resource_of(spec, session)
 
 
 class ActorKeeper:

@@ -108,7 +108,7 @@ class ColdStep(Step):
             channel = self.process.channel_to(address)
             self._channels.setdefault(channel, []).append(device)
             feeds = [(edge, fed[edge]) for edge in call.feeds_of[device]]
-            make = partial(m.Announce, self.session, device, call.number, self.id, self.floor, feeds)
+            make = partial(m.Announce, self.session, device, call.number, self.id, self.low_water, feeds)
             asked.append((channel, device, self.process.request(channel, make)))
         for channel, device, reply in asked:
             answered(channel, reply, f"take its part of the first run of plan {call.number} on {device}", self.deadline)

@@ -85,7 +85,7 @@ class Device:
 
     # -- queues and readers
 
-    def machine(self, spec: QueueSpec | ReaderSpec, session: str) -> Any:
+    def resource_of(self, spec: QueueSpec | ReaderSpec, session: str) -> Any:
         """The queue or reader of a spec, made at first sight.
 
         InvalidArgumentError if another queue, or reader, has its name; AbortedError for a session that is not known.

@@ -21,7 +21,7 @@ from dflow.runtime.base.answers import Settle, unacknowledged
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.base.ids import Edges, StepId, session_of
 from dflow.runtime.device.device import Device
-from dflow.runtime.device.ended import EndedSteps
+from dflow.runtime.device.ended_steps import EndedSteps
 from dflow.runtime.device.installed import InstalledPlan
 from dflow.runtime.device.paced_part import PacedPart
 from dflow.runtime.device.part import Part, Router, Run, end_parts
@@ -100,7 +100,7 @@ class DeviceHost(Device):
         session: str,
         plan: int,
         step: StepId,
-        floor: int,
+        low_water: int,
         feeds: Edges,
         router: Router,
         run: Run | None,
@@ -109,8 +109,8 @@ class DeviceHost(Device):
         """Start this device's part of a step.  `run` is given what is ready to run, and runs it in some thread.
 
         run: None for a `PacedPart`, whose segments the caller runs.
-        floor: all steps of this owner below it have ended.  AbortedError if the plan is not installed; the loan of what
-        is fed is the caller's to give back then, and only then.
+        low_water: all steps of this owner below it have ended.
+        AbortedError if the plan is not installed; the caller gives back the loan of what is fed then, and only then.
         """
         with self._lock:  # or the session might end in between, and leave a part behind
             installed = self.installed(session, plan)
@@ -119,7 +119,7 @@ class DeviceHost(Device):
                 if run is None
                 else Part(self, session, installed, step, router, run)
             )
-            begun = self._ended.begin(step, floor)
+            begun = self._ended.begin(step, low_water)
             if begun:
                 self._parts[step] = part
                 early = self._early.pop(step, [])
@@ -200,7 +200,7 @@ class DeviceHost(Device):
         """None of an owner's steps goes on or begins."""
         with self._lock:
             if session_of((owner, 0)) in self._sessions:
-                self._ended.raise_floor(owner, sys.maxsize)
+                self._ended.raise_mark(owner, sys.maxsize)
             parts = [part for part in self._parts.values() if part.step[0] == owner]
             early = [self._early.pop(step) for step in list(self._early) if step[0] == owner]
         end_parts(parts, error)

@@ -45,11 +45,11 @@ class Context:
         """The state of the device under `key`; made by `make()` if it is not there yet."""
         return self._host.state.resource(key, make)
 
-    def machine(self, spec: Any) -> Any:
+    def resource_of(self, spec: Any) -> Any:
         """The queue or the reader that `spec` describes; made if it is not there yet."""
-        return self.remembered(spec, lambda: self._host.machine(spec, self.session))
+        return self.cached(spec, lambda: self._host.resource_of(spec, self.session))
 
-    def remembered(self, spec: Any, find: Callable[[], Any]) -> Any:
+    def cached(self, spec: Any, find: Callable[[], Any]) -> Any:
         """The state that `spec` describes, found by `find()` at first, and again when it was dropped.
 
         Why: to look it up takes as long as an enqueue, and takes locks that all steps on the device share.

@@ -144,4 +144,4 @@ class BlockSource(Stage):
         return order
 
     def _machine(self) -> Any:
-        return self._device.machine(self._reader, self._session)
+        return self._device.resource_of(self._reader, self._session)

@@ -159,7 +159,7 @@ class Process:
             withdraw = self.calls.ask(channel, session, device, queue, method, answer, *arguments)
             self._check_calls(channel)
         else:
-            withdraw = host.machine(queue, session).attempt(answer, method, *arguments)
+            withdraw = host.resource_of(queue, session).attempt(answer, method, *arguments)
         return withdraw
 
     def queue_rows(self) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ from dflow.runtime.transport.silence import Silence
 
 
 class StepNumbers:
-    """The numbers of one owner's steps; `floor` is below every step that has not ended."""
+    """The numbers of one owner's steps; the low-water mark is below every step that has not ended."""
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
@@ -42,7 +42,7 @@ class StepNumbers:
         self._open: dict[int, None] = {}  # in rising order
 
     def begin(self) -> tuple[StepId, int]:
-        """A new step's id, and the floor."""
+        """A new step's id, and the low-water mark."""
         with self._lock:
             number = self._next
             self._next += 1
@@ -98,7 +98,7 @@ class Step(ResultRouter):
         self.process = process
         self.session = session
         self.call = call
-        step, self.floor = numbers.begin()
+        step, self.low_water = numbers.begin()
         super().__init__(step, process.hosts, process.channel_to)
         self.values: dict[int, Any] = {}
         self.error: BaseException | None = None
@@ -151,7 +151,7 @@ class Step(ResultRouter):
         plan, hosts = self.call.number, self.process.hosts
         host = hosts.get(device)
         if host is not None:
-            self._parts.append(host.start(self.session, plan, self.id, self.floor, feeds, self, self._do))
+            self._parts.append(host.start(self.session, plan, self.id, self.low_water, feeds, self, self._do))
             return
         channel = self.process.channel_to(address)
         self._channels.setdefault(channel, []).append(device)
@@ -159,7 +159,7 @@ class Step(ResultRouter):
         if givers and givers <= hosts.keys():
             self._unstarted.add(device)
         else:
-            channel.send(m.Start(self.session, device, plan, self.id, self.floor, on_host(feeds)))
+            channel.send(m.Start(self.session, device, plan, self.id, self.low_water, on_host(feeds)))
         if channel.closed:  # perhaps before this step was there to be seen
             self.channel_closed(channel)
 
@@ -273,7 +273,7 @@ class Step(ResultRouter):
         if device not in self._unstarted:
             return super()._delivery(device, edges, loan)
         self._unstarted.discard(device)
-        return m.Start(self.session, device, self.call.number, self.id, self.floor, edges, loan)
+        return m.Start(self.session, device, self.call.number, self.id, self.low_water, edges, loan)
 
     # -- called from any thread
 

@@ -86,7 +86,7 @@ class Announce:
     device: str
     plan: int
     step: StepId
-    floor: int
+    low_water: int
     feeds: Edges
     call: int
 
@@ -102,7 +102,7 @@ class Start:
     device: str
     plan: int
     step: StepId
-    floor: int
+    low_water: int
     feeds: Edges
     loan: int | None = None
 

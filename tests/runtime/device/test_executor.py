@@ -52,9 +52,9 @@ def waiting(session: df.Session) -> Any:
     (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
     name = session.backend.session  # type: ignore[attr-defined]
 
-    def start(number: int, floor: int = 0, feeds: Any = (), loan: Any = None) -> tuple[Part, ResultRouter]:
+    def start(number: int, low_water: int = 0, feeds: Any = (), loan: Any = None) -> tuple[Part, ResultRouter]:
         router, step = ResultRouter(), (name, number)
-        part = host.start(name, plan.number, step, floor, list(feeds), router, lambda work, quick: work(), loan)  # type: ignore[arg-type]
+        part = host.start(name, plan.number, step, low_water, list(feeds), router, lambda work, quick: work(), loan)  # type: ignore[arg-type]
         return part, router
 
     return host, name, start
@@ -145,8 +145,8 @@ def test_ended_steps_are_forgotten_below_the_floor(waiting: Any) -> None:
     host, name, start = waiting
     for number in range(5):
         host.cancel((name, number), STOP)
-    part, _ = start(7, floor=7)
-    assert len(host._ended) == 1  # the owner with its floor
+    part, _ = start(7, low_water=7)
+    assert len(host._ended) == 1  # the owner with its low_water
     loan = Lent()
     host.deliver((name, 3), [(0, 1.0)], loan)
     assert loan.settled == [False]
@@ -225,7 +225,7 @@ def test_nothing_begins_or_stays_for_a_session_that_ended(waiting: Any) -> None:
     assert loan.settled == [False]
     host.cancel((name, 1), STOP)
     with pytest.raises(AbortedError):
-        host.machine(QUEUE, name)
+        host.resource_of(QUEUE, name)
     assert left(host) == 0
     assert host.rows()["queues"] == []
 
@@ -255,7 +255,7 @@ def test_parts_that_end_together_do_not_get_what_one_of_them_gives_back(waiting:
     Guards the two phases of `end_parts`.
     """
     host, name, _ = waiting
-    queue = host.machine(QUEUE, name)
+    queue = host.resource_of(QUEUE, name)
     held: list[Any] = []
 
     class Dead:
@@ -352,9 +352,9 @@ def test_two_kinds_of_readers_of_one_name_are_an_error(session: df.Session) -> N
     (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
     name = session.backend.session  # type: ignore[attr-defined]
     host.session(name).formats.update(READERS)
-    host.machine(specs[0], name)
+    host.resource_of(specs[0], name)
     with pytest.raises(df.errors.InvalidArgumentError, match="has type TextLineReader, expected WholeFileReader"):
-        host.machine(specs[1], name)
+        host.resource_of(specs[1], name)
 
 
 def test_state_of_an_operation_is_not_made_for_a_session_that_ended(waiting: Any) -> None:
@@ -366,7 +366,7 @@ def test_state_of_an_operation_is_not_made_for_a_session_that_ended(waiting: Any
     with pytest.raises(AbortedError):
         host.install(name, None, {})
     with pytest.raises(AbortedError):
-        host.machine(replace(QUEUE, shared_name="shared"), name)
+        host.resource_of(replace(QUEUE, shared_name="shared"), name)
     assert left(host) == 0
     assert host.rows()["queues"] == []
 
@@ -389,9 +389,9 @@ def test_the_row_of_a_queue_or_a_reader_says_which_sessions_use_it(waiting: Any)
     host, name, _ = waiting
     shared = replace(QUEUE, shared_name="shared")
     host.begin_session("other")
-    host.machine(QUEUE, name)
+    host.resource_of(QUEUE, name)
     for session in (name, "other"):
-        host.machine(shared, session)
+        host.resource_of(shared, session)
 
     def users() -> dict[str, list[str]]:
         return {row["name"]: row["sessions"] for row in host.rows()["queues"]}

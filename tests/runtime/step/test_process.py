@@ -79,10 +79,10 @@ def test_a_session_whose_client_opens_another_channel_begins_anew(process: Any, 
     """The client has seen the end of the first channel, this process not yet: its own queues are to be new."""
     own = replace(NAMES, shared_name="")
     (host,) = process.hosts.values()
-    first, second = host.machine(own, "session"), TestChannel()
+    first, second = host.resource_of(own, "session"), TestChannel()
     handle(process, channel, m.InstallLoop(loop(0), 8))
     process.accepted(second, m.Hello(m.PROTOCOL, "client", "session"))
-    assert host.machine(own, "session") is not first
+    assert host.resource_of(own, "session") is not first
     assert not process.loops
     close(process, channel)
     assert process.sessions() == ["session"]
@@ -140,7 +140,7 @@ def test_an_ask_for_a_session_that_ended_is_refused_and_leaves_nothing(process: 
 
 def test_an_ask_is_answered_once_and_withdrawn_with_its_channel(process: Any, channel: TestChannel) -> None:
     other = TestChannel()
-    queue = process.hosts[DEVICE].machine(NAMES, "session")
+    queue = process.hosts[DEVICE].resource_of(NAMES, "session")
     for number in (3, 4, 5):
         handle(process, other, m.Ask(number, "session", DEVICE, NAMES, "dequeue", (), "", ""))
     queue.attempt(lambda *answer: None, "enqueue", (np.float32(1),))
@@ -154,7 +154,7 @@ def test_an_ask_is_answered_once_and_withdrawn_with_its_channel(process: Any, ch
 
 
 def test_an_ask_for_several_is_one_answer_with_a_loan_for_each(process: Any, channel: TestChannel) -> None:
-    queue = process.hosts[DEVICE].machine(NAMES, "session")
+    queue = process.hosts[DEVICE].resource_of(NAMES, "session")
     for value in (1, 2, 3):
         queue.attempt(lambda *answer: None, "enqueue", (np.float32(value),))
     handle(process, channel, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "session/loop", "take", times=5))

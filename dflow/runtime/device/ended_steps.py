@@ -6,30 +6,30 @@ from dflow.runtime.base.ids import StepId, session_of
 
 
 class EndedSteps:
-    """For each owner a floor, below which all its steps have ended, and the ended ones above it.  Needs a lock."""
+    """For each owner a low-water mark, below which all its steps have ended, and those above it.  Needs a lock."""
 
     def __init__(self) -> None:
         self._ended: dict[str, tuple[int, set[int]]] = {}
 
     def has(self, step: StepId) -> bool:
-        floor, above = self._ended.get(step[0], (0, ()))
-        return step[1] < floor or step[1] in above
+        low_water, above = self._ended.get(step[0], (0, ()))
+        return step[1] < low_water or step[1] in above
 
-    def begin(self, step: StepId, floor: int) -> bool:
-        """A step begins, and all of its owner below the floor have ended.  False: it has ended itself."""
+    def begin(self, step: StepId, low_water: int) -> bool:
+        """A step begins, and all of its owner below the low-water mark have ended.  False: it has ended itself."""
         begins = not self.has(step)
         if begins:
-            self.raise_floor(step[0], floor)
+            self.raise_mark(step[0], low_water)
         return begins
 
     def add(self, step: StepId) -> None:
         self._ended.setdefault(step[0], (0, set()))[1].add(step[1])
 
-    def raise_floor(self, owner: str, floor: int) -> None:
-        """All steps of the owner below the floor have ended."""
+    def raise_mark(self, owner: str, low_water: int) -> None:
+        """All steps of the owner below the low-water mark have ended."""
         old, above = self._ended.get(owner, (0, set()))
-        if floor > old:
-            self._ended[owner] = (floor, {number for number in above if number >= floor})
+        if low_water > old:
+            self._ended[owner] = (low_water, {number for number in above if number >= low_water})
 
     def forget_session(self, session: str) -> None:
         for owner in [owner for owner in self._ended if session_of((owner, 0)) == session]:
