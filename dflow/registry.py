@@ -56,7 +56,7 @@ def not_differentiable(op: Any, *output_gradients: Any) -> None:
 
 
 class KernelContext(Protocol):
-    """What a stateful kernel may use.  Made by the device host for each operation."""
+    """What a stateful kernel may use.  Made by the device executor for each operation."""
 
     device: str  # the full name of the device
     op: str  # the operation's name

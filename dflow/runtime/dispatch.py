@@ -77,13 +77,13 @@ def _start(message: m.Start, process: Process, channel: Channel) -> None:
 
 def _start_part(message: m.Start, process: Process, channel: Channel) -> None:
     owner, settle = (
-        RemoteOwner(channel, message.step, process.hosts, process.channel_to),
+        RemoteOwner(channel, message.step, process.executors, process.channel_to),
         _settler(channel, message.loan),
     )
     session, plan, step, low_water = message.session, message.plan, message.step, message.low_water
     try:
-        host = process.hosts[message.device]
-        part = host.start(session, plan, step, low_water, message.feeds, owner, process.threads.submit, settle)
+        executor = process.executors[message.device]
+        part = executor.start(session, plan, step, low_water, message.feeds, owner, process.threads.submit, settle)
     except Exception as error:
         if settle is not None:
             settle(False)
@@ -100,14 +100,14 @@ def _deliver(message: m.Deliver, process: Process, channel: Channel) -> None:
 
 @_handle.register(m.Cancel)
 def _cancel(message: m.Cancel, process: Process, channel: Channel) -> None:
-    process.hosts[message.device].cancel(message.step, message.error)
+    process.executors[message.device].cancel(message.step, message.error)
     channel.take_back(message.step)
 
 
 @_handle.register(m.EndOwner)
 def _end_owner(message: m.EndOwner, process: Process, channel: Channel) -> None:
-    for host in process.hosts.values():
-        host.end_owner(message.owner, message.error)
+    for executor in process.executors.values():
+        executor.end_owner(message.owner, message.error)
 
 
 @_handle.register(m.Announce)
@@ -117,9 +117,11 @@ def _announce(message: m.Announce, process: Process, channel: Channel) -> None:
 
 def _start_paced(message: m.Announce, process: Process, channel: Channel) -> None:
     """Start a part whose segments will be run by Dask tasks."""
-    owner = RemoteOwner(channel, message.step, process.hosts, process.channel_to)
-    host = process.hosts[message.device]
-    part = host.start(message.session, message.plan, message.step, message.low_water, message.feeds, owner, run=None)
+    owner = RemoteOwner(channel, message.step, process.executors, process.channel_to)
+    executor = process.executors[message.device]
+    part = executor.start(
+        message.session, message.plan, message.step, message.low_water, message.feeds, owner, run=None
+    )
     if channel.closed:  # meanwhile, so that `channel_closed` did not see the part
         part.cancel(CancelledError(None, None, f"{channel.peer}, which ran this step, is gone"))
 
@@ -149,8 +151,8 @@ def _failed(message: m.Failed, process: Process, channel: Channel) -> None:
     if step is not None:
         step.failed(message.device, message.error)
         return
-    host = process.hosts.get(message.device)  # a tensor for a part here could not be sent
-    part = host.part(message.step) if host is not None else None
+    executor = process.executors.get(message.device)  # a tensor for a part here could not be sent
+    part = executor.part(message.step) if executor is not None else None
     if part is not None:
         part.fail(message.error)
 
@@ -166,7 +168,7 @@ def _settled(message: m.Settled, process: Process, channel: Channel) -> None:
 @_handle.register(m.Ask)
 def _ask(message: m.Ask, process: Process, channel: Channel) -> None:
     def begin(attempt: Attempt) -> Withdraw:
-        resource = process.hosts[message.device].resource_of(message.queue, message.session)
+        resource = process.executors[message.device].resource_of(message.queue, message.session)
         withdraw: Withdraw = resource.attempt(attempt, message.method, *message.arguments, times=message.times)
         return withdraw
 
@@ -206,18 +208,18 @@ def _install(message: m.Install, process: Process, channel: Channel) -> None:
 
 
 def _install_part(message: m.Install, process: Process) -> None:
-    host = process.hosts.get(message.device)
-    if host is None:
-        fact = f"{process.name} has no device {message.device}; it has {list(process.hosts)}"
+    executor = process.executors.get(message.device)
+    if executor is None:
+        fact = f"{process.name} has no device {message.device}; it has {list(process.executors)}"
         raise UnavailableError(None, None, fact)
     loaded = load_part(message.blob, process.name)
-    host.install(message.session, loaded.part, loaded.kernels, loaded.formats)
+    executor.install(message.session, loaded.part, loaded.kernels, loaded.formats)
 
 
 @_handle.register(m.Forget)
 def _forget(message: m.Forget, process: Process, channel: Channel) -> None:
-    for host in process.hosts.values():
-        host.forget_plan(message.session, message.plan)
+    for executor in process.executors.values():
+        executor.forget_plan(message.session, message.plan)
 
 
 @_handle.register(m.InstallLoop)
@@ -264,8 +266,8 @@ def _reset(message: m.Reset, process: Process, channel: Channel) -> None:
 def _reset_all(message: m.Reset, process: Process) -> None:
     for session in process.sessions():  # first: a step that misses its state would say that, not that it was aborted
         process.end_session(session, AbortedError(None, None, "the session's target was reset"))
-    for host in process.hosts.values():
-        host.state.reset(message.containers)
+    for executor in process.executors.values():
+        executor.state.reset(message.containers)
 
 
 @_handle.register(m.QueueRows)

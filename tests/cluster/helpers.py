@@ -44,7 +44,7 @@ def eventually(condition: Callable[[], Any], what: Callable[[], Any] = lambda: "
 def inside(dask_worker: Any) -> dict[str, Any]:
     """What dflow holds on a worker."""
     plugin = dask_worker.plugins["dflow"]
-    process, hosts = plugin.process, list(plugin.process.hosts.values())
+    process, hosts = plugin.process, list(plugin.process.executors.values())
     while True:
         try:
             return _inside(plugin, process, hosts)

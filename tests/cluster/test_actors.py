@@ -211,7 +211,7 @@ def _is_actor(dask_worker: object, keys: list[str]) -> bool:
 
 
 def _containers(dask_worker: object) -> list[str]:
-    hosts = dask_worker.plugins["dflow"].process.hosts.values()  # type: ignore[attr-defined]
+    hosts = dask_worker.plugins["dflow"].process.executors.values()  # type: ignore[attr-defined]
     return [row["container"] for host in hosts for row in host.rows()["containers"]]
 
 

@@ -52,7 +52,7 @@ def is_usable(tap: Tap) -> bool:
 
 @pytest.mark.parametrize("hot", [False, True])
 def test_a_deadline_withdraws_the_attempt(hot: bool, session: df.Session, look: Look) -> None:
-    """DeadlineExceededError at the client; the queue keeps the next element.  Guards `DeviceHost.cancel`."""
+    """DeadlineExceededError at the client; the queue keeps the next element.  Guards `DeviceExecutor.cancel`."""
     tap = Tap(session, f"deadline-{hot}")
     with df.device(W0):
         result = tap.dequeue + 1
@@ -260,7 +260,7 @@ def test_a_stopped_loop_withdraws_what_it_waits_for(finish: bool, session: df.Se
 def test_a_reset_ends_what_waits_in_every_session(session: df.Session, other: df.Session, look: Look) -> None:
     """AbortedError for a dequeue of the container, for a step elsewhere and for a loop; a new session can work.
 
-    Guards that `DeviceHost.drop_session` tells the owners.
+    Guards that `DeviceExecutor.drop_session` tells the owners.
     """
     target = session.target
     with df.Graph().as_default(), df.Session(target) as first, df.Session(target) as second:

@@ -33,7 +33,7 @@ def too_late(what: str) -> Iterator[None]:
 
 def plans(dask_worker: Any) -> int:
     """How many plans the devices of a worker know."""
-    hosts = dask_worker.plugins["dflow"].process.hosts.values()
+    hosts = dask_worker.plugins["dflow"].process.executors.values()
     return sum(len(plans) for host in hosts for plans in host._plans.values())
 
 

@@ -252,7 +252,7 @@ def test_the_loops_of_a_killed_client_stop(session: df.Session, clients: Clients
 def test_killing_clients_at_any_moment_leaves_nothing(session: df.Session, clients: Clients, look: Look) -> None:
     """Clients with loops and runs die at ten moments of their start; the workers end up empty (see `session`).
 
-    Guards the second look at the session in `DeviceHost.start`, and `Process._install`.
+    Guards the second look at the session in `DeviceExecutor.start`, and `Process._install`.
     """
     program = LOOPS.format(name="moments")
     for i in range(10):

@@ -24,7 +24,7 @@ from dflow.compile.prune import Needed, prune
 from dflow.compile.segments import Group, grouped_ops
 from dflow.errors import CancelledError, OpError
 from dflow.registry import OPS
-from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.device.executor import DeviceExecutor
 from dflow.runtime.step.process import Process
 from dflow.runtime.step.routing import ResultRouter
 
@@ -61,7 +61,7 @@ class Driver(ResultRouter):
 
     def __init__(self, plan: Plan, order: Sequence[str] = (), shuffle: random.Random | None = None) -> None:
         self._process = Process("test")
-        super().__init__((SESSION, 0), self._process.hosts, self._process.channel_to)
+        super().__init__((SESSION, 0), self._process.executors, self._process.channel_to)
         self.outcome = Outcome()
         self._plan = plan
         self._rank = {name: i for i, name in enumerate(order)}
@@ -76,10 +76,10 @@ class Driver(ResultRouter):
             for kind, definition in OPS.items()
         }
         for device in plan.parts:
-            self._process.add_host(DeviceHost(device))
+            self._process.add_executor(DeviceExecutor(device))
         self._process.begin_session(SESSION)
         for device, part in plan.parts.items():
-            self._process.hosts[device].install(SESSION, part, kernels)
+            self._process.executors[device].install(SESSION, part, kernels)
 
     def run(self, feeds: Sequence[Any] = ()) -> Outcome:
         """Run the step; gives how it ended."""
@@ -87,7 +87,7 @@ class Driver(ResultRouter):
         parts = []
         for device, part in self._plan.parts.items():
             fed = [(edge, self.outcome.values[edge]) for edge in part.feeds]
-            host = self._process.hosts[device]
+            host = self._process.executors[device]
             parts.append(host.start(SESSION, 0, self.id, 0, fed, self, lambda work, quick: self._work.append(work)))
         while self._open and (self._work or self._ready):
             if self._work:

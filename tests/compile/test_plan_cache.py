@@ -118,5 +118,5 @@ def test_a_forgotten_plan_leaves_its_device(session: df.Session, monkeypatch: py
         session.run(df.identity(x))
     backend = session.backend
     assert isinstance(backend, LocalBackend)
-    (host,) = backend.process.hosts.values()
+    (host,) = backend.process.executors.values()
     assert len(host._plans[backend.session]) == 2

@@ -89,7 +89,7 @@ def test_a_variable_that_was_dropped_between_two_steps_is_looked_for_again() -> 
     with df.Session() as sess:
         sess.run(w.initializer)
         assert [sess.run(w.value()) for _ in range(3)] == [1.0] * 3
-        for host in sess.backend.process.hosts.values():  # type: ignore[attr-defined]
+        for host in sess.backend.process.executors.values():  # type: ignore[attr-defined]
             host.state.reset([""])
         with pytest.raises(df.errors.FailedPreconditionError):
             sess.run(w.value())

@@ -1,6 +1,6 @@
 """Containers, queues and readers as Dask actors.
 
-The actor is the device host's own object, so that Dask sees the state, its dashboard lists it, and `retire_workers`
+The actor is the device executor's own object, so that Dask sees the state, its dashboard lists it, and `retire_workers`
 and adaptive scaling keep off it.  Users may call an actor (`Session.actor`); dflow itself goes by channel.
 """
 
@@ -26,10 +26,10 @@ from dflow.specs import VariableSpec
 Identity = tuple[str, ...]  # device, kind, container, name, and the session of what is private
 
 
-def host_object(device: str, spec: Any, session: str) -> Any:
-    """The Dask task that gives a host's own object: a container (spec is its name), a queue or a reader."""
-    host = current_plugin().process.hosts[device]
-    return host.state.container(spec) if isinstance(spec, str) else host.resource_of(spec, session)
+def executor_object(device: str, spec: Any, session: str) -> Any:
+    """The Dask task that gives a executor's own object: a container (spec is its name), a queue or a reader."""
+    executor = current_plugin().process.executors[device]
+    return executor.state.container(spec) if isinstance(spec, str) else executor.resource_of(spec, session)
 
 
 class ActorKeeper:
@@ -70,7 +70,14 @@ class ActorKeeper:
                 return
             with in_our_span():
                 future = self._futures[what] = self._client.submit(
-                    host_object, device, spec, self._session, key=key, actor=True, resources={device: SHARE}, pure=False
+                    executor_object,
+                    device,
+                    spec,
+                    self._session,
+                    key=key,
+                    actor=True,
+                    resources={device: SHARE},
+                    pure=False,
                 )
             if shared:
                 self._unheld.add(key)

@@ -1,8 +1,8 @@
 """A cold run: the first run of a plan, as a Dask task graph of one task a segment.
 
 Each task is annotated with the resource of its device, so that Dask's scheduler, and nothing else, puts it on the right
-worker; there it calls the device's host.  Its key starts with the user's operation names, so that the Dask dashboard
-reads like the program.
+worker; there it calls the device's executor.  Its key starts with the user's operation names, so that the Dask
+dashboard reads like the program.
 
 A cold run is a hot run that Dask paces: the parts of the step are the same, tensors go over the same channels, and
 elements of queues are acknowledged in the same way.  The one difference is that a segment which has its tensors waits
@@ -50,10 +50,10 @@ def run_segment(device: str, owner: str, number: int, index: int, *upstream: Non
     worker's log.
     """
     plugin = current_plugin()
-    host, step = plugin.process.hosts.get(device), (owner, number)
-    if host is not None and host.has_ended(step):
+    executor, step = plugin.process.executors.get(device), (owner, number)
+    if executor is not None and executor.has_ended(step):
         return
-    part = None if host is None else host.part(step)
+    part = None if executor is None else executor.part(step)
     if not isinstance(part, PacedPart):
         label = str(plugin.current_key()).rpartition("-")[0]
         fact = f"{label!r} cannot run on {device}, which does not know step {number} of {owner} (any more): "

@@ -1,4 +1,4 @@
-"""The worker plugin: makes a worker's device hosts, declares their names as Dask resources, takes channels.
+"""The worker plugin: makes a worker's device executors, declares their names as Dask resources, takes channels.
 
 A plain `dask worker` or `dask-cuda-worker` needs no option of dflow: the extension of the scheduler gives the plugin to
 every worker that comes, restarted ones too.
@@ -24,8 +24,8 @@ from dflow.runtime.base import settings, timeouts
 from dflow.runtime.dask.client import event_loop, listen_context
 from dflow.runtime.dask.leftovers import tidy_keys
 from dflow.runtime.dask.naming import worker_name
-from dflow.runtime.device.executor import DeviceHost
-from dflow.runtime.device.own_devices import gpu_count, make_gpu_host
+from dflow.runtime.device.executor import DeviceExecutor
+from dflow.runtime.device.own_devices import gpu_count, make_gpu_executor
 from dflow.runtime.dispatch import handle
 from dflow.runtime.step.process import Process
 from dflow.runtime.threads.current_frames import make_current_frames_safe
@@ -71,7 +71,7 @@ class DflowWorker(WorkerPlugin):
             logger.error("this worker has no device of dflow: %s", answer["refused"])
             return
         for device in answer["devices"]:
-            self.process.add_host(_make_host(device, gpu))
+            self.process.add_executor(_make_executor(device, gpu))
         sys.setswitchinterval(SWITCH_INTERVAL)
         keep_freed_memory(settings.kept_memory())
         worker.handlers[CHANNEL_OP] = self.take_channel
@@ -134,10 +134,12 @@ class DflowWorker(WorkerPlugin):
         """What goes with each heartbeat."""
         tidy_keys()
         rows: dict[str, Any] = {"time": time.time(), "queues": [], "readers": [], "containers": []}
-        for host in self.process.hosts.values():
-            for table, found in host.rows().items():
+        for executor in self.process.executors.values():
+            for table, found in executor.rows().items():
                 rows[table] += found
-        rows["devices"] = [{"name": host.name, "virtual": host.virtual} for host in self.process.hosts.values()]
+        rows["devices"] = [
+            {"name": executor.name, "virtual": executor.virtual} for executor in self.process.executors.values()
+        ]
         rows["loops"] = [loop.row(self.process.name) for loop in list(self.process.loops.values())]
         return rows
 
@@ -186,10 +188,10 @@ def _own_gpu() -> int | None:
     return int(first) if first.isdigit() else 0
 
 
-def _make_host(name: str, gpu: int | None) -> DeviceHost:
+def _make_executor(name: str, gpu: int | None) -> DeviceExecutor:
     if "/device:GPU:" not in name:
-        return DeviceHost(name)
-    return make_gpu_host(name, 0) if gpu is not None else DeviceHost(name, virtual=True)
+        return DeviceExecutor(name)
+    return make_gpu_executor(name, 0) if gpu is not None else DeviceExecutor(name, virtual=True)
 
 
 def current_plugin() -> DflowWorker:

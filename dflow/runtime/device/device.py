@@ -74,7 +74,7 @@ class Device:
         self.scope = scope
         self.virtual = virtual
         self.state = DeviceState(name)
-        self.process: Services  # set by Process.add_host
+        self.process: Services  # set by Process.add_executor
         self._lock = threading.RLock()
         self._sessions: dict[str, DeviceSession] = {}
 

@@ -1,4 +1,4 @@
-"""A device host: the plans that sessions installed on a device, and the parts of steps in flight there.
+"""A device executor: the plans that sessions installed on a device, and the parts of steps in flight there.
 
 Every way to run something, a cold or a hot run, a loop, a local session, ends here.  Errors, cancelling and attempts
 exist once, in `part.py`.
@@ -29,7 +29,7 @@ from dflow.runtime.device.program import Program
 from dflow.runtime.device.vectorized_program import VectorizedProgram
 
 
-class DeviceHost(Device):
+class DeviceExecutor(Device):
     """A device that runs parts of steps."""
 
     def __init__(

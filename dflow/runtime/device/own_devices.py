@@ -9,7 +9,7 @@ import numpy as np
 from dflow.devices import device_name
 from dflow.runtime.base import settings
 from dflow.runtime.base.config import ConfigProto
-from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.device.executor import DeviceExecutor
 
 
 def gpu_count() -> int:
@@ -24,19 +24,19 @@ def gpu_count() -> int:
         return 0
 
 
-def make_gpu_host(name: str, index: int) -> DeviceHost:
-    """The host of a real GPU."""
+def make_gpu_executor(name: str, index: int) -> DeviceExecutor:
+    """The executor of a real GPU."""
     import cupy
 
-    return DeviceHost(name, cupy, scope=partial(cupy.cuda.Device, index))
+    return DeviceExecutor(name, cupy, scope=partial(cupy.cuda.Device, index))
 
 
-def local_hosts(config: ConfigProto, job: str = "localhost", task: int = 0) -> list[DeviceHost]:
+def local_executors(config: ConfigProto, job: str = "localhost", task: int = 0) -> list[DeviceExecutor]:
     """The devices of this process: its CPUs, its GPUs and virtual ones."""
-    hosts = [DeviceHost(device_name(job, task, "CPU", i)) for i in range(config.device_count.get("CPU", 1))]
+    executors = [DeviceExecutor(device_name(job, task, "CPU", i)) for i in range(config.device_count.get("CPU", 1))]
     real = gpu_count()
     wanted = config.device_count.get("GPU", real or settings.virtual_gpus())
     for i in range(wanted):
         name = device_name(job, task, "GPU", i)
-        hosts.append(make_gpu_host(name, i) if i < real else DeviceHost(name, np, virtual=True))
-    return hosts
+        executors.append(make_gpu_executor(name, i) if i < real else DeviceExecutor(name, np, virtual=True))
+    return executors

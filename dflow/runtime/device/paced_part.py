@@ -16,14 +16,16 @@ from dflow.errors import OpError, UnavailableError
 from dflow.runtime.base.answers import Settle
 from dflow.runtime.base.ids import StepId
 from dflow.runtime.device.installed import InstalledPlan
-from dflow.runtime.device.part import FINISHED, Host, Part, Router
+from dflow.runtime.device.part import FINISHED, Executor, Part, Router
 
 
 class PacedPart(Part):
     """One step on one device, whose segments are run by `run_segment`."""
 
-    def __init__(self, host: Host, session: str, installed: InstalledPlan, step: StepId, router: Router) -> None:
-        super().__init__(host, session, installed, step, router, run=_never)
+    def __init__(
+        self, executor: Executor, session: str, installed: InstalledPlan, step: StepId, router: Router
+    ) -> None:
+        super().__init__(executor, session, installed, step, router, run=_never)
         segments = installed.plan.segments
         self._places = {segment.index: i for i, segment in enumerate(segments)}
         self._work: list[SimpleQueue[Callable[[], None] | None]] = [SimpleQueue() for _ in segments]

@@ -51,7 +51,7 @@ class Router(Protocol):
         """Tell that a segment failed; the owner cancels the other parts."""
 
 
-class Host(Protocol):
+class Executor(Protocol):
     """The device that the parts of steps run on, as they see it; see `executor.py`."""
 
     name: str
@@ -67,14 +67,14 @@ class Part:
 
     def __init__(
         self,
-        host: Host,
+        executor: Executor,
         session: str,
         installed: InstalledPlan,
         step: StepId,
         router: Router,
         run: Run,
     ) -> None:
-        self.host = host
+        self.executor = executor
         self.session = session
         self.step = step
         self.router = router
@@ -200,16 +200,16 @@ class Part:
             if finished:
                 self.ended = FINISHED
         if finished:
-            self.host.ended(self, finished=True)
+            self.executor.ended(self, finished=True)
             if self._installed.plan.reports and not (last and route.caller):
-                self.router.finished(self.host.name)
+                self.router.finished(self.executor.name)
 
     def _send(self, route: Route, results: dict[int, Any], loan: Loan | None, last: bool) -> None:
         try:
             for device, address, edges in route.there:
                 self.router.send(device, address, _values(edges, results), loan)
             if route.caller:
-                self.router.fetched(_values(route.caller, results), loan, self.host.name if last else "")
+                self.router.fetched(_values(route.caller, results), loan, self.executor.name if last else "")
         except BaseException:
             if loan is not None:
                 loan.give_back()
@@ -241,10 +241,10 @@ class Part:
                 return []
             self.ended = error
             attempts, self._attempts = self._attempts, {}
-        self.host.ended(self, finished=False)
+        self.executor.ended(self, finished=False)
         given = [pair for attempt in attempts.values() for pair in attempt.abandon()]
         if tell:
-            self.router.failed(self.host.name, error)
+            self.router.failed(self.executor.name, error)
         return [settle for _, settle in given if settle is not None]
 
     def sends_to(self, address: str) -> list[str]:

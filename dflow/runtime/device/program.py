@@ -26,28 +26,28 @@ QUICK_S = 1e-4  # seconds: what takes less is done by whoever reads the message 
 class Context:
     """What a stateful kernel may use: its device, its session, and the state there."""
 
-    __slots__ = ("_addresses", "_host", "_known", "device", "op", "session", "xp")
+    __slots__ = ("_addresses", "_executor", "_known", "device", "op", "session", "xp")
 
-    def __init__(self, host: Device, op: OpInfo, session: str, addresses: Mapping[str, str]) -> None:
-        self._host = host
+    def __init__(self, executor: Device, op: OpInfo, session: str, addresses: Mapping[str, str]) -> None:
+        self._executor = executor
         self._addresses = addresses
         self._known: dict[int, tuple[Any, Any]] = {}  # id of a spec -> the spec, and its state
-        self.device = host.name
+        self.device = executor.name
         self.op = op.name
         self.session = session
-        self.xp = host.xp
+        self.xp = executor.xp
 
     def asarray(self, value: Any) -> Any:
         """A host array as an array of the device."""
-        return self._host.asarray(value)
+        return self._executor.asarray(value)
 
     def resource(self, key: Any, make: Callable[[], Any]) -> Any:
         """The state of the device under `key`; made by `make()` if it is not there yet."""
-        return self._host.state.resource(key, make)
+        return self._executor.state.resource(key, make)
 
     def resource_of(self, spec: Any) -> Any:
         """The queue or the reader that `spec` describes; made if it is not there yet."""
-        return self.cached(spec, lambda: self._host.resource_of(spec, self.session))
+        return self.cached(spec, lambda: self._executor.resource_of(spec, self.session))
 
     def cached(self, spec: Any, find: Callable[[], Any]) -> Any:
         """The state that `spec` describes, found by `find()` at first, and again when it was dropped.
@@ -61,15 +61,17 @@ class Context:
 
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:
         """Take one element of a queue on any device, outside of the step; gives what withdraws the request."""
-        return self._host.process.ask(self.session, device, self._addresses.get(device, ""), queue, "dequeue", reply)
+        return self._executor.process.ask(
+            self.session, device, self._addresses.get(device, ""), queue, "dequeue", reply
+        )
 
     def per_session(self, make: Callable[[], Any]) -> Any:
         """State of this operation in this session on this device, such as its random generator."""
-        return self._host.session(self.session).op_state(self.op, make)
+        return self._executor.session(self.session).op_state(self.op, make)
 
     def spawn(self, work: Callable[[], None]) -> None:
         """Do something that may take long or wait, on a thread of its own."""
-        self._host.spawn(work, self.op)
+        self._executor.spawn(work, self.op)
 
 
 class Program:
@@ -79,7 +81,7 @@ class Program:
         self,
         segment: Segment,
         kernels: Mapping[str, OpDef],
-        host: Device,
+        executor: Device,
         session: str,
         addresses: Mapping[str, str],
         turn: AbstractContextManager[Any],
@@ -88,12 +90,14 @@ class Program:
         self.blocks = segment.blocks
         self.arguments = segment.arguments
         self.results = segment.results
-        self._scope = host.scope
+        self._scope = executor.scope
         self._turn = turn
         self._template: list[Any] = [None] * segment.slots
         for slot, value in segment.literals:
-            self._template[slot] = host.asarray(value)
-        self._steps = [_bind(instruction, kernels, host, session, addresses) for instruction in segment.instructions]
+            self._template[slot] = executor.asarray(value)
+        self._steps = [
+            _bind(instruction, kernels, executor, session, addresses) for instruction in segment.instructions
+        ]
         self.info = self._steps[0][3]  # of a blocking segment: its operation
         self.quick = False  # is it likely to be done at once?  Known from the last times
         self._was_slow = False  # the last time
@@ -167,14 +171,14 @@ class Program:
 def _bind(
     instruction: Instruction,
     kernels: Mapping[str, OpDef],
-    host: Device,
+    executor: Device,
     session: str,
     addresses: Mapping[str, str],
 ) -> tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], OpInfo, tuple[int, ...]]:
     definition = kernels[instruction.op.kind]
     call = definition.kernel
     if definition.stateful:
-        call = partial(call, Context(host, instruction.op, session, addresses))
+        call = partial(call, Context(executor, instruction.op, session, addresses))
     if instruction.attrs:
         call = partial(call, **instruction.attrs)
     if instruction.inplace is not None:

@@ -21,13 +21,13 @@ class VectorizedProgram:
     """What a loop computes, ready to run over a leading axis of records."""
 
     def __init__(
-        self, body: VectorizedBody, kernels: Mapping[str, OpDef], host: Device, turn: AbstractContextManager[Any]
+        self, body: VectorizedBody, kernels: Mapping[str, OpDef], executor: Device, turn: AbstractContextManager[Any]
     ) -> None:
         self.body = body
         self._turn = turn
         self._template: list[Any] = [None] * body.line.slots
         for slot, value in body.line.literals:
-            self._template[slot] = host.asarray(value)
+            self._template[slot] = executor.asarray(value)
         batched = set(body.read.outputs)
         self._steps: list[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], OpInfo]] = []
         for instruction in body.line.instructions:

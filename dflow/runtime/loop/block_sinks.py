@@ -54,7 +54,7 @@ def block_sink(process: Process, session: str, owner: str, enqueue: Instruction,
     """The sink for the queue of an enqueue."""
     device, queue = enqueue.op.device, enqueue.attrs["queue"]
     ask = partial(process.ask, session, device, call.addresses[device], queue)
-    if device in process.hosts:
+    if device in process.executors:
         return LocalBlockSink(owner, enqueue, ask)
     return RemoteBlockSink(ReservedRoom(owner, enqueue.op, ask, lambda: None))
 

@@ -72,7 +72,7 @@ class BlockSource(Stage):
     """Reads records that nobody has to wait for: of the open file, never of the next one."""
 
     def __init__(self, process: Process, spec: LoopSpec, program: VectorizedProgram) -> None:
-        self._device = process.hosts[spec.driver]
+        self._device = process.executors[spec.driver]
         self._session = spec.session
         self._owner = spec.owner
         self._reader = program.body.read.attrs["reader"]

@@ -130,7 +130,7 @@ class LoopRun:
         own = (spec.prefetch, spec.pipelined)
         found.update(made.op.device for made in own if made is not None and made.address == address)
         with suppress(OpError):  # its session has ended, and the loop with it
-            part = self._process.hosts[spec.driver].installed(spec.session, spec.call.number)
+            part = self._process.executors[spec.driver].installed(spec.session, spec.call.number)
             found.update(part.devices_at(address))
         return sorted(found)
 
@@ -216,7 +216,7 @@ class LoopRun:
             else PipelinedSink(process, spec.session, spec.owner, spec.pipelined, source)
         )
         if spec.vectorized:
-            program = process.hosts[spec.driver].installed(spec.session, spec.call.number).vectorized
+            program = process.executors[spec.driver].installed(spec.session, spec.call.number).vectorized
             self._vectorized = None if program is None else VectorizedLoop(process, spec, program, self._advanced)
         with self._lock:
             self._stages = [stage for stage in (self._vectorized, sink, source, body) if stage is not None]
@@ -232,8 +232,8 @@ class LoopRun:
     def _blas(self) -> Any:
         """The threads of BLAS, if there is something for it in the parts that this process runs."""
         session, call = self.spec.session, self.spec.call
-        hosts = [self._process.hosts[device] for device in call.addresses if device in self._process.hosts]
-        multiplies = any("MatMul" in host.installed(session, call.number).plan.kinds for host in hosts)
+        executors = [self._process.executors[device] for device in call.addresses if device in self._process.executors]
+        multiplies = any("MatMul" in executor.installed(session, call.number).plan.kinds for executor in executors)
         return BLAS.loop() if multiplies else nullcontext()
 
     def _release(self) -> None:

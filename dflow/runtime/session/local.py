@@ -1,4 +1,4 @@
-"""Local sessions: device hosts in this process, called directly.  No server, no socket, no event loop."""
+"""Local sessions: device executors in this process, called directly.  No server, no socket, no event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dflow.runtime.base import settings
 from dflow.runtime.base.config import ConfigProto
 from dflow.runtime.base.deadline import NEVER, Deadline, deadline_scope
 from dflow.runtime.base.turns import Turns
-from dflow.runtime.device.own_devices import local_hosts
+from dflow.runtime.device.own_devices import local_executors
 from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.session.loop_handle import Loop
 from dflow.runtime.step.process import Process
@@ -29,11 +29,11 @@ class LocalBackend:
     def __init__(self, config: ConfigProto) -> None:
         self.session = f"local-{uuid.uuid4().hex[:8]}"
         self.process = Process(self.session)
-        for host in local_hosts(config):
-            self.process.add_host(host)
+        for executor in local_executors(config):
+            self.process.add_executor(executor)
         self.process.begin_session(self.session)
         keep_freed_memory(settings.kept_memory())
-        infos = [DeviceInfo(host.name, "", host.virtual) for host in self.process.hosts.values()]
+        infos = [DeviceInfo(executor.name, "", executor.virtual) for executor in self.process.executors.values()]
         self._table = DeviceTable(tuple(infos))
         self._numbers = StepNumbers(self.session)
         self.turns = Turns()
@@ -49,14 +49,14 @@ class LocalBackend:
     def install(self, plan: Plan, deadline: Deadline) -> None:
         try:
             for device, part in plan.parts.items():
-                self.process.hosts[device].install(self.session, part, OPS)
+                self.process.executors[device].install(self.session, part, OPS)
         except BaseException:
             self.forget(plan)
             raise
 
     def forget(self, plan: Plan) -> None:
-        for host in self.process.hosts.values():
-            host.forget_plan(self.session, plan.number)
+        for executor in self.process.executors.values():
+            executor.forget_plan(self.session, plan.number)
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         if deadline.left() is None:

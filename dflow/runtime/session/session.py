@@ -1,7 +1,7 @@
 """Sessions: where a user's program meets the devices.
 
 A session compiles what a run needs, once for each set of fetches and feeds, and hands the plan to its backend: to
-device hosts in this process (`local.py`) or to the workers of a Dask cluster (`cluster.py`).
+device executor in this process (`local.py`) or to the workers of a Dask cluster (`cluster.py`).
 Source: tf.Session of TensorFlow 1.15.
 """
 

@@ -1,7 +1,7 @@
-"""What one process knows: its device hosts, its channels and the sessions that end with them, its steps and its loops.
+"""What one process knows: its devices, its channels and the sessions that end with them, its steps and its loops.
 
 A worker has one, made by the worker plugin; each session has one of its own in the client's process.  A local session's
-has hosts and no channels.  What it does with messages is in `dispatch.py`.
+has executors and no channels.  What it does with messages is in `dispatch.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dflow.runtime.base.answers import Settle
 from dflow.runtime.base.failures import lost, unknown_session
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.runtime.device.blocking_attempt import BlockingAttempt
-from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.device.executor import DeviceExecutor
 from dflow.runtime.device.part import end_parts
 from dflow.runtime.threads.blas import BLAS
 from dflow.runtime.threads.leader_followers import LeaderFollowers
@@ -85,7 +85,7 @@ class Process:
         self.name = name
         self.incarnation = uuid.uuid4().hex  # a worker that is started again has the same devices, and nothing in them
         self.threads = LeaderFollowers(f"dflow-{name}", max(2, os.cpu_count() or 1))
-        self.hosts: dict[str, DeviceHost] = {}
+        self.executors: dict[str, DeviceExecutor] = {}
         self.copy_queues: dict[str, SerialExecutor] = {}  # GPU -> what copies tensors of channels to it
         self.steps: dict[StepId, RunningStep] = {}
         self.attempts: set[BlockingAttempt] = set()  # steps that are nothing else
@@ -106,11 +106,11 @@ class Process:
 
     # -- running
 
-    def add_host(self, host: DeviceHost) -> None:
-        host.process = self
-        self.hosts[host.name] = host
-        if host.xp is not np:
-            self.copy_queues[host.name] = SerialExecutor(self.in_pool)
+    def add_executor(self, executor: DeviceExecutor) -> None:
+        executor.process = self
+        self.executors[executor.name] = executor
+        if executor.xp is not np:
+            self.copy_queues[executor.name] = SerialExecutor(self.in_pool)
 
     def cancel_steps(self, error: OpError) -> None:
         """End all steps that are owned here, each with an error of its own: each that is raised gets a traceback."""
@@ -136,7 +136,7 @@ class Process:
 
     def deliver(self, step: StepId, device: str, edges: Edges, loan: Settle | None) -> None:
         """Give tensors of another process to the part of a step on a device here; for a GPU, in their order."""
-        deliver, copies = partial(self.hosts[device].deliver, step, edges, loan), self.copy_queues.get(device)
+        deliver, copies = partial(self.executors[device].deliver, step, edges, loan), self.copy_queues.get(device)
         if copies is None:
             deliver()
         else:
@@ -153,18 +153,18 @@ class Process:
         *arguments: Any,
     ) -> Callable[[], None]:
         """Make one attempt on a queue of any device, outside of a step; gives what withdraws it."""
-        host = self.hosts.get(device)
-        if host is None:
+        executor = self.executors.get(device)
+        if executor is None:
             channel = self.channel_to(address)
             withdraw = self.calls.ask(channel, session, device, queue, method, answer, *arguments)
             self._check_calls(channel)
         else:
-            withdraw = host.resource_of(queue, session).attempt(answer, method, *arguments)
+            withdraw = executor.resource_of(queue, session).attempt(answer, method, *arguments)
         return withdraw
 
     def queue_rows(self) -> list[dict[str, Any]]:
         """The rows of the queues on this process's devices, with those who wait for them."""
-        return [row for host in list(self.hosts.values()) for row in host.state.queue_rows()]
+        return [row for executor in list(self.executors.values()) for row in executor.state.queue_rows()]
 
     # -- sessions and their loops
 
@@ -172,8 +172,8 @@ class Process:
         """From here on the session may use this process, until `end_session`; it ends with its client's channel."""
         with self._lock:
             self._sessions[session] = channel
-            for host in self.hosts.values():
-                host.begin_session(session)
+            for executor in self.executors.values():
+                executor.begin_session(session)
 
     def allow(self, session: str, threads: Threads) -> AbstractContextManager[Any]:
         """Limit the threads of a session's steps here; gives the lock in which each program runs.
@@ -198,8 +198,8 @@ class Process:
                 loops = [self.loops.pop(key) for key in list(self.loops) if key[0] == session]
             for loop in loops:
                 loop.stop(error)
-            for host in list(self.hosts.values()):
-                host.drop_session(session, error)
+            for executor in list(self.executors.values()):
+                executor.drop_session(session, error)
 
     def check_session(self, session: str) -> None:
         """AbortedError for a session that did not begin here, or has ended."""
@@ -296,10 +296,14 @@ class Process:
 
     def _parts_lost(self, channel: Channel) -> None:
         """End the parts whose owner is gone; fail those that work with a part that is gone."""
-        hosts = list(self.hosts.values())
+        executors = list(self.executors.values())
         gone = CancelledError(None, None, f"{channel.peer}, which ran this step, is gone")
-        end_parts([p for host in hosts for p in host.parts_of(lambda part: part.router.channel is channel)], gone)
-        for cut in [p for host in hosts for p in host.parts_of(lambda part: bool(part.sends_to(channel.peer)))]:
+        end_parts(
+            [p for executor in executors for p in executor.parts_of(lambda part: part.router.channel is channel)], gone
+        )
+        for cut in [
+            p for executor in executors for p in executor.parts_of(lambda part: bool(part.sends_to(channel.peer)))
+        ]:
             cut.fail(lost(channel.peer, cut.sends_to(channel.peer), "this step's part there"))
 
     def _loops_lost(self, channel: Channel) -> None:

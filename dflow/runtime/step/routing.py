@@ -9,7 +9,7 @@ from dflow.errors import OpError
 from dflow.runtime.base.answers import Settle
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.runtime.base.transfers import to_host
-from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.device.executor import DeviceExecutor
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.channel import Channel
 
@@ -22,16 +22,18 @@ class ResultRouter:
 
     channel: Channel | None = None  # to the owner; None if it is in this process
 
-    def __init__(self, step: StepId, devices: Mapping[str, DeviceHost], channel_to: Callable[[str], Channel]) -> None:
+    def __init__(
+        self, step: StepId, devices: Mapping[str, DeviceExecutor], channel_to: Callable[[str], Channel]
+    ) -> None:
         self.id = step
         self._devices = devices
         self._channel_to = channel_to
 
     def send(self, device: str, address: str, edges: Edges, loan: Settle | None) -> None:
         """Send tensors to the step's part on another device, of this process or of the one at `address`."""
-        host = self._devices.get(device)
-        if host is not None:
-            host.deliver(self.id, edges, loan)
+        executor = self._devices.get(device)
+        if executor is not None:
+            executor.deliver(self.id, edges, loan)
             return
         channel, crossing = self._channel_to(address), on_host(edges)
         channel.send(self._delivery(device, crossing, None if loan is None else channel.lend(loan)))
@@ -47,7 +49,11 @@ class RemoteOwner(ResultRouter):
     channel: Channel
 
     def __init__(
-        self, channel: Channel, step: StepId, devices: Mapping[str, DeviceHost], channel_to: Callable[[str], Channel]
+        self,
+        channel: Channel,
+        step: StepId,
+        devices: Mapping[str, DeviceExecutor],
+        channel_to: Callable[[str], Channel],
     ) -> None:
         super().__init__(step, devices, channel_to)
         self.channel = channel

@@ -51,8 +51,8 @@ def only_program(process: Process, session: str, call: CallPlan) -> Program | No
     """The program of a step that is one segment of this process; None for other steps."""
     if len(call.addresses) != 1:
         return None
-    host = process.hosts.get(next(iter(call.addresses)))
-    return None if host is None else host.installed(session, call.number).only
+    executor = process.executors.get(next(iter(call.addresses)))
+    return None if executor is None else executor.installed(session, call.number).only
 
 
 def run_program(process: Process, call: CallPlan, program: Program, feeds: Sequence[Any]) -> list[Any]:
@@ -78,7 +78,9 @@ def run_attempt(
     session = attempt.owner
     process.attempts.add(attempt)
     try:
-        process.hosts[program.segment.device].session(session)  # still: whoever ends it looks for attempts afterwards
+        process.executors[program.segment.device].session(
+            session
+        )  # still: whoever ends it looks for attempts afterwards
         values = _on_device(process, call, program, fed)
         outcome = attempt.run(
             partial(program.attempt, values), program.info, deadline.left(), partial(late, process, session, deadline)
@@ -91,8 +93,8 @@ def run_attempt(
 
 
 def _on_device(process: Process, call: CallPlan, program: Program, fed: dict[int, Any]) -> dict[int, Any]:
-    host = process.hosts[program.segment.device]
-    return {edge: host.asarray(fed[edge]) for edge in call.feeds_of[host.name]}
+    executor = process.executors[program.segment.device]
+    return {edge: executor.asarray(fed[edge]) for edge in call.feeds_of[executor.name]}
 
 
 def _fetched(call: CallPlan, fed: dict[int, Any], values: dict[int, Any]) -> list[Any]:

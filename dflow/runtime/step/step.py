@@ -99,7 +99,7 @@ class Step(ResultRouter):
         self.session = session
         self.call = call
         step, self.low_water = numbers.begin()
-        super().__init__(step, process.hosts, process.channel_to)
+        super().__init__(step, process.executors, process.channel_to)
         self.values: dict[int, Any] = {}
         self.error: BaseException | None = None
         self.deadline = NEVER
@@ -148,15 +148,15 @@ class Step(ResultRouter):
             self._start_part(device, address, feeds)
 
     def _start_part(self, device: str, address: str, feeds: Edges) -> None:
-        plan, hosts = self.call.number, self.process.hosts
-        host = hosts.get(device)
-        if host is not None:
-            self._parts.append(host.start(self.session, plan, self.id, self.low_water, feeds, self, self._do))
+        plan, executors = self.call.number, self.process.executors
+        executor = executors.get(device)
+        if executor is not None:
+            self._parts.append(executor.start(self.session, plan, self.id, self.low_water, feeds, self, self._do))
             return
         channel = self.process.channel_to(address)
         self._channels.setdefault(channel, []).append(device)
         givers = self.call.givers.get(device)
-        if givers and givers <= hosts.keys():
+        if givers and givers <= executors.keys():
             self._unstarted.add(device)
         else:
             channel.send(m.Start(self.session, device, plan, self.id, self.low_water, on_host(feeds)))

@@ -14,7 +14,7 @@ import dflow as df
 from dflow.errors import AbortedError, CancelledError, ResourceExhaustedError, UnavailableError
 from dflow.registry import OPS, READERS
 from dflow.runtime.base.deadline import NEVER
-from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.device.executor import DeviceExecutor
 from dflow.runtime.device.part import Part, end_parts
 from dflow.specs import QueueSpec, ReaderSpec
 from tests.runtime.loans import Lent
@@ -49,7 +49,7 @@ def waiting(session: df.Session) -> Any:
     """A host, and what starts a part of a step that waits in a dequeue."""
     queue = df.FIFOQueue(9, ["float32"], shapes=[[]])
     plan = session.plans.take((queue.dequeue().op,), (), NEVER)
-    (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
+    (host,) = session.backend.process.executors.values()  # type: ignore[attr-defined]
     name = session.backend.session  # type: ignore[attr-defined]
 
     def start(number: int, low_water: int = 0, feeds: Any = (), loan: Any = None) -> tuple[Part, ResultRouter]:
@@ -60,7 +60,7 @@ def waiting(session: df.Session) -> Any:
     return host, name, start
 
 
-def left(host: DeviceHost) -> int:
+def left(host: DeviceExecutor) -> int:
     return sum(map(len, (host._sessions, host._parts, host._early, host._ended)))
 
 
@@ -68,7 +68,7 @@ def test_an_attempt_that_is_answered_at_once_goes_on_in_its_thread(session: df.S
     """One piece of work, although an attempt and its answer are two: on a worker the second would wake a thread."""
     queue = df.FIFOQueue(9, ["float32"], shapes=[[]])
     plan = session.plans.take((queue.enqueue(1.0),), (), NEVER)
-    (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
+    (host,) = session.backend.process.executors.values()  # type: ignore[attr-defined]
     name, ready = session.backend.session, list[Any]()  # type: ignore[attr-defined]
     host.start(name, plan.number, (name, 1), 0, [], ResultRouter(), lambda work, quick: ready.append(work))
     for work in ready:  # which grows meanwhile, if there is more to do
@@ -154,7 +154,7 @@ def test_ended_steps_are_forgotten_below_the_floor(waiting: Any) -> None:
 
 
 def test_an_owner_that_was_lost_starts_nothing_and_gets_nothing(waiting: Any) -> None:
-    """Guards `DeviceHost.end_owner`, which the client calls for a loop whose worker died."""
+    """Guards `DeviceExecutor.end_owner`, which the client calls for a loop whose worker died."""
     host, name, start = waiting
     early, late = Lent(), Lent()
     host.deliver((f"{name}/loop", 1), [(0, 1.0)], early)
@@ -233,7 +233,7 @@ def test_nothing_begins_or_stays_for_a_session_that_ended(waiting: Any) -> None:
 def test_a_session_that_ends_while_its_step_begins_leaves_no_part(
     waiting: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Guards the lock in `DeviceHost.start`: the part would wait for ever."""
+    """Guards the lock in `DeviceExecutor.start`: the part would wait for ever."""
     host, name, start = waiting
     ending = threading.Thread(target=host.drop_session, args=(name, STOP))
 
@@ -312,7 +312,7 @@ class Scoped:
 
 def test_each_use_of_a_device_has_a_scope_of_its_own(session: df.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs and copies, in two threads at once: CuPy's device cannot be entered by both."""
-    (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
+    (host,) = session.backend.process.executors.values()  # type: ignore[attr-defined]
     host.scope, host.xp = Scope, Scoped()
     together = threading.Barrier(2)
 
@@ -349,7 +349,7 @@ def test_a_variable_a_queue_and_a_reader_may_have_one_name(session: df.Session) 
 
 def test_two_kinds_of_readers_of_one_name_are_an_error(session: df.Session) -> None:
     specs = [ReaderSpec(kind=kind, node="r", shared_name="r") for kind in ("TextLineReader", "WholeFileReader")]
-    (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
+    (host,) = session.backend.process.executors.values()  # type: ignore[attr-defined]
     name = session.backend.session  # type: ignore[attr-defined]
     host.session(name).formats.update(READERS)
     host.resource_of(specs[0], name)
@@ -381,7 +381,7 @@ def test_operations_find_a_new_queue_and_a_new_reader_after_a_reset(session: df.
         session.run(enqueue)
         session.run(read)
         assert session.run([size, produced]) == [1, 1]
-        (host,) = session.backend.process.hosts.values()  # type: ignore[attr-defined]
+        (host,) = session.backend.process.executors.values()  # type: ignore[attr-defined]
         host.state.reset([""])
 
 

@@ -54,7 +54,7 @@ def started(session: df.Session, *fetches: Any) -> tuple[PacedPart, Owner]:
     """The part, on the one device, of a first run that fetches these."""
     plan = session.plans.take(fetches, (), NEVER)
     backend: Any = session.backend
-    (host,) = backend.process.hosts.values()
+    (host,) = backend.process.executors.values()
     owner = Owner()
     part = host.start(backend.session, plan.number, (backend.session, 1), 0, [], owner, run=None)
     assert isinstance(part, PacedPart)
@@ -138,7 +138,7 @@ def test_a_segment_runs_once(session: df.Session) -> None:
 
 def test_the_device_knows_of_a_step_that_was_cancelled_and_of_none_that_it_never_heard_of(session: df.Session) -> None:
     part, _ = started(session, df.no_op())
-    host: Any = part.host
+    host: Any = part.executor
     host.cancel(part.step, STOP)
     assert host.has_ended(part.step)
     assert not host.has_ended((part.step[0], 99))

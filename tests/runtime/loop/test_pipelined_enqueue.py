@@ -319,7 +319,7 @@ def test_a_loop_that_waits_for_its_client_lets_its_room_go(monkeypatch: pytest.M
     with df.Session() as sess:
         backend: Any = sess.backend
         plan = sess.plans.take((df.constant(1.0),), (), NEVER)
-        (home,) = backend.process.hosts
+        (home,) = backend.process.executors
         spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", 2, every=1, pipelined=what)
         assert LoopRun(backend.process, spec, wait_for_room=wait_for_room).run() == (2, None)
     assert kept == [True, False, True, False]

@@ -62,7 +62,7 @@ def test_a_loop_that_is_stopped_between_two_steps_does_not_wait_in_the_next_one(
         sess.run(queue.enqueue(1.0))
         plan = sess.plans.take((queue.dequeue().op,), (), NEVER)
         backend: Any = sess.backend
-        spec = LoopSpec(backend.session, "loop", plan.call, next(iter(backend.process.hosts)), "loop", None, 9)
+        spec = LoopSpec(backend.session, "loop", plan.call, next(iter(backend.process.executors)), "loop", None, 9)
         run = LoopRun(backend.process, spec)
         thread = threading.Thread(target=run.run, daemon=True)
         thread.start()
@@ -146,7 +146,7 @@ def test_a_client_that_stands_still_holds_up_its_loop_and_nobody_who_takes_what_
         backend: Any = sess.backend
         backend.process.accepted(channel, m.Hello(m.PROTOCOL, "client", backend.session))
         plan = sess.plans.take((put,), (), NEVER)
-        (home,) = backend.process.hosts
+        (home,) = backend.process.executors
         spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", None, every=1, vectorized=True)
         handle(backend.process, channel, m.InstallLoop(spec, 0))
         run = backend.process.loops[backend.session, "loop"]

@@ -14,7 +14,7 @@ import dflow as df
 from dflow.compile import CallPlan, LoopSpec, PrefetchedDequeue
 from dflow.errors import AbortedError, CancelledError, OpInfo
 from dflow.runtime.dask.worker import DflowWorker
-from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.device.executor import DeviceExecutor
 from dflow.runtime.dispatch import handle
 from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.step.process import LOOPS_KEPT, Process
@@ -38,7 +38,7 @@ def loop(number: int) -> LoopSpec:
 def process() -> Iterator[Any]:
     """A worker's process; a session's client has a channel to it."""
     process = Process("tcp://worker", handle=handle)
-    process.add_host(DeviceHost(DEVICE))
+    process.add_executor(DeviceExecutor(DEVICE))
     yield process
     process.close()
 
@@ -52,7 +52,7 @@ def channel(process: Any) -> Any:
 
 def held(process: Any) -> list[int]:
     """What the process and its device hold of sessions."""
-    (host,) = process.hosts.values()
+    (host,) = process.executors.values()
     hosts = [len(host._sessions), len(host._parts), len(host._early), len(host._ended)]
     return [*hosts, len(process.loops), len(process.served), len(process.sessions())]
 
@@ -78,7 +78,7 @@ def test_a_session_begins_with_its_clients_channel_and_ends_with_it(process: Any
 def test_a_session_whose_client_opens_another_channel_begins_anew(process: Any, channel: TestChannel) -> None:
     """The client has seen the end of the first channel, this process not yet: its own queues are to be new."""
     own = replace(NAMES, shared_name="")
-    (host,) = process.hosts.values()
+    (host,) = process.executors.values()
     first, second = host.resource_of(own, "session"), TestChannel()
     handle(process, channel, m.InstallLoop(loop(0), 8))
     process.accepted(second, m.Hello(m.PROTOCOL, "client", "session"))
@@ -94,7 +94,7 @@ def test_a_session_whose_client_opens_another_channel_begins_anew(process: Any, 
 def test_a_session_goes_on_that_begins_anew_while_the_end_of_its_channel_is_dealt_with(
     process: Any, channel: TestChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (host,) = process.hosts.values()
+    (host,) = process.executors.values()
     loops_lost, second = process._loops_lost, TestChannel()
 
     def meanwhile(gone: TestChannel) -> None:
@@ -110,7 +110,7 @@ def test_a_session_goes_on_that_begins_anew_while_the_end_of_its_channel_is_deal
 def test_a_session_begins_anew_after_it_has_ended_everywhere(
     process: Any, channel: TestChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (host,) = process.hosts.values()
+    (host,) = process.executors.values()
     drop, hello = host.drop_session, m.Hello(m.PROTOCOL, "client", "session")
     client = threading.Thread(target=process.accepted, args=(TestChannel(), hello))
 
@@ -140,7 +140,7 @@ def test_an_ask_for_a_session_that_ended_is_refused_and_leaves_nothing(process: 
 
 def test_an_ask_is_answered_once_and_withdrawn_with_its_channel(process: Any, channel: TestChannel) -> None:
     other = TestChannel()
-    queue = process.hosts[DEVICE].resource_of(NAMES, "session")
+    queue = process.executors[DEVICE].resource_of(NAMES, "session")
     for number in (3, 4, 5):
         handle(process, other, m.Ask(number, "session", DEVICE, NAMES, "dequeue", (), "", ""))
     queue.attempt(lambda *answer: None, "enqueue", (np.float32(1),))
@@ -154,7 +154,7 @@ def test_an_ask_is_answered_once_and_withdrawn_with_its_channel(process: Any, ch
 
 
 def test_an_ask_for_several_is_one_answer_with_a_loan_for_each(process: Any, channel: TestChannel) -> None:
-    queue = process.hosts[DEVICE].resource_of(NAMES, "session")
+    queue = process.executors[DEVICE].resource_of(NAMES, "session")
     for value in (1, 2, 3):
         queue.attempt(lambda *answer: None, "enqueue", (np.float32(value),))
     handle(process, channel, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "session/loop", "take", times=5))
@@ -201,7 +201,7 @@ def test_a_reset_ends_the_sessions_before_their_state_goes(
     process: Any, channel: TestChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S29.13: a step in between would miss a variable, and say so instead of being aborted."""
-    (host,) = process.hosts.values()
+    (host,) = process.executors.values()
     left: list[list[str]] = []
     monkeypatch.setattr(host.state, "reset", lambda containers: left.append(process.sessions()))
     handle(process, channel, m.Reset((), 9))
@@ -342,10 +342,10 @@ class Part:
 
 def test_tensors_are_copied_to_a_gpu_by_the_pool_in_the_order_in_which_they_came(process: Any) -> None:
     channel, namespace = TestChannel(), Namespace()
-    process.add_host(DeviceHost(GPU, namespace))
+    process.add_executor(DeviceExecutor(GPU, namespace))
     process.accepted(channel, m.Hello(m.PROTOCOL, "client", "session"))
     part = Part(wanted=50)
-    process.hosts[GPU]._parts[part.step] = part
+    process.executors[GPU]._parts[part.step] = part
     for edge in range(50):
         handle(process, channel, m.Deliver(part.step, GPU, [(edge, float(edge))], edge))
     assert part.complete.wait(PATIENCE)
@@ -357,6 +357,6 @@ def test_tensors_are_copied_to_a_gpu_by_the_pool_in_the_order_in_which_they_came
 
 def test_tensors_for_a_cpu_take_no_other_thread(process: Any, channel: TestChannel) -> None:
     part = Part(wanted=1)
-    process.hosts[DEVICE]._parts[part.step] = part
+    process.executors[DEVICE]._parts[part.step] = part
     handle(process, channel, m.Deliver(part.step, DEVICE, [(0, 1.0)], None))
     assert part.edges == [0]

@@ -306,7 +306,7 @@ def test_a_loop_that_begins_when_its_session_has_just_been_closed_is_stopped() -
     with df.Session() as sess:
         plan = sess.plans.take((df.no_op(),), (), NEVER)
         backend: Any = sess.backend
-        spec = LoopSpec(backend.session, "late", plan.call, next(iter(backend.process.hosts)), "late", None, 0)
+        spec = LoopSpec(backend.session, "late", plan.call, next(iter(backend.process.executors)), "late", None, 0)
         run = LoopRun(backend.process, spec, report=lambda iteration, values: None)
     run.stop(df.errors.CancelledError(None, None, "closed"))
     assert run.run() == (0, None)

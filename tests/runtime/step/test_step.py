@@ -11,7 +11,7 @@ import dflow as df
 from dflow.compile import CallPlan
 from dflow.errors import CancelledError, DeadlineExceededError, UnavailableError
 from dflow.runtime.base.deadline import Deadline
-from dflow.runtime.device.executor import DeviceHost
+from dflow.runtime.device.executor import DeviceExecutor
 from dflow.runtime.device.part import Part
 from dflow.runtime.dispatch import handle
 from dflow.runtime.step.process import Process
@@ -186,7 +186,7 @@ def channel() -> TestChannel:
 def elsewhere(channel: TestChannel) -> Elsewhere:
     """The part on `PART` begins with what `MINE` sends it."""
     process = Process("p", lambda process, address: channel)  # type: ignore[arg-type, return-value]
-    process.hosts[MINE] = DeviceHost(MINE)
+    process.executors[MINE] = DeviceExecutor(MINE)
     call = CallPlan(7, {PART: "tcp://ps"}, (), {PART: ()}, (), 1, givers={PART: frozenset({MINE})})
     return Elsewhere(process, "s", call, StepNumbers("s"))
 
