@@ -34,7 +34,9 @@ class BlockingAttempt(Attempt):
         self._woken.release()
 
     def stop(self, error: OpError) -> None:
-        """End it with `error`, unless it has its answer."""
+        """End it with `error`, unless it has its answer, or was stopped before."""
+        if self._stopped is not None:
+            return
         self._stopped = error
         if not self.fail(error) and self._sent is not None:
             self._sent.put(False)  # it waits for the connection to take its acknowledgement
