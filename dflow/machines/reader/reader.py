@@ -125,12 +125,12 @@ class Reader:
         self._line.append(_Attempt(ticket, limit, lend))
         return self._settle()
 
-    def read_uncommitted(self, ticket: int, limit: int) -> tuple[int, tuple[Any, Any]] | None:
+    def read_uncommitted(self, ticket: int, limit: int) -> tuple[Any, Any] | None:
         """Up to `limit` records that nobody has to wait for: those that came back, or of the file that is open.
 
-        Gives the place of the first one among all that the reader ever read, and keys and values, two vectors; None if
-        there is nothing now, or if reads wait.  The end of the file, and a record that cannot be read, are left to the
-        next read.  Until they are committed, counts and state are those of a reader that did not read them.
+        Gives keys and values, two vectors; None if there is nothing now, or if reads wait.  The end of the file, and a
+        record that cannot be read, are left to the next read.
+        Until they are committed, counts and state are those of a reader that did not read them.
         """
         there = not self._line and (self._returned or self._is_open)
         taken = self._take(limit, uncommitted=True) if there else None
@@ -138,7 +138,7 @@ class Reader:
             return None
         self._lent[ticket] = taken
         keys, values = _packed(taken.records, limit)
-        return taken.start, (keys, values)
+        return keys, values
 
     def commit(self, ticket: int, count: int) -> Effects:
         """The next `count` of the records of `read_uncommitted` are wanted: they count, and never come back."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from dflow.compile import LoopSpec
+from dflow.errors import OpError
 from dflow.machines.queue.checks import ComponentCheck
 from dflow.ops.rules.batching import Rows
 from dflow.runtime.device.vectorized_program import VectorizedProgram
 from dflow.runtime.loop.stage import Stage
-from dflow.runtime.resources.uncommitted import Entry, Phase, ReadingOrder, UncommittedRecords
+from dflow.runtime.resources.uncommitted import UncommittedRecords
 from dflow.runtime.step.process import Process
 
 FIRST = 16  # records of the first block
@@ -69,37 +71,35 @@ def _part(component: Any, start: int, stop: int) -> Any:
 
 
 class BlockSource(Stage):
-    """Reads records that nobody has to wait for: of the open file, never of the next one."""
+    """Reads records that nobody has to wait for: of the open file, never of the next one.
+
+    Loops with the same reader and the same queue take turns.
+    """
 
     def __init__(self, process: Process, spec: LoopSpec, program: VectorizedProgram) -> None:
-        self._device = process.executors[spec.driver]
+        self.waited_s = 0.0
+        self._executor = process.executors[spec.driver]
         self._session = spec.session
-        self._owner = spec.owner
         self._reader = program.body.read.attrs["reader"]
         enqueue = program.body.enqueue
         queue = enqueue.attrs["queue"]
         self._queue = (enqueue.op.device, queue.container, queue.name)
         self._size = FIRST
-        self._changed = threading.Event()  # something that it waits for may have happened
-        self._entry: Entry | None = None
-        self._stopped = False
+        self._its_turn = threading.Event()
+        self._ending = False
 
-    def enter(self, phase: Phase) -> bool:
-        """Take part in a phase of the loops with the same reader and queue; False if it has to be waited for."""
-        self.leave()
-        self._entry = self._order().phases.enter(phase, self._changed.set)
-        return self._entry.inside
+    def wait_turn(self) -> bool:
+        """Wait until it is this loop's turn; False if the loop is to end."""
+        if not self._resource().turns(self._queue).take(self, self._its_turn.set):
+            started = monotonic()
+            self._its_turn.wait()
+            self.waited_s += monotonic() - started
+        self._its_turn.clear()
+        return not self._ending
 
-    def wait_entry(self) -> bool:
-        """Wait until it takes part in the phase; False after a stop."""
-        entry = self._entry
-        return entry is not None and self._wait_until(lambda: entry.inside)
-
-    def leave(self) -> None:
-        """Take part in no phase any more.  Of its blocks none may be uncommitted."""
-        entry, self._entry = self._entry, None
-        if entry is not None:
-            entry.leave()
+    def leave_turn(self) -> None:
+        """Let others have their turn.  None of its records may be uncommitted."""
+        self._resource().turns(self._queue).leave(self)
 
     def read(self, limit: int, idle: bool) -> UncommittedRecords | None:
         """The next records that are there, up to `limit`; None if there are none.
@@ -108,9 +108,7 @@ class BlockSource(Stage):
         """
         if idle:
             self._size = min(self._size, AGAIN)
-        found: UncommittedRecords | None = self._machine().read_uncommitted(
-            min(limit, self._size), self._queue, self._owner, self._changed.set
-        )
+        found: UncommittedRecords | None = self._resource().read_uncommitted(min(limit, self._size))
         return found
 
     def took(self, count: int, seconds: float) -> None:
@@ -122,26 +120,12 @@ class BlockSource(Stage):
         elif seconds < BLOCK_S / 2:
             self._size = min(MOST, self._size * 2)
 
-    def wait_turn(self, records: UncommittedRecords) -> bool:
-        """Wait until the records before them, for the same queue, are in; False if they have to be rolled back."""
-        return self._wait_until(lambda: records.has_turn or records.stale) and not records.stale
+    def finish(self) -> None:
+        self._ending = True
+        self._its_turn.set()
 
-    def stop(self, error: BaseException) -> None:
-        self._stopped = True
-        self._changed.set()
+    def stop(self, error: OpError) -> None:
+        self.finish()
 
-    def _wait_until(self, condition: Callable[[], bool]) -> bool:
-        """Wait until it holds; False after a stop."""
-        while not self._stopped:
-            if condition():
-                return True
-            self._changed.wait()
-            self._changed.clear()
-        return False
-
-    def _order(self) -> ReadingOrder:
-        order: ReadingOrder = self._machine().order(self._queue)
-        return order
-
-    def _machine(self) -> Any:
-        return self._device.resource_of(self._reader, self._session)
+    def _resource(self) -> Any:
+        return self._executor.resource_of(self._reader, self._session)

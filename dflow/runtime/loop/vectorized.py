@@ -26,7 +26,7 @@ from dflow.runtime.device.vectorized_program import VectorizedProgram
 from dflow.runtime.loop.block_sinks import block_sink
 from dflow.runtime.loop.blocks import Block, BlockSource
 from dflow.runtime.loop.stage import Stage
-from dflow.runtime.resources.uncommitted import Phase, UncommittedRecords
+from dflow.runtime.resources.uncommitted import UncommittedRecords
 from dflow.runtime.step.process import Process
 
 logger = logging.getLogger("dflow.loops")
@@ -56,7 +56,7 @@ class VectorizedLoop(Stage):
 
     @property
     def waited_s(self) -> float:  # type: ignore[override]
-        return self._sink.waited_s
+        return self._source.waited_s + self._sink.waited_s
 
     def run(self, left: int, iterate: Callable[[], None]) -> None:
         """Make up to `left` iterations, or begin them.
@@ -67,19 +67,20 @@ class VectorizedLoop(Stage):
         limit = left - self._sink.pending
         if limit <= 0:
             self._try(self._sink.drain)
-        elif not self._run_block(limit) and self._try(self._sink.drain) and self._enter(Phase.SINGLE_RECORDS):
+        elif self._source.wait_turn() and not self._run_block(limit) and self._try(self._sink.drain):
             try:
                 iterate()
             finally:
-                self._source.leave()
+                self._source.leave_turn()
 
     def _run_block(self, limit: int) -> bool:
         """Make, or begin, up to `limit` iterations; False if the next one has to be made by itself."""
-        if not self._goes_on() or not self._enter(Phase.BLOCKS):
-            return False
-        block = self._next_block(limit)
+        block = self._next_block(limit) if self._goes_on() else None
         if block is not None:
-            self._try(partial(self._put, block))
+            self._blocks.append(block)
+            self._try(partial(self._sink.put, block))
+            while self._blocks and not self._blocks[0].records.left:
+                self._blocks.popleft()
         return block is not None
 
     def _goes_on(self) -> bool:
@@ -92,12 +93,6 @@ class VectorizedLoop(Stage):
             logger.warning("the loop %s goes record by record: many at once failed: %s", self._label, self._failed)
         return not (self._off or self._closed)
 
-    def _enter(self, phase: Phase) -> bool:
-        """Take part in a phase; waits for it, if it must, when all that was put is in."""
-        if self._sink.pending:  # it has blocks, and reads another one
-            return True
-        return self._source.enter(phase) or (self._try(self._sink.drain) and self._source.wait_entry())
-
     def _try(self, put: Callable[[], None]) -> bool:
         """Whether all goes well.  If not, a single iteration will find the error."""
         try:
@@ -109,6 +104,7 @@ class VectorizedLoop(Stage):
         return True
 
     def finish(self) -> None:
+        self._source.finish()
         self._sink.finish()
 
     def stop(self, error: OpError) -> None:
@@ -120,7 +116,7 @@ class VectorizedLoop(Stage):
             with suppress(OpError):  # a stop, or the end of the queue: what is not in is read again
                 self._sink.drain()
         self._roll_back()
-        self._source.leave()
+        self._source.leave_turn()
 
     def _roll_back(self) -> None:
         """What is not in the queue is read again; from now on, all goes one by one."""
@@ -131,18 +127,6 @@ class VectorizedLoop(Stage):
         for block in self._blocks:
             block.records.roll_back()
         self._blocks.clear()
-
-    def _put(self, block: Block) -> None:
-        self._blocks.append(block)
-        if not block.records.has_turn:  # another loop's block is before it, and this loop's older ones before that
-            self._sink.drain()
-            if not self._source.wait_turn(block.records):
-                self._blocks.remove(block)
-                block.records.roll_back()
-                return
-        self._sink.put(block)
-        while self._blocks and not self._blocks[0].records.left:
-            self._blocks.popleft()
 
     def _next_block(self, limit: int) -> Block | None:
         """None if there are no records now, or if they have to go one by one."""

@@ -32,7 +32,7 @@ from dflow.runtime.base.answers import (
 from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.deadline import has_deadline
 from dflow.runtime.base.failures import as_op_error
-from dflow.runtime.resources.uncommitted import ReadingOrder, ReadingOrders, UncommittedRecords
+from dflow.runtime.resources.uncommitted import Turns, UncommittedRecords
 from dflow.specs import ReaderSpec
 
 logger = logging.getLogger("dflow.reader")
@@ -65,7 +65,7 @@ class SharedReader:
         self._asked: tuple[int, Attempt] | None = None  # a request for a file name, and the read that it is for
         self._tickets = itertools.count()
         self._aborted: OpError | None = None
-        self._orders = ReadingOrders()
+        self._turns: dict[Hashable, Turns] = {}  # by queue
         forks.in_child(self, SharedReader._forked)
 
     def _forked(self) -> None:
@@ -102,48 +102,29 @@ class SharedReader:
             )
         return partial(self._withdraw, ticket)
 
-    def read_uncommitted(
-        self, limit: int, queue: Hashable, owner: str, changed: Callable[[], None]
-    ) -> UncommittedRecords | None:
-        """Up to `limit` records that need no waiting, for a loop that puts them into a queue; None if there are none.
-
-        Reads the open file in this thread.  owner, changed: see `UncommittedRecords`.
-        """
+    def read_uncommitted(self, limit: int) -> UncommittedRecords | None:
+        """Up to `limit` records that need no waiting; None if there are none.  Reads the open file in this thread."""
         with self._lock:
             if self._has_worker or self._waiting or self._aborted is not None:
                 return None
             self._has_worker = True
             ticket = next(self._tickets)
         try:
-            found = self._machine.read_uncommitted(ticket, limit)
-            return None if found is None else self._uncommitted(ticket, *found, self.order(queue), owner, changed)
+            records = self._machine.read_uncommitted(ticket, limit)
         finally:
             self._work(lambda: False)  # what others wanted meanwhile
-
-    def order(self, queue: Hashable) -> ReadingOrder:
-        """The order in which blocks of records enter a queue."""
-        return self._orders.of(queue)
-
-    def _uncommitted(
-        self,
-        ticket: int,
-        start: int,
-        records: tuple[Any, Any],
-        order: ReadingOrder,
-        owner: str,
-        changed: Callable[[], None],
-    ) -> UncommittedRecords:
-        block = UncommittedRecords(
-            start,
+        if records is None:
+            return None
+        return UncommittedRecords(
             records,
-            lambda count: self._add(partial(self._machine.commit, ticket, count)),
-            lambda: self._add(partial(self._machine.take_back, ticket)),
-            order,
-            owner,
-            changed,
+            commit=lambda count: self._add(partial(self._machine.commit, ticket, count)),
+            roll_back=lambda: self._add(partial(self._machine.take_back, ticket)),
         )
-        order.add(block)
-        return block
+
+    def turns(self, queue: Hashable) -> Turns:
+        """The turns of the loops that read records for a queue."""
+        with self._lock:
+            return self._turns.setdefault(queue, Turns())
 
     def _do(self, ticket: int, method: str, args: tuple[Any, ...]) -> Effects:
         """The machine's `state`, `reset` or `restore`, for an attempt."""

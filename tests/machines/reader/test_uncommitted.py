@@ -32,7 +32,7 @@ class Driver:
     def more(self, limit: int) -> tuple[int, list[str]]:
         ticket = next(self._tickets)
         found = self.reader.read_uncommitted(ticket, limit)
-        return ticket, [] if found is None else [value.decode() for value in found[1][1]]
+        return ticket, [] if found is None else [value.decode() for value in found[1]]
 
     def _file(self, effects: Effects) -> Effects:
         while isinstance(effects[-1], NeedFile) and self._files:

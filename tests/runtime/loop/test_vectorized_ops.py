@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import dflow as df
 from dflow.readers.tfrecord.framing import framed
 from dflow.registry import OPS
-from dflow.runtime.loop.vectorized import VectorizedLoop
+from dflow.runtime.loop.blocks import Block
 from tests.readers.example.examples import example
 from tests.runtime.loop.loop_bodies import Compute, make_queue, same
 from tests.runtime.loop.loop_steps import LETTERS, STEPS, number, single
@@ -58,8 +58,8 @@ def test_an_operation_for_many_records_at_once_does_what_it_does_for_one(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[int] = []
-    plain = VectorizedLoop._put
-    monkeypatch.setattr(VectorizedLoop, "_put", lambda self, block: taken.append(block.left) or plain(self, block))
+    plain = Block.check
+    monkeypatch.setattr(Block, "check", lambda self, check: plain(self, check) or taken.append(self.left))
     ways = [way for way in range(len(STEPS[kind])) if (kind, way) not in FAILING]
 
     def compute(key: Any, value: Any) -> list[Any]:
