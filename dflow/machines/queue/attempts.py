@@ -51,7 +51,6 @@ class RoomRequest:
 
     ticket: int
     n: int  # elements, at most
-    holder: int  # the ticket that the room is reserved under
     unit: int = 1  # elements that come together
 
 

@@ -130,18 +130,13 @@ class Queue:
         close waits for it; one that is to cancel does not, but lets it in, and dequeues wait for it.
         CancelledError if the queue is closed.
         """
-        self._puts.append(RoomRequest(ticket, n, ticket, unit))
-        return self._settle()
-
-    def extend_room(self, ticket: int, n: int, unit: int, reserved: int) -> list[Reply]:
-        """As `reserve_room`, beside the room of the attempt `reserved`, and to go with it; nothing if that has gone."""
-        self._puts.append(RoomRequest(ticket, n, reserved, unit))
+        self._puts.append(RoomRequest(ticket, n, unit))
         return self._settle()
 
     def enqueue_reserved(self, ticket: int, reserved: int, n: int, unit: int, *batches: Batch) -> list[Reply]:
         """Put the rows of the batches, one after the other, into the room that `reserved` has; never waits.
 
-        n, unit: as `extend_room` with the same; nothing is reserved that others wait for.
+        n, unit: as `reserve_room`, for more room under the same ticket; nothing is reserved that others wait for.
         The value is (how many are in: all of them, or 0 if the room is not reserved any more; how many more may come).
         """
         error = self._aborted or next(filter(None, map(self._check.batch, batches)), None)
@@ -155,9 +150,7 @@ class Queue:
             self._store.put_many(components, 0, len(components[0]))
         self._enqueued += count
         others = self._settle()
-        more = (
-            0 if self._puts or self._closed else self._reserve_for(RoomRequest(ticket, n, reserved, unit), self._room())
-        )
+        more = 0 if self._puts or self._closed else self._reserve_for(reserved, n, unit, self._room())
         return [Reply(ticket, (np.asarray(count), np.asarray(more))), *others]
 
     def dequeue(self, ticket: int, *, lend: bool = False) -> list[Reply]:
@@ -280,8 +273,8 @@ class Queue:
                 room = self._room()
                 if room <= 0:
                     return
-                found = self._reserve_for(head, room)
-                replies.append(Reply(head.ticket, (np.asarray(found), np.asarray(head.holder))))
+                found = self._reserve_for(head.ticket, head.n, head.unit, room)
+                replies.append(Reply(head.ticket, (np.asarray(found), np.asarray(head.ticket))))
             elif isinstance(head, BulkEnqueue):
                 room = self._room()
                 if room <= 0:
@@ -299,14 +292,13 @@ class Queue:
                 return
             self._puts.popleft()
 
-    def _reserve_for(self, request: RoomRequest, room: int) -> int:
-        """Reserve some of the room; none for a holder that has let its own go."""
-        let_go = request.holder != request.ticket and request.holder not in self._reserved
-        if request.n <= 0 or room < request.unit or let_go:
+    def _reserve_for(self, ticket: int, n: int, unit: int, room: int) -> int:
+        """Reserve some of the room under a ticket: so many elements."""
+        if n <= 0 or room < unit:
             return 0
-        units = max(1, min(request.n, (room + 1) // 2) // request.unit)
-        self._reserved[request.holder] = self._reserved.get(request.holder, 0) + units * request.unit
-        return units * request.unit
+        elements = max(1, min(n, (room + 1) // 2) // unit) * unit
+        self._reserved[ticket] = self._reserved.get(ticket, 0) + elements
+        return elements
 
     def _promised(self) -> int:
         """Elements that may still come, as room is reserved for them."""

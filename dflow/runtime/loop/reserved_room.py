@@ -7,8 +7,7 @@ at a time; what is put until its answer comes goes with the next one, which also
     IDLE       no room is reserved                request    REQUESTED
     REQUESTED  the loop waits for room            reserved   RESERVED
                                                   release    IDLE
-    RESERVED   room is reserved, 0 or more        request    REQUESTED
-                                                  release    IDLE
+    RESERVED   room is reserved, 0 or more        release    IDLE
     FAILED     nothing goes in any more           release    FAILED
     CLOSED     the loop has ended
 
@@ -48,7 +47,7 @@ _ENDS = {"fail": State.FAILED, "close": State.CLOSED}
 TABLE = {
     State.IDLE: {"request": State.REQUESTED, "release": State.IDLE, **_ENDS},
     State.REQUESTED: {"reserved": State.RESERVED, "release": State.IDLE, **_ENDS},
-    State.RESERVED: {"request": State.REQUESTED, "release": State.IDLE, **_ENDS},
+    State.RESERVED: {"release": State.IDLE, **_ENDS},
     State.FAILED: {"release": State.FAILED, **_ENDS},
     State.CLOSED: {"close": State.CLOSED},
 }
@@ -131,6 +130,7 @@ class ReservedRoom:
         self._unit, self._wanted = unit, wanted
         self._wait_while(lambda: not self.room and bool(self._sending))
         if not self.room and self.error is None:
+            self.release()
             self._request_room()
             self._wait_while(lambda: self._state.now is State.REQUESTED)
         self.check()
@@ -203,11 +203,7 @@ class ReservedRoom:
     def _request_room(self) -> None:
         self._state.change("request")
         attempt = self._request = Attempt(self._owner, self._op.name, self._inbox.put)
-        if self._ticket is None:
-            ended = self._begin(attempt, "reserve_room", self._wanted, self._unit)
-        else:
-            ended = self._begin(attempt, "extend_room", self._wanted, self._unit, self._ticket)
-        if ended:
+        if self._begin(attempt, "reserve_room", self._wanted, self._unit):
             self._handle(attempt)
 
     def _send(self) -> None:

@@ -88,16 +88,13 @@ class SharedQueue:
             if reply.error is not None:
                 answers.append(partial(waiting.answer, reply.error))
                 continue
-            if waiting.method not in RESERVES:
+            if waiting.method != "reserve_room":
                 self._moved_at = time.monotonic()
                 # Not the answer itself: that would keep its step alive.
                 self._moved_by = _name(waiting.answer) or self._moved_by
             if reply.progress:
                 answers.append(waiting.arguments[0].progress)
-            elif reply.value is None or waiting.method in (
-                "enqueue_reserved",
-                "extend_room",
-            ):  # nothing can go back
+            elif reply.value is None or waiting.method == "enqueue_reserved":  # nothing can go back
                 answers.append(partial(waiting.answer, reply.value))
             else:
                 more = self._take_more(waiting, replies) if waiting.times > 1 else ()
@@ -168,8 +165,7 @@ class SharedQueue:
         }
 
 
-RESERVES = ("reserve_room", "extend_room")  # methods that move no element
-_WORDS = dict.fromkeys((*RESERVES, "bulk_enqueue"), "enqueue")  # what a method is for the user
+_WORDS = dict.fromkeys(("reserve_room", "bulk_enqueue"), "enqueue")  # what a method is for the user
 
 
 def _withdrawn(method: str) -> CancelledError:

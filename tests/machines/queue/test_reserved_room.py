@@ -168,7 +168,7 @@ def test_a_close_that_cancels_does_not_wait_but_lets_in_what_was_promised_before
     close = queue.do("close", True)
     assert close in queue.replies
     assert isinstance(queue.replies[queue.do("reserve_room", 1)].error, CancelledError)
-    assert isinstance(queue.replies[queue.do("extend_room", 1, 1, kept)].error, CancelledError)
+    assert isinstance(queue.replies[queue.do("reserve_room", 1)].error, CancelledError)
     assert queue.put(kept, 1, 2) == 2
     assert [queue.number(queue.do("dequeue")) for _ in range(2)] == [1, 2]
 
@@ -185,50 +185,6 @@ def test_the_end_of_a_closed_queue_comes_when_no_promise_is_open(accepted: bool)
     assert second not in queue.replies
     queue.settle(kept, accepted)
     assert isinstance(queue.replies[second].error, OutOfRangeError)
-
-
-def test_more_room_is_kept_under_the_first_ticket_and_goes_with_it() -> None:
-    queue = Driver(capacity=8)
-    kept = queue.do("reserve_room", 2)
-    assert queue.number(queue.do("extend_room", 9, 1, kept)) == 3
-    assert queue.put(kept, 1, 2, 3, 4) == 4
-    assert queue.number(queue.do("reserve_room", 9)) == 2
-    queue.settle(kept)
-    assert queue.number(queue.do("reserve_room", 9)) == 1, "of two that are free, one of which was its own"
-
-
-def test_who_wants_more_room_waits_in_the_line_too() -> None:
-    queue = Driver(capacity=2)
-    kept = queue.do("reserve_room", 1)
-    queue.do("enqueue", one(9))
-    more, after = queue.do("extend_room", 1, 1, kept), queue.do("enqueue", one(8))
-    queue.do("dequeue")
-    assert queue.number(more) == 1
-    assert after not in queue.replies
-    assert queue.put(kept, 1, 2) == 2
-
-
-def test_no_more_room_is_kept_for_who_has_let_it_go() -> None:
-    queue = Driver(capacity=2)
-    kept = queue.do("reserve_room", 2)
-    queue.do("enqueue", one(9))
-    more = queue.do("extend_room", 1, 1, kept)
-    queue.settle(kept)
-    assert queue.number(more) == 0
-    queue.do("enqueue", one(8))
-    assert queue.queue.size == 2
-
-
-def test_a_close_does_not_wait_for_a_holder_whose_room_is_used_up_and_which_waits_behind_it() -> None:
-    queue = Driver(capacity=8)
-    kept = queue.do("reserve_room", 1)
-    close, more = queue.do("close"), queue.do("extend_room", 1, 1, kept)
-    assert close not in queue.replies
-    assert queue.put(kept, 1) == 1
-    assert close in queue.replies
-    assert isinstance(queue.replies[more].error, CancelledError)
-    assert queue.number(queue.do("dequeue")) == 1
-    assert isinstance(queue.replies[queue.do("dequeue")].error, OutOfRangeError)
 
 
 def test_who_puts_gets_more_room_if_nobody_waits_for_it() -> None:

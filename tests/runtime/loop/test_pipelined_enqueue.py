@@ -191,7 +191,8 @@ def test_a_loop_without_room_waits_until_it_has_some(loop: ALoop, process: AProc
     assert len(process.asks) == 2, "the answer to the first one may bring some"
     answered(process, 1, 1)
     process.wait_for(3)
-    assert process.asks[2] == ("extend_room", (MOST, 1, KEPT))
+    assert process.asks[2] == ("reserve_room", (MOST, 1))
+    assert loop.settled == [True], "it has used what was reserved before"
     assert not second.done()
     loop.found_room(2, 1)
     second.result(PATIENCE)
