@@ -22,10 +22,10 @@ def cluster() -> Iterator[EmbeddedCluster]:
         yield cluster
 
 
-@pytest.fixture(params=["behind", "plain"])
+@pytest.fixture(params=["pipelined", "plain"])
 def mode(request: pytest.FixtureRequest) -> Iterator[str]:
     """Loops that begin in this process send behind their iterations, or wait for each answer."""
-    with dask.config.set({"dflow.pipelined-enqueues": request.param == "behind"}):
+    with dask.config.set({"dflow.pipelined-enqueues": request.param == "pipelined"}):
         yield request.param
 
 
@@ -64,7 +64,7 @@ def test_the_elements_are_in_when_the_loop_has_ended(mode: str, session: df.Sess
     loop = session.repeat(Counted(session, tap).put, steps=300)
     assert loop.join(PATIENCE) == 300
     assert tap.size() == 300
-    assert (loop.spec.pipelined is not None) == (mode == "behind")
+    assert (loop.spec.pipelined is not None) == (mode == "pipelined")
     session.run(tap.close)
     assert everything(tap) == one_to(300)
 

@@ -21,11 +21,11 @@ def cluster() -> Iterator[EmbeddedCluster]:
         yield cluster
 
 
-@pytest.fixture(params=["ahead", "plain"])
+@pytest.fixture(params=["prefetch", "plain"])
 def prefetch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Loops that begin in this process take ahead, or not."""
     dask = pytest.importorskip("dask")
-    on = bool(request.param == "ahead")
+    on = bool(request.param == "prefetch")
     with dask.config.set({"dflow.prefetch": on}):
         yield on
 
