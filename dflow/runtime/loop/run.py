@@ -94,6 +94,7 @@ class LoopRun:
         self._lock = threading.Lock()  # of `_state`, `_claimed` and `_stages`
         self._state = States(f"the loop {spec.owner}", TABLE, State.WAITING)
         self._claimed = False
+        self._stopping = False
         self._stop: OpError | None = None  # what it was stopped with
         self._started: float | None = None
         self._ended: float | None = None
@@ -177,12 +178,11 @@ class LoopRun:
         try:
             with self._open_stages() as (source, body, sink), self._blas():
                 while not self._stopping and (left := self._left()):
-                    iterate = partial(self._iterate, source, body, sink, left)
                     if self._vectorized is None:
-                        iterate()
+                        self._iterate(source, body, sink, left)
                     else:
-                        self._vectorized.run(left, iterate)
-                    self._wait_for_room(self._release)
+                        self._vectorized.run(left, partial(self._iterate, source, body, sink, left))
+                        self._wait_for_room(self._release)
         except OutOfRangeError:
             raise
         except OpError:
@@ -203,6 +203,7 @@ class LoopRun:
             values = [None if value is None else to_host(value) for value in values]
             self._note(values)
             self._report(self.iterations, tuple(values))
+            self._wait_for_room(self._release)
 
     @contextmanager
     def _open_stages(self) -> Iterator[tuple[Source, Body, Sink]]:
@@ -265,14 +266,11 @@ class LoopRun:
 
     # -- stopping, in any thread
 
-    @property
-    def _stopping(self) -> bool:
-        return self._state.now is State.STOPPING
-
     def stop(self, error: OpError | None = None) -> None:
         """End after the current iteration; with an error, end what it waits for as well."""
         self._stop = error or self._stop  # before it looks for stages: those that are made later see this
         self._change("stop")
+        self._stopping = True
         if error is not None:
             self._stop_stages(error)
             return
