@@ -34,9 +34,13 @@ def look(cluster: EmbeddedCluster) -> Iterator[Look]:
 
 @pytest.fixture
 def session(cluster: EmbeddedCluster, look: Look) -> Iterator[df.Session]:
-    """A session.  When it ended, and all others, the workers hold nothing of them."""
+    """A session of workers that have declared their devices.
+
+    When it ended, and all others, the workers hold nothing of them.
+    """
     cluster.wait_for_workers()
     with df.Session(cluster.scheduler_address) as session:
+        session.list_devices()
         yield session
     eventually(look.is_empty, look.inside)
 

@@ -41,6 +41,9 @@ class State(Enum):
     RETURNED = "returned"
 
 
+STARTING, OPEN, ANSWERED, TAKEN, WITHDRAWN, RETURNED = State
+
+
 class Attempt(NamedAnswer):
     """One attempt.  Call it with its answer: the outcome, and what settles it.
 
@@ -81,7 +84,7 @@ class Attempt(NamedAnswer):
         self.op = op
         self.quick = quick
         self.times = times
-        self.state = State.STARTING
+        self.state = STARTING
         self._then = then
         self._returned = returned
         self._withdraw: Withdraw = no_withdraw
@@ -92,12 +95,12 @@ class Attempt(NamedAnswer):
     @property
     def pending(self) -> bool:
         """Whether its answer is still to come."""
-        return self.state is State.STARTING or self.state is State.OPEN
+        return self.state is STARTING or self.state is OPEN
 
     @property
     def over(self) -> bool:
         """Whether its answer has come, and was taken or has gone back."""
-        return self.state is State.TAKEN or self.state is State.RETURNED
+        return self.state is TAKEN or self.state is RETURNED
 
     def start(self, begin: Callable[[Attempt], Withdraw | None]) -> bool:
         """Begin it; `begin` gives what withdraws the request.  True if it has ended already; `then` is not called then.
@@ -106,10 +109,10 @@ class Attempt(NamedAnswer):
         """
         withdraw = begin(self) or no_withdraw
         with self._lock:
-            if self.state is State.STARTING:
-                self.state, self._withdraw = State.OPEN, withdraw
+            if self.state is STARTING:
+                self.state, self._withdraw = OPEN, withdraw
                 return False
-            withdrawn = self._failed or self.state is State.WITHDRAWN
+            withdrawn = self._failed or self.state is WITHDRAWN
         if withdrawn:
             withdraw()
         return True
@@ -118,20 +121,20 @@ class Attempt(NamedAnswer):
         given = ((outcome, settle), *more)
         with self._lock:
             before = self.state
-            if before is State.STARTING or before is State.OPEN:
-                self.state, self._given = State.ANSWERED, given
-            elif before is State.WITHDRAWN:
-                self.state = State.RETURNED
-        if before is State.WITHDRAWN:
+            if before is STARTING or before is OPEN:
+                self.state, self._given = ANSWERED, given
+            elif before is WITHDRAWN:
+                self.state = RETURNED
+        if before is WITHDRAWN:
             give_back(given)
             if self._returned is not None:
                 self._returned(self)
-        elif before is State.OPEN:
+        elif before is OPEN:
             if self._then is not None:
                 self._then(self)
         elif self._failed:
             give_back(given)
-        elif before is not State.STARTING:
+        elif before is not STARTING:
             raise InternalError(None, None, f"a second answer to {self.op!r} of {self.owner}: it is {before.value}")
 
     def fail(self, error: BaseException) -> bool:
@@ -140,8 +143,8 @@ class Attempt(NamedAnswer):
             before = self.state
             if not self.pending:
                 return False
-            self.state, self._given, self._failed = State.ANSWERED, ((error, None),), True
-        if before is State.OPEN:
+            self.state, self._given, self._failed = ANSWERED, ((error, None),), True
+        if before is OPEN:
             self._withdraw()
             if self._then is not None:
                 self._then(self)
@@ -153,17 +156,17 @@ class Attempt(NamedAnswer):
         Nothing if it was withdrawn.
         """
         with self._lock:
-            if self.state is State.WITHDRAWN or self.state is State.RETURNED:
+            if self.state is WITHDRAWN or self.state is RETURNED:
                 return ()
-            if self.state is not State.ANSWERED:
+            if self.state is not ANSWERED:
                 raise InternalError(None, None, f"{self.op!r} of {self.owner} has no answer: it is {self.state.value}")
-            self.state = State.TAKEN
+            self.state = TAKEN
             given, self._given = self._given, ()  # nothing here keeps the arrays
         return given
 
     def cancel(self) -> None:
         """Withdraw the request; the answer still comes, and may be that it was cancelled.  After `start`."""
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             withdraw, self._withdraw = self._withdraw, no_withdraw
             withdraw()
 
@@ -175,11 +178,11 @@ class Attempt(NamedAnswer):
         """As `withdraw`, but what was lent is the caller's to give back, after other attempts were abandoned too."""
         with self._lock:
             before = self.state
-            if before in (State.TAKEN, State.WITHDRAWN, State.RETURNED):
+            if before in (TAKEN, WITHDRAWN, RETURNED):
                 return ()
-            self.state = State.RETURNED if before is State.ANSWERED else State.WITHDRAWN
+            self.state = RETURNED if before is ANSWERED else WITHDRAWN
             given, self._given = self._given, ()
-        if before is State.OPEN:
+        if before is OPEN:
             self._withdraw()
         return given
 

@@ -84,6 +84,7 @@ class BlockSource(Stage):
         enqueue = program.body.enqueue
         queue = enqueue.attrs["queue"]
         self._queue = (enqueue.op.device, queue.container, queue.name)
+        self._found: Any = None
         self._size = FIRST
         self._its_turn = threading.Event()
         self._ending = False
@@ -128,4 +129,7 @@ class BlockSource(Stage):
         self.finish()
 
     def _resource(self) -> Any:
-        return self._executor.resource_of(self._reader, self._session)
+        """The reader; found again when it was dropped, as to find it takes long."""
+        if self._found is None or self._found.dropped:
+            self._found = self._executor.resource_of(self._reader, self._session)
+        return self._found
