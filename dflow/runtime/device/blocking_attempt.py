@@ -23,14 +23,15 @@ class BlockingAttempt(Attempt):
     __slots__ = ("_sent", "_stopped", "_woken", "waited")
 
     def __init__(self, owner: str, op: str) -> None:
-        super().__init__(owner, op, self._wake)
+        super().__init__(owner, op, _wake)
         self.waited = False
         self._sent: SimpleQueue[bool] | None = None  # has the acknowledgement left this process?
         self._stopped: OpError | None = None
         self._woken = threading.Lock()  # held until the answer comes
         self._woken.acquire()
 
-    def _wake(self, attempt: Attempt) -> None:
+    def wake(self) -> None:
+        """Its answer is there."""
         self._woken.release()
 
     def stop(self, error: OpError) -> None:
@@ -76,3 +77,9 @@ class BlockingAttempt(Attempt):
             sent.put(False)
         if not sent.get():
             raise self._stopped or unacknowledged().placed(op)
+
+
+def _wake(attempt: Attempt) -> None:
+    """A function, as a method would make each attempt refer to itself and stay until the next garbage collection."""
+    assert isinstance(attempt, BlockingAttempt)
+    attempt.wake()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from queue import SimpleQueue
 from typing import Any
@@ -174,6 +175,18 @@ def test_an_answer_that_comes_after_the_end_goes_back() -> None:
     attempt.stop(df.errors.CancelledError(None, None, "stop"))
     attempt((np.asarray(1.0),), lent)
     assert lent.settled == [False]
+
+
+def test_an_attempt_goes_without_the_garbage_collector() -> None:
+    """It would keep what its step has until then, and each run of a queue's operation makes one."""
+    info = OpInfo("take", "QueueDequeueV2", "there", "")
+    gc.collect()
+    gc.disable()
+    try:
+        assert BlockingAttempt("s", "take").run(lambda answer: answer((7,)), info) == (7,)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_an_answer_that_comes_before_a_cancellation_is_the_result() -> None:
