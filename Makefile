@@ -46,7 +46,7 @@ test: .venv/dev.stamp
 
 # The same behaviour without what makes loops and runs fast: batched loops, prefetch, pipelined enqueues, runs without Dask
 # tasks, connections without an event loop.
-FAST = LOOP_BATCHING PREFETCH PIPELINED_ENQUEUES HOT_RUNS SOCKETS
+FAST = FAST_LOOPS HOT_RUNS SOCKETS
 
 PLAIN = tests/conformance
 

@@ -229,6 +229,11 @@ class Batch(Sequence[tuple[bytes, bytes]]):
     def __init__(self, keys: Keys, records: Records) -> None:
         self.columns = (keys, records)
 
+    @classmethod
+    def of(cls, file: bytes, numbers: range | Array, block: Block, start: int, stop: int) -> Batch:
+        """Records `start` to `stop` of a block, which have these numbers in their file."""
+        return cls(Keys(file, numbers), Records(block, start, stop))
+
     def __len__(self) -> int:
         return len(self.columns[1])
 

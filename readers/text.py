@@ -12,7 +12,7 @@ import numpy as np
 
 from dflow.errors import InvalidArgumentError, UnimplementedError
 from dflow.ops.readers import ReaderBase
-from dflow.readers.records import NO_RECORDS, Batch, Block, Keys, Records
+from dflow.readers.records import Batch, Block
 from dflow.registry import reader
 
 _BUFFER = 1 << 18  # bytes
@@ -50,7 +50,8 @@ class TextLines:
         self._line = 0
         self._held = b""  # what was read of the file
         self._at = 0  # the next line's place in it
-        self._ahead = NO_RECORDS  # whole lines that are held, from the next one on; none: not looked for yet
+        self._block: Block | None = None  # whole lines that are held, if they were looked for
+        self._next = self._stop = 0  # the next line's place in the block, and the end of the block
 
     def open(self, path: str, state: Sequence[int] | None = None) -> None:
         """Start at the first line after the header, or at a state.
@@ -60,7 +61,8 @@ class TextLines:
         self._file = open_file(path)
         self._path = os.fsencode(path)
         self._offset, self._line = state or (0, 0)
-        self._held, self._at, self._ahead = b"", 0, NO_RECORDS
+        self._held, self._at = b"", 0
+        self._next = self._stop = 0
         try:
             if state is not None:
                 self._file.seek(self._offset)
@@ -81,23 +83,24 @@ class TextLines:
 
     def read_up_to(self, limit: int) -> Sequence[tuple[bytes, bytes]] | None:
         """Up to `limit` lines as `read` gives them, fewer only before the end of the file; None there."""
-        if len(self._ahead) < limit:
-            self._ahead = self._look_ahead(limit)
-        lines, self._ahead = self._ahead[:limit], self._ahead[limit:]
-        if not len(lines):
+        if self._stop - self._next < limit:
+            self._look_ahead(limit)
+        start, stop = self._next, min(self._next + limit, self._stop)
+        if start == stop:
             record = self.read()  # a last line without a newline
             return None if record is None else [record]
-        first, end = self._line + 1, lines.block.data.index(b"\n", lines.ends[-1]) + 1
-        self._line += len(lines)
+        assert self._block is not None
+        first, end = self._line + 1, self._block.data.index(b"\n", self._block.ends[stop - 1]) + 1
+        self._line += stop - start
         self._offset += end - self._at
-        self._at = end
-        return Batch(Keys(self._path, range(first, self._line + 1)), lines)
+        self._at, self._next = end, stop
+        return Batch.of(self._path, range(first, self._line + 1), self._block, start, stop)
 
     def at_hand(self) -> int:
         """How many of the next records are found already; looks for some if none are."""
-        if not len(self._ahead):
-            self._ahead = self._look_ahead(1)
-        return len(self._ahead)
+        if self._next == self._stop:
+            self._look_ahead(1)
+        return self._stop - self._next
 
     def state(self) -> tuple[int, int]:
         return self._offset, self._line
@@ -112,13 +115,13 @@ class TextLines:
             self._hold(1, _BUFFER)
             end = self._held.find(b"\n") + 1 or len(self._held)
         line = self._held[self._at : end]
-        self._at, self._ahead = end, NO_RECORDS
+        self._at, self._next, self._stop = end, 0, 0
         self._offset += len(line)
         self._line += bool(line)
         return line
 
-    def _look_ahead(self, lines: int) -> Records:
-        """The whole lines that are held, when `lines` of them are, or all that are left."""
+    def _look_ahead(self, lines: int) -> None:
+        """Find the whole lines that are held, when `lines` of them are, or all that are left."""
         try:
             self._hold(lines, _AHEAD)
         except Exception:
@@ -126,9 +129,11 @@ class TextLines:
                 raise  # else whoever reads on meets it again
         data = np.frombuffer(self._held, np.uint8)
         newlines = np.flatnonzero(data == ord("\n"))
+        if not len(newlines):
+            return
         starts = np.concatenate([newlines[:1] * 0, newlines[:-1] + 1])
         ends = newlines - ((data[newlines - 1] == ord("\r")) & (newlines > starts))
-        return Records(Block(self._held, starts, ends, is_text=True))
+        self._block, self._stop = Block(self._held, starts, ends, is_text=True), len(starts)
 
     def _hold(self, lines: int, step: int) -> None:
         """Hold the next `lines` lines and whatever was read with them, or all that are left.  step: bytes to read."""
@@ -139,7 +144,7 @@ class TextLines:
                 pieces.append(piece)
                 missing -= _newlines(piece)
         finally:
-            self._held, self._at, self._ahead = b"".join(pieces), 0, NO_RECORDS
+            self._held, self._at, self._next, self._stop = b"".join(pieces), 0, 0, 0
 
 
 def _newlines(data: bytes) -> int:

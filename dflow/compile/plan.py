@@ -130,8 +130,8 @@ class VectorizedBody:
     """
 
     read: Instruction
-    line: Segment  # all that is computed between the two, on the reader's device; its index is -1
-    enqueue: Instruction  # its inputs are the components of the elements
+    line: Segment  # what is computed: the outputs of the read are its edges 0, 1, the components its results 0, 1, ...
+    enqueue: Instruction
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,15 @@ def _read_spec(reader: ReaderSpec, queue: QueueSpec, queue_device: Any) -> tuple
 
 
 def _read_attempt(
-    context: KernelContext, reply: Reply, reader: ReaderSpec, queue: QueueSpec, queue_device: str
+    context: KernelContext,
+    reply: Reply,
+    reader: ReaderSpec,
+    queue: QueueSpec,
+    queue_device: str,
+    block: int | None = None,
 ) -> Withdraw:
-    return _read(context, reply, reader, queue, queue_device, None)
+    """block: of a loop that goes many records at once: so many at most, which it commits or rolls back."""
+    return _read(context, reply, reader, queue, queue_device, block, uncommitted=block is not None)
 
 
 def _read_up_to_spec(
@@ -60,7 +66,13 @@ def _read_up_to_attempt(
 
 
 def _read(
-    context: KernelContext, reply: Reply, reader: ReaderSpec, queue: QueueSpec, queue_device: str, limit: int | None
+    context: KernelContext,
+    reply: Reply,
+    reader: ReaderSpec,
+    queue: QueueSpec,
+    queue_device: str,
+    limit: int | None,
+    uncommitted: bool = False,
 ) -> Withdraw:
     if queue.dtypes != (string,) or (queue.shapes is not None and queue.shapes != (SCALAR,)):
         raise InvalidArgumentError(
@@ -73,7 +85,7 @@ def _read(
     def request_file(answer: Reply) -> Withdraw:
         return context.dequeue_from(queue_device, queue, answer)
 
-    withdraw: Withdraw = context.resource_of(reader).read(reply, request_file, limit)
+    withdraw: Withdraw = context.resource_of(reader).read(reply, request_file, limit, uncommitted)
     return withdraw
 
 

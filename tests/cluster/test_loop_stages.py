@@ -25,7 +25,7 @@ def cluster() -> Iterator[EmbeddedCluster]:
 def mode(request: pytest.FixtureRequest) -> Iterator[str]:
     """What loops that begin in this process do themselves."""
     on = request.param == "both"
-    with dask.config.set({"dflow.prefetch": on, "dflow.pipelined-enqueues": on}):
+    with dask.config.set({"dflow.fast-loops": on}):
         yield request.param
 
 

@@ -25,7 +25,7 @@ def cluster() -> Iterator[EmbeddedCluster]:
 @pytest.fixture(params=["pipelined", "plain"])
 def mode(request: pytest.FixtureRequest) -> Iterator[str]:
     """Loops that begin in this process send behind their iterations, or wait for each answer."""
-    with dask.config.set({"dflow.pipelined-enqueues": request.param == "pipelined"}):
+    with dask.config.set({"dflow.fast-loops": request.param == "pipelined"}):
         yield request.param
 
 

@@ -26,7 +26,7 @@ def prefetch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Loops that begin in this process take ahead, or not."""
     dask = pytest.importorskip("dask")
     on = bool(request.param == "prefetch")
-    with dask.config.set({"dflow.prefetch": on}):
+    with dask.config.set({"dflow.fast-loops": on}):
         yield on
 
 

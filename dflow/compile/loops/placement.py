@@ -12,17 +12,18 @@ from dflow.compile.plan import Plan
 from dflow.registry import op_def
 
 
-def choose_driver(plan: Plan, *, prefetch: bool = True, pipelined: bool = True) -> str:
-    """Where a loop of many records at once reads; else where it can prefetch its elements, which hides the way of a
-    large batch; else where a step needs the fewest messages; else a GPU; else where it computes most.
+def choose_driver(plan: Plan, *, prefetch: bool = True) -> str:
+    """The device of the reader of a loop that makes many iterations at once; else one where the loop can prefetch,
+    which hides the way of a large batch; else one where a step needs the fewest messages; else a GPU; else the one that
+    computes most.
 
-    prefetch, pipelined: what a loop may do itself, see `loop_plan`.
+    prefetch: whether loops may prefetch.
     """
     if plan.vectorized is not None:
         return plan.vectorized.line.device
 
     def merits(device: str) -> tuple[bool, int, bool, int]:
-        prefetches = prefetch and may_prefetch(plan, device, pipelined)
+        prefetches = prefetch and may_prefetch(plan, device)
         return prefetches, -_messages(plan, device), "/device:GPU:" in device, _computes(plan, device)
 
     return max(plan.parts, key=merits)

@@ -7,12 +7,14 @@ from dflow.compile.loops.prefetch import prefetchable, with_prefetch
 from dflow.compile.plan import Plan, Segment
 
 
-def loop_plan(plan: Plan, driver: str, number: int, *, prefetch: bool = True, pipelined: bool = True) -> Plan:
+def loop_plan(plan: Plan, driver: str, number: int) -> Plan:
     """The plan that a loop on the device `driver` runs in place of `plan`; `plan` itself if it makes all of it.
 
-    number: of the new plan, in its session.  prefetch, pipelined: what the loop may do itself.
+    number: of the new plan, in its session.
     """
-    dequeue, enqueue = _own(plan, driver, prefetch, pipelined)
+    if len(set(plan.addresses.values())) == 1:  # all of it is in one process
+        return plan
+    dequeue, enqueue = _own(plan, driver)
     if enqueue is not None:
         plan = with_pipelined_enqueue(plan, enqueue, driver, number)
     if dequeue is not None:
@@ -22,18 +24,16 @@ def loop_plan(plan: Plan, driver: str, number: int, *, prefetch: bool = True, pi
     return plan
 
 
-def may_prefetch(plan: Plan, driver: str, pipelined: bool) -> bool:
+def may_prefetch(plan: Plan, driver: str) -> bool:
     """Whether there is a dequeue that a loop on the device `driver` may take ahead of its iterations."""
-    return _own(plan, driver, True, pipelined)[0] is not None
+    return _own(plan, driver)[0] is not None
 
 
-def _own(plan: Plan, driver: str, prefetch: bool, pipelined: bool) -> tuple[Segment | None, Segment | None]:
+def _own(plan: Plan, driver: str) -> tuple[Segment | None, Segment | None]:
     """The dequeue and the enqueue that a loop makes itself: both if each may be if the other is, else one of them."""
-    if prefetch and pipelined:
-        for segment in plan.segments:
-            enqueue = pipelinable(plan, driver, segment)
-            if enqueue is not None and prefetchable(plan, driver, enqueue) is segment:
-                return segment, enqueue
-    dequeue = prefetchable(plan, driver) if prefetch else None
-    enqueue = pipelinable(plan, driver) if pipelined and dequeue is None else None
-    return dequeue, enqueue
+    for segment in plan.segments:
+        enqueue = pipelinable(plan, driver, segment)
+        if enqueue is not None and prefetchable(plan, driver, enqueue) is segment:
+            return segment, enqueue
+    dequeue = prefetchable(plan, driver)
+    return dequeue, None if dequeue is not None else pipelinable(plan, driver)

@@ -116,17 +116,18 @@ def _joined(read: Segment, others: Sequence[Segment], enqueue: Segment) -> Vecto
             replace(i, inputs=rename(i.inputs), outputs=rename(i.outputs), frees=(), inplace=None)
             for i in segment.instructions
         ]
+    first, *inner, last = moved
     line = Segment(
         index=-1,
         device=read.device,
         label=enqueue.label,
         blocks=False,
         needs=(),
-        arguments=(),
+        arguments=tuple((slot, i) for i, slot in enumerate(first.outputs)),
         literals=tuple(slots.literals),
         slots=slots.count,
-        instructions=tuple(instruction for instruction in moved[1:-1] if instruction.op.kind != NOTHING),
-        results=(),
+        instructions=tuple(instruction for instruction in inner if instruction.op.kind != NOTHING),
+        results=tuple(enumerate(last.inputs)),
         done=None,
     )
-    return VectorizedBody(moved[0], line, moved[-1])
+    return VectorizedBody(first, line, last)

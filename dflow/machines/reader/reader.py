@@ -48,6 +48,7 @@ class _Attempt:
     ticket: int
     limit: int | None  # None: read(); a number: read_up_to()
     lend: bool
+    uncommitted: bool
 
 
 @dataclass(slots=True)
@@ -56,16 +57,22 @@ class _Run:
 
     start: int  # the place of the first among all that the reader ever read
     records: Records
+    count: int
     ends_file: bool  # the file is completed with the last one
     uncommitted: bool = False  # lent, and not counted before it is acknowledged
-    counted: int = 0  # of a uncommitted run: its first records, which count already
+    counted: int = 0  # of an uncommitted run: its first records, which count already
 
     @property
     def rest(self) -> _Run:
         """The records that do not count yet."""
         if not self.counted:
             return self
-        return _Run(self.start + self.counted, self.records[self.counted :], self.ends_file, self.uncommitted)
+        return self.part(self.counted, self.count)
+
+    def part(self, start: int, stop: int) -> _Run:
+        """Records `start` to `stop`."""
+        ends_file = self.ends_file and stop == self.count
+        return _Run(self.start + start, self.records[start:stop], stop - start, ends_file, self.uncommitted)
 
 
 class Reader:
@@ -110,7 +117,7 @@ class Reader:
 
     # -- what callers ask for
 
-    def read(self, ticket: int, limit: int | None = None, *, lend: bool = False) -> Effects:
+    def read(self, ticket: int, limit: int | None = None, *, lend: bool = False, uncommitted: bool = False) -> Effects:
         """Read one record, or up to `limit` records of one file.
 
         The reply's value is (key, value): two scalar object arrays without a limit, else two vectors of one length
@@ -118,34 +125,21 @@ class Reader:
         A file that cannot be opened fails the attempt and is left; a record that cannot be read fails it as well, and
         the reader stays there.
         lend: the reader keeps the records, until `acknowledge` or `take_back`.
+        uncommitted: the same, and until `commit` or `acknowledge` the counts and the state are those of a reader that
+        did not read them.  It gets no more than the format finds easily, or `LOOK` bytes.
         """
         if limit is not None and limit <= 0:
             fact = f"{self.kind} '{self.name}': num_records must be positive, got {limit}"
             return [Reply(ticket, None, InvalidArgumentError(None, None, fact))]
-        self._line.append(_Attempt(ticket, limit, lend))
+        self._line.append(_Attempt(ticket, limit, lend or uncommitted, uncommitted))
         return self._settle()
 
-    def read_uncommitted(self, ticket: int, limit: int) -> tuple[Any, Any] | None:
-        """Up to `limit` records that nobody has to wait for: those that came back, or of the file that is open.
-
-        Gives keys and values, two vectors; None if there is nothing now, or if reads wait.  The end of the file, and a
-        record that cannot be read, are left to the next read.
-        Until they are committed, counts and state are those of a reader that did not read them.
-        """
-        there = not self._line and (self._returned or self._is_open)
-        taken = self._take(limit, uncommitted=True) if there else None
-        if not isinstance(taken, _Run) or not taken.records:
-            return None
-        self._lent[ticket] = taken
-        keys, values = _packed(taken.records, limit)
-        return keys, values
-
     def commit(self, ticket: int, count: int) -> Effects:
-        """The next `count` of the records of `read_uncommitted` are wanted: they count, and never come back."""
+        """The next `count` records of an uncommitted read are used: they count, and never come back."""
         run = self._lent.get(ticket)
         if run is None:  # the reader was reset, and nothing counts any more
             return []
-        if run.counted + count < len(run.records):
+        if run.counted + count < run.count:
             run.counted += count
             self.produced += count
             return []
@@ -169,7 +163,7 @@ class Reader:
         run = self._lent.pop(ticket, None)
         if run is None:
             return []
-        if not run.records:  # the reader was reset meanwhile
+        if not run.count:  # the reader was reset meanwhile
             self._lent[ticket] = run
             return self.acknowledge(ticket)
         if run.uncommitted:
@@ -224,7 +218,7 @@ class Reader:
         """
         self._leave()
         self._returned.clear()
-        self._lent = dict.fromkeys(self._lent, _Run(0, [], False))
+        self._lent = dict.fromkeys(self._lent, _Run(0, [], 0, False))
         self.produced = self.completed = 0
 
     def state(self) -> bytes:
@@ -251,7 +245,7 @@ class Reader:
         self.produced, self.completed = saved.produced, saved.completed
         self._path, self._place = saved.path, saved.place
         self._files = deque(dict.fromkeys([*saved.files, *self._files]))
-        self._returned += [self._run(records, ends_file) for records, ends_file in saved.returned]
+        self._returned += [self._run(records, len(records), ends_file) for records, ends_file in saved.returned]
         if self._end is not None:
             self._asked_for = self._end = None
         return self._settle()
@@ -264,7 +258,7 @@ class Reader:
         return sorted([*self._returned, *uncommitted], key=lambda run: run.start)
 
     def _count(self, run: _Run, sign: int) -> None:
-        self.produced += sign * (len(run.records) - run.counted)
+        self.produced += sign * (run.count - run.counted)
         self.completed += sign * run.ends_file
 
     def _settle(self) -> Effects:
@@ -279,36 +273,37 @@ class Reader:
                     effects.append(NeedFile(self._asked_for))
                 return effects
             head = self._line[0]
-            taken = self._take(1 if head.limit is None else head.limit)
+            taken = self._take(1 if head.limit is None else head.limit, head.uncommitted)
             if isinstance(taken, OpError):
                 effects.append(Reply(self._line.popleft().ticket, None, taken))
-            elif taken.records:
+            elif taken.count:
                 effects.append(Reply(self._line.popleft().ticket, _packed(taken.records, head.limit), None))
                 if head.lend:
                     self._lent[head.ticket] = taken
         return effects
 
-    def _take(self, limit: int, uncommitted: bool = False) -> _Run | OpError:
-        """Up to `limit` records that came back, or of the file in progress; none: it is done, and was left.
-
-        uncommitted: they do not count yet, a file that is done is not left; what is buffered, or `LOOK` bytes, will do.
-        """
-        taken = self._take_returned(limit) if self._returned else self._take_new(limit, to_the_end=not uncommitted)
+    def _take(self, limit: int, uncommitted: bool) -> _Run | OpError:
+        """Up to `limit` records that came back, or of the file in progress; none: it is done, and was left."""
+        taken = self._take_returned(limit) if self._returned else self._take_new(limit, uncommitted)
         if isinstance(taken, _Run):
-            taken.uncommitted = uncommitted
-            if not uncommitted:
+            taken.uncommitted = uncommitted and taken.count > 0
+            if not taken.uncommitted:
                 self._count(taken, 1)
         return taken
 
     def _take_returned(self, limit: int) -> _Run:
         run = self._returned[0]
-        if limit >= len(run.records):
+        if limit >= run.count:
             return self._returned.pop(0)
-        self._returned[0] = _Run(run.start + limit, run.records[limit:], run.ends_file)
-        return _Run(run.start, run.records[:limit], False)
+        self._returned[0] = run.part(limit, run.count)
+        return run.part(0, limit)
 
-    def _take_new(self, limit: int, to_the_end: bool) -> _Run | OpError:
-        """An error is given only if it comes before any record: else the next read meets it again."""
+    def _take_new(self, limit: int, uncommitted: bool) -> _Run | OpError:
+        """An error is given only if it comes before any record: else the next read meets it again.
+
+        uncommitted: `LOOK` bytes are enough, and a file is left when the records before its end have been taken: it is
+        completed by the next read, as they may come back.
+        """
         assert self._path is not None
         path = self._path
         parts: list[Records] = []
@@ -316,20 +311,21 @@ class Reader:
         looked, ends_file = 0, False
         try:
             self._open()
-            while missing and not self._at_end and (to_the_end or looked < LOOK):
-                part = self._read(missing if to_the_end else self._easily(missing))
+            while missing and not self._at_end and (looked < LOOK or not uncommitted):
+                part = self._read(self._easily(missing) if uncommitted else missing)
                 if part is not None:
                     parts.append(part)
                     missing -= len(part)
                     looked += LOOK if hasattr(part, "columns") else len(part[0][1])
                 self._at_end = part is None or self._ends_with_record
-            if self._at_end and to_the_end:
+            if self._at_end and (self._ends_with_record or not (uncommitted and parts)):
                 self._leave()
                 ends_file = True
         except USER_ERRORS as error:
             if not parts:
                 return read_error(error, os.fsdecode(path))
-        return self._run(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)), ends_file)
+        records = parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
+        return self._run(records, limit - missing, ends_file)
 
     def _easily(self, limit: int) -> int:
         """As many as are at hand: to look further would be to look at these again."""
@@ -343,9 +339,9 @@ class Reader:
         record = self._format.read()
         return None if record is None else [record]
 
-    def _run(self, records: Records, ends_file: bool) -> _Run:
-        start, self._taken = self._taken, self._taken + len(records)
-        return _Run(start, records, ends_file)
+    def _run(self, records: Records, count: int, ends_file: bool) -> _Run:
+        start, self._taken = self._taken, self._taken + count
+        return _Run(start, records, count, ends_file)
 
     def _open(self) -> None:
         if self._is_open:

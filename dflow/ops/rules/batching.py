@@ -25,6 +25,7 @@ class Rows:
 
     def __init__(self, values: Sequence[Any]) -> None:
         self.values = values
+        self.dtype = values[0].dtype
 
     def __len__(self) -> int:
         return len(self.values)

@@ -26,6 +26,7 @@ from typing import Any
 
 from dflow.errors import InternalError
 from dflow.runtime.base.answers import NamedAnswer, Settle, Withdraw, no_withdraw
+from dflow.runtime.base.failures import as_op_error
 
 Given = tuple[Any, Settle | None]  # an outcome, and what settles it
 
@@ -49,9 +50,9 @@ class Attempt(NamedAnswer):
 
     owner, op: whose it is, see `NamedAnswer`.
     then: called with the attempt when its answer comes after `start` has returned, in the thread of the answer.
+    quick: `then` takes next to no time.
     returned: called with the attempt, in whichever thread, when it was withdrawn and its answer has come all the same:
     what that lent has gone back.
-    quick: `then` takes next to no time.
     times: how many further attempts like it may be answered with it, itself included, if they need not wait; their
     outcomes are the further arguments of the call.
     """
@@ -98,6 +99,11 @@ class Attempt(NamedAnswer):
         return self.state is STARTING or self.state is OPEN
 
     @property
+    def failed(self) -> bool:
+        """Whether its answer is an error."""
+        return bool(self._given) and isinstance(self._given[0][0], BaseException)
+
+    @property
     def over(self) -> bool:
         """Whether its answer has come, and was taken or has gone back."""
         return self.state is TAKEN or self.state is RETURNED
@@ -105,9 +111,13 @@ class Attempt(NamedAnswer):
     def start(self, begin: Callable[[Attempt], Withdraw | None]) -> bool:
         """Begin it; `begin` gives what withdraws the request.  True if it has ended already; `then` is not called then.
 
-        What `begin` raises is raised here.
+        An error that `begin` raises is the answer.
         """
-        withdraw = begin(self) or no_withdraw
+        try:
+            withdraw = begin(self) or no_withdraw
+        except Exception as error:
+            self.fail(as_op_error(error))
+            withdraw = no_withdraw
         with self._lock:
             if self.state is STARTING:
                 self.state, self._withdraw = OPEN, withdraw

@@ -44,7 +44,3 @@ class States(Generic[S]):
         self._story.append(event)
         self.now = then
         return then
-
-    def may(self, event: str) -> bool:
-        """Whether an event has a transition now."""
-        return event in self._table[self.now]

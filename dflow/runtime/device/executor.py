@@ -20,6 +20,7 @@ from dflow.registry import READERS, OpDef, ReaderFormat
 from dflow.runtime.base.answers import Settle, unacknowledged
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.base.ids import Edges, StepId, session_of
+from dflow.runtime.device.binding import plain
 from dflow.runtime.device.device import Device
 from dflow.runtime.device.ended_steps import EndedSteps
 from dflow.runtime.device.installed import InstalledPlan
@@ -60,9 +61,10 @@ class DeviceExecutor(Device):
         """
         self.session(session)
         turn = self.process.allow(session, part.threads)
-        programs = [Program(segment, kernels, self, session, part.addresses, turn) for segment in part.segments]
+        bind = plain(self, kernels, session, part.addresses)
+        programs = [Program(segment, self, bind, turn) for segment in part.segments]
         body = part.vectorized
-        vectorized = None if body is None else VectorizedProgram(body, kernels, self, turn)
+        vectorized = None if body is None else VectorizedProgram(body, kernels, self, session, part.addresses, turn)
         with self._lock:
             self.session(session).formats.update(formats)  # still: it may have ended
             self._plans.setdefault(session, {})[part.plan] = InstalledPlan(part, programs, vectorized)

@@ -1,4 +1,4 @@
-"""What a loop computes, ready to run for many records at once: each kernel works on a leading axis of records."""
+"""The body of a loop, ready to run for many records at once."""
 
 from __future__ import annotations
 
@@ -10,66 +10,47 @@ from typing import Any
 import numpy as np
 
 from dflow.compile import VectorizedBody
-from dflow.errors import USER_ERRORS, OpInfo
-from dflow.ops.rules.batching import Rows, each
+from dflow.ops.rules.batching import Rows
 from dflow.registry import OpDef
-from dflow.runtime.base.failures import as_op_error
+from dflow.runtime.device.binding import vectorized
+from dflow.runtime.device.context import Context
 from dflow.runtime.device.device import Device
+from dflow.runtime.device.program import Program
 
 
 class VectorizedProgram:
-    """What a loop computes, ready to run over a leading axis of records."""
+    """A read of many records, and a program over a leading axis of records.
+
+    read: starts a read of up to `block` records, `read(reply, block=n)`; gives what withdraws it.
+    """
 
     def __init__(
-        self, body: VectorizedBody, kernels: Mapping[str, OpDef], executor: Device, turn: AbstractContextManager[Any]
+        self,
+        body: VectorizedBody,
+        kernels: Mapping[str, OpDef],
+        executor: Device,
+        session: str,
+        addresses: Mapping[str, str],
+        turn: AbstractContextManager[Any],
     ) -> None:
         self.body = body
-        self._turn = turn
-        self._template: list[Any] = [None] * body.line.slots
-        for slot, value in body.line.literals:
-            self._template[slot] = executor.asarray(value)
+        self._context = Context(executor, body.read.op, session, addresses)
+        kernel = kernels[body.read.op.kind].kernel
+        self.read: Callable[..., Callable[[], None]] = partial(kernel, self._context, **body.read.attrs)
         batched = set(body.read.outputs)
-        self._steps: list[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], OpInfo]] = []
-        for instruction in body.line.instructions:
-            definition = kernels[instruction.op.kind]
-            flags = tuple(slot in batched for slot in instruction.inputs)
-            bind = partial(_batched, flags=flags) if any(flags) else _once
-            call = bind(definition, instruction.attrs)
-            self._steps.append((call, instruction.inputs, instruction.outputs, instruction.op))
-            if any(flags):
-                batched.update(instruction.outputs)
-        self._elements = [(slot, slot in batched) for slot in body.enqueue.inputs]
+        self._program = Program(body.line, executor, vectorized(kernels, batched), turn)
+        self._batched = [slot in batched for slot in body.enqueue.inputs]
+
+    @property
+    def reader(self) -> Any:
+        """The reader of the loop."""
+        return self._context.resource_of(self.body.read.attrs["reader"])
 
     def run(self, records: Sequence[Any]) -> tuple[Any, ...]:
         """The components of n elements, [n, ...], from n keys and n values."""
-        slots = list(self._template)
-        for slot, value in zip(self.body.read.outputs, records, strict=True):
-            slots[slot] = value
-        with self._turn, np.errstate(all="ignore"):
-            for call, inputs, outputs, op in self._steps:
-                try:
-                    found = call(*[slots[i] for i in inputs])
-                except USER_ERRORS as error:
-                    raise as_op_error(error, op) from error
-                for slot, value in zip(outputs, (found,) if len(outputs) == 1 else found, strict=True):
-                    slots[slot] = value
+        values = self._program.run(dict(enumerate(records)))
         n = len(records[0])
-        return tuple(_rows(slots[slot], n, is_batched) for slot, is_batched in self._elements)
-
-
-def _batched(definition: OpDef, attrs: dict[str, Any], flags: tuple[bool, ...]) -> Callable[..., Any]:
-    rule, kernel = definition.batch, definition.kernel
-    assert rule is not None  # the compiler has seen to it
-
-    def call(*arrays: Any) -> Any:
-        has_rows = any(isinstance(array, Rows) for array in arrays)
-        return (each if has_rows else rule)(kernel, arrays, flags, attrs)
-
-    return call
-
-
-def _once(definition: OpDef, attrs: dict[str, Any]) -> Callable[..., Any]:
-    return partial(definition.kernel, **attrs)
+        return tuple(_rows(values[i], n, is_batched) for i, is_batched in enumerate(self._batched))
 
 
 def _rows(value: Any, n: int, is_batched: bool) -> Any:

@@ -1,40 +1,52 @@
-"""Blocks of records: read together, computed together, and put into a queue as so many elements."""
+"""Blocks of elements that a loop computes at once, and their sinks: the elements enter as the queue has room for them.
+
+The local sink offers a block to a queue of this process: it stands in the queue's line of enqueues.  A consumer that
+makes room lets elements in, while the loop's thread reads and computes the next block.
+The remote sink sends a block into room that a queue of another process reserves for the loop.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
-from dflow.compile import LoopSpec
-from dflow.errors import OpError
+from dflow.compile import Instruction, LoopSpec
+from dflow.errors import OpError, OpInfo
+from dflow.machines.queue.attempts import BulkEnqueue
 from dflow.machines.queue.checks import ComponentCheck
 from dflow.ops.rules.batching import Rows
-from dflow.runtime.device.vectorized_program import VectorizedProgram
+from dflow.runtime.base.attempt import Attempt
+from dflow.runtime.base.failures import as_op_error
+from dflow.runtime.loop.reserved_room import ReservedRoom
+from dflow.runtime.loop.reserved_room import Rows as ReservedRows
 from dflow.runtime.loop.stage import Stage
-from dflow.runtime.resources.uncommitted import UncommittedRecords
+from dflow.runtime.resources.shared_queue import SharedQueue
+from dflow.runtime.resources.shared_reader import RecordDelivery
 from dflow.runtime.step.process import Process
-
-FIRST = 16  # records of the first block
-AGAIN = 256  # records at most of a block that the queue may be waiting for
-MOST = 1 << 14  # records of any block
-BLOCK_S = 0.005  # seconds that a block may take: so long a stop waits for it
 
 
 class Block:
-    """Records that were read together, and the elements that were computed with them.
+    """The elements that were computed from records which were read together.
 
-    elements: the components, [n, ...] or rows of different shapes.
-    in_queue: called with a number of elements that are in the queue, in whichever thread let them in.
+    A record is committed when its element is in the queue; those that are not committed can be rolled back.
+    count: of the records.  elements: their components, [count, ...] or rows of different shapes.
+    entered: called with a number of elements that are in the queue, in the thread that let them in.
     """
 
-    def __init__(self, records: UncommittedRecords, elements: tuple[Any, ...], in_queue: Callable[[int], None]) -> None:
-        self.records = records
-        self.left = records.left  # elements that are still to be put
+    def __init__(
+        self, delivery: RecordDelivery, count: int, elements: tuple[Any, ...], entered: Callable[[int], None]
+    ) -> None:
+        self.left = count  # elements that are still to be put
+        self.uncommitted = count
+        self._delivery = delivery
+        self._count = count
         self._elements = elements
-        self._count = records.left
-        self._in_queue = in_queue
+        self._entered = entered
 
     def take(self, limit: int) -> tuple[int, tuple[Any, ...]]:
         """The next elements that are of one shape, `limit` at most: how many, and their components."""
@@ -48,88 +60,206 @@ class Block:
         """The last `count` elements that were taken are still to be put."""
         self.left += count
 
-    def check(self, check: ComponentCheck) -> None:
-        """Raises InvalidArgumentError if an element does not fit its queue."""
-        while self.left:
-            error = check.batch(self.take(self.left)[1])
-            if error is not None:
-                raise error
-        self.left = self._count
-
     def in_queue(self, count: int) -> None:
-        """The next `count` elements are in: their records are read, and so many iterations were made."""
-        self.records.commit(count)
-        self._in_queue(count)
+        """The next `count` elements are in the queue: commit their records, count the iterations."""
+        self.lost(count)
+        self._entered(count)
 
     def lost(self, count: int) -> None:
-        """Nobody will know whether the next `count` elements are in: their records are not read again."""
-        self.records.commit(count)
+        """Commit the records of the next `count` elements, of which nobody will know whether they are in the queue."""
+        self.uncommitted -= count
+        self._delivery.commit(count)
+
+    def roll_back(self) -> None:
+        """Let the records be read again that are not committed."""
+        if self.uncommitted:
+            self.uncommitted = 0
+            self._delivery(False)
 
 
 def _part(component: Any, start: int, stop: int) -> Any:
     return component.stacked(start, stop) if isinstance(component, Rows) else component[start:stop]
 
 
-class BlockSource(Stage):
-    """Reads records that nobody has to wait for: of the open file, never of the next one.
+class BlockSink(Protocol):
+    """Where the elements of a loop's blocks go."""
 
-    Loops with the same reader and the same queue take turns.
+    @property
+    def waited_s(self) -> float:
+        """How long the loop has waited here."""
+
+    @property
+    def pending(self) -> int:
+        """Elements that were put, and are not known to be in."""
+
+    def put(self, block: Block) -> None:
+        """Put a block; at most one before it is still on its way then.  Raises why an element does not get in."""
+
+    def drain(self) -> None:
+        """Wait until all that was put is in.  Raises why an element does not get in."""
+
+    def finish(self) -> None: ...
+
+    def stop(self, error: OpError) -> None: ...
+
+    def close(self, failed: bool) -> None: ...
+
+
+def block_sink(process: Process, spec: LoopSpec, enqueue: Instruction) -> BlockSink:
+    """The sink for the queue of the loop's enqueue."""
+    op, queue = enqueue.op, enqueue.attrs["queue"]
+    executor = process.executors.get(op.device)
+    if executor is not None:
+        return LocalBlockSink(spec.owner, op, lambda: executor.resource_of(queue, spec.session))
+    ask = partial(process.ask, spec.session, op.device, spec.call.addresses[op.device], queue)
+    return RemoteBlockSink(ReservedRoom(spec.owner, op, ask, lambda: None), ComponentCheck(queue))
+
+
+class Offer:
+    """Elements of a block, of one shape, that stand in the queue's line of enqueues."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.count, components = block.take(block.left)
+        self.bulk = BulkEnqueue(components, self.count, progress=self.note)
+        self._noted = 0  # elements that are in the queue and count
+        self._lock = threading.Lock()
+
+    @property
+    def left(self) -> int:
+        return self.count - self._noted
+
+    def note(self) -> None:
+        """Count the elements that are in the queue by now; called in any thread, once or more for each of them."""
+        with self._lock:
+            new = self.bulk.done - self._noted
+            if new:
+                self._noted += new
+                self.block.in_queue(new)
+
+
+class LocalBlockSink(Stage):
+    """Offers elements to a queue of this process: one stretch of one shape at a time.
+
+    op: the enqueue.  find_queue: gives the queue.
     """
 
-    def __init__(self, process: Process, spec: LoopSpec, program: VectorizedProgram) -> None:
+    def __init__(self, owner: str, op: OpInfo, find_queue: Callable[[], SharedQueue]) -> None:
         self.waited_s = 0.0
-        self._executor = process.executors[spec.driver]
-        self._session = spec.session
-        self._reader = program.body.read.attrs["reader"]
-        enqueue = program.body.enqueue
-        queue = enqueue.attrs["queue"]
-        self._queue = (enqueue.op.device, queue.container, queue.name)
-        self._found: Any = None
-        self._size = FIRST
-        self._its_turn = threading.Event()
-        self._ending = False
+        self._owner = owner
+        self._op = op
+        self._find_queue = find_queue
+        self._queue: SharedQueue | None = None  # found again when it was dropped, as a lookup takes long
+        self._inbox: SimpleQueue[Attempt | None] = SimpleQueue()  # attempts that were answered; None: a stop
+        self._offer: Offer | None = None
+        self._attempt: Attempt | None = None
+        self._stopped: OpError | None = None
+        self._finishing = False
 
-    def wait_turn(self) -> bool:
-        """Wait until it is this loop's turn; False if the loop is to end."""
-        if not self._resource().turns(self._queue).take(self, self._its_turn.set):
-            started = monotonic()
-            self._its_turn.wait()
-            self.waited_s += monotonic() - started
-        self._its_turn.clear()
-        return not self._ending
+    @property
+    def pending(self) -> int:
+        offer = self._offer
+        return 0 if offer is None else offer.left + offer.block.left
 
-    def leave_turn(self) -> None:
-        """Let others have their turn.  None of its records may be uncommitted."""
-        self._resource().turns(self._queue).leave(self)
+    def put(self, block: Block) -> None:
+        self.drain()
+        self._put(block)
 
-    def read(self, limit: int, idle: bool) -> UncommittedRecords | None:
-        """The next records that are there, up to `limit`; None if there are none.
-
-        idle: none of the loop's elements are on their way: the queue may be waiting for this block.
-        """
-        if idle:
-            self._size = min(self._size, AGAIN)
-        found: UncommittedRecords | None = self._resource().read_uncommitted(min(limit, self._size))
-        return found
-
-    def took(self, count: int, seconds: float) -> None:
-        """Choose the size of the next block: to read `count` records and to compute with them took so many seconds."""
-        if count < self._size:
-            return
-        if seconds > BLOCK_S:
-            self._size = max(FIRST, self._size // 2)
-        elif seconds < BLOCK_S / 2:
-            self._size = min(MOST, self._size * 2)
+    def drain(self) -> None:
+        while (offer := self._offer) is not None:
+            self._await(offer)
+            self._offer = self._attempt = None
+            block = offer.block
+            block.put_back(offer.left)  # a close, or `finish`, lets one more element in, and no others
+            if block.left:
+                self._put(block)
 
     def finish(self) -> None:
-        self._ending = True
-        self._its_turn.set()
+        """Let no more than the element in that waits now."""
+        self._finishing = True
+        offer = self._offer
+        if offer is not None:
+            offer.bulk.stop_early()
 
     def stop(self, error: OpError) -> None:
-        self.finish()
+        self._stopped = error
+        self._inbox.put(None)
 
-    def _resource(self) -> Any:
-        """The reader; found again when it was dropped, as to find it takes long."""
-        if self._found is None or self._found.dropped:
-            self._found = self._executor.resource_of(self._reader, self._session)
-        return self._found
+    def close(self, failed: bool) -> None:
+        """Withdraw what is still in the line."""
+        offer, self._offer = self._offer, None
+        if offer is not None and self._attempt is not None:
+            self._attempt.withdraw()
+            offer.note()
+
+    def _put(self, block: Block) -> None:
+        if self._finishing:
+            return
+        offer = self._offer = Offer(block)
+        if self._finishing:  # `finish` may have found no offer
+            offer.bulk.stop_early()
+        attempt = self._attempt = Attempt(self._owner, self._op.name, self._inbox.put)
+        if attempt.start(partial(self._begin, offer)):
+            self._inbox.put(attempt)
+        offer.note()
+
+    def _begin(self, offer: Offer, attempt: Attempt) -> Callable[[], None]:
+        if self._queue is None or self._queue.dropped:
+            self._queue = self._find_queue()
+        return self._queue.attempt(attempt, "bulk_enqueue", offer.bulk)
+
+    def _await(self, offer: Offer) -> None:
+        """Wait until an offer is in, as far as it gets."""
+        started = monotonic()
+        try:
+            while (attempt := self._inbox.get()) is not self._attempt:
+                if self._stopped is not None:
+                    raise self._stopped
+        finally:
+            self.waited_s += monotonic() - started
+        assert attempt is not None
+        ((outcome, _),) = attempt.take()
+        offer.note()
+        if isinstance(outcome, BaseException):
+            raise as_op_error(outcome, self._op)
+
+
+class RemoteBlockSink(Stage):
+    """Sends elements into room that a queue of another process reserves.  check: of what goes into that queue."""
+
+    def __init__(self, room: ReservedRoom, check: ComponentCheck) -> None:
+        self._room = room
+        self._check = check
+        self._finishing = False
+
+    @property
+    def waited_s(self) -> float:  # type: ignore[override]
+        return self._room.waited_s
+
+    @property
+    def pending(self) -> int:
+        return self._room.pending
+
+    def put(self, block: Block) -> None:
+        self._room.look()
+        self._room.flush()
+        wanted = block.left
+        while block.left and not self._finishing:
+            count, components = block.take(self._room.wait(wanted, 1))
+            if (error := self._check.batch(components)) is not None:
+                raise error
+            self._room.put(ReservedRows(count, components, partial(block.in_queue, count), partial(block.lost, count)))
+
+    def drain(self) -> None:
+        self._room.drain()
+
+    def finish(self) -> None:
+        self._finishing = True
+
+    def stop(self, error: OpError) -> None:
+        self._room.stop(error)
+
+    def close(self, failed: bool) -> None:
+        with suppress(OpError):
+            self._room.drain()
+        self._room.close()

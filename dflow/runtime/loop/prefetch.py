@@ -158,12 +158,7 @@ class PrefetchSource(Source):
         ask = partial(
             self._process.ask, self._session, dequeue.op.device, dequeue.address, dequeue.queue, dequeue.method
         )
-        try:
-            ended = attempt.start(lambda answer: ask(answer, *dequeue.arguments))
-        except OpError as error:  # for the iteration that would have had the elements
-            attempt(error)
-            ended = True
-        if ended:
+        if attempt.start(lambda answer: ask(answer, *dequeue.arguments)):
             self._answered(attempt)
 
     def _await(self, condition: Callable[[], bool]) -> None:

@@ -218,11 +218,7 @@ class ReservedRoom:
 
     def _begin(self, attempt: Attempt, method: str, *arguments: Any) -> bool:
         """Start an attempt on the queue; True if it has ended already."""
-        try:
-            return attempt.start(lambda answer: self._ask(method, answer, *arguments))
-        except OpError as error:
-            attempt(error)
-            return True
+        return attempt.start(lambda answer: self._ask(method, answer, *arguments))
 
     def _wait_while(self, condition: Callable[[], bool], deadline: Deadline = NEVER) -> None:
         """Wait while it holds, until the deadline; without one, until something has failed."""

@@ -86,6 +86,7 @@ class LoopRun:
     ) -> None:
         self.spec = spec
         self.iterations = 0
+        self.at_once = 0  # iterations that were made many at once
         self.values: dict[str, float] = {}
         self._process = process
         self._report = report
@@ -245,7 +246,8 @@ class LoopRun:
     # -- reports
 
     def _advanced(self, iterations: int) -> None:
-        """So many more were made."""
+        """So many more were made at once."""
+        self.at_once += iterations
         before = self.iterations
         self.iterations += iterations
         for iteration in self._reported(before):
@@ -293,7 +295,7 @@ class LoopRun:
             "session": self.spec.session,
             "device": self.spec.driver,
             "iterations": self.iterations,
-            "at_once": 0 if self._vectorized is None else self._vectorized.records,
+            "at_once": self.at_once,
             "waiting_s": self.waiting_s,
             "busy_s": self.busy_s,
             "state": self.state,

@@ -32,7 +32,7 @@ from dflow.runtime.base.answers import (
 from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.deadline import has_deadline
 from dflow.runtime.base.failures import as_op_error
-from dflow.runtime.resources.uncommitted import Turns, UncommittedRecords
+from dflow.runtime.resources.loop_turns import LoopTurns
 from dflow.specs import ReaderSpec
 
 logger = logging.getLogger("dflow.reader")
@@ -65,7 +65,8 @@ class SharedReader:
         self._asked: tuple[int, Attempt] | None = None  # a request for a file name, and the read that it is for
         self._tickets = itertools.count()
         self._aborted: OpError | None = None
-        self._turns: dict[Hashable, Turns] = {}  # by queue
+        self.dropped = False  # it is in its container no more
+        self._turns: dict[Hashable, LoopTurns] = {}  # by queue
         forks.in_child(self, SharedReader._forked)
 
     def _forked(self) -> None:
@@ -73,11 +74,15 @@ class SharedReader:
         if self._has_worker or self._lock.locked():
             home = forks.Home(f"reader {self.spec.name!r}", "make a new session here")
             home.leave()
-            self._lock, self._aborted = threading.Lock(), home.error()
+            self._lock, self._aborted, self.dropped = threading.Lock(), home.error(), True
 
-    def read(self, reply: Answer, request_file: RequestFile, limit: int | None) -> Withdraw:
-        """Start a read of one record (limit None) or of up to `limit`; gives what withdraws it."""
-        return self._begin(reply, request_file, lambda ticket: self._machine.read(ticket, limit, lend=True), True)
+    def read(self, reply: Answer, request_file: RequestFile, limit: int | None, uncommitted: bool = False) -> Withdraw:
+        """Start a read of one record (limit None) or of up to `limit`; gives what withdraws it.
+
+        uncommitted: the reader's counts move on as the records are committed, see `RecordDelivery.commit`.
+        """
+        read = partial(self._machine.read, limit=limit, lend=True, uncommitted=uncommitted)
+        return self._begin(reply, request_file, read, True)
 
     def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
         """Start `state`, `reset` or `restore`, which come after a read in progress; gives what withdraws it."""
@@ -102,29 +107,10 @@ class SharedReader:
             )
         return partial(self._withdraw, ticket)
 
-    def read_uncommitted(self, limit: int) -> UncommittedRecords | None:
-        """Up to `limit` records that need no waiting; None if there are none.  Reads the open file in this thread."""
-        with self._lock:
-            if self._has_worker or self._waiting or self._aborted is not None:
-                return None
-            self._has_worker = True
-            ticket = next(self._tickets)
-        try:
-            records = self._machine.read_uncommitted(ticket, limit)
-        finally:
-            self._work(lambda: False)  # what others wanted meanwhile
-        if records is None:
-            return None
-        return UncommittedRecords(
-            records,
-            commit=lambda count: self._add(partial(self._machine.commit, ticket, count)),
-            roll_back=lambda: self._add(partial(self._machine.take_back, ticket)),
-        )
-
-    def turns(self, queue: Hashable) -> Turns:
+    def turns(self, queue: Hashable) -> LoopTurns:
         """The turns of the loops that read records for a queue."""
         with self._lock:
-            return self._turns.setdefault(queue, Turns())
+            return self._turns.setdefault(queue, LoopTurns())
 
     def _do(self, ticket: int, method: str, args: tuple[Any, ...]) -> Effects:
         """The machine's `state`, `reset` or `restore`, for an attempt."""
@@ -193,12 +179,9 @@ class SharedReader:
                     elif waiting[1] is None:
                         answers.append(partial(waiting[0], effect.value))
                     else:
-                        answers.append(partial(waiting[0], effect.value, partial(self._settle, effect.ticket)))
+                        delivery = RecordDelivery(self._machine, effect.ticket, self._add)
+                        answers.append(partial(waiting[0], effect.value, delivery))
         call_all(answers)
-
-    def _settle(self, ticket: int, accepted: bool, then: Then | None = None) -> None:
-        self._add(partial(self._machine.acknowledge if accepted else self._machine.take_back, ticket))
-        settled(then)
 
     def _ask(self, ticket: int, reply: Answer, request_file: RequestFile) -> None:
         """Ask for a file name, for an attempt; a report of the queue says who reads."""
@@ -206,10 +189,7 @@ class SharedReader:
         request = Attempt(owner, op, self._named, returned=lambda _: self._no_file(_nobody_reads()), quick=False)
         with self._lock:
             self._asked = (ticket, request)
-        try:
-            ended = request.start(request_file)
-        except Exception as error:  # the queue cannot be used: the reader must not wait for its answer
-            ended = request.fail(as_op_error(error))
+        ended = request.start(request_file)
         with self._lock:
             wanted = ticket in self._waiting
         if ended:
@@ -265,6 +245,7 @@ class SharedReader:
     def abort(self, reason: str) -> None:
         """The reader was reset: every attempt, waiting or later, ends with an AbortedError of its own."""
         error = AbortedError(None, None, reason)
+        self.dropped = True
         with self._lock:
             self._aborted = error
             waiting, self._waiting = self._waiting, {}
@@ -286,11 +267,6 @@ class SharedReader:
     # -- what never waits
 
     @property
-    def dropped(self) -> bool:
-        """It is in its container no more."""
-        return self._aborted is not None
-
-    @property
     def produced(self) -> int:
         return self._machine.produced
 
@@ -305,6 +281,25 @@ class SharedReader:
     def row(self) -> dict[str, Any]:
         """What the dashboard shows."""
         return {"name": self.spec.name, "records": self.produced, "files": self.completed}
+
+
+class RecordDelivery:
+    """Settles a read: call it with True to keep the records, with False to let them be read again."""
+
+    __slots__ = ("_add", "_machine", "_ticket")
+
+    def __init__(self, machine: Reader, ticket: int, add: Callable[[Event], None]) -> None:
+        self._machine = machine
+        self._ticket = ticket
+        self._add = add
+
+    def __call__(self, accepted: bool, then: Then | None = None) -> None:
+        self._add(partial(self._machine.acknowledge if accepted else self._machine.take_back, self._ticket))
+        settled(then)
+
+    def commit(self, count: int) -> None:
+        """Keep the next `count` records of an uncommitted read, which count from now on."""
+        self._add(partial(self._machine.commit, self._ticket, count))
 
 
 def _nobody_reads() -> OpError:

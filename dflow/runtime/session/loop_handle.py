@@ -14,7 +14,6 @@ from dflow import forks
 from dflow.compile import LoopSpec, Plan, choose_driver
 from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
-from dflow.runtime.base import settings
 from dflow.runtime.base.failures import lost
 from dflow.runtime.base.transfers import fetched
 from dflow.runtime.loop.run import LoopRun
@@ -25,10 +24,10 @@ logger = logging.getLogger("dflow.loops")
 REPORTS_KEPT = 1000  # of a loop that no one iterates over
 
 
-def driver_of(plan: Plan, device: Any) -> str:
-    """The device that a loop runs on: as asked, else the one that suits its plan."""
+def driver_of(plan: Plan, device: Any, fast: bool) -> str:
+    """The device that a loop runs on: as asked, else the one that suits its plan.  fast: see `settings.fast_loops`."""
     if device is None:
-        return choose_driver(plan, prefetch=settings.prefetch(), pipelined=settings.pipelined_enqueues())
+        return choose_driver(plan, prefetch=fast)
     found = matching(canonical_name(device), plan.parts)
     if not found:
         raise InvalidArgumentError(
@@ -41,7 +40,7 @@ def may_vectorize(plan: Plan, label: str) -> bool:
     """Whether a loop of this plan may run many records at once; logs why one that reads and enqueues may not."""
     if plan.one_by_one:
         logger.warning("the loop %s goes record by record: %s", label, plan.one_by_one)
-    return plan.vectorized is not None and settings.loop_batching()
+    return plan.vectorized is not None
 
 
 _END = object()

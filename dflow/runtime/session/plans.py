@@ -15,7 +15,6 @@ from dflow.compile import DeviceTable, Plan, Threads, compile_plan, loop_plan, o
 from dflow.compile.place import default_device
 from dflow.errors import DeadlineExceededError, InvalidArgumentError
 from dflow.graph import Operation, Tensor
-from dflow.runtime.base import settings
 from dflow.runtime.base.config import ConfigProto
 from dflow.runtime.base.deadline import Deadline
 from dflow.runtime.resources.used_state import UsedState
@@ -132,13 +131,13 @@ class Plans:
     def take_for_loop(self, plan: Plan, driver: str, deadline: Deadline) -> Plan:
         """The plan that a loop on `driver` runs in place of `plan`, which it took: without what the loop does itself.
 
-        That is a dequeue that it prefetches, an enqueue that it pipelines, or both; `plan` itself if there is none, or
-        the settings say so.  The new plan is the loop's own, and goes with it.
+        That is a dequeue that it prefetches, an enqueue that it pipelines, or both; `plan` itself if there is none.
+        The new plan is the loop's own, and goes with it.
         """
         with self._lock:
             self._count += 1
             number = self._count
-        found = loop_plan(plan, driver, number, prefetch=settings.prefetch(), pipelined=settings.pipelined_enqueues())
+        found = loop_plan(plan, driver, number)
         if found is plan:
             return plan
         self._backend.install(found, deadline)

@@ -22,6 +22,7 @@ from dflow.compile import LoopSpec
 from dflow.devices import DeviceSpec
 from dflow.errors import CancelledError, NotFoundError, OpError
 from dflow.graph import Graph, Operation, Tensor, get_default_graph, scopes
+from dflow.runtime.base import settings
 from dflow.runtime.base.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.base.deadline import NEVER, Deadline
 from dflow.runtime.base.transfers import fetched_all
@@ -228,8 +229,10 @@ class BaseSession:
         try:
             plan = self.plans.take(fetch_map.elements, (), deadline)
             try:
-                driver = driver_of(plan, device)
-                plan = self.plans.take_for_loop(plan, driver, deadline)
+                fast = settings.fast_loops()
+                driver = driver_of(plan, device, fast)
+                if fast:
+                    plan = self.plans.take_for_loop(plan, driver, deadline)
                 spec = LoopSpec(
                     session=self._backend.session,
                     name=f"{label}-{next(self._loop_numbers)}",
@@ -239,7 +242,7 @@ class BaseSession:
                     steps=steps,
                     every=every,
                     names=fetch_map.names,
-                    vectorized=may_vectorize(plan, label),
+                    vectorized=fast and may_vectorize(plan, label),
                     prefetch=plan.prefetch,
                     pipelined=plan.pipelined,
                 )

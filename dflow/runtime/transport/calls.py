@@ -17,7 +17,7 @@ from dflow.errors import OpError, UnavailableError
 from dflow.runtime.base.answers import Answer, Withdraw
 from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.deadline import Deadline, Patience
-from dflow.runtime.base.failures import as_op_error, lost
+from dflow.runtime.base.failures import lost
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.channel import Channel
 from dflow.specs import QueueSpec
@@ -93,11 +93,7 @@ class ServedCalls:
         attempt = Attempt(ask.owner, ask.op, partial(self._answered, key), times=ask.times)
         with self._lock:
             self._waiting[key] = attempt
-        try:
-            ended = attempt.start(begin)
-        except Exception as error:
-            ended = attempt.fail(as_op_error(error))
-        if ended:
+        if attempt.start(begin):
             self._answered(key, attempt)
 
     def _answered(self, key: tuple[Channel, int], attempt: Attempt) -> None:

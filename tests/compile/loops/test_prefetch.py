@@ -25,10 +25,10 @@ def used(taken: Any, device: str = HERE) -> Any:
         return df.negative(taken, name="used")
 
 
-def prefetching(fetches: Any, driver: str = HERE, pipelined: bool = False) -> Plan | None:
+def prefetching(fetches: Any, driver: str = HERE) -> Plan | None:
     """The plan of a loop that prefetches, checked; None if it does not."""
     plan = compiled(fetches)
-    found = loop_plan(plan, driver, 7, pipelined=pipelined)
+    found = loop_plan(plan, driver, 7)
     check_plan(found)
     return None if found.prefetch is None else found
 
@@ -102,10 +102,14 @@ def counted() -> Any:
         return df.add(mine.dequeue(), df.cast(mine.size(), df.float32))
 
 
-def enqueued() -> Any:
-    with df.device(ELSEWHERE):
+def enqueued(device: str = ELSEWHERE) -> Any:
+    with df.device(device):
         other = df.FIFOQueue(10, [df.float32], shapes=[()])
     return other.enqueue(used(queue().dequeue()))
+
+
+def enqueued_here() -> Any:
+    return enqueued(HERE)
 
 
 def after_something() -> Any:
@@ -140,7 +144,7 @@ def used_by_nobody() -> Any:
     [
         two_queues,
         counted,
-        enqueued,
+        enqueued_here,
         after_something,
         of_a_computed_size,
         used_by_its_own_device,
@@ -159,7 +163,7 @@ def test_the_sizes_of_other_queues_do_not_matter() -> None:
 
 
 def test_a_dequeue_and_an_enqueue_of_two_other_processes_both_leave_the_plan() -> None:
-    plan = prefetching(enqueued(), pipelined=True)
+    plan = prefetching(enqueued())
     assert plan is not None
     assert plan.prefetch is not None
     assert plan.pipelined is not None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import dflow.readers  # noqa: F401  the formats that READERS lists
-from dflow.errors import CancelledError
+from dflow.errors import CancelledError, OutOfRangeError
 from dflow.machines.queue.queue import Reply
 from dflow.machines.reader.reader import LOOK, Effects, NeedFile, Reader
 from dflow.registry import READERS
@@ -30,9 +30,9 @@ class Driver:
         return self._values(self._file(self.reader.read(ticket, limit)))
 
     def more(self, limit: int) -> tuple[int, list[str]]:
+        """The ticket of an uncommitted read, and its records."""
         ticket = next(self._tickets)
-        found = self.reader.read_uncommitted(ticket, limit)
-        return ticket, [] if found is None else [value.decode() for value in found[1]]
+        return ticket, self._values(self._file(self.reader.read(ticket, limit, uncommitted=True)))
 
     def _file(self, effects: Effects) -> Effects:
         while isinstance(effects[-1], NeedFile) and self._files:
@@ -68,12 +68,11 @@ def driver(files: list[Path]) -> Iterator[Driver]:
     driver.reader.reset()  # it closes its file
 
 
-def test_no_file_is_opened_for_more(driver: Driver) -> None:
-    assert driver.more(3)[1] == []
-    assert driver.read() == ["1"]
-    assert driver.more(3)[1] == ["2", "3", "4"]
-    assert driver.more(3)[1] == []
-    assert driver.read() == ["5"]
+def test_uncommitted_records_are_of_one_file(driver: Driver) -> None:
+    assert driver.more(3)[1] == ["1", "2", "3"]
+    assert driver.more(3)[1] == ["4"]
+    assert driver.more(3)[1] == ["5", "6"]
+    assert driver.counts() == (0, 1)  # the first file was left
 
 
 def test_what_is_not_acknowledged_counts_for_nothing(driver: Driver) -> None:
@@ -126,20 +125,43 @@ def test_a_reset_forgets_them(driver: Driver) -> None:
     assert driver.read() == ["5"]
 
 
-def test_there_is_no_more_while_a_read_waits(driver: Driver, files: list[Path]) -> None:
+def test_an_uncommitted_read_comes_after_a_read_that_waits(driver: Driver, files: list[Path]) -> None:
     reader = driver.reader
     assert reader.read(100) == [NeedFile(100)]
-    assert driver.more(9)[1] == []
+    assert reader.read(101, 9, uncommitted=True) == []
+    replies = reader.file(str(files[0]).encode())
+    assert [reply.ticket for reply in replies] == [100, 101]
+    assert driver._values(replies[1:]) == ["2", "3", "4"]
+    assert driver.counts() == (1, 0)
+
+
+def test_an_uncommitted_read_that_waits_can_be_withdrawn(driver: Driver, files: list[Path]) -> None:
+    reader = driver.reader
+    assert reader.read(100, 9, uncommitted=True) == [NeedFile(100)]
     reader.withdraw(100, CancelledError(None, None, "withdrawn"))
-    reader.file(str(files[0]).encode())
+    assert reader.file(str(files[0]).encode()) == []
     assert driver.read() == ["1"]
-    assert driver.more(9)[1] == ["2", "3", "4"]
 
 
-def test_a_file_that_is_one_record_has_no_more(files: list[Path]) -> None:
+def test_the_end_of_the_input_is_told_when_no_uncommitted_record_can_come_back(driver: Driver) -> None:
+    first, _ = driver.more(9)
+    second, _ = driver.more(9)
+    reader = driver.reader
+    assert reader.read(100, 9, uncommitted=True) == [NeedFile(100)]
+    assert reader.no_file(OutOfRangeError(None, None, "closed")) == []
+    assert reader.commit(first, 4) == []
+    (reply,) = reader.commit(second, 2)
+    assert isinstance(reply, Reply)
+    assert isinstance(reply.error, OutOfRangeError)
+    assert driver.counts() == (6, 2)
+
+
+def test_a_file_that_is_one_record_is_completed_with_it(files: list[Path]) -> None:
     driver = Driver(files, "WholeFileReader")
-    assert driver.read() == ["1\n2\n3\n4\n"]
-    assert driver.more(1)[1] == []
+    ticket, values = driver.more(2)
+    assert values == ["1\n2\n3\n4\n"]
+    assert driver.counts() == (0, 0)
+    driver.reader.commit(ticket, 1)
     assert driver.counts() == (1, 1)
 
 
@@ -169,9 +191,9 @@ def test_a_record_that_cannot_be_read_is_for_the_next_read(driver: Driver) -> No
     driver.reader = Reader("reader", "Broken", Broken)
     assert driver.read() == ["1"]
     assert driver.more(9)[1] == ["2"]
-    assert driver.more(9)[1] == []
-    with pytest.raises(Exception, match="broken"):
-        driver.read()
+    for read in (lambda: driver.more(9), driver.read):
+        with pytest.raises(Exception, match="broken"):
+            read()
 
 
 def test_what_is_committed_part_by_part_counts_part_by_part(driver: Driver) -> None:

@@ -21,7 +21,6 @@ def test_an_event_leads_to_the_next_state() -> None:
     assert door.change("read") is State.OPEN
     assert door.change("close") is State.CLOSED
     assert door.now is State.CLOSED
-    assert not door.may("read")
 
 
 def test_an_impossible_event_tells_what_happened_before() -> None:

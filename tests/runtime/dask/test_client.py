@@ -230,7 +230,7 @@ def test_what_another_thread_held_of_dask_at_a_fork_is_free_in_the_child(what: s
         runner = LoopRunner()
         runner.start()
         runner.stop()
-        with dask.config.set({"dflow.prefetch": True}):
+        with dask.config.set({"dflow.fast-loops": True}):
             dask.base.tokenize(what)
         return asyncio.run(_offloaded())
 

@@ -44,7 +44,7 @@ def run(
     paths = [folder / f"file {i}" for i in range(len(files))]
     for path, content in zip(paths, files, strict=True):
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with df.Graph().as_default(), dask.config.set({"dflow.loop-batching": batched}):
+    with df.Graph().as_default(), dask.config.set({"dflow.fast-loops": batched}):
         names = df.FIFOQueue(100, [df.string], shapes=[[]])
         source = reader()
         key, value = source.read(names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -13,26 +14,12 @@ import numpy as np
 import pytest
 
 import dflow as df
-from dflow.runtime.loop import block_sinks
-from dflow.runtime.loop.block_sinks import RemoteBlockSink
-from dflow.runtime.loop.blocks import Block
+from dflow.machines.queue.checks import ComponentCheck
+from dflow.runtime.loop import vectorized
+from dflow.runtime.loop.blocks import RemoteBlockSink
 from dflow.runtime.loop.reserved_room import ReservedRoom
 from dflow.runtime.step.process import Process
 from tests.runtime.loop.loop_bodies import run, same
-
-
-@pytest.fixture
-def blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many records each block took."""
-    taken: list[int] = []
-    plain = Block.check
-
-    def counted(self: Block, check: Any) -> None:
-        plain(self, check)
-        taken.append(self.left)
-
-    monkeypatch.setattr(Block, "check", counted)
-    return taken
 
 
 def columns(key: Any, value: Any) -> list[Any]:
@@ -46,7 +33,7 @@ LINES = "".join(f"{i}.5,{i}\n" for i in range(200))
 def test_a_loop_takes_many_records_at_once(tmp_path: Path, blocks: list[int]) -> None:
     seen = run(tmp_path, [LINES], columns, batched=True)
     assert len(seen.rows) == 200
-    assert sum(blocks) == 199  # all but the first, which opens the file
+    assert sum(blocks) == 200
 
 
 def test_off_means_off(tmp_path: Path, blocks: list[int]) -> None:
@@ -277,11 +264,13 @@ def test_loops_that_share_a_reader_keep_the_order_of_its_records(capacity: int, 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Queues are used as if they were in another process."""
-    monkeypatch.setattr(block_sinks, "LocalBlockSink", _reserving)
+    monkeypatch.setattr(vectorized, "block_sink", _reserving)
 
 
-def _reserving(owner: str, enqueue: Any, ask: Any) -> RemoteBlockSink:
-    return RemoteBlockSink(ReservedRoom(owner, enqueue.op, ask, lambda: None))
+def _reserving(process: Process, spec: Any, enqueue: Any) -> RemoteBlockSink:
+    queue, device = enqueue.attrs["queue"], enqueue.op.device
+    ask = partial(process.ask, spec.session, device, "", queue)
+    return RemoteBlockSink(ReservedRoom(spec.owner, enqueue.op, ask, lambda: None), ComponentCheck(queue))
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -368,7 +357,7 @@ def test_elements_of_different_shapes_go_many_at_once(tmp_path: Path, blocks: li
     lines = "".join("x" * (i // 5 % 4) + "\n" for i in range(60))
     seen = same(tmp_path, [lines], lambda key, value: [df.decode_raw(value, df.uint8), key], queue=_padding)
     assert [len(row[0]) for row in seen.rows] == [i // 5 % 4 for i in range(60)]
-    assert sum(blocks) == 59
+    assert sum(blocks) == 60
 
 
 def _padding(dtypes: list[Any], shapes: list[Any]) -> Any:

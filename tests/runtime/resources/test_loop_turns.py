@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from dflow.runtime.resources.uncommitted import Turns, UncommittedRecords
+from dflow.runtime.resources.loop_turns import LoopTurns
 
 
 class Loops:
     """Loops by name, and those that were told that it is their turn."""
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.turns = LoopTurns()
         self.told: list[str] = []
 
     def take(self, name: str) -> bool:
@@ -49,13 +47,11 @@ def test_who_waits_no_more_holds_up_nobody() -> None:
     assert loops.take("d")
 
 
-def test_records_are_rolled_back_once_and_not_when_all_are_committed() -> None:
-    told: list[object] = []
-    records = np.empty(2, object)
-    for commits in ([1], [1, 1]):
-        block = UncommittedRecords((records, records), told.append, lambda: told.append("back"))
-        for count in commits:
-            block.commit(count)
-        block.roll_back()
-        block.roll_back()
-    assert told == [1, "back", 1, 1]
+def test_turns_are_contended_while_others_wait() -> None:
+    loops = Loops()
+    contended = []
+    for change in (loops.take, loops.turns.leave):
+        for name in "ab":
+            change(name)
+            contended.append(loops.turns.contended)
+    assert contended == [False, True, False, False]

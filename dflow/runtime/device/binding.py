@@ -1,0 +1,64 @@
+"""Binders: how an instruction of a program becomes a call of its kernel.
+
+plain       the kernel as it is, with its attributes, and its context if it has state
+vectorized  the kernel over a leading axis of records, by the batch rule of its operation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from dflow.compile import Instruction
+from dflow.ops.rules.batching import Rows, each
+from dflow.registry import OpDef
+from dflow.runtime.device.context import Context
+from dflow.runtime.device.device import Device
+
+Call = Callable[..., Any]
+Binder = Callable[[Instruction], Call]
+
+
+def plain(executor: Device, kernels: Mapping[str, OpDef], session: str, addresses: Mapping[str, str]) -> Binder:
+    """Bind instructions for one step at a time."""
+
+    def bind(instruction: Instruction) -> Call:
+        definition = kernels[instruction.op.kind]
+        call = definition.kernel
+        if definition.stateful:
+            call = partial(call, Context(executor, instruction.op, session, addresses))
+        if instruction.attrs:
+            call = partial(call, **instruction.attrs)
+        return call if instruction.inplace is None else _inplace(call, instruction.inplace)
+
+    return bind
+
+
+def _inplace(kernel: Call, place: int) -> Call:
+    """The kernel, which may write its output to the memory of one of its inputs."""
+    return lambda *arrays: kernel(*arrays, out=arrays[place])
+
+
+def vectorized(kernels: Mapping[str, OpDef], batched: set[int]) -> Binder:
+    """Bind instructions for many records at once; call it with the instructions in their order.
+
+    batched: the slots whose values have a leading axis of records.  Those of further outputs are added.
+    """
+
+    def bind(instruction: Instruction) -> Call:
+        definition = kernels[instruction.op.kind]
+        flags = tuple(slot in batched for slot in instruction.inputs)
+        if not any(flags):
+            return partial(definition.kernel, **instruction.attrs)
+        batched.update(instruction.outputs)
+        return partial(_call_batched, definition, instruction.attrs, flags)
+
+    return bind
+
+
+def _call_batched(definition: OpDef, attrs: dict[str, Any], flags: tuple[bool, ...], *arrays: Any) -> Any:
+    rule = definition.batch
+    assert rule is not None  # the compiler has checked it
+    has_rows = any(isinstance(array, Rows) for array in arrays)
+    return (each if has_rows else rule)(definition.kernel, arrays, flags, attrs)

@@ -1,0 +1,63 @@
+"""The context of a stateful kernel: its device, its session and the state there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dflow.errors import OpInfo
+from dflow.runtime.device.device import Device
+
+
+class Context:
+    """The context of one operation of an installed plan, see `KernelContext` in `dflow/registry.py`.
+
+    addresses: device -> the address of its process, for what lies on other devices.
+    """
+
+    __slots__ = ("_addresses", "_cache", "_executor", "device", "op", "session", "xp")
+
+    def __init__(self, executor: Device, op: OpInfo, session: str, addresses: Mapping[str, str]) -> None:
+        self._executor = executor
+        self._addresses = addresses
+        self._cache: dict[int, tuple[Any, Any]] = {}  # id of a spec -> the spec, and its state
+        self.device = executor.name
+        self.op = op.name
+        self.session = session
+        self.xp = executor.xp
+
+    def asarray(self, value: Any) -> Any:
+        """A host array as an array of the device."""
+        return self._executor.asarray(value)
+
+    def resource(self, key: Any, make: Callable[[], Any]) -> Any:
+        """The state of the device under `key`; made by `make()` if it is not there yet."""
+        return self._executor.state.resource(key, make)
+
+    def resource_of(self, spec: Any) -> Any:
+        """The queue or the reader that `spec` describes; made if it is not there yet."""
+        return self.cached(spec, lambda: self._executor.resource_of(spec, self.session))
+
+    def cached(self, spec: Any, find: Callable[[], Any]) -> Any:
+        """The state that `spec` describes, found by `find()` at first, and again when it was dropped.
+
+        Why: a lookup takes as long as an enqueue, and takes locks that all steps on the device share.
+        """
+        entry = self._cache.get(id(spec))
+        if entry is None or entry[1].dropped:
+            entry = self._cache[id(spec)] = (spec, find())  # with the spec, so that its id stays its own
+        return entry[1]
+
+    def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:
+        """Take one element of a queue on any device, outside of the step; gives what withdraws the request."""
+        return self._executor.process.ask(
+            self.session, device, self._addresses.get(device, ""), queue, "dequeue", reply
+        )
+
+    def per_session(self, make: Callable[[], Any]) -> Any:
+        """State of this operation in this session on this device, such as its random generator."""
+        return self._executor.session(self.session).op_state(self.op, make)
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """Do something that may take long or wait, on a thread of its own."""
+        self._executor.spawn(work, self.op)
