@@ -62,6 +62,7 @@ class KernelContext(Protocol):
     op: str  # the operation's name
     session: str  # the id of the session that runs the step
     xp: Any  # the device's array namespace
+    cache: dict[int, tuple[Any, Any]]  # id of a spec -> the spec and the state that it describes, see `state_of`
 
     def asarray(self, value: Any) -> Any:
         """A host array as an array of the device."""
@@ -71,9 +72,6 @@ class KernelContext(Protocol):
 
     def resource_of(self, spec: Any) -> Any:
         """The queue or the reader that `spec` describes; made if it is not there yet."""
-
-    def cached(self, spec: Any, find: Callable[[], Any]) -> Any:
-        """The state that `spec` describes, found by `find()` at first, and again when it was dropped."""
 
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:
         """Take one element of a queue on any device, outside of the step; gives what withdraws the request."""

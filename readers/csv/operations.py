@@ -15,7 +15,7 @@ import numpy as np
 from dflow.dtypes import DType, as_dtype, string, to_array
 from dflow.errors import DTypeError, InvalidArgumentError
 from dflow.graph import Tensor, convert_to_tensor, create_op
-from dflow.ops.rules.batching import Attrs, Kernel, each, elementwise
+from dflow.ops.rules.batching import Attrs, Kernel, each
 from dflow.readers.csv.arrow import decode_many, decode_records
 from dflow.readers.csv.decode import TYPES, Default, decode_one, layout_of, new_layout
 from dflow.readers.defaults import Computed, computed_tensor, known_value
@@ -148,7 +148,7 @@ def _kernel(records: Any, *computed: Array, **attrs: Any) -> Any:
 
 def _batch(kernel: Kernel, arrays: Sequence[Any], batched: Sequence[bool], attrs: Attrs) -> Any:
     """Records of any shape are decoded alike, with defaults that are the same in each step."""
-    return (each if any(batched[1:]) else elementwise)(kernel, arrays, batched, attrs)
+    return each(kernel, arrays, batched, attrs) if any(batched[1:]) else kernel(*arrays, **attrs)
 
 
 define(

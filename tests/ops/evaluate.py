@@ -34,6 +34,7 @@ class Context:
         self.op = op
         self.session = "session"
         self.xp = owner.xp
+        self.cache: dict[int, tuple[Any, Any]] = {}
         self._owner = owner
 
     def asarray(self, value: Any) -> Any:
@@ -43,9 +44,6 @@ class Context:
         if key not in self._owner.resources:
             self._owner.resources[key] = make()
         return self._owner.resources[key]
-
-    def cached(self, spec: Any, find: Callable[[], Any]) -> Any:
-        return find()
 
     def per_session(self, make: Callable[[], Any]) -> Any:
         if self.op not in self._owner.per_session:

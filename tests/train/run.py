@@ -20,6 +20,7 @@ class Context:
     def __init__(self, op: str, resources: dict[Any, Any], lock: Any, xp: Any) -> None:
         self.op = op
         self.xp = xp
+        self.cache: dict[int, tuple[Any, Any]] = {}
         self._resources = resources
         self._lock = lock
 
@@ -31,9 +32,6 @@ class Context:
             if key not in self._resources:
                 self._resources[key] = make()
             return self._resources[key]
-
-    def cached(self, spec: Any, find: Callable[[], Any]) -> Any:
-        return find()
 
     def per_session(self, make: Callable[[], Any]) -> Any:
         return self.resource(self.op, make)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dflow.compile.plan import CallPlan, PipelinedEnqueue, PrefetchedDequeue
 
 
 @dataclass(frozen=True, slots=True)
 class LoopSpec:
-    """What a loop does."""
+    """What a loop does.
+
+    owner: of its steps, "session/name".
+    """
 
     session: str
     name: str  # unique in its session
@@ -19,11 +22,10 @@ class LoopSpec:
     steps: int | None  # iterations; None: until the end of the input
     every: int  # values are reported each so many iterations
     names: tuple[str, ...] = ()  # of the fetches, for the dashboard
-    vectorized: bool = False  # may records go many at once?
-    prefetch: PrefetchedDequeue | None = None  # what it dequeues itself
-    pipelined: PipelinedEnqueue | None = None  # what it enqueues itself
+    vectorized: bool = False  # whether it may make many iterations at once
+    prefetch: PrefetchedDequeue | None = None  # the dequeue that it makes itself
+    pipelined: PipelinedEnqueue | None = None  # the enqueue that it makes itself
+    owner: str = field(init=False)
 
-    @property
-    def owner(self) -> str:
-        """Whose its steps are."""
-        return f"{self.session}/{self.name}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "owner", f"{self.session}/{self.name}")

@@ -92,11 +92,13 @@ class VariableState:
 
 
 def state_of(context: KernelContext, variable: VariableSpec) -> VariableState:
-    """The state of a variable on the kernel's device; made, without a value, at first sight."""
+    """The state of a variable on the kernel's device; made, without a value, at first sight.
 
-    def find() -> VariableState:
-        found: VariableState = context.resource(variable.key(context.session), lambda: VariableState(variable))
-        return found.meant_by(variable)
-
-    found: VariableState = context.cached(variable, find)
-    return found
+    It is looked up once, and again when it was dropped: a lookup takes locks that all steps on the device share.
+    """
+    entry = context.cache.get(id(variable))
+    if entry is None or entry[1].dropped:
+        state = context.resource(variable.key(context.session), lambda: VariableState(variable))
+        entry = context.cache[id(variable)] = (variable, state.meant_by(variable))  # with it, its id stays its own
+    state_now: VariableState = entry[1]
+    return state_now

@@ -58,25 +58,14 @@ def who(owner: str, op: str) -> str:
     return f"{op} of loop {loop}" if loop else f"{op} of {session}"
 
 
-def call_all(calls: list[Callable[[], None]]) -> None:
-    """Call them, without a lock, in their order."""
-    for call in calls:
-        call()
-
-
 def no_withdraw() -> None:
     """Does nothing: the attempt cannot be withdrawn."""
 
 
 def no_loan(accepted: bool, then: Then | None = None) -> None:
     """Settles nothing: nothing was lent."""
-    settled(then)
-
-
-def settled(then: Then | None, sent: bool = True) -> None:
-    """Tell whether an acknowledgement has left this process: it has, also if there is none, or it was lost."""
     if then is not None:
-        then(sent)
+        then(True)
 
 
 def unacknowledged() -> OpError:

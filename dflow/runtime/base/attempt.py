@@ -99,11 +99,6 @@ class Attempt(NamedAnswer):
         return self.state is STARTING or self.state is OPEN
 
     @property
-    def failed(self) -> bool:
-        """Whether its answer is an error."""
-        return bool(self._given) and isinstance(self._given[0][0], BaseException)
-
-    @property
     def over(self) -> bool:
         """Whether its answer has come, and was taken or has gone back."""
         return self.state is TAKEN or self.state is RETURNED

@@ -30,14 +30,9 @@ def plain(executor: Device, kernels: Mapping[str, OpDef], session: str, addresse
             call = partial(call, Context(executor, instruction.op, session, addresses))
         if instruction.attrs:
             call = partial(call, **instruction.attrs)
-        return call if instruction.inplace is None else _inplace(call, instruction.inplace)
+        return call
 
     return bind
-
-
-def _inplace(kernel: Call, place: int) -> Call:
-    """The kernel, which may write its output to the memory of one of its inputs."""
-    return lambda *arrays: kernel(*arrays, out=arrays[place])
 
 
 def vectorized(kernels: Mapping[str, OpDef], batched: set[int]) -> Binder:

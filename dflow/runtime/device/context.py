@@ -15,12 +15,12 @@ class Context:
     addresses: device -> the address of its process, for what lies on other devices.
     """
 
-    __slots__ = ("_addresses", "_cache", "_executor", "device", "op", "session", "xp")
+    __slots__ = ("_addresses", "_executor", "cache", "device", "op", "session", "xp")
 
     def __init__(self, executor: Device, op: OpInfo, session: str, addresses: Mapping[str, str]) -> None:
         self._executor = executor
         self._addresses = addresses
-        self._cache: dict[int, tuple[Any, Any]] = {}  # id of a spec -> the spec, and its state
+        self.cache: dict[int, tuple[Any, Any]] = {}
         self.device = executor.name
         self.op = op.name
         self.session = session
@@ -35,17 +35,14 @@ class Context:
         return self._executor.state.resource(key, make)
 
     def resource_of(self, spec: Any) -> Any:
-        """The queue or the reader that `spec` describes; made if it is not there yet."""
-        return self.cached(spec, lambda: self._executor.resource_of(spec, self.session))
+        """The queue or the reader that `spec` describes; made if it is not there yet.
 
-    def cached(self, spec: Any, find: Callable[[], Any]) -> Any:
-        """The state that `spec` describes, found by `find()` at first, and again when it was dropped.
-
-        Why: a lookup takes as long as an enqueue, and takes locks that all steps on the device share.
+        It is looked up once, and again when it was dropped, as a lookup takes as long as an enqueue.
         """
-        entry = self._cache.get(id(spec))
+        entry = self.cache.get(id(spec))
         if entry is None or entry[1].dropped:
-            entry = self._cache[id(spec)] = (spec, find())  # with the spec, so that its id stays its own
+            resource = self._executor.resource_of(spec, self.session)
+            entry = self.cache[id(spec)] = (spec, resource)  # with the spec, so that its id stays its own
         return entry[1]
 
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:

@@ -17,7 +17,7 @@ import numpy as np
 from dflow.compile import Segment
 from dflow.errors import USER_ERRORS, OpError, OpInfo
 from dflow.runtime.base.failures import as_op_error
-from dflow.runtime.device.binding import Binder
+from dflow.runtime.device.binding import Binder, Call
 from dflow.runtime.device.device import Device
 
 QUICK_S = 1e-4  # seconds: a program that takes less runs in the thread that reads the message which starts it
@@ -36,7 +36,9 @@ class Program:
         self._template: list[Any] = [None] * segment.slots
         for slot, value in segment.literals:
             self._template[slot] = executor.asarray(value)
-        self._steps = [(bind(it), it.inputs, it.outputs, it.op, it.frees) for it in segment.instructions]
+        self._steps = [
+            (_inplace(bind(it), it.inplace), it.inputs, it.outputs, it.op, it.frees) for it in segment.instructions
+        ]
         self.quick = False  # whether it is likely to be done at once, by the last times
         self._was_slow = False  # the last time
         kind = segment.instructions[0].op.kind if segment.blocks else ""
@@ -110,6 +112,11 @@ class Program:
         for slot, edge in self.arguments:
             slots[slot] = values[edge]
         return slots
+
+
+def _inplace(call: Call, place: int | None) -> Call:
+    """The call, which may write its output to the memory of one of its inputs."""
+    return call if place is None else lambda *arrays: call(*arrays, out=arrays[place])
 
 
 def _as_array(value: Any) -> Any:

@@ -46,10 +46,9 @@ class VectorizedProgram:
         """The reader of the loop."""
         return self._context.resource_of(self.body.read.attrs["reader"])
 
-    def run(self, records: Sequence[Any]) -> tuple[Any, ...]:
+    def run(self, records: Sequence[Any], n: int) -> tuple[Any, ...]:
         """The components of n elements, [n, ...], from n keys and n values."""
         values = self._program.run(dict(enumerate(records)))
-        n = len(records[0])
         return tuple(_rows(values[i], n, is_batched) for i, is_batched in enumerate(self._batched))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from dflow.compile import LoopSpec
 from dflow.errors import OpError
+from dflow.runtime.device.program import Program
 from dflow.runtime.loop.stage import Stage
 from dflow.runtime.step.process import Process
 from dflow.runtime.step.single_segment import only_program, run_program
@@ -19,17 +20,21 @@ class Body(Stage):
         self.waited_s = 0.0
         self._process = process
         self._spec = spec
-        self._numbers = StepNumbers(spec.owner)
+        self._numbers: StepNumbers | None = None  # until the first iteration
+        self._program: Program | None = None  # if each step is one that never waits
         self._stopped: OpError | None = None
         self._step: Step | None = None
-        program = only_program(process, spec.session, spec.call)
-        self._program = None if program is None or program.blocks else program
 
     def run(self, feeds: list[Any]) -> list[Any]:
         """The values of the fetches.  Raises what ended the step, or the error of a stop."""
+        spec = self._spec
+        if self._numbers is None:
+            self._numbers = StepNumbers(spec.owner)
+            program = only_program(self._process, spec.session, spec.call)
+            self._program = None if program is None or program.blocks else program
         if self._program is not None:
-            return run_program(self._process, self._spec.call, self._program, feeds)
-        step = self._step = Step(self._process, self._spec.session, self._spec.call, self._numbers)
+            return run_program(self._process, spec.call, self._program, feeds)
+        step = self._step = Step(self._process, spec.session, spec.call, self._numbers)
         if self._stopped is not None:  # `stop` may have found the step before
             step.cancel(self._stopped)
         try:

@@ -220,8 +220,9 @@ class LoopRun:
         if spec.vectorized:
             program = process.executors[spec.driver].installed(spec.session, spec.call.number).vectorized
             self._vectorized = None if program is None else VectorizedLoop(process, spec, program, self._advanced)
+        stages = (self._vectorized, sink if spec.pipelined else None, source if spec.prefetch else None, body)
         with self._lock:
-            self._stages = [stage for stage in (self._vectorized, sink, source, body) if stage is not None]
+            self._stages = [stage for stage in stages if stage is not None]
         if self._stop is not None:  # `stop` may have found no stages
             self._stop_stages(self._stop)
         failed = True

@@ -73,13 +73,13 @@ class VectorizedLoop(Stage):
 
         iterate: makes one iteration by itself, when something is wrong with the records: it raises the error then.
         """
-        limit = left - self._sink.pending
-        if limit <= 0:
+        pending = self._sink.pending
+        if pending >= left:
             self._drain()
-        elif not self._source.wait_turn(idle=not self._sink.pending):
+        elif not self._source.wait_turn(idle=not pending):
             return
         elif self._goes_at_once():
-            self._run_block(limit)
+            self._run_block(left - pending, idle=not pending)
         elif self._drain():
             try:
                 iterate()
@@ -96,13 +96,10 @@ class VectorizedLoop(Stage):
             logger.warning("the loop %s goes record by record: many at once failed: %s", self._label, self._failed)
         return not (self._off or self._closed)
 
-    def _run_block(self, limit: int) -> None:
+    def _run_block(self, limit: int, idle: bool) -> None:
         """Make, or begin, up to `limit` iterations."""
         started = time.thread_time()  # the time of other threads of this process does not count
-        if not self._source.request(limit, idle=not self._sink.pending) and not self._drain():
-            return
-        found = self._source.take()
-        block = None if found is None else self._computed(*found)
+        block = self._read(limit, idle)
         if block is None:
             return
         self._source.took(block.left, time.thread_time() - started)
@@ -111,10 +108,25 @@ class VectorizedLoop(Stage):
         while self._blocks and not self._blocks[0].uncommitted:
             self._blocks.popleft()
 
-    def _computed(self, records: Records, delivery: RecordDelivery) -> Block | None:
+    def _read(self, limit: int, idle: bool) -> Block | None:
+        """The next block; None if there is none, or its records have to go one by one.
+
+        Raises the error of the read, or of a stop, when all elements before it are in the queue.
+        """
+        if not self._source.request(limit, idle) and not self._drain():  # it waits: perhaps for what is not in yet
+            return None
+        try:
+            records = self._source.take()
+        except OpError:
+            if self._drain():
+                raise
+            return None
+        return None if records is None else self._compute(*records)
+
+    def _compute(self, records: Records, delivery: RecordDelivery) -> Block | None:
         count = len(records[0])
         try:
-            return Block(delivery, count, self._program.run(records), self._advanced)
+            return Block(delivery, count, self._program.run(records, count), self._advanced)
         except Exception as error:
             self._by_itself, self._failed = count, error
             delivery(False)
@@ -180,7 +192,7 @@ class BlockSource(Stage):
         queue = enqueue.attrs["queue"]
         self._queue = (enqueue.op.device, queue.container, queue.name)
         self._reader: Any = None
-        self._turns = LoopTurns()  # of the reader and the queue
+        self._turns: LoopTurns | None = None  # of the reader and the queue
         self._has_turn = False
         self._its_turn = threading.Event()
         self._attempt: Attempt | None = None
@@ -196,13 +208,14 @@ class BlockSource(Stage):
 
         idle: none of its elements are on their way, so it lets other loops go first.
         """
-        if self._reader is None or self._reader.dropped:
+        turns = self._turns
+        if turns is None or self._reader.dropped:
             self._reader = self._program.reader
-            self._turns = self._reader.turns(self._queue)
+            turns = self._turns = self._reader.turns(self._queue)
             self._has_turn = False
-        elif idle and self._turns.contended:
+        elif idle and turns.contended:
             self.leave_turn()
-        if not self._has_turn and not self._turns.take(self, self._its_turn.set):
+        if not self._has_turn and not turns.take(self, self._its_turn.set):
             started = time.monotonic()
             self._its_turn.wait()
             self.waited_s += time.monotonic() - started
@@ -213,12 +226,13 @@ class BlockSource(Stage):
     def leave_turn(self) -> None:
         """Let others have their turn.  None of its records may be uncommitted."""
         self._has_turn = False
-        self._turns.leave(self)
+        if self._turns is not None:
+            self._turns.leave(self)
 
     # -- records
 
     def request(self, limit: int, idle: bool) -> bool:
-        """Begin to read the next block, up to `limit` records; True if `take` gives it at once.
+        """Begin to read the next block, up to `limit` records; True if `take` will not wait.
 
         idle: none of the loop's elements are on their way: the queue may be waiting for this block.
         """
@@ -228,7 +242,7 @@ class BlockSource(Stage):
         if not attempt.start(partial(self._program.read, block=min(limit, self._size))):
             return False
         self._inbox.put(attempt)
-        return not attempt.failed
+        return True
 
     def take(self) -> tuple[Records, RecordDelivery] | None:
         """Wait for the block; None if the loop is to end.  Raises the error of the read, or of a stop."""

@@ -20,7 +20,7 @@ from typing import Any
 from dflow.errors import AbortedError, CancelledError, InvalidArgumentError
 from dflow.machines.queue import Queue, make_queue
 from dflow.machines.queue.queue import Reply
-from dflow.runtime.base.answers import Answer, NamedAnswer, Settle, Then, Withdraw, call_all, settled, who
+from dflow.runtime.base.answers import Answer, NamedAnswer, Settle, Then, Withdraw, who
 from dflow.specs import QueueSpec
 
 
@@ -65,20 +65,24 @@ class SharedQueue:
             else:
                 replies = getattr(self._machine, method)(ticket, *args)
             answers = self._collect(replies)
-        call_all(answers)
+        for answer in answers:
+            answer()
         return partial(self._withdraw, ticket, method)
 
     def _withdraw(self, ticket: int, method: str) -> None:
         with self._lock:
             answers = self._collect(self._machine.withdraw(ticket, _withdrawn(method)))
-        call_all(answers)
+        for answer in answers:
+            answer()
 
     def _settle(self, ticket: int, accepted: bool, then: Then | None = None) -> None:
         with self._lock:
             machine = self._machine
             answers = self._collect(machine.acknowledge(ticket) if accepted else machine.take_back(ticket))
-        call_all(answers)
-        settled(then)
+        for answer in answers:
+            answer()
+        if then is not None:
+            then(True)
 
     def _collect(self, replies: list[Reply]) -> list[Callable[[], None]]:
         """Under the lock: whom to call, with what."""
@@ -120,7 +124,8 @@ class SharedQueue:
         self.dropped = True
         with self._lock:
             answers = self._collect(self._machine.abort(AbortedError(None, None, reason)))
-        call_all(answers)
+        for answer in answers:
+            answer()
 
     @property
     def size(self) -> int:

@@ -24,9 +24,7 @@ from dflow.runtime.base.answers import (
     NamedAnswer,
     Then,
     Withdraw,
-    call_all,
     no_loan,
-    settled,
     unacknowledged,
 )
 from dflow.runtime.base.attempt import Attempt
@@ -110,7 +108,9 @@ class SharedReader:
     def turns(self, queue: Hashable) -> LoopTurns:
         """The turns of the loops that read records for a queue."""
         with self._lock:
-            return self._turns.setdefault(queue, LoopTurns())
+            if queue not in self._turns:
+                self._turns[queue] = LoopTurns()
+            return self._turns[queue]
 
     def _do(self, ticket: int, method: str, args: tuple[Any, ...]) -> Effects:
         """The machine's `state`, `reset` or `restore`, for an attempt."""
@@ -181,7 +181,8 @@ class SharedReader:
                     else:
                         delivery = RecordDelivery(self._machine, effect.ticket, self._add)
                         answers.append(partial(waiting[0], effect.value, delivery))
-        call_all(answers)
+        for answer in answers:
+            answer()
 
     def _ask(self, ticket: int, reply: Answer, request_file: RequestFile) -> None:
         """Ask for a file name, for an attempt; a report of the queue says who reads."""
@@ -250,7 +251,8 @@ class SharedReader:
             self._aborted = error
             waiting, self._waiting = self._waiting, {}
             asked, self._asked = self._asked, None
-        call_all([partial(answer, error.portable()) for answer, _ in waiting.values()])
+        for answer, _ in waiting.values():
+            answer(error.portable())
         self._add(partial(self._end, list(waiting), error))
         if asked is not None:
             asked[1].withdraw()
@@ -295,7 +297,8 @@ class RecordDelivery:
 
     def __call__(self, accepted: bool, then: Then | None = None) -> None:
         self._add(partial(self._machine.acknowledge if accepted else self._machine.take_back, self._ticket))
-        settled(then)
+        if then is not None:
+            then(True)
 
     def commit(self, count: int) -> None:
         """Keep the next `count` records of an uncommitted read, which count from now on."""

@@ -99,14 +99,18 @@ def feed_tensor(graph: Graph, key: Any) -> Tensor:
     return tensor
 
 
-def flat_feeds(feed_dict: Any) -> list[tuple[Any, Any]]:
-    """What a feed_dict says, as pairs of one tensor and its value.
+def feeds_of(graph: Graph, feed_dict: Any) -> dict[Tensor, np.ndarray[Any, Any]]:
+    """The tensors that a feed_dict feeds, and their values.
 
     A key may be a SparseTensor, or nested tuples of keys, whose values are as many in lists or tuples.
     TypeError if it is no dict; ValueError for another number of values, and for a key that comes twice.
     """
-    if feed_dict is None:
-        return []
+    feeds = {feed_tensor(graph, key): value for key, value in _flat_feeds(feed_dict)}
+    return {tensor: feed_value(tensor, value) for tensor, value in feeds.items()}
+
+
+def _flat_feeds(feed_dict: Any) -> list[tuple[Any, Any]]:
+    """The pairs of one tensor and its value."""
     if not hasattr(feed_dict, "items"):
         raise TypeError(f"feed_dict must be a dict, got {type(feed_dict).__name__}")
     pairs = list[tuple[Any, Any]]()

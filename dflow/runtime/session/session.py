@@ -27,7 +27,7 @@ from dflow.runtime.base.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.base.deadline import NEVER, Deadline
 from dflow.runtime.base.transfers import fetched_all
 from dflow.runtime.session.backend import Backend, HasActors
-from dflow.runtime.session.fetches import FetchMap, feed_tensor, feed_value, flat, flat_feed, flat_feeds
+from dflow.runtime.session.fetches import FetchMap, feed_tensor, feed_value, feeds_of, flat, flat_feed
 from dflow.runtime.session.local import LocalBackend
 from dflow.runtime.session.loop_handle import Loop, driver_of, may_vectorize
 from dflow.runtime.session.plans import Plans
@@ -138,11 +138,10 @@ class BaseSession:
         """
         self._check_usable()
         fetch_map = FetchMap(self._graph, fetches)
-        feeds = {feed_tensor(self._graph, key): value for key, value in flat_feeds(feed_dict)}
-        values = [feed_value(tensor, value) for tensor, value in feeds.items()]
+        feeds = {} if feed_dict is None else feeds_of(self._graph, feed_dict)
         if not fetch_map.elements:
             return fetch_map.rebuild(())
-        return self._run(fetch_map, tuple(feeds), values, options, run_metadata)
+        return self._run(fetch_map, tuple(feeds), list(feeds.values()), options, run_metadata)
 
     def run_aside(self, operation: Operation) -> None:
         """Run an operation on behalf of dflow, such as the close of a queue at a stop.

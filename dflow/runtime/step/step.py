@@ -159,7 +159,7 @@ class Step(ResultRouter):
         if givers and givers <= executors.keys():
             self._unstarted.add(device)
         else:
-            channel.send(m.Start(self.session, device, plan, self.id, self.low_water, on_host(feeds)))
+            channel.send(m.Start(self.session, device, plan, self.id, self.low_water, on_host(feeds) if feeds else []))
         if channel.closed:  # perhaps before this step was there to be seen
             self.channel_closed(channel)
 

@@ -23,7 +23,7 @@ from distributed.protocol import to_serialize
 from dflow.cluster.scheduler import nobody_listens, refuses
 from dflow.errors import InvalidArgumentError, OpError
 from dflow.runtime.base import timeouts
-from dflow.runtime.base.answers import Then, settled
+from dflow.runtime.base.answers import Then
 from dflow.runtime.base.ids import StepId
 from dflow.runtime.threads.leader_followers import LeaderFollowers
 from dflow.runtime.transport import messages as m
@@ -106,7 +106,7 @@ class Channel:
             frame = [] if self.closed else encode(message)
         except Exception as error:
             self._cannot_send(message, error)
-            settled(then, False)
+            _tell(then, False)
         else:
             self._send(Outgoing(frame, then))
 
@@ -282,7 +282,7 @@ class Channel:
             self._room.set()
             self._writing = bool(frames) or self.closing
         for outgoing in written:
-            settled(outgoing.then, True)
+            _tell(outgoing.then, True)
         return frames
 
     def ended(self) -> None:
@@ -303,7 +303,7 @@ class Channel:
         # What the other side waits for is withdrawn first, so that nothing that goes back goes to it again.
         self._receiver.channel_closed(self)
         for outgoing in unsent:
-            settled(outgoing.then, False)
+            _tell(outgoing.then, False)
         for loan in loans:
             loan(False)
 
@@ -341,3 +341,8 @@ def _abort(task: asyncio.Task[Comm]) -> None:
 
 async def _unknown() -> None:
     """For a peer of which nothing is known."""
+
+
+def _tell(then: Then | None, sent: bool) -> None:
+    if then is not None:
+        then(sent)

@@ -15,9 +15,9 @@ def blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     taken: list[int] = []
     plain = VectorizedProgram.run
 
-    def counted(self: VectorizedProgram, records: Any) -> Any:
-        components = plain(self, records)
-        taken.append(len(records[0]))
+    def counted(self: VectorizedProgram, records: Any, n: int) -> Any:
+        components = plain(self, records, n)
+        taken.append(n)
         return components
 
     monkeypatch.setattr(VectorizedProgram, "run", counted)
