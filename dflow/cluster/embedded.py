@@ -94,20 +94,21 @@ class EmbeddedCluster:
         started = time.monotonic()
         dashboard = LOOPBACK + dashboard_address if dashboard_address.startswith(":") else dashboard_address
         command = ["--host", LOOPBACK, "--port", "0", "--protocol", "tcp", "--dashboard-address", dashboard]
-        self._run(SCHEDULER, ["scheduler", *command, "--scheduler-file", str(self._scheduler_file)])
+        self.run(SCHEDULER, ["scheduler", *command, "--scheduler-file", str(self.scheduler_file)])
         for name in tasks:
             self.start_worker(name)
-        self._wait_until(self._read_scheduler_file, timeout, lambda: f"no address in {self._scheduler_file}")
+        self._wait_until(self._read_scheduler_file, timeout, lambda: f"no address in {self.scheduler_file}")
         left = None if timeout is None else timeout - (time.monotonic() - started)
         self.wait_for_workers(left)
 
     @property
-    def _scheduler_file(self) -> Path:
+    def scheduler_file(self) -> Path:
+        """The file in which the scheduler writes its address, for the option `--scheduler-file` of `dask worker`."""
         return self._folder / "scheduler.json"
 
     def _read_scheduler_file(self) -> bool:
         try:
-            found = json.loads(self._scheduler_file.read_text())
+            found = json.loads(self.scheduler_file.read_text())
         except (OSError, ValueError):  # not there yet, or half written
             return False
         self.scheduler_address = found["address"]
@@ -125,14 +126,18 @@ class EmbeddedCluster:
             raise ValueError(f"a worker named {name!r} runs already")
         if virtual_gpus is None:
             virtual_gpus = self._virtual_gpus if name.startswith("/job:worker/") else 0
-        command = ["worker", "--scheduler-file", str(self._scheduler_file), "--name", name]
+        command = ["worker", "--scheduler-file", str(self.scheduler_file), "--name", name]
         command += ["--host", LOOPBACK, "--dashboard-address", f"{LOOPBACK}:0", "--death-timeout", str(DEATH_TIMEOUT)]
         command += ["--nthreads", str(self._nthreads), "--memory-limit", self._memory_limit]
         command += ["--nanny" if self._nanny else "--no-nanny", "--local-directory", str(self._folder)]
         command += [] if self._worker_dashboards else ["--no-dashboard"]
-        self._run(name, command, virtual_gpus)
+        self.run(name, command, virtual_gpus)
 
-    def _run(self, name: str, command: list[str], virtual_gpus: int = 0) -> None:
+    def run(self, name: str, command: list[str], virtual_gpus: int = 0) -> None:
+        """Start `dask <command>` as the process `name`, such as a worker with options that `start_worker` lacks.
+
+        Raises UnavailableError if the cluster is closed.
+        """
         if not self._finalizer.alive:
             raise UnavailableError(None, None, "this cluster is closed")
         env = child_environment(PYTHONUNBUFFERED="1")
@@ -206,17 +211,17 @@ class EmbeddedCluster:
         if name == SCHEDULER or name not in self.processes:
             raise ValueError(f"no worker is named {name!r}; there are {sorted(self.processes.keys() - {SCHEDULER})}")
         self._lost |= {worker["local_directory"] for worker in self._workers() if worker["name"] == name}
-        found = self._worker_process(name)
+        found = self.worker_process(name)
         found.kill()
         if self._nanny:
             psutil.wait_procs([found], timeout=self._grace)
         else:
             self.processes.pop(name).close()
 
-    def _worker_process(self, name: str) -> psutil.Process:
-        """The guard's child; with a Nanny, the Nanny's child that is no helper of Python's `multiprocessing`."""
+    def worker_process(self, name: str) -> psutil.Process:
+        """The process in which a worker runs, below its guard and its Nanny.  Raises ValueError if it does not run."""
         guarded: list[psutil.Process] = psutil.Process(self.processes[name].pid).children()
-        if self._nanny and guarded:
+        if self._nanny and guarded:  # another child of the Nanny is a helper of Python's `multiprocessing`
             guarded = [p for p in guarded[0].children() if "resource_tracker" not in " ".join(p.cmdline())]
         if not guarded:
             raise ValueError(f"the process of {name!r} does not run")

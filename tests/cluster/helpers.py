@@ -130,7 +130,7 @@ class Look:
 
     def process_of(self, name: str) -> psutil.Process:
         """A worker's process."""
-        return self.cluster._worker_process(name)
+        return self.cluster.worker_process(name)
 
     def returns(self, name: str, before: str) -> None:
         """Return when a worker is there again at another address."""

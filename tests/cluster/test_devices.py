@@ -125,8 +125,8 @@ def test_plain_workers_without_names_are_numbered_tasks_that_keep_their_numbers(
         x = df.random_uniform([])
         run = Background(lambda: session.run(x))
         for i in range(2):
-            command = ["worker", "--scheduler-file", str(cluster._scheduler_file), "--host", "127.0.0.1"]
-            cluster._run(f"plain-{i}", [*command, "--nthreads", "1", "--no-dashboard", "--dashboard-address", ":0"])
+            command = ["worker", "--scheduler-file", str(cluster.scheduler_file), "--host", "127.0.0.1"]
+            cluster.run(f"plain-{i}", [*command, "--nthreads", "1", "--no-dashboard", "--dashboard-address", ":0"])
             eventually(lambda i=i: CPU.format(i) in names(session))
         assert 0 <= run.result() < 1
         look = Look(cluster)
@@ -135,7 +135,7 @@ def test_plain_workers_without_names_are_numbered_tasks_that_keep_their_numbers(
         tap.put(1)
         where = {d: i.address for i in session.backend.devices().devices for d in [i.name]}
         pid = look.client.run(_pid)[where[CPU.format(0)]]
-        cluster._worker_process("plain-0").kill()
+        cluster.worker_process("plain-0").kill()
         eventually(lambda: names(session) == [CPU.format(1)])
         eventually(lambda: names(session) == [CPU.format(0), CPU.format(1)])
         table = {info.name: info.address for info in session.backend.devices().devices}
@@ -145,7 +145,7 @@ def test_plain_workers_without_names_are_numbered_tasks_that_keep_their_numbers(
         assert 0 <= session.run(x) < 1
         cluster.processes["plain-0"].close()
         eventually(lambda: names(session) == [CPU.format(1)])
-        cluster._run("plain-2", [*command, "--nthreads", "1", "--no-dashboard", "--dashboard-address", ":0"])
+        cluster.run("plain-2", [*command, "--nthreads", "1", "--no-dashboard", "--dashboard-address", ":0"])
         eventually(lambda: names(session) == [CPU.format(1), CPU.format(2)])
         look.client.close()
 

@@ -259,7 +259,7 @@ def test_a_loop_that_stands_between_two_steps_ends_also_if_the_worker_is_back_at
 ) -> None:
     """It does not go on with the new, empty queue."""
     name, port = "/job:fixed/task:0", _free_port()
-    cluster._run(name, _command(cluster, name, port))
+    cluster.run(name, _command(cluster, name, port))
     cluster.wait_for_workers()
     tap = Tap(session, "same-address", name)
     gate = tmp_path / "gate"
@@ -276,7 +276,7 @@ def test_a_loop_that_stands_between_two_steps_ends_also_if_the_worker_is_back_at
     address = look.address(name)
     cluster.processes.pop(name).close()
     heard(address, session)
-    cluster._run(name, _command(cluster, name, port))
+    cluster.run(name, _command(cluster, name, port))
     cluster.wait_for_workers()
     assert look.address(name) == address
     with pytest.raises(AbortedError, match="queue 'same-address'"):
@@ -416,6 +416,6 @@ def _free_port() -> int:
 
 def _command(cluster: EmbeddedCluster, name: str, port: int) -> list[str]:
     """A worker at a port that does not change."""
-    command = ["worker", "--scheduler-file", str(cluster._scheduler_file), "--host", "127.0.0.1", "--no-nanny"]
+    command = ["worker", "--scheduler-file", str(cluster.scheduler_file), "--host", "127.0.0.1", "--no-nanny"]
     command += ["--no-dashboard", "--dashboard-address", ":0", "--nthreads", "1"]
     return [*command, "--name", name, "--worker-port", str(port)]

@@ -72,7 +72,7 @@ def test_with_a_worker_that_stands_still_from_the_start_who_needs_it_waits_and_n
     """Not the first session either, which sets the workers up; a deadline ends the wait, with the worker's name."""
     with fresh_cluster() as cluster:
         look = Look(cluster)
-        address, process = look.address(PS_WORKER), cluster._worker_process(PS_WORKER)
+        address, process = look.address(PS_WORKER), cluster.worker_process(PS_WORKER)
         with stopped(process):
             first = run_in_a_session(cluster, PS)
             for device in (W0, W1, "/job:worker", ""):
@@ -102,7 +102,7 @@ def test_a_worker_that_dies_while_it_is_waited_for_ends_the_wait(soon_told: pyte
     with fresh_cluster(workers=1) as cluster:
         look = Look(cluster)
         address = look.address(PS_WORKER)
-        stop(cluster._worker_process(PS_WORKER))
+        stop(cluster.worker_process(PS_WORKER))
         run = run_in_a_session(cluster, PS)
         eventually(lambda: soon_told.messages)
         assert run.outcome is None

@@ -147,7 +147,7 @@ class Run:
         if who == "scheduler":
             (scheduler,) = psutil.Process(self.cluster.processes[who].pid).children()
             return scheduler
-        return self.cluster._worker_process(who)
+        return self.cluster.worker_process(who)
 
     @contextmanager
     def other_session(self) -> Iterator[tuple[df.Session, Any, Any]]:
