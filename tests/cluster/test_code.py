@@ -444,11 +444,9 @@ def test_neither_python_nor_installed_packages_nor_dflow_belong_to_a_program(
     (tmp_path / "mine_alone.py").write_text("x = 1")
     monkeypatch.syspath_prepend(str(tmp_path))
     module = __import__("mine_alone")
-    monkeypatch.setattr(code, "_script_folder", lambda: Path("/"))
-    monkeypatch.setattr(code, "_looked_at", set())
     before = cloudpickle.list_registry_pickle_by_value()
     try:
-        code._register_user_modules()
+        code.UserModules(lambda: Path("/")).register()
         mine = cloudpickle.list_registry_pickle_by_value() - before
         assert "mine_alone" in mine
         assert not {name.partition(".")[0] for name in mine} & {
@@ -468,17 +466,13 @@ def test_neither_python_nor_installed_packages_nor_dflow_belong_to_a_program(
 def test_modules_are_looked_at_once_and_those_that_come_later_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked_at: list[Path] = []
-    monkeypatch.setattr(code, "_is_of_the_program", lambda file, folder: looked_at.append(file))
-    code._register_user_modules()
-    looked_at.clear()
-    code._register_user_modules()
-    assert looked_at == []
+    modules = code.UserModules(lambda: tmp_path / "elsewhere")
+    assert "dflow" in modules.register()
+    assert modules.register() == set()
     (tmp_path / "comes_later.py").write_text("x = 1")
     monkeypatch.syspath_prepend(str(tmp_path))
     __import__("comes_later")
-    code._register_user_modules()
-    assert [file.name for file in looked_at] == ["comes_later.py"]
+    assert modules.register() == {"comes_later"}
 
 
 # -- versions

@@ -31,7 +31,7 @@ def dump_part(part: DevicePlan) -> bytes:
 
     InvalidArgumentError, which names the operation, for what cannot be pickled.
     """
-    _register_user_modules()
+    _USER_MODULES.register()
     kernels = {kind: _dump_kernel(OPS[kind], _user_of(part, kind)) for kind in part.kinds}
     formats = {}
     for instruction in _instructions(part):
@@ -160,25 +160,6 @@ def _user_of(part: DevicePlan, kind: str) -> OpInfo | None:
     return next((instruction.op for instruction in _instructions(part) if instruction.op.kind == kind), None)
 
 
-_looked_at: set[str] = set()  # modules, by name
-
-
-def _register_user_modules() -> None:
-    """Send the modules beside the user's script by value.  Looks at each module once, as there are thousands."""
-    unseen = sys.modules.keys() - _looked_at
-    if not unseen:
-        return
-    _looked_at.update(unseen)
-    folder = _script_folder()
-    known = cloudpickle.list_registry_pickle_by_value()
-    for name in unseen:
-        module = sys.modules.get(name)
-        file = getattr(module, "__file__", None)
-        goes_by_itself = name in known or name == "__main__" or name.partition(".")[0] == "dflow"
-        if file and not goes_by_itself and _is_of_the_program(Path(file).resolve(), folder):
-            cloudpickle.register_pickle_by_value(module)
-
-
 def _script_folder() -> Path:
     """Where the program's own modules lie: beside the script, where `python -m` imports from, the current folder."""
     main = sys.modules.get("__main__")
@@ -186,6 +167,36 @@ def _script_folder() -> Path:
     if not file:
         return Path.cwd()
     return Path(file).resolve().parents[spec.name.count(".") if spec is not None else 0]
+
+
+class UserModules:
+    """The modules beside the user's script, which are sent by value.  folder: gives where they lie."""
+
+    def __init__(self, folder: Callable[[], Path] = _script_folder) -> None:
+        self._folder = folder
+        self._looked_at: set[str] = set()  # modules, by name
+
+    def register(self) -> set[str]:
+        """Have those that were imported sent by value.  Looks at each module once, as there are thousands.
+
+        Gives the names of the modules that it looked at.
+        """
+        unseen = sys.modules.keys() - self._looked_at
+        if not unseen:
+            return unseen
+        self._looked_at.update(unseen)
+        folder = self._folder()
+        known = cloudpickle.list_registry_pickle_by_value()
+        for name in unseen:
+            module = sys.modules.get(name)
+            file = getattr(module, "__file__", None)
+            goes_by_itself = name in known or name == "__main__" or name.partition(".")[0] == "dflow"
+            if file and not goes_by_itself and _is_of_the_program(Path(file).resolve(), folder):
+                cloudpickle.register_pickle_by_value(module)
+        return unseen
+
+
+_USER_MODULES = UserModules()
 
 
 def _is_of_the_program(file: Path, folder: Path) -> bool:

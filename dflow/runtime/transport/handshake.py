@@ -154,7 +154,7 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _same_host(comm: Comm) -> bool:
+def same_host(comm: Comm) -> bool:
     """Are both ends processes of this host, which share its names of Unix sockets?"""
     return sys.platform == "linux" and _host(comm.local_address) == _host(comm.peer_address)
 
@@ -162,7 +162,7 @@ def _same_host(comm: Comm) -> bool:
 def _listen(comm: Comm) -> socket.socket | None:
     host = _host(comm.local_address)
     try:
-        if _same_host(comm):
+        if same_host(comm):
             listener = socket.socket(socket.AF_UNIX)
             listener.bind("")  # the system finds an abstract name, which is nobody else's and no file
             listener.listen()

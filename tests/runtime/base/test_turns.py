@@ -98,7 +98,7 @@ def test_threads_in_a_loop_are_never_more_than_a_step_apart(
         session.run(count.initializer)
         call = calls(session, op, tensor)[how]
         call()
-        monkeypatch.setattr(session.backend.turns, "_give_way", barrier.wait)  # type: ignore[attr-defined]
+        monkeypatch.setattr(session.backend, "turns", Turns(barrier.wait))
 
         def loop(number: int) -> None:
             for _ in range(STEPS):

@@ -45,11 +45,13 @@ class Kernel:
 class SomePart(Part):
     """The part of a step with so many segments, each of which is one attempt.  done: what they gave."""
 
-    def __init__(self, kernel: Kernel, segments: int = 1) -> None:
+    def __init__(
+        self, kernel: Kernel, segments: int = 1, run: Callable[[Any, bool], Any] = lambda work, quick: work()
+    ) -> None:
         installed = SimpleNamespace(
             programs=[kernel] * segments, missing=[], uses={}, ready=range(segments), consumers={}
         )
-        super().__init__(kernel, "s", installed, ("s", 1), self, lambda work, quick: work())  # type: ignore[arg-type]
+        super().__init__(kernel, "s", installed, ("s", 1), self, run)  # type: ignore[arg-type]
         self.kernel = kernel
         self.done: list[Any] = []
         self.failures: list[OpError] = []
@@ -105,13 +107,12 @@ def test_an_error_ends_the_part_and_names_the_operation(part: SomePart) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_what_an_answer_lent_goes_back_once_at_the_end(part: SomePart, when: str) -> None:
+def test_what_an_answer_lent_goes_back_once_at_the_end(when: str) -> None:
     settled: list[bool] = []
     work: list[Any] = []
-    part._run = lambda what, quick: work.append(what) if work else what()
-    work.append(None)
+    part = SomePart(Kernel(), run=lambda what, quick: work.append(what))
     part.begin()
-    part._execute(0)
+    work.pop()()
     part.kernel.says_so = False
     if when == "before":
         part.kernel.pending((7,), settled.append)
@@ -119,7 +120,7 @@ def test_what_an_answer_lent_goes_back_once_at_the_end(part: SomePart, when: str
     if when == "after":
         part.kernel.pending((7,), settled.append)
     part.cancel(STOP)
-    for waits in work[1:]:
+    for waits in work:
         waits()
     assert settled == [False]
     assert part.done == []

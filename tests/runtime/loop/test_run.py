@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +83,14 @@ def test_a_loop_that_ends_in_two_ways_at_once_has_one_end() -> None:
         loop.ended(3, None)  # another thread is faster
         return error
 
-    loop = a_loop()
-    loop._located = located
+    loop = a_loop(located)
     loop.ended(None, df.errors.UnavailableError(None, None, "its worker was lost"))
     assert (loop.join(), loop.error) == (3, None)
 
 
-def a_loop() -> Loop:
+def a_loop(located: Callable[[df.errors.OpError], df.errors.OpError] = lambda error: error) -> Loop:
     spec = LoopSpec("session", "loop-1", CallPlan(1, {}, (), {}, (), 0), "", "loop", 3, 1)
-    return Loop(spec, FetchMap(df.Graph(), []), lambda error: error)
+    return Loop(spec, FetchMap(df.Graph(), []), located)
 
 
 def test_a_loop_that_ended_elsewhere_ends_here_with_the_last_of_its_reports() -> None:

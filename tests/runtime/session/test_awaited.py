@@ -128,7 +128,7 @@ def test_at_the_deadline_the_worker_is_named_and_not_the_scheduler_which_had_no_
 
     def last(fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
         if cluster.asked == 2:
-            monkeypatch.setattr(deadline, "_at", 0.0)
+            monkeypatch.setattr(deadline, "left", lambda: 0.0)
             raise deadline.error("the scheduler did not answer")
         return table(fresh, deadline)
 

@@ -19,6 +19,7 @@ from dflow.runtime.device.blocking_attempt import BlockingAttempt
 from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.step.single_segment import only_program
 from dflow.runtime.step.step import Step
+from tests.conformance.programs import until
 from tests.runtime.loans import Lent
 
 
@@ -102,6 +103,13 @@ def waiting(sess: df.Session) -> list[str]:
 
 def run_in_thread(sess: df.Session, fetch: Any) -> SimpleQueue[Any]:
     """Run it in a thread, and wait until it waits; what it gives or raises comes through the queue."""
+    found = begin_in_thread(sess, fetch)
+    until(lambda: waiting(sess))
+    return found
+
+
+def begin_in_thread(sess: df.Session, fetch: Any) -> SimpleQueue[Any]:
+    """Run it in a thread, without waiting."""
     found: SimpleQueue[Any] = SimpleQueue()
 
     def run() -> None:
@@ -111,8 +119,6 @@ def run_in_thread(sess: df.Session, fetch: Any) -> SimpleQueue[Any]:
             found.put(error)
 
     threading.Thread(target=run, daemon=True).start()
-    while not waiting(sess):
-        pass
     return found
 
 
@@ -146,17 +152,26 @@ def test_an_attempt_that_begins_while_its_session_closes_ends(monkeypatch: pytes
     take = queue.dequeue()
     sess = df.Session()
     sess.run(queue.size())
-    plain, found = sess.backend.process.end_session, []  # type: ignore[attr-defined]
+    process: Any = sess.backend.process  # type: ignore[attr-defined]
+    end_session, take_plan = process.end_session, sess.plans.take
+    is_open, goes_on = threading.Event(), threading.Event()
+
+    def takes_plan(*arguments: Any, **options: Any) -> Any:
+        is_open.set()
+        assert goes_on.wait(20)
+        return take_plan(*arguments, **options)
 
     def ends(*arguments: Any) -> None:
-        sess._closed = False
-        found.append(run_in_thread(sess, take))
-        sess._closed = True
-        plain(*arguments)
+        goes_on.set()
+        until(lambda: waiting(sess))
+        end_session(*arguments)
 
-    monkeypatch.setattr(sess.backend.process, "end_session", ends)  # type: ignore[attr-defined]
+    monkeypatch.setattr(sess.plans, "take", takes_plan)
+    monkeypatch.setattr(process, "end_session", ends)
+    found = begin_in_thread(sess, take)
+    assert is_open.wait(20)
     sess.close()
-    assert isinstance(found[0].get(timeout=20), df.errors.CancelledError)
+    assert isinstance(found.get(timeout=20), df.errors.CancelledError)
 
 
 def test_an_attempt_that_is_late_says_so_and_takes_nothing() -> None:

@@ -68,10 +68,11 @@ def test_loops_share_the_cores_and_one_alone_has_all() -> None:
 
 def test_a_forked_child_has_the_limits_of_sessions_and_not_those_of_loops() -> None:
     library = Fake(8)
-    blas = BlasThreads(lambda: [library], cores=8)
+    loaded = [library]
+    blas = BlasThreads(lambda: loaded, cores=8)
 
     def threads_in_child() -> int:
-        blas._libraries = list  # not to be looked for
+        loaded.clear()  # not to be looked for
         blas.forked()
         with blas.loop():
             return library.num_threads

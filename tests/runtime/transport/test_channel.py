@@ -75,7 +75,7 @@ class Pair:
         self._security = Security.temporary() if self.kind == "tls" else Security()
         self.listener = await listen(address, self._accept, **self._security.get_listen_args("worker"))
         plain = dask.config.set({"dflow.sockets": self.kind in ("socket", "tls")})
-        apart = mock.patch.object(handshake, "_same_host", return_value=False) if self.kind == "tls" else nullcontext()
+        apart = mock.patch.object(handshake, "same_host", return_value=False) if self.kind == "tls" else nullcontext()
         with plain, apart:
             self.channel = Channel(self.here, self.listener.contact_address)
             arguments = self._security.get_connection_args("worker")

@@ -68,7 +68,7 @@ def agree(
 @pytest.fixture
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ends take each other for processes of different hosts."""
-    monkeypatch.setattr(handshake, "_same_host", lambda comm: False)
+    monkeypatch.setattr(handshake, "same_host", lambda comm: False)
 
 
 def check_connected(one: Wire | None, other: Wire | None) -> None:
@@ -123,7 +123,7 @@ def test_a_forked_child_has_no_socket_of_a_handshake_that_its_parent_is_in(monke
 @pytest.mark.parametrize("hosts", ["one host", "two hosts"])
 def test_two_ends_in_one_process_agree_on_a_socket(hosts: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if hosts == "two hosts":  # as on systems without names of sockets that are no files
-        monkeypatch.setattr(handshake, "_same_host", lambda comm: False)
+        monkeypatch.setattr(handshake, "same_host", lambda comm: False)
     here, there = agree(address="inproc://")
     if hosts == "two hosts":
         assert there.sock.getsockname()[0] == "127.0.0.1"
@@ -236,7 +236,7 @@ async def connected(offer: int | bytes) -> socket.socket:
 def test_strangers_who_came_first_and_say_nothing_keep_nobody_out(
     count: int, hosts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handshake, "_same_host", lambda comm: hosts == "one host")
+    monkeypatch.setattr(handshake, "same_host", lambda comm: hosts == "one host")
     strangers: list[socket.socket] = []
 
     async def after_strangers(comm: Comm) -> Wire:
