@@ -44,26 +44,11 @@ def eventually(condition: Callable[[], Any], what: Callable[[], Any] = lambda: "
 def inside(dask_worker: Any) -> dict[str, Any]:
     """What dflow holds on a worker."""
     plugin = dask_worker.plugins["dflow"]
-    process, hosts = plugin.process, list(plugin.process.executors.values())
-    while True:
-        try:
-            return _inside(plugin, process, hosts)
-        except RuntimeError:  # something changed while it was counted
-            pass
-
-
-def _inside(plugin: Any, process: Any, hosts: list[Any]) -> dict[str, Any]:
+    executors = plugin.process.executors.values()
     return {
-        "sessions": sum(len(host._sessions) for host in hosts),
-        "parts": sum(len(host._parts) for host in hosts),
-        "early": sum(len(host._early) for host in hosts),
-        "ended": sum(len(host._ended) for host in hosts),
-        "loops": len(process.loops),
+        **plugin.process.held().counts(),
         "tasks": len(plugin.tasks),
-        "calls": len(process.calls),
-        "serving": len(process.served),
-        "loans": sum(len(channel._loans) for channel in process.channels()),
-        "queues": {row["name"]: row for host in hosts for row in host.rows()["queues"]},
+        "queues": {row["name"]: row for executor in executors for row in executor.rows()["queues"]},
     }
 
 
@@ -105,13 +90,13 @@ class Look:
         def lends() -> bool:
             inside = self.inside().values()
             sizes = [held["queues"][name]["size"] for held in inside if name in held["queues"]]
-            return sizes == [0] and any(held["loans"] for held in inside)
+            return sizes == [0] and any(held["unacknowledged"] for held in inside)
 
         eventually(lends, self.inside)
 
     def lends_nothing(self) -> None:
         """Return when all that was handed out is acknowledged, or back in its queue."""
-        eventually(lambda: not any(held["loans"] for held in self.inside().values()), self.inside)
+        eventually(lambda: not any(held["unacknowledged"] for held in self.inside().values()), self.inside)
 
     def is_empty(self) -> bool:
         """Is nothing left of any session?"""

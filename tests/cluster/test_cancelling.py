@@ -151,7 +151,7 @@ def test_closing_a_session_while_runs_begin_never_hangs(cluster: EmbeddedCluster
         with df.Session(cluster.scheduler_address, session.graph) as other:
             tap = Tap(other, "begin")
             runs = [Background(tap.take) for _ in range(3)]
-            eventually(lambda other=other, i=i: other.backend._numbers._next >= i // 3)  # type: ignore[attr-defined]
+            eventually(lambda other=other, i=i: len(other.backend.held().process.steps) >= i // 3)
             other.close()
             for run in runs:
                 assert isinstance(run.result(5), (df.errors.CancelledError, RuntimeError)), run.outcome
@@ -177,8 +177,8 @@ def test_a_loop_that_begins_while_its_session_is_closed_is_cancelled(
         monkeypatch.setattr(backend, moment, closed_before)
         with pytest.raises(df.errors.CancelledError, match="session was closed"):
             other.repeat(value, 1).join(PATIENCE)
-        assert not backend._loops
-        assert not other.plans._users
+        assert backend.held().loops == ()
+        assert not other.plans.in_use()
 
 
 @pytest.mark.parametrize("what", ["cold", "hot", "loop"])

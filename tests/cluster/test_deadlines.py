@@ -33,8 +33,7 @@ def too_late(what: str) -> Iterator[None]:
 
 def plans(dask_worker: Any) -> int:
     """How many plans the devices of a worker know."""
-    hosts = dask_worker.plugins["dflow"].process.executors.values()
-    return sum(len(plans) for host in hosts for plans in host._plans.values())
+    return int(dask_worker.plugins["dflow"].process.held().counts()["plans"])
 
 
 def test_a_plan_that_a_worker_does_not_install_in_time_is_forgotten(session: df.Session, look: Look) -> None:
@@ -81,7 +80,7 @@ def test_a_loop_that_a_worker_does_not_take_in_time_does_not_start(
         with stopped(look.process_of(PS_WORKER)), too_late("did not take the loop 'fill' on /job:ps/"):
             hasty.repeat(body)
         assert tap.size() == 0
-        assert hasty.backend._loops == {}  # type: ignore[attr-defined]
+        assert hasty.backend.held().loops == ()
 
 
 def test_a_scheduler_that_does_not_answer_ends_the_run(session: df.Session, cluster: EmbeddedCluster) -> None:

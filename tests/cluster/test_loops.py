@@ -57,7 +57,7 @@ def test_all_values_come_before_the_end_however_slow_they_are(fails: bool, sessi
     session.run(initializer)
     channel = SlowChannel(session)
     loop: Any = session.repeat(count, steps=8, every=1)
-    eventually(lambda: loop._end is not None)  # its task has ended, as Dask says
+    eventually(lambda: loop.ending)  # its task has ended, as Dask says
     assert not loop.done()
     channel.let_through()
     seen = []
@@ -74,7 +74,7 @@ def test_a_loop_whose_worker_dies_before_its_last_values_came_ends(
     session.run(initializer)
     SlowChannel(session)
     loop: Any = session.repeat(count, steps=8, every=1)
-    eventually(lambda: loop._end is not None)
+    eventually(lambda: loop.ending)
     cluster.kill_worker("/job:worker/task:0")
     try:
         assert loop.join(PATIENCE) == 8

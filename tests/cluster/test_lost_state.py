@@ -221,8 +221,7 @@ def test_a_connection_that_is_cut_takes_what_is_private_along_and_nothing_else(
     tap.put(5)
     session.run(put)
     address = look.address(WORKER0)
-    (channel,) = [channel for channel in session.backend.process.channels() if channel.peer == address]  # type: ignore[attr-defined]
-    channel._link._sock.shutdown(socket.SHUT_RDWR)
+    session.backend.process.channel_to(address).cut()  # type: ignore[attr-defined]
     heard(address, session)
     with pytest.raises(AbortedError) as caught:
         session.run(size)

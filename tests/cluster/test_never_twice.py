@@ -64,8 +64,7 @@ ENDS = {
     "process": "say('ended'); os.kill(os.getpid(), signal.SIGKILL)",
     "connection": """
 for channel in sess.backend.process.channels():
-    link = channel._link
-    link._shut() if hasattr(link, "_shut") else link._loop.call_soon_threadsafe(link._comm.abort)
+    channel.cut()
 """,
 }
 

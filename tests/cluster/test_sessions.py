@@ -200,8 +200,8 @@ def test_a_session_keeps_nothing_of_loops_that_ended_and_plans_that_it_forgot(
     backend = session.backend
     assert isinstance(backend, ClusterBackend)
     assert len(names) == 3
-    assert backend._loops == {}
-    assert len(backend._warm) <= 2
+    eventually(lambda: not backend.held().loops)
+    assert len(backend.held().hot) <= 2
 
 
 @pytest.mark.parametrize("how", ["closed", "dropped"])

@@ -193,7 +193,7 @@ def test_a_first_run_and_a_loop_that_wait_for_a_queue_have_begun(session: df.Ses
     loop, run = session.repeat(tap.dequeue), Background(tap.take)
     look.waits(tap.name, 2)
     backend: Any = session.backend
-    tasks = [future.key for future in backend.watch._running.values()]
+    tasks = backend.held().tasks
     assert len(tasks) == 2
     assert unbegun(backend.client, tasks, tasks) == []
     loop.stop()

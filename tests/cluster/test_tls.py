@@ -87,11 +87,8 @@ def session(settings: dict[str, Any], target: str) -> Iterator[df.Session]:
 
 
 def links(dask_worker: Any) -> list[str]:
-    return [
-        type(channel._link).__name__
-        for channel in dask_worker.plugins["dflow"].process.channels()
-        if not channel.closed
-    ]
+    """The classes of the links that carry the channels of a worker."""
+    return [channel.link for channel in dask_worker.plugins["dflow"].process.held().channels.values()]
 
 
 def test_everything_crosses_encrypted_and_without_an_event_loop(session: df.Session) -> None:
@@ -107,7 +104,7 @@ def test_everything_crosses_encrypted_and_without_an_event_loop(session: df.Sess
         session.run(put, {x: sent})
         np.testing.assert_array_equal(session.run(back), sent * 2 + 1)
     client: Any = session.backend.client  # type: ignore[attr-defined]
-    here = {type(channel._link).__name__ for channel in session.backend.process.channels()}  # type: ignore[attr-defined]
+    here = {channel.link for channel in session.backend.held().process.channels.values()}
     assert here == {"TlsLink"}
     found = client.run(links)
     assert len(found) == 2

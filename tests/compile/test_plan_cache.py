@@ -119,4 +119,4 @@ def test_a_forgotten_plan_leaves_its_device(session: df.Session, monkeypatch: py
     backend = session.backend
     assert isinstance(backend, LocalBackend)
     (host,) = backend.process.executors.values()
-    assert len(host._plans[backend.session]) == 2
+    assert len(host.held().plans) == 2

@@ -3,6 +3,8 @@
 import queue
 from typing import Any
 
+from dflow.runtime.base.held import HeldByChannel
+
 PATIENCE = 20.0  # seconds: of a test that fails, never of one that passes
 
 
@@ -32,3 +34,6 @@ class TestChannel:
     def wait_for_room(self, first: Any = None) -> None: ...
 
     def close(self) -> None: ...
+
+    def held(self) -> HeldByChannel:
+        return HeldByChannel("TestChannel", 0 if self.closed else len(self.loans), messages=0, bytes=0)

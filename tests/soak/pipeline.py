@@ -109,8 +109,7 @@ def cut_connections(process: Any) -> int:
     """Cut all connections of a process of dflow, as a network would; gives how many."""
     channels = process.channels()
     for channel in channels:
-        with suppress(AttributeError):  # it still connects
-            channel._link._shut()
+        channel.cut()
     return len(channels)
 
 

@@ -95,6 +95,11 @@ class ActorKeeper:
                 self._unheld.discard(future.key)
                 self._all_held.notify_all()
 
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the actors."""
+        with self._lock:
+            return tuple(str(future.key) for future in self._futures.values())
+
     def wait(self, timeout: float) -> None:
         """Wait until the scheduler keeps all shared state, but not longer than so many seconds."""
         with self._all_held:

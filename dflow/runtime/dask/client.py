@@ -218,6 +218,10 @@ class Watch:
             self._tell(number, FutureCancelled(str(future.key)))
         return partial(self._forget, number)
 
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the tasks that have not ended."""
+        return tuple(str(future.key) for future in list(self._running.values()))
+
     def _forget(self, number: int) -> None:
         self._waiting.pop(number, None)
 

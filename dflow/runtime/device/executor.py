@@ -19,6 +19,7 @@ from dflow.errors import AbortedError, OpError
 from dflow.registry import READERS, OpDef, ReaderFormat
 from dflow.runtime.base.answers import Settle, unacknowledged
 from dflow.runtime.base.failures import as_op_error
+from dflow.runtime.base.held import HeldByDevice
 from dflow.runtime.base.ids import Edges, StepId, session_of
 from dflow.runtime.device.binding import plain
 from dflow.runtime.device.device import Device
@@ -213,6 +214,13 @@ class DeviceExecutor(Device):
         """The parts in flight that `which` picks."""
         with self._lock:
             return [part for part in self._parts.values() if which(part)]
+
+    def held(self) -> HeldByDevice:
+        """The sessions, plans and parts of steps that are here now."""
+        with self._lock:
+            plans = tuple((session, number) for session, known in self._plans.items() for number in known)
+            parts, early = tuple(self._parts), tuple(self._early)
+            return HeldByDevice(tuple(self._sessions), plans, parts, early, len(self._ended))
 
     def ended(self, part: Any, finished: bool) -> None:
         """A part ended.  One that finished had all its tensors: nothing late can come for it."""

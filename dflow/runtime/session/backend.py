@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from dflow.compile import DeviceTable, Plan
 from dflow.runtime.base.deadline import NEVER, Deadline
+from dflow.runtime.base.held import HeldBySession
 from dflow.runtime.session.loop_handle import Loop
 
 
@@ -35,6 +36,9 @@ class Backend(Protocol):
 
     def queue_rows(self) -> list[dict[str, Any]]:
         """How all queues are, and who waits for them, as of the last second."""
+
+    def held(self) -> HeldBySession:
+        """What the session holds in this process now: loops, plans, steps, messages."""
 
     def close(self, wait: bool = True) -> None:
         """Cancel what runs and let everything go; wait: until the connection is closed."""

@@ -36,6 +36,7 @@ from dflow.runtime.base.code import dump_part
 from dflow.runtime.base.config import ConfigProto
 from dflow.runtime.base.deadline import NEVER, Deadline
 from dflow.runtime.base.failures import as_op_error, lost, with_operations
+from dflow.runtime.base.held import HeldBySession
 from dflow.runtime.dask.actors import ActorKeeper
 from dflow.runtime.dask.client import (
     CLIENT,
@@ -267,6 +268,10 @@ class ClusterBackend:
     def queue_rows(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = list(self._ask_scheduler("dflow_snapshot")["queues"])
         return rows
+
+    def held(self) -> HeldBySession:
+        loops, hot = tuple(self._loops), tuple(self._warm)
+        return HeldBySession(self.process.held(), loops, hot, self.watch.keys(), self._actors.keys())
 
     # -- the end
 

@@ -13,6 +13,7 @@ from dflow.registry import OPS
 from dflow.runtime.base import settings
 from dflow.runtime.base.config import ConfigProto
 from dflow.runtime.base.deadline import NEVER, Deadline, deadline_scope
+from dflow.runtime.base.held import HeldBySession
 from dflow.runtime.base.turns import Turns
 from dflow.runtime.device.own_devices import local_executors
 from dflow.runtime.loop.run import LoopRun
@@ -77,6 +78,9 @@ class LocalBackend:
 
     def queue_rows(self) -> list[dict[str, Any]]:
         return self.process.queue_rows()
+
+    def held(self) -> HeldBySession:
+        return HeldBySession(self.process.held(), tuple(self._loops))
 
     def close(self, wait: bool = True) -> None:
         """Cancel every step; the loops end with it."""

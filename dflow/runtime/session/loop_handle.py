@@ -99,6 +99,11 @@ class Loop:
         self._home.check()
         return self._done.is_set()
 
+    @property
+    def ending(self) -> bool:
+        """Whether its Dask task has ended and its last values are still on their way, for which the end waits."""
+        return self._end is not None
+
     def join(self, timeout: float | None = None) -> int | None:
         """Wait for the end; gives the number of iterations, None if it did not end within `timeout` seconds.
 

@@ -186,5 +186,8 @@ class Plans:
                 self._others -= 1
 
     def in_use(self) -> bool:
-        """Was something under way at the fork?  To be asked in the child, which has none of its threads."""
+        """Whether a step, a loop or another use of the devices is under way.
+
+        In a forked child, which has none of the threads: whether one was under way at the fork.
+        """
         return self._lock.locked() or bool(self._users) or self._others > 0

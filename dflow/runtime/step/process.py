@@ -21,6 +21,7 @@ from dflow.compile import LoopSpec, Threads
 from dflow.errors import CancelledError, InternalError, OpError
 from dflow.runtime.base.answers import Settle
 from dflow.runtime.base.failures import lost, unknown_session
+from dflow.runtime.base.held import Held
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.runtime.device.blocking_attempt import BlockingAttempt
 from dflow.runtime.device.executor import DeviceExecutor
@@ -165,6 +166,19 @@ class Process:
     def queue_rows(self) -> list[dict[str, Any]]:
         """The rows of the queues on this process's devices, with those who wait for them."""
         return [row for executor in list(self.executors.values()) for row in executor.state.queue_rows()]
+
+    def held(self) -> Held:
+        """The sessions, steps, loops, calls and messages that are here now."""
+        return Held(
+            sessions=tuple(self.sessions()),
+            steps=tuple(self.steps),
+            attempts=len(self.attempts),
+            loops=tuple(self.loops),
+            calls=len(self.calls),
+            serving=len(self.served),
+            devices={name: executor.held() for name, executor in list(self.executors.items())},
+            channels={channel.peer: channel.held() for channel in self.channels()},
+        )
 
     # -- sessions and their loops
 

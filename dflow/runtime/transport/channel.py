@@ -24,6 +24,7 @@ from dflow.cluster.scheduler import nobody_listens, refuses
 from dflow.errors import InvalidArgumentError, OpError
 from dflow.runtime.base import timeouts
 from dflow.runtime.base.answers import Then
+from dflow.runtime.base.held import HeldByChannel
 from dflow.runtime.base.ids import StepId
 from dflow.runtime.threads.leader_followers import LeaderFollowers
 from dflow.runtime.transport import messages as m
@@ -188,6 +189,24 @@ class Channel:
         elif not connected:
             self.ended()
 
+    def cut(self) -> None:
+        """End the connection at once, as a failure of the network does; for tests.
+
+        Queued messages are lost.  Does nothing to a channel that still connects.
+        """
+        link = self._link
+        if link is not None:
+            link.cut()
+
+    def held(self) -> HeldByChannel:
+        """The messages that are not written, and the deliveries that are not acknowledged."""
+        with self._lock:
+            link = "" if self._link is None else type(self._link).__name__
+            frames = [outgoing.frame for outgoing in (*self._taken, *self._outbox)]
+            unacknowledged = len(self._loans)
+        size = sum(len(buffer) for frame in frames for buffer in frame)
+        return HeldByChannel(link, unacknowledged, messages=len(frames), bytes=size)
+
     # -- opening, on the event loop
 
     async def open(
@@ -247,11 +266,11 @@ class Channel:
                 wire = await take_socket(comm, context)
             if wire is not None:
                 link = socket_link(self, wire, self._receiver.threads)
-                self._carried_by(link)
+                self.carried_by(link)
                 link.start_reader()
             else:
                 carrier = CommLink(self, comm)
-                self._carried_by(carrier)
+                self.carried_by(carrier)
                 await carrier.read()
         except Exception as error:
             logger.info("no channel to %s: %s", self.peer, error)
@@ -260,7 +279,7 @@ class Channel:
             if self._link is None:
                 self.ended()
 
-    def _carried_by(self, link: Link) -> None:
+    def carried_by(self, link: Link) -> None:
         """From here on messages go out, first those that are queued."""
         with self._lock:
             self._link = link

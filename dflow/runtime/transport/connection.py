@@ -130,6 +130,9 @@ class Link(Protocol):
     def start_writer(self) -> None:
         """Have `channel.take()` written until it gives nothing; then close, if the channel is closing."""
 
+    def cut(self) -> None:
+        """End the connection at once, in any thread: readers and writers at both ends come to the end."""
+
 
 class SocketLink:
     """A blocking socket: one thread of the pool reads; one writes, while the socket takes less than is sent."""
@@ -167,7 +170,7 @@ class SocketLink:
         return bool(work) and self._threads.do(work, lead=self._read)
 
     def _end(self) -> None:
-        self._shut()
+        self.cut()
         self._channel.ended()  # from here on nobody but a writer uses the socket
         with self._writing:
             self._stream.close()
@@ -181,7 +184,7 @@ class SocketLink:
 
     def start_writer(self) -> None:
         if not self._threads.start(self._write):
-            self._shut()
+            self.cut()
 
     def _write(self) -> None:
         with self._writing:
@@ -189,17 +192,16 @@ class SocketLink:
                 while frames := self._channel.take():
                     self._write_all(frames)
             except OSError:
-                self._shut()
+                self.cut()
         if self._channel.closing:
-            self._shut()
+            self.cut()
 
     def _write_all(self, frames: list[Frame]) -> None:
         rest = [buffer for frame in frames for buffer in frame]
         while rest:
             rest = after(rest, self._sock.sendmsg(rest[:MANY]))
 
-    def _shut(self) -> None:
-        """Shut the socket: what was written goes out, and readers and writers at both ends come to the end."""
+    def cut(self) -> None:  # the system still sends the bytes that it has taken
         with suppress(OSError):  # it is down already
             self._sock.shutdown(socket.SHUT_RDWR)
 
@@ -283,6 +285,10 @@ class CommLink:
         except RuntimeError:  # the loop has stopped: this process is ending
             self._channel.ended()
 
+    def cut(self) -> None:
+        with suppress(RuntimeError):  # the loop has stopped: this process is ending
+            self._loop.call_soon_threadsafe(self._comm.abort)
+
     def _start_writer(self) -> None:
         self._writer = self._loop.create_task(self._write())
 
@@ -290,7 +296,7 @@ class CommLink:
         try:
             while frames := self._channel.take():
                 await self._comm.write({"batch": [_serialized(frame) for frame in frames]})
-                await _drained(self._comm)  # `take` says of what it gave before that it has left this process
+                await drained(self._comm)  # `take` says of what it gave before that it has left this process
                 await asyncio.sleep(0)  # others of this event loop have their turn
             if self._channel.closing:
                 await self._comm.close()  # the reader ends as well
@@ -307,7 +313,7 @@ def _serialized(frame: Frame) -> Serialized:
     return Serialized({"serializer": "pickle", "writeable": writeable}, [body, *arrays])
 
 
-async def _drained(comm: Any) -> None:
+async def drained(comm: Any) -> None:
     """Wait until the system has taken all that was written to a comm, so that the end of this process loses none of it.
 
     `write` of a comm over TCP or TLS does not wait for its stream, which keeps what the socket does not take at once.

@@ -43,7 +43,7 @@ def test_the_actors_of_a_lost_worker_are_let_go_when_they_are_made_anew() -> Non
             keeper.keep(plan(f"tcp://{number}", op))
             keeper.keep(plan(f"tcp://{number}", op))
     assert len(set(client.keys)) == len(client.keys) == 6
-    assert sorted(future.key for future in keeper._futures.values()) == sorted(client.keys[-2:])
+    assert sorted(keeper.keys()) == sorted(client.keys[-2:])
 
 
 def test_a_session_that_closes_waits_for_its_shared_state_to_be_kept() -> None:

@@ -469,7 +469,7 @@ def test_what_a_comm_has_written_is_with_the_system_when_it_is_drained() -> None
             comm = await connect(listener.contact_address, timeout=PATIENCE)
             await comm.write(message)
             assert comm.stream.writing()
-            waits = asyncio.create_task(links._drained(comm))
+            waits = asyncio.create_task(links.drained(comm))
             await asyncio.sleep(0)
             assert not waits.done()
             go_on.set()
@@ -478,7 +478,7 @@ def test_what_a_comm_has_written_is_with_the_system_when_it_is_drained() -> None
             assert await heard == message
             comm.abort()
             with pytest.raises(OSError, match="closed"):
-                await links._drained(comm)
+                await links.drained(comm)
 
     asyncio.run(asyncio.wait_for(test(), PATIENCE))
 

@@ -61,7 +61,8 @@ def waiting(session: df.Session) -> Any:
 
 
 def left(host: DeviceExecutor) -> int:
-    return sum(map(len, (host._sessions, host._parts, host._early, host._ended)))
+    held = host.held()
+    return sum(map(len, (held.sessions, held.plans, held.parts, held.early))) + held.ended
 
 
 def test_an_attempt_that_is_answered_at_once_goes_on_in_its_thread(session: df.Session) -> None:
@@ -74,19 +75,19 @@ def test_an_attempt_that_is_answered_at_once_goes_on_in_its_thread(session: df.S
     for work in ready:  # which grows meanwhile, if there is more to do
         work()
     assert len(ready) == 1
-    assert host._parts == {}
+    assert host.held().parts == ()
     assert session.run(queue.size()) == 1
 
 
 def test_tensors_for_an_ended_step_are_dropped_and_go_back(waiting: Any) -> None:
-    """Guards `EndedSteps`: `_early` would grow for ever."""
+    """Guards `EndedSteps`: the tensors would be kept for ever."""
     host, name, start = waiting
     part, _ = start(1)
     part.cancel(STOP)
     loan = Lent()
     host.deliver((name, 1), [(0, 1.0)], loan)
     assert loan.settled == [False]
-    assert host._early == {}
+    assert host.held().early == ()
 
 
 def test_tensors_that_start_a_part_of_an_ended_step_go_back(waiting: Any) -> None:
@@ -95,7 +96,7 @@ def test_tensors_that_start_a_part_of_an_ended_step_go_back(waiting: Any) -> Non
     loan = Lent()
     start(1, feeds=[(0, 1.0)], loan=loan)
     assert loan.settled == [False]
-    assert host._parts == {}
+    assert host.held().parts == ()
 
 
 def test_tensors_that_start_a_part_are_the_parts(waiting: Any) -> None:
@@ -138,7 +139,7 @@ def test_tensors_for_a_step_that_was_cancelled_before_it_began_are_dropped(waiti
     host.deliver((name, 1), [(0, 1.0)], late)
     start(1)
     assert early.settled == late.settled == [False]
-    assert host._parts == host._early == {}
+    assert host.held().parts == host.held().early == ()
 
 
 def test_ended_steps_are_forgotten_below_the_floor(waiting: Any) -> None:
@@ -146,7 +147,7 @@ def test_ended_steps_are_forgotten_below_the_floor(waiting: Any) -> None:
     for number in range(5):
         host.cancel((name, number), STOP)
     part, _ = start(7, low_water=7)
-    assert len(host._ended) == 1  # the owner with its low_water
+    assert host.held().ended == 1  # the owner with its low_water
     loan = Lent()
     host.deliver((name, 3), [(0, 1.0)], loan)
     assert loan.settled == [False]
@@ -161,7 +162,7 @@ def test_an_owner_that_was_lost_starts_nothing_and_gets_nothing(waiting: Any) ->
     host.end_owner(f"{name}/loop", STOP)
     host.deliver((f"{name}/loop", 2), [(0, 1.0)], late)
     assert early.settled == late.settled == [False]
-    assert host._early == {}
+    assert host.held().early == ()
     start(1)[0].cancel(STOP)
 
 
@@ -177,10 +178,10 @@ def test_a_part_whose_feeds_find_no_room_on_the_device_fails_and_what_came_early
         raise MemoryError("the device is full")
 
     monkeypatch.setattr(host, "asarray", full)
-    (number,) = host._plans[name]
+    ((_, number),) = host.held().plans
     host.start(name, number, (name, 1), 0, [(5, 1.0)], router, lambda work, quick: work(), fed)
     assert [type(error) for error in router.errors] == [ResourceExhaustedError]
-    assert host._parts == host._early == {}
+    assert host.held().parts == host.held().early == ()
     assert fed.settled == early.settled == [False]
 
 

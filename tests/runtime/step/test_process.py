@@ -4,19 +4,22 @@ import asyncio
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import dflow as df
-from dflow.compile import CallPlan, LoopSpec, PrefetchedDequeue
+from dflow.compile import CallPlan, DevicePlan, LoopSpec, PrefetchedDequeue
 from dflow.errors import AbortedError, CancelledError, OpInfo
 from dflow.runtime.dask.worker import DflowWorker
 from dflow.runtime.device.executor import DeviceExecutor
 from dflow.runtime.dispatch import handle
-from dflow.runtime.loop.run import LoopRun
+from dflow.runtime.loop.run import LoopRun, State
 from dflow.runtime.step.process import LOOPS_KEPT, Process
 from dflow.runtime.transport import messages as m
 from dflow.specs import QueueSpec
@@ -50,11 +53,9 @@ def channel(process: Any) -> Any:
     return channel
 
 
-def held(process: Any) -> list[int]:
-    """What the process and its device hold of sessions."""
-    (host,) = process.executors.values()
-    hosts = [len(host._sessions), len(host._parts), len(host._early), len(host._ended)]
-    return [*hosts, len(process.loops), len(process.served), len(process.sessions())]
+def holds_nothing(process: Any) -> bool:
+    """Whether no session has left anything on the process and its devices."""
+    return not any(process.held().counts().values())
 
 
 def close(process: Any, channel: TestChannel) -> None:
@@ -72,7 +73,7 @@ def test_a_session_begins_with_its_clients_channel_and_ends_with_it(process: Any
     assert channel.next() == m.Return(8)
     assert process.sessions() == ["session"]
     close(process, channel)
-    assert held(process) == [0] * 7
+    assert holds_nothing(process)
 
 
 def test_a_session_whose_client_opens_another_channel_begins_anew(process: Any, channel: TestChannel) -> None:
@@ -88,21 +89,23 @@ def test_a_session_whose_client_opens_another_channel_begins_anew(process: Any, 
     assert process.sessions() == ["session"]
     host.session("session")
     close(process, second)
-    assert held(process) == [0] * 7
+    assert holds_nothing(process)
 
 
 def test_a_session_goes_on_that_begins_anew_while_the_end_of_its_channel_is_dealt_with(
-    process: Any, channel: TestChannel, monkeypatch: pytest.MonkeyPatch
+    process: Any, channel: TestChannel
 ) -> None:
     (host,) = process.executors.values()
-    loops_lost, second = process._loops_lost, TestChannel()
+    second = TestChannel()
 
-    def meanwhile(gone: TestChannel) -> None:
-        loops_lost(gone)
+    def meanwhile(address: str) -> list[str]:
         process.accepted(second, m.Hello(m.PROTOCOL, "client", "session"))
+        return []
 
-    monkeypatch.setattr(process, "_loops_lost", meanwhile)
+    stops = list[Any]()
+    process.add_loop(SimpleNamespace(spec=loop(0), over=False, devices_at=meanwhile, stop=stops.append))
     close(process, channel)
+    assert len(stops) == 1
     assert (process.sessions(), process.channels()) == (["session"], [second])
     host.session("session")
 
@@ -134,7 +137,7 @@ def test_an_ask_for_a_session_that_ended_is_refused_and_leaves_nothing(process: 
     assert "session session is not known" in answer.outcome.message
     with pytest.raises(AbortedError, match="is not known"):
         process.ask("session", DEVICE, "", NAMES, "dequeue", lambda *answer: None)
-    assert held(process) == [0] * 7
+    assert holds_nothing(process)
     assert process.queue_rows() == []
 
 
@@ -181,7 +184,7 @@ def test_a_loop_of_a_session_that_ended_is_refused_and_leaves_nothing(process: A
     close(process, channel)
     handle(process, other, m.InstallLoop(loop(0), 1))
     assert isinstance(other.next().outcome, AbortedError)
-    assert held(process) == [0] * 7
+    assert holds_nothing(process)
 
 
 def test_a_session_that_was_reset_is_refused_and_leaves_nothing(process: Any, channel: TestChannel) -> None:
@@ -191,7 +194,7 @@ def test_a_session_that_was_reset_is_refused_and_leaves_nothing(process: Any, ch
     failed = channel.next()
     assert isinstance(failed.error, AbortedError)
     assert "its target was reset" in failed.error.message
-    assert held(process) == [0] * 7
+    assert holds_nothing(process)
     close(process, channel)
     process.accepted(TestChannel(), m.Hello(m.PROTOCOL, "client", "another"))
     process.check_session("another")
@@ -255,20 +258,20 @@ def test_a_channel_of_another_protocol_is_ended_and_the_log_says_why(
     assert (refused in caplog.messages) == (theirs != m.PROTOCOL)
 
 
-def test_calls_end_with_their_channel(process: Any) -> None:
+def test_calls_end_with_their_channel() -> None:
     channel, other = TestChannel(), TestChannel()
-    process._connect = lambda process, address: channel
-    answers: list[Any] = []
-    process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
-    first, second = process.request(channel, m.Ping), process.request(other, m.Ping)
-    close(process, channel)
-    assert isinstance(first.exception(0), df.errors.UnavailableError)
-    process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
-    assert [type(answer) for answer in answers] == [df.errors.UnavailableError] * 2
-    handle(process, other, m.Return(2, "value"))
-    assert second.result(0) == "value"
-    assert isinstance(process.request(channel, m.Ping).exception(0), df.errors.UnavailableError)
-    assert len(process.calls) == 0
+    with closing(Process("tcp://worker", lambda process, address: channel, handle)) as process:  # type: ignore[arg-type, return-value]
+        answers: list[Any] = []
+        process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
+        first, second = process.request(channel, m.Ping), process.request(other, m.Ping)  # type: ignore[arg-type]
+        close(process, channel)
+        assert isinstance(first.exception(0), df.errors.UnavailableError)
+        process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
+        assert [type(answer) for answer in answers] == [df.errors.UnavailableError] * 2
+        handle(process, other, m.Return(2, "value"))  # type: ignore[arg-type]
+        assert second.result(0) == "value"
+        assert isinstance(process.request(channel, m.Ping).exception(0), df.errors.UnavailableError)  # type: ignore[arg-type]
+        assert process.held().calls == 0
 
 
 def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(process: Any, channel: TestChannel) -> None:
@@ -283,12 +286,12 @@ def test_a_loop_between_two_steps_ends_with_a_process_whose_devices_it_uses(proc
     for run in runs:
         process.add_loop(run)
     close(process, TestChannel(other))
-    assert [run._stop for run in runs] == [None] * 3
+    assert [run.state for run in runs] == [State.WAITING.value] * 3
     close(process, TestChannel(there))
     for run in runs[:2]:
         with pytest.raises(df.errors.UnavailableError, match=f"{there} with {GPU} was lost, and what the loop 'loop'"):
             run.run()
-    assert runs[2]._stop is None
+    assert [run.state for run in runs] == [State.FAILED.value, State.FAILED.value, State.WAITING.value]
 
 
 # -- the pool
@@ -331,6 +334,8 @@ class Part:
         self.complete = threading.Event()
         self._wanted = wanted
 
+    def begin(self) -> None: ...
+
     def wants(self) -> bool:
         return True
 
@@ -340,12 +345,19 @@ class Part:
             self.complete.set()
 
 
+def start(part: Part, executor: DeviceExecutor) -> None:
+    """Start the part on a device, in the place of one that the device makes itself."""
+    executor.install(part.session, DevicePlan(1, executor.name, (), (), {}, frozenset(), {}), {})
+    with mock.patch("dflow.runtime.device.executor.Part", return_value=part):
+        executor.start(part.session, 1, part.step, 0, [], mock.Mock(), lambda work, quick: work())
+
+
 def test_tensors_are_copied_to_a_gpu_by_the_pool_in_the_order_in_which_they_came(process: Any) -> None:
     channel, namespace = TestChannel(), Namespace()
     process.add_executor(DeviceExecutor(GPU, namespace))
     process.accepted(channel, m.Hello(m.PROTOCOL, "client", "session"))
     part = Part(wanted=50)
-    process.executors[GPU]._parts[part.step] = part
+    start(part, process.executors[GPU])
     for edge in range(50):
         handle(process, channel, m.Deliver(part.step, GPU, [(edge, float(edge))], edge))
     assert part.complete.wait(PATIENCE)
@@ -357,6 +369,6 @@ def test_tensors_are_copied_to_a_gpu_by_the_pool_in_the_order_in_which_they_came
 
 def test_tensors_for_a_cpu_take_no_other_thread(process: Any, channel: TestChannel) -> None:
     part = Part(wanted=1)
-    process.executors[DEVICE]._parts[part.step] = part
+    start(part, process.executors[DEVICE])
     handle(process, channel, m.Deliver(part.step, DEVICE, [(0, 1.0)], None))
     assert part.edges == [0]

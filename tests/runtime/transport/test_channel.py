@@ -19,15 +19,18 @@ from distributed.security import Security
 
 from dflow.errors import InvalidArgumentError
 from dflow.runtime.threads.leader_followers import LeaderFollowers
+from dflow.runtime.transport import channel as channel_module
 from dflow.runtime.transport import handshake
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.channel import CROWDED, Channel
-from dflow.runtime.transport.connection import CommLink, SocketLink
+from dflow.runtime.transport.connection import Carried, CommLink, SocketLink, socket_link
+from dflow.runtime.transport.handshake import Wire
 
 STEP = ("session", 1)
 READY = m.Ping(0)
 LARGE = np.arange(1 << 17)  # a megabyte
 TIMEOUT = 20  # seconds: of a test that fails, never of one that passes
+LINKS = {"socket": "SocketLink", "tls": "TlsLink"}
 
 
 class End:
@@ -63,6 +66,7 @@ class Pair:
     """Two ends, here and there, and the channel from each to the other.
 
     kind: "socket"; "tls", a socket that is encrypted; or "comm" and "inproc", which are carried by a comm.
+    back_comm: the comm of `back`.  sockets: those of the two channels, if sockets carry them.
     """
 
     def __init__(self, kind: str, here: type[End] = End, there: type[End] = End) -> None:
@@ -70,17 +74,18 @@ class Pair:
         self.here, self.there = here(), there()
 
     async def __aenter__(self) -> "Pair":
-        self._accepted: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
+        self._accepted: asyncio.Future[tuple[Channel, Comm]] = asyncio.get_running_loop().create_future()
+        self.sockets: dict[Carried, socket.socket] = {}
         address = {"inproc": "inproc://", "tls": "tls://127.0.0.1:0"}.get(self.kind, "tcp://127.0.0.1:0")
         self._security = Security.temporary() if self.kind == "tls" else Security()
         self.listener = await listen(address, self._accept, **self._security.get_listen_args("worker"))
         plain = dask.config.set({"dflow.sockets": self.kind in ("socket", "tls")})
         apart = mock.patch.object(handshake, "same_host", return_value=False) if self.kind == "tls" else nullcontext()
-        with plain, apart:
+        with plain, apart, mock.patch.object(channel_module, "socket_link", self._socket_link):
             self.channel = Channel(self.here, self.listener.contact_address)
             arguments = self._security.get_connection_args("worker")
             self._opened = asyncio.create_task(self.channel.open(arguments, "", TIMEOUT))
-            self.back = await self._accepted
+            self.back, self.back_comm = await self._accepted
             for channel, end in ((self.channel, self.there), (self.back, self.here)):
                 channel.send(READY)
                 await end.wait_for(1)
@@ -90,8 +95,12 @@ class Pair:
     async def _accept(self, comm: Comm) -> None:
         hello = (await comm.read())["hello"].messages[0]
         channel = Channel(self.there, "here")
-        self._accepted.set_result(channel)
+        self._accepted.set_result((channel, comm))
         await channel.accept(comm, hello, self._security.get_listen_args("worker")["ssl_context"])
+
+    def _socket_link(self, channel: Carried, wire: Wire, threads: LeaderFollowers) -> SocketLink:
+        self.sockets[channel] = wire.sock
+        return socket_link(channel, wire, threads)
 
     async def __aexit__(self, *_: object) -> None:
         self.channel.close()
@@ -99,16 +108,6 @@ class Pair:
         self.here.threads.close()
         self.there.threads.close()
         self.listener.stop()
-
-
-def comm_of(channel: Channel) -> Any:
-    assert isinstance(channel._link, CommLink)
-    return channel._link._comm
-
-
-def socket_of(channel: Channel) -> socket.socket:
-    assert isinstance(channel._link, SocketLink)
-    return channel._link._sock
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
@@ -208,11 +207,11 @@ def test_what_cannot_be_read_ends_the_channel(kind: str, caplog: pytest.LogCaptu
     async def test() -> None:
         async with Pair(kind) as pair:
             if kind == "comm":
-                await comm_of(pair.channel).write({"nothing": 0})
+                await pair.back_comm.write({"nothing": 0})
             else:
-                socket_of(pair.channel).sendall(struct.pack("<QQ", 3, 0) + b"bad")
-            await pair.there.closed.wait()
-            assert pair.back.closed
+                pair.sockets[pair.back].sendall(struct.pack("<QQ", 3, 0) + b"bad")
+            await pair.here.closed.wait()
+            assert pair.channel.closed
 
     run(test)
     assert "cannot be read" in caplog.text
@@ -400,7 +399,7 @@ def test_closing_sends_what_is_queued_in_order() -> None:
 
     async def test() -> None:
         async with Pair("comm") as pair:
-            writing, go_on, comm = asyncio.Event(), asyncio.Event(), comm_of(pair.channel)
+            writing, go_on, comm = asyncio.Event(), asyncio.Event(), cast(Any, pair.back_comm)
             write = comm.write
 
             async def slow(message: Any) -> Any:
@@ -409,14 +408,14 @@ def test_closing_sends_what_is_queued_in_order() -> None:
                 return await write(message)
 
             comm.write = slow
-            pair.channel.send(m.Forget("session", 0))
+            pair.back.send(m.Forget("session", 0))
             await writing.wait()
-            pair.channel.send(m.EndSession("session"))
-            pair.channel.close()
+            pair.back.send(m.EndSession("session"))
+            pair.back.close()
             asyncio.get_running_loop().call_soon(go_on.set)  # after what `close` does on the loop
             await pair.there.closed.wait()
             await pair.here.closed.wait()
-            assert pair.there.messages == [m.Forget("session", 0), m.EndSession("session")]
+            assert pair.here.messages == [m.Forget("session", 0), m.EndSession("session")]
             assert comm.closed()
 
     run(test)
@@ -444,7 +443,7 @@ def test_sending_does_not_wait_for_who_does_not_read_and_closing_sends_it_all(wi
         async with Pair(wire, there=Stalled) as pair:
             for i in range(40):  # more than the system keeps for the two
                 pair.channel.send(deliver(i))
-            assert pair.channel._writing
+            assert pair.channel.held().messages
             pair.channel.send(m.EndSession("session"))
             pair.channel.close()
             cast(Stalled, pair.there).go_on.set()
@@ -457,26 +456,26 @@ def test_sending_does_not_wait_for_who_does_not_read_and_closing_sends_it_all(wi
     run(test)
 
 
-def test_who_sends_unasked_waits_while_much_is_queued(wire: str) -> None:
+def test_who_sends_unasked_waits_while_much_is_queued(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         async with Pair(wire, there=Stalled) as pair:
-            link = cast(Any, pair.channel._link)
-            start_writer, link.start_writer = (
-                link.start_writer,
-                lambda: None,
-            )  # when it comes, it takes all that is queued
+            links, start_writer = list[SocketLink](), SocketLink.start_writer  # a writer takes all that is queued
+            monkeypatch.setattr(SocketLink, "start_writer", lambda link: links.append(link))
             first = threading.Event()
             pair.channel.wait_for_room(first.set)
             assert not first.is_set(), "it need not wait"
             for i in range(40 + CROWDED):
                 pair.channel.send(deliver(i) if i < 40 else READY)
             waiting = asyncio.create_task(asyncio.to_thread(pair.channel.wait_for_room, first.set))
-            assert not pair.channel._room.is_set()
-            await asyncio.to_thread(first.wait, TIMEOUT)
-            start_writer()
+            held = pair.channel.held()
+            assert (held.link, held.messages >= CROWDED) == (LINKS[wire], True)
+            assert held.bytes > CROWDED  # what the socket did not take of the large messages among them
+            assert await asyncio.to_thread(first.wait, TIMEOUT)
+            monkeypatch.undo()
+            (link,) = links
+            start_writer(link)
             cast(Stalled, pair.there).go_on.set()
             await waiting
-            assert first.is_set()
 
     run(test)
 
@@ -551,7 +550,7 @@ def test_what_a_message_starts_does_not_hold_up_the_next_one(wire: str) -> None:
 def test_no_thread_and_no_socket_is_left(wire: str) -> None:
     async def test() -> None:
         async with Pair(wire) as pair:
-            sockets = [socket_of(pair.channel), socket_of(pair.back)]
+            sockets = list(pair.sockets.values())
             readers = [thread for thread in threading.enumerate() if thread.name == "end"]
             assert len(readers) >= 2
             pair.back.send(deliver(0))
@@ -569,8 +568,10 @@ def test_a_lost_peer_gives_loans_back_and_ends_the_channel(wire: str) -> None:
         settled: SimpleQueue[bool] = SimpleQueue()
         async with Pair(wire) as pair:
             pair.channel.send(m.Fetched(STEP, [], pair.channel.lend(settled.put), ""))
-            socket_of(pair.back).shutdown(socket.SHUT_RDWR)
+            assert pair.channel.held().unacknowledged == 1
+            pair.back.cut()
             await pair.here.closed.wait()
+            assert pair.channel.held().unacknowledged == 0
             assert await asyncio.to_thread(settled.get, timeout=TIMEOUT) is False
             pair.channel.send(READY)  # it is dropped
 
@@ -642,17 +643,18 @@ def test_a_sender_over_a_comm_does_not_hear_of_a_message_that_the_socket_has_not
         async with listen("tcp://127.0.0.1:0", reads_late) as listener:
             end = End()
             channel = Channel(end, "there")
-            channel._carried_by(CommLink(channel, await connect(listener.contact_address)))
+            comm: Any = await connect(listener.contact_address)
+            channel.carried_by(CommLink(channel, comm))
             channel.send(m.LoopReport("s", "loop", 1, (np.zeros(1 << 25, np.uint8),)))
             channel.send(READY, left.put)
-            while not comm_of(channel).stream.writing():
+            while not comm.stream.writing():
                 await asyncio.sleep(0)
             for _ in range(100):
                 await asyncio.sleep(0)
             assert left.empty()
             go_on.set()
             assert await asyncio.to_thread(left.get, timeout=TIMEOUT)
-            comm_of(channel).abort()
+            comm.abort()
             channel.ended()
             await ended.wait()
             end.threads.close()
@@ -666,7 +668,7 @@ def test_a_sender_hears_that_its_message_was_lost_with_the_channel(wire: str) ->
             left: SimpleQueue[bool] = SimpleQueue()
             for i in range(40):
                 pair.channel.send(deliver(i), left.put)
-            socket_of(pair.back).shutdown(socket.SHUT_RDWR)
+            pair.back.cut()
             cast(Stalled, pair.there).go_on.set()
             await pair.here.closed.wait()
             pair.channel.send(READY, left.put)
