@@ -1,11 +1,14 @@
 """What does one `Session.run` cost on a cluster, the first time and later?
 
-A cluster of 1 ps and 2 workers, all processes of this machine. The first run of a graph compiles it, sends it to the
-workers and, with dflow, runs it as a Dask graph; the session is open already. Before each there is a pause of 50 ms,
-for what the run before it left to do. Later runs send one message a worker, and follow each other at once.
-The operation is `tanh` of 8 numbers, which are fed; on two workers, the second gets its input from the first.
-Ray: a compiled graph of actors; its first run compiles it, too. Each graph has actors of its own, which are up.
-By hand: the same NumPy calls as Dask tasks that are bound to the same workers, one `Client.compute` a run.
+The cluster has 1 ps and 2 workers, which are processes of this machine. The operation is `tanh` of 8 numbers, which are
+fed. With two workers, the second one gets its input from the first one.
+
+* **A first run** compiles the graph, sends it to the workers and, with dflow, runs it as a Dask graph. The session is
+  already open. A pause of 50 ms before each first run lets the cluster finish the work of the run before.
+* **Later runs** send one message to each worker. They follow each other without a pause.
+* **Ray**: a compiled graph of actors. Its first run also compiles it. Each graph has its own actors, which are already
+  up.
+* **By hand**: the same NumPy calls as Dask tasks that are bound to the same workers, with one `Client.compute` a run.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Who is measured: dflow and work done by hand in this process, and the peers in processes of their own.
+"""The competitors: dflow and the work by hand in this process, and the peers in processes of their own.
 
-A competitor has a name and some of the cases.  A case may have a *fact* beside its sample: numbers that say what was
-computed, such as the count and the sum of all records; those of all competitors must be equal.
+A competitor has a name and takes samples of some cases.  A case may also have a *fact*: numbers that check the result,
+such as the count and the sum of all records.  The facts of all competitors must be equal.
 
-Only the standard library: the peers import it too, in environments of their own.
+This module uses only the standard library, because the peers import it too, in their own environments.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Fact = Callable[[], Sequence[float]]
 class Here:
     """A competitor in this process.
 
-    name: what the table calls it.  version: of its packages, "" if it has none to name.
+    name: its name in the table.  version: the versions of its packages, or "".
     """
 
     name: str
@@ -44,17 +44,17 @@ class Here:
         return self.facts[case]()
 
     def close(self) -> None:
-        """Nothing: it ends with the script."""
+        """Do nothing: this competitor ends with the script."""
 
 
 class Peer:
-    """A script of peers/, in an environment of its own, that takes a sample whenever it is asked for one.
+    """A competitor in a process of its own: a script of peers/, in its own environment, which takes samples on request.
 
-    version: "" if the environment does not exist, and then there are no cases.
+    If the environment does not exist, `version` is "" and there are no cases.
     """
 
     def __init__(self, name: str, environment: str, script: str, *arguments: str) -> None:
-        """RuntimeError if the environment exists and the script fails there."""
+        """Start the script.  Raises RuntimeError if the environment exists and the script fails."""
         self.name, self.version = name, ""
         self.cases: Collection[str] = ()
         self.facts: Collection[str] = ()
@@ -95,7 +95,7 @@ class Peer:
         return json.loads(line)
 
     def close(self) -> None:
-        """The end of its input ends it."""
+        """Close the input of the process, which ends it."""
         if self._process is None:
             return
         assert self._process.stdin is not None
@@ -114,24 +114,27 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "RAY_USAGE_STA
 
 
 def environments() -> Path:
-    """The folder of the peers' environments: what `make bench-peers` makes, or the variable DFLOW_BENCH_PEERS."""
+    """Return the folder of the peers' environments: DFLOW_BENCH_PEERS, or the one that `make bench-peers` makes."""
     return Path(os.environ.get("DFLOW_BENCH_PEERS") or FOLDER.parent / ".venv-peers")
 
 
 def serve(version: str, cases: Mapping[str, Sample], facts: Mapping[str, Fact] | None = None) -> None:
-    """The peer's side: say what there is, then answer what is asked for.  Ends the process."""
+    """Run the peer's side: report the version and the cases, then answer requests until the input ends.
+
+    Ends the process.
+    """
     answers: dict[str, Mapping[str, Callable[[], Any]]] = {"sample": cases, "fact": facts or {}}
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print does not mix with the answers
+    os.dup2(2, 1)  # libraries print to stderr, so that their output does not mix with the answers
     print(json.dumps([version, list(cases), list(answers["fact"])]), file=out, flush=True)
     for line in sys.stdin:
         what, case = json.loads(line)
         print(json.dumps(answers[what][case]()), file=out, flush=True)
-    os._exit(0)  # threads that wait for a queue do not matter any more
+    os._exit(0)  # ends without waiting for threads that wait at a queue
 
 
 def compare(case: str, competitors: Sequence[Competitor]) -> None:
-    """ValueError unless all that say what they computed computed the same, but for rounding."""
+    """Compare the facts of the competitors that have one.  Raises ValueError if they differ by more than rounding."""
     found = {competitor.name: competitor.fact(case) for competitor in competitors if case in competitor.facts}
     for name, numbers in found.items():
         first, expected = next(iter(found.items()))

@@ -1,17 +1,24 @@
 """How many records a second come out of the CSV pipeline?
 
-The pipeline: a queue of file names, `TextLineReader`, `decode_csv` of float columns (and an integer label),
-`RandomShuffleQueue.enqueue` by a `QueueRunner`.  The program takes batches of 128 with `dequeue_many`, as fast as it
-can, for a second a sample, after what had gathered in the queue; the queue is full again, and all stands still, before
-the next one is measured.  dflow and TensorFlow 1 run the same program on the same files.  On the cluster TensorFlow 1
-runs it as its users did, a process with a session of its own on each worker; dflow runs one program, whose loops are on
-the workers.
-The best that a user can write, with 4,096 records to mix: dflow's `CSVReader.read_block`, 16,384 rows a block;
-TensorFlow 1's `read_up_to`, in two loops; `tf.data`, which shuffles lines and parses batches; Ray Data's `read_csv`
-with a local shuffle buffer; a torch `DataLoader`, whose dataset reads parts of files with `np.loadtxt`.  These take 32
-batches at once, which the program cuts apart, and may use all cores.
-The best on two workers: each has a queue, the loop that fills it, and a loop (`Session.repeat`) that takes its batches.
-By hand, in one process and one thread: `pyarrow.csv`, a block at a time, into a NumPy shuffle buffer.
+The pipeline: a queue of file names feeds a `TextLineReader`. `decode_csv` decodes columns of floats, and in some cases
+an integer label. A `QueueRunner` enqueues the records into a `RandomShuffleQueue`. The program takes batches of 128
+with `dequeue_many`, as fast as it can.
+
+* **A sample** takes one second, after the records that had gathered in the queue are gone. Before the next case is
+  measured, the queue is full again and all loops wait.
+* **One process**: dflow and TensorFlow 1 run the same program on the same files.
+* **1 ps + 2 workers**: TensorFlow 1 runs the program as its users did, with a process and a session on each worker.
+  dflow runs one program, whose loops are on the workers.
+* **The best that a user can write** shuffles among 4,096 records. All of these take 32 batches at once, which the
+  program splits, and may use all cores.
+  * dflow: `CSVReader.read_block`, with blocks of 16,384 rows
+  * TensorFlow 1: `read_up_to`, in two loops
+  * `tf.data`: shuffles lines and parses batches
+  * Ray Data: `read_csv` with a local shuffle buffer
+  * torch: a `DataLoader` whose dataset reads parts of files with `np.loadtxt`
+* **The best on two workers**: each worker has a queue, a loop that fills the queue, and a loop (`Session.repeat`) that
+  dequeues its batches.
+* **By hand**: one thread of one process reads blocks with `pyarrow.csv` into a NumPy shuffle buffer.
 """
 
 from __future__ import annotations
@@ -63,7 +70,7 @@ TARGETS = {
     WIDE_BEST: [Target(0.7, BY_HAND)],
     TWO_WORKERS: [Target(1, BY_HAND)],
 }
-Arrays = tuple[np.ndarray[Any, Any], ...]  # the components of records: floats, and perhaps a label
+Arrays = tuple[np.ndarray[Any, Any], ...]  # the components of records: floats, and in some cases a label
 
 
 def write_file(path: Path, lines: int, columns: int, label: bool, seed: int) -> str:
@@ -75,7 +82,7 @@ def write_file(path: Path, lines: int, columns: int, label: bool, seed: int) -> 
 
 
 def write_files(folder: Path, columns: int, label: bool) -> tuple[list[str], str]:
-    """The files, and the one that facts are about."""
+    """Write the files.  Returns their names, and that of the file for the facts."""
     files = [write_file(folder / f"{columns}-{i}.csv", LINES, columns, label, i) for i in range(FILES)]
     return files, write_file(folder / f"{columns}-checked.csv", CHECKED, columns, label, FILES)
 
@@ -93,7 +100,7 @@ def dflow_best(columns: int = COLUMNS, label: bool = False) -> Listing:
 
 
 class OnWorkers:
-    """The best pipeline on each worker of a cluster, without an end."""
+    """The best pipeline on each worker of a cluster.  It never ends."""
 
     def __init__(self, target: str, files: Sequence[str]) -> None:
         graph = df.Graph()
@@ -105,7 +112,7 @@ class OnWorkers:
         self._take(size(30, 2))
 
     def sample(self) -> float:
-        """Records a second, of some seconds: so what had gathered in the queues does not matter."""
+        """Return records a second.  A sample takes some seconds, so the records already in the queues do not matter."""
         steps = size(250, 2)
         return len(WORKERS) * steps * AT_ONCE * BATCH / seconds_once(lambda: self._take(steps))
 
@@ -120,7 +127,7 @@ class OnWorkers:
 
 
 def arrow_blocks(files: Iterable[str], columns: int = COLUMNS, label: bool = False) -> Iterator[Arrays]:
-    """Blocks of records, file by file, with pyarrow."""
+    """Read blocks of records with pyarrow, file by file."""
     types = dict.fromkeys([f"f{i}" for i in range(columns)], pyarrow.float32())
     types |= dict.fromkeys(["label"] * label, pyarrow.int32())
     read = pyarrow.csv.ReadOptions(use_threads=False, column_names=[*types])
@@ -132,7 +139,7 @@ def arrow_blocks(files: Iterable[str], columns: int = COLUMNS, label: bool = Fal
 
 
 def mixed(blocks: Iterator[Arrays]) -> Iterator[Arrays]:
-    """Batches out of a shuffle buffer: each a random part of all that is kept; the rest at the end."""
+    """Yield batches from a shuffle buffer: random parts of its records, and at the end the rest."""
     rng = np.random.default_rng()
     kept: Arrays = ()
     for block in blocks:

@@ -1,11 +1,13 @@
 """How many records a second does one thread read and decode?
 
-A step is a `Session.run` of `read_up_to` and of what decodes the records: `TextLineReader` and `decode_csv` of columns
-of floats, or `TFRecordReader` and `parse_example` of as many float features and an int64, which is a label below 2
-(each record has the same length) or a hash of 64 bits (it is stored in one to ten bytes). All columns are fetched.
-Both systems run the same program on the same files; TensorFlow has one thread in each pool.
-By hand: `pyarrow.csv`, a file at a time in one thread; for Examples, the records of `tf_record_iterator`, parsed by
-protobuf one after the other into a list for each feature, which becomes a NumPy array.
+A step is a `Session.run` of `read_up_to` and of the operation that decodes its records. All columns are fetched. Both
+systems run the same program on the same files. TensorFlow has one thread in each pool.
+
+* **CSV**: `TextLineReader` and `decode_csv` of columns of floats.
+* **Examples**: `TFRecordReader` and `parse_example` of as many float features and an int64. The int64 is a label below
+  2, so that all records have the same length, or a 64-bit hash, which takes one to ten bytes.
+* **By hand**: `pyarrow.csv` reads one file at a time, in one thread. For Examples, protobuf parses the records of
+  `tf_record_iterator` one after the other into a list for each feature, which becomes a NumPy array.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """Does the time for one operation stay the same when there are many?
 
-Chains of `tanh` and `maximum` of 8 numbers, of 100 to 100,000 operations, in a session of this process: building the
-graph, compiling it (part of dflow's first run), the first run, a later run; each divided by the number of operations.
-There is no target but this: the figures of a kind shall be alike.
-TensorFlow 1 is not measured with 100,000 operations: its samples would take minutes.
+The graphs are chains of `tanh` and `maximum` of 8 numbers, with 100 to 100,000 operations, in a session of this
+process. The cases are building the graph, compiling it (a part of dflow's first run), the first run, and a later run.
+Each time is divided by the number of operations.
+
+The only target is that the figures of a kind are alike. TensorFlow 1 is not measured with 100,000 operations, because
+its samples would take minutes.
 """
 
 from __future__ import annotations

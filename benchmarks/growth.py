@@ -1,15 +1,25 @@
 """Does memory grow with the number of sessions, queues, runs and loops?
 
-First on a cluster of 1 ps and 1 worker, then in one process. Sessions come one after the other; each has a graph, a
-variable and a queue of its own and makes five runs. Queues are shared, 20 a session, and `Session.reset` drops them
-when it has ended; each has a name of its own. Runs are those of one session, and so are loops, of three iterations.
-Shown are the resident memory of each process and what else there is of it, after a garbage collection, from the first
-of 24 samples to the last. Per 1,000: the slope of a straight line through the last third of the samples, of that
-memory, and of the blocks that Python has given out: if only the memory grows, nothing holds it but the allocator. Dask
-keeps histories, which grow until they have their lengths. Here they are short, so that they have them early: 1,000 log
-records in place of 10,000, which are 6.5 MB, at four a session; 100 transitions, messages and events in place of 1,000;
-half a minute of the machine's load in place of an hour, which is 2 MB; and no profiles of a worker's threads, which go
-back 1,000 seconds.
+This is measured first on a cluster of 1 ps and 1 worker, then in one process:
+
+* **Sessions** come one after the other. Each has its own graph, variable and queue, and makes five runs.
+* **Queues** are shared, 20 in a session, and each has its own name. `Session.reset` drops them when the session has
+  ended.
+* **Runs** are all in one session.
+* **Loops** are all in one session. Each has three iterations.
+
+There are 24 samples of each process, each after a garbage collection. The table shows the resident memory, the file
+descriptors, the threads and the objects of dflow, from the first sample to the last. "Per 1,000" is the slope of a
+straight line through the last third of the samples. One slope is that of the resident memory, the other that of the
+memory blocks that Python has allocated. If only the memory grows, no object holds it: it is in the allocator.
+
+Dask keeps histories, which grow until they reach their limits. These limits are low here, so that the histories are
+full early:
+
+* 1,000 log records instead of 10,000 (6.5 MB). A session adds four.
+* 100 transitions, messages and events instead of 1,000.
+* Half a minute of the machine's load instead of an hour (2 MB).
+* No profiles of a worker's threads, which otherwise go back 1,000 seconds.
 """
 
 from __future__ import annotations
@@ -42,15 +52,15 @@ COUNTS = {
     "loops": size(1_000, 6),
 }
 SAMPLES = size(24, 3)
-SHOWN = 7  # of the samples, in the table
+SHOWN = 7  # about how many samples are in the table
 Curves = dict[str, list[Seen]]  # process -> its samples
 
 
 def on_a_cluster(counts: Mapping[str, int]) -> dict[str, Curves]:
-    """Samples of each kind, with this process as the client."""
+    """Take the samples of each kind on a cluster, with this process as the client."""
     os.environ.update(SHORT)
     dask.config.refresh()
-    cloudpickle.register_pickle_by_value(growth)  # the cluster's processes do not know it
+    cloudpickle.register_pickle_by_value(growth)  # the cluster's processes cannot import it
     with EmbeddedCluster(ps=1, workers=1, virtual_gpus=0) as cluster:
         target = cluster.scheduler_address
         with Client(target, set_as_default=False) as client:
@@ -84,7 +94,10 @@ def _look_at_all(client: Client) -> dict[str, Seen]:
 
 
 def slope(samples: Sequence[float], each: float) -> float:
-    """Of a straight line through the last third of samples that are `each` apart; by least squares."""
+    """Return the slope of a straight line through the last third of the samples, by least squares.
+
+    each: the distance between two samples.
+    """
     last = samples[-max(2, len(samples) // 3) :]
     middle, mean = (len(last) - 1) / 2, sum(last) / len(last)
     up = sum((x - middle) * (y - mean) for x, y in enumerate(last))
@@ -92,7 +105,7 @@ def slope(samples: Sequence[float], each: float) -> float:
 
 
 def row(what: str, process: str, samples: Sequence[Seen], count: int) -> list[str]:
-    """A line of the table."""
+    """Make a line of the table."""
     each = count / len(samples) / 1000
     kilobytes = slope([sample.rss / 1e3 for sample in samples], each)
     blocks = slope([sample.blocks for sample in samples], each)

@@ -1,8 +1,9 @@
 """What does one `Session.run` cost in a session of this process?
 
-The operation is `tanh` of 8 numbers, which are fed: next to nothing to compute, so that what is left is the run itself.
-The chain takes `tanh` and `maximum` in turn: TensorFlow makes one operation out of many `tanh`.
-By hand: the same calls of NumPy, and a `put` and a `get` of Python's own queue.
+The operation is `tanh` of 8 numbers, which are fed. It computes almost nothing, so the time is that of the run itself.
+
+* **The chain** alternates `tanh` and `maximum`, because TensorFlow merges a chain of `tanh` into one operation.
+* **By hand**: the same NumPy calls, and a `put` and a `get` of Python's `SimpleQueue`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the benchmarks share: how long a sample is, how a time becomes a figure, and what was measured on.
+"""Shared helpers of the benchmarks: units, timing functions, the description of the machine, and the command line.
 
-Only the standard library: the peers import it too, in environments of their own.
+This module uses only the standard library, because the peers import it too, in their own environments.
 """
 
 from __future__ import annotations
@@ -20,25 +20,29 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parent
 PACKAGES = ("dask", "distributed", "numpy", "pyarrow")
 ROUNDS = 5
-SMALL = bool(os.environ.get("DFLOW_BENCH_SMALL"))  # tiny sizes and short samples: does it run, not how fast
+SMALL = bool(os.environ.get("DFLOW_BENCH_SMALL"))  # tiny sizes and short samples, to check that a benchmark runs
 Sample = Callable[[], float]
 
 
 def size(full: int, small: int) -> int:
-    """How large something is: `small` where DFLOW_BENCH_SMALL is set."""
+    """Return `full`, or `small` if DFLOW_BENCH_SMALL is set."""
     return small if SMALL else full
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What a sample counts: a rate (more is better), or a cost (less is better); it is shown `scale` times as large."""
+    """The unit of a sample.
+
+    rate: True for rates, of which more is better; False for costs, of which less is better.
+    scale: the factor by which a sample is multiplied for the table.
+    """
 
     name: str
     rate: bool
     scale: float = 1.0
 
     def speed(self, ours: float, base: float) -> float:
-        """How fast `ours` is if `base` is 1: more is better, for costs too."""
+        """Return the ratio of `ours` to `base`, in which more is better: for costs, it is inverted."""
         return ours / base if self.rate else base / ours
 
 
@@ -54,7 +58,7 @@ MEGABYTES = Unit("MB", rate=False, scale=1e-6)
 
 
 def seconds_a_call(call: Callable[[], Any], seconds: float = 0.3) -> float:
-    """Call for at least so many seconds; the mean time of a call."""
+    """Call for at least `seconds` and return the mean time of a call."""
     seconds = 0.01 if SMALL else seconds
     calls, started = 0, time.perf_counter()
     while (passed := time.perf_counter() - started) < seconds or not calls:
@@ -64,23 +68,23 @@ def seconds_a_call(call: Callable[[], Any], seconds: float = 0.3) -> float:
 
 
 def seconds_once(call: Callable[[], Any]) -> float:
-    """The time of one call."""
+    """Return the time of one call."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
 
 
 def seconds_rested(call: Callable[[], Any]) -> float:
-    """The time of one call, after a pause for what calls before it have left behind."""
+    """Return the time of one call, after a pause that lets background work of earlier calls finish."""
     time.sleep(0.05)
     return seconds_once(call)
 
 
-# -- what they were measured on
+# -- the machine and the versions
 
 
 def machine() -> str:
-    """The processor, its cores that this process may use, and the memory."""
+    """Describe the processor, the number of cores that this process may use, the memory and the operating system."""
     model = platform.processor() or platform.machine()
     if (info := Path("/proc/cpuinfo")).exists():
         names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
@@ -91,7 +95,7 @@ def machine() -> str:
 
 
 def versions() -> str:
-    """Of Python, of what dflow stands on, and of dflow: its commit."""
+    """Return the versions of Python and of the main dependencies, and the commit of dflow."""
     found = [f"Python {platform.python_version()}"]
     for package in PACKAGES:
         try:
@@ -109,13 +113,13 @@ def today() -> str:
 
 
 def command_line(question: str) -> argparse.ArgumentParser:
-    """The options of every script."""
+    """Make a parser with the options of every script."""
     parser = argparse.ArgumentParser(description=question.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"samples of each case, {ROUNDS} by default")
     return parser
 
 
 def rounds_asked(question: str) -> int:
-    """The command line of a script without options of its own."""
+    """Parse the command line of a script that has no options of its own, and return the number of rounds."""
     rounds: int = command_line(question).parse_args().rounds
     return rounds

@@ -1,8 +1,8 @@
 """How much memory does a process need to stream a file of any size through the CSV pipeline?
 
-The file has 5 float columns; its records go through a `RandomShuffleQueue` of 10,000, which hold 200 KB, and out in
-batches of 128. Each sample is a process of its own; shown is the most memory that it had at once. There is no round to
-warm up. TensorFlow 1 is not measured one record a step: it would take too long.
+The file has 5 float columns. Its records go through a `RandomShuffleQueue` of 10,000 records, which take 200 KB, and
+come out in batches of 128. Each sample is a process of its own. The table shows the peak of its resident memory. There
+is no warm-up round. TensorFlow 1 is not measured with one record a step, because it would take too long.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from programs.stream import RECORDS_MANY, RECORDS_ONE, STEPS, peak
 from tables import AtMost, report
 
 TARGETS = {case: [AtMost(500)] for case in (RECORDS_ONE, RECORDS_MANY)}
-PART = size(100_000, 1_000)  # lines that are written again and again
+PART = size(100_000, 1_000)  # number of lines that the file repeats
 
 
 def write_file(path: Path, megabytes: float) -> str:

@@ -1,11 +1,15 @@
 """How many images a second does a small network learn from?
 
-784-300-100-10 with ReLU, gradient descent, batches of 128, which are there already; all start from the same weights,
-and have the same loss after 20 steps. In one process with one thread, and with 2 workers and a ps with the weights.
-Asynchronous: with dflow a loop (`Session.repeat`) for each worker, with TensorFlow 1 a Python loop in each worker's
-process. Synchronous: one graph with a replica on each worker, whose gradients are averaged and applied on the ps, in
-one loop; TensorFlow 1's is in the first worker's process. dflow chooses where a loop runs: here, on the ps. torch has
-no ps: it is measured with `DistributedDataParallel` in two processes (gloo), which is synchronous, for both.
+The network is 784-300-100-10 with ReLU, trained by gradient descent on batches of 128 images that are already in
+memory. All systems start from the same weights and have the same loss after 20 steps. They train in one process with
+one thread, and on 2 workers with a ps that holds the weights.
+
+* **Asynchronous**: dflow has a loop (`Session.repeat`) for each worker. TensorFlow 1 has a Python loop in the process
+  of each worker.
+* **Synchronous**: one graph has a replica on each worker. The ps averages the gradients of the replicas and applies
+  them. One loop runs all of this. dflow chooses where a loop runs, here on the ps. The loop of TensorFlow 1 is in the
+  process of the first worker.
+* **torch** has no ps. Both cases measure `DistributedDataParallel` in two processes (gloo), which is synchronous.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ TARGETS = {ONE_PROCESS: [Target(1)], CLUSTER: REPLICAS, TOGETHER: REPLICAS}
 
 
 class Replicas:
-    """A replica on each worker; the weights are on the ps."""
+    """A network with a replica on each worker and the weights on the ps."""
 
     def __init__(self, stack: ExitStack) -> None:
         target = stack.enter_context(df.cluster.EmbeddedCluster(ps=1, workers=2)).scheduler_address
@@ -44,7 +48,7 @@ class Replicas:
         self._sess.repeat(self._network.together, steps=steps, every=steps).join()
 
     def fact(self) -> list[float]:
-        """The loss after some steps of all together."""
+        """Return the loss after some synchronous steps."""
         self._sess.run(self._network.init)
         self.train_together(CHECKED)
         return [float(self._sess.run(self._network.loss))]

@@ -1,11 +1,16 @@
-"""How many items a second go through a queue in one process, from a second one to a third?
+"""How many items a second go through a queue in one process, from a second process to a third?
 
-Items of 8 bytes, one by one and in hundreds; arrays of 1 MB, one by one and in tens. Whoever takes them adds up one
-number of each. A sample is the time from the start of both ends to the last item.
-dflow and TensorFlow 1: the queue on the ps, the ends on two workers; with dflow both are loops (`Session.repeat`), with
-TensorFlow 1 Python loops around `Session.run` of a session of each worker's server. Ray: `ray.util.queue` and two
-actors; large arrays go as references. distributed.Queue: two tasks on the workers of dflow's cluster, with bytes for
-arrays, as it takes no others. Hundreds and tens are one item of these two: an array or a list.
+The items are numbers of 8 bytes, one by one and in hundreds, or arrays of 1 MB, one by one and in tens. The consumer
+adds up one number of each item. A sample is the time from the start of both ends to the last item.
+
+* **dflow**: the queue is on the ps. Both ends are loops (`Session.repeat`) on two workers.
+* **TensorFlow 1**: the queue is on the ps. Each end is a Python loop around `Session.run`, in a session of a worker's
+  server.
+* **Ray**: `ray.util.queue` and two actors. Large arrays go as references.
+* **distributed.Queue**: two tasks on the workers of dflow's cluster. Arrays go as bytes, because this queue
+  does not accept arrays.
+
+Ray and `distributed.Queue` put each hundred or ten into the queue as one item: an array or a list.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ TARGETS = dict(zip(CASES, [[Target(2)], [Target(5)], [Target(2)], [Target(2)]], 
 
 
 class Loops:
-    """dflow: both ends are loops on their workers."""
+    """The competitor with dflow: both ends are loops on their workers."""
 
     def __init__(self, stack: ExitStack, target: str, case: str) -> None:
         self._traffic = CASES[case]
@@ -54,7 +59,7 @@ class Loops:
 
 
 class Tasks:
-    """distributed.Queue: both ends are tasks on their workers."""
+    """The competitor with `distributed.Queue`: both ends are tasks on their workers."""
 
     def __init__(self, client: distributed.Client, case: str) -> None:
         self._client, self._case, self._traffic = client, case, CASES[case]
@@ -66,7 +71,7 @@ class Tasks:
         return [self._run(CHECKED)]
 
     def _run(self, steps: int) -> float:
-        """The functions are local ones: those are sent to the workers, which cannot import this file."""
+        """Run both ends.  Their functions are local, so that Dask pickles them: the workers cannot import this file."""
         many, numbers, name = self._traffic.many, self._traffic.numbers, self._case
         places = max(1, self._traffic.capacity // many)
 

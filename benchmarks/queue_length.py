@@ -1,10 +1,11 @@
 """Does an item cost the same in a queue that holds 10,000,000 items as in one of 10?
 
-Queues of numbers in a session of this process, filled before the clock starts: some go in and as many come out, one by
-one (`enqueue`, `dequeue`) or by 100 (`enqueue_many`, `dequeue_many`), by `make_callable`.  Shown is the time of an
-item, in and out.  There is no target but this: the figures of a kind shall be alike.
-By hand, without a thread that might wait: a `deque`, a list whose last item takes the drawn one's place, and NumPy
-arrays for 100 at once.
+Queues of numbers, in a session of this process, are filled before the clock starts. Then items go in and as many come
+out: one at a time (`enqueue`, `dequeue`) or 100 at a time (`enqueue_many`, `dequeue_many`), with `make_callable`. The
+table shows the time of one item, in and out. The only target is that the figures of a kind are alike.
+
+By hand, with no thread that might wait: a `deque`, a list in which the last item takes the place of the drawn one, and
+NumPy arrays for 100 items at once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import dflow as df
 
 
 class Fifo:
-    """A deque for single items, a ring for many at once."""
+    """A deque for single items, and a ring buffer for many at once."""
 
     def __init__(self, length: int) -> None:
         self._items = deque(map(float, range(length)))
@@ -43,7 +44,7 @@ class Fifo:
 
 
 class Shuffle:
-    """A list for single items, an array for many at once; a drawn item's place goes to one from the end."""
+    """A list for single items, in which the last item takes the place of the drawn one; an array for many at once."""
 
     def __init__(self, length: int) -> None:
         self._items = list(map(float, range(length)))
@@ -59,7 +60,7 @@ class Shuffle:
             return self._items.pop()
         places = self._random.choice(len(self._array), size, replace=False, shuffle=False)
         taken = self._array[places]
-        self._array[places] = 0  # what comes in; as many as went out
+        self._array[places] = 0  # the new items, as many as were taken
         return taken
 
 

@@ -1,9 +1,11 @@
-"""What does one iteration of a loop cost, `Session.repeat` with next to nothing in its body?
+"""What does one iteration of a `Session.repeat` loop cost, if its body does almost nothing?
 
-The body is a `no_op`, or an `assign_add` of an integer variable, in a session of this process or on a worker of a
-cluster whose client only waits.  Shown is the time of 20,000 iterations without that of a loop of one, which starts and
-ends it, an iteration.  TensorFlow 1 has no such loop: its users call `Session.run` in Python, in the process of the
-device.  By hand: the same in plain Python.
+The body is a `no_op`, or an `assign_add` of an integer variable. The loop runs in a session of this process, or on a
+worker of a cluster while the client only waits. The table shows the time of one iteration. It is the time of a loop of
+20,000 iterations, less that of a loop of one iteration (the cost of starting and ending a loop), per iteration.
+
+* **TensorFlow 1** has no such loop. Its users call `Session.run` in a Python loop, in the process of the device.
+* **By hand**: the same in plain Python.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Run the benchmarks, and write their tables into README.md beside this file.
+"""Run the benchmarks and write their tables into README.md beside this file.
 
-make bench-peers    # once: the environments of the peers, in .venv-peers
-make bench          # those that take a few minutes
-make bench-all      # all
+make bench-peers    # once: makes the environments of the peers, in .venv-peers
+make bench          # the short benchmarks, which take a few minutes
+make bench-all      # all benchmarks except the slow ones
+make bench-slow     # the slow ones
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ LONG = (
 )
 SLOW = ("memory.py", "growth.py")
 SCRIPTS = SHORT + LONG + SLOW
-FEW = {"memory.py": 1, "growth.py": 1}  # rounds, of those whose samples are long and alike
+FEW = {"memory.py": 1, "growth.py": 1}  # number of rounds of the scripts whose samples take long and hardly differ
 SETS = {"short": SHORT, "all": SHORT + LONG, "slow": SLOW}
 
 
 def markers(script: str) -> tuple[str, str]:
-    """Around the table of a script."""
+    """Return the markers before and after the section of a script."""
     return f"<!-- {script}: begin -->", f"<!-- {script}: end -->"
 
 
 def put_between(text: str, script: str, table: str) -> str:
-    """The text, with this table between its script's markers.  ValueError if it has none."""
+    """Return the text with this table between the markers of its script.  Raises ValueError if there are no markers."""
     begin, end = markers(script)
     before, found, rest = text.partition(begin)
     _, found_end, after = rest.partition(end)
@@ -44,7 +45,7 @@ def put_between(text: str, script: str, table: str) -> str:
 
 
 def measured(script: str, options: list[str], rounds: int) -> str:
-    """Run a script; its table, and what it was measured on."""
+    """Run a script.  Returns its section, and the date, the machine and the versions."""
     command = [sys.executable, str(FOLDER / script), "--rounds", str(rounds), *options]
     table = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     taken = "1 round" if rounds == 1 else f"{rounds} rounds"
@@ -57,7 +58,7 @@ def main() -> None:
     parser.add_argument("--only", choices=[name.removesuffix(".py") for name in SCRIPTS], help="one of them")
     few = ", ".join(f"{rounds} of {script}" for script, rounds in FEW.items())
     parser.add_argument("--rounds", type=int, help=f"samples of each case, {ROUNDS} by default, {few}")
-    asked, options = parser.parse_known_args()  # options of the script itself: --megabytes
+    asked, options = parser.parse_known_args()  # `options` are for the script, such as --megabytes
     if options and not asked.only:
         parser.error(f"{' '.join(options)}: only with --only")
     readme = FOLDER / "README.md"

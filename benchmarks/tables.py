@@ -1,4 +1,4 @@
-"""Samples taken in turns, and their table: medians and spreads, dflow's speed beside each peer, and its targets."""
+"""Takes samples in turns and makes their table: medians, spreads, dflow's ratio to each competitor, and targets."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from statistics import median
 from competitors import Competitor, compare
 from measure import ROUNDS, Unit
 
-BY_HAND = "by hand"  # no system, but what the machine can do: no target but its own counts it as a peer
+BY_HAND = "by hand"  # shows what the machine can do; it does not count as a peer, except in a target that names it
 
 
 @dataclass(frozen=True)
 class Target:
-    """dflow shall be at least so fast if `of` is 1; of: a competitor's name, or None for the best of the peers."""
+    """The ratio that dflow should reach, compared with a competitor.
+
+    speed: the ratio.  of: the name of the competitor, or None for the best of the peers.
+    """
 
     speed: float
     of: str | None = None
 
     def at(self, name: str, best: str | None, unit: Unit, ours: float, theirs: float) -> str | None:
-        """What the table says in the line of this competitor; None if it is not about it."""
+        """Return the text for the line of this competitor, or None if the target does not refer to it."""
         if name != (self.of or best):
             return None
         what = f"{self.speed:.2g}" if self.of else f"{self.speed:.2g} (the best)"
@@ -29,17 +32,17 @@ class Target:
 
 @dataclass(frozen=True)
 class AtMost:
-    """dflow's own cost shall not be above this, in the unit as shown."""
+    """The largest cost that dflow should have, in the unit of the table."""
 
     cost: float
 
     def at(self, name: str, best: str | None, unit: Unit, ours: float, theirs: float) -> str | None:
-        """What the table says in dflow's line."""
+        """Return the text for dflow's line, or None for any other line."""
         return None if name != "dflow" else f"{self.cost:g} {unit.name}: {_met(unit.scale * ours <= self.cost)}"
 
 
 Targets = Mapping[str, Sequence[Target | AtMost]]
-Samples = dict[str, dict[str, list[float]]]  # case -> competitor -> one a round
+Samples = dict[str, dict[str, list[float]]]  # case -> competitor -> one sample for each round
 
 
 def report(
@@ -50,9 +53,10 @@ def report(
     rounds: int = ROUNDS,
     warm_up: bool = True,
 ) -> str:
-    """Take all samples; the answer to a question, its script's docstring, as Markdown.  The first competitor is dflow.
+    """Take all samples and return a section of Markdown: the question, its explanation, the table and the versions.
 
-    A competitor without a version but with no cases either has no environment: its lines are left out.
+    question: the docstring of the script.  competitors: the first one is dflow.  A peer without cases has no
+    environment: its lines are left out, and the section says so.
     """
     title, _, text = question.partition("\n")
     samples = take_turns(competitors, rounds, warm_up)
@@ -69,9 +73,9 @@ def report(
 
 
 def take_turns(competitors: Sequence[Competitor], rounds: int, warm_up: bool = True) -> Samples:
-    """One sample of each case of each competitor in each round.  A first round warms up and is dropped.
+    """Compare the facts, then take one sample of each case of each competitor in each round.
 
-    Before it, the facts are compared.
+    warm_up: take one more round first, and drop it.
     """
     cases = competitors[0].cases
     for case in cases:
@@ -86,8 +90,8 @@ def take_turns(competitors: Sequence[Competitor], rounds: int, warm_up: bool = T
 
 
 def table(samples: Samples, unit: Unit, targets: Targets) -> str:
-    """One line a case and competitor; medians, with the smallest and the largest sample."""
-    lines = [["case", "", unit.name, "dflow's ratio, this = 1", "target"], ["---", "---", "---:", "---:", "---"]]
+    """Make the table, with one line for each case and competitor."""
+    lines = [["case", "", unit.name, "ratio (> 1: dflow better)", "target"], ["---", "---", "---:", "---:", "---"]]
     for case, taken in samples.items():
         ours = taken["dflow"]
         best = _best(taken, unit)
@@ -100,13 +104,13 @@ def table(samples: Samples, unit: Unit, targets: Targets) -> str:
 
 
 def _best(taken: Mapping[str, Sequence[float]], unit: Unit) -> str | None:
-    """The fastest of the peers."""
+    """Return the name of the best peer."""
     peers = [name for name in taken if name not in ("dflow", BY_HAND)]
     return max(peers, key=lambda name: unit.speed(median(taken[name]), 1.0), default=None)
 
 
 def _speed(ours: Sequence[float], theirs: Sequence[float], unit: Unit) -> str:
-    """The ratio of medians; samples of one round were taken one after the other, so they may disagree with it."""
+    """Return the ratio of the medians, and in how many rounds dflow was better if it was not so in all or in none."""
     figure = _figure(unit.speed(median(ours), median(theirs)))
     wins = sum(unit.speed(a, b) > 1 for a, b in zip(ours, theirs, strict=True))
     return figure if wins in (0, len(ours)) else f"{figure} (faster in {wins} of {len(ours)} rounds)"
@@ -122,7 +126,7 @@ def _spread(samples: Sequence[float], unit: Unit) -> str:
 
 
 def _figure(value: float) -> str:
-    """Three digits, or all before the point."""
+    """Format a number with about three significant digits, and with all digits before the point."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"

@@ -1,12 +1,16 @@
 """How many records a second come out of the TFRecord pipeline?
 
-The pipeline of `csv_pipeline.py`, with `TFRecordReader` and `parse_single_example` of 28 floats and a label.
-The best that a user can write, with 4,096 records to mix: `read_up_to` and `parse_example`, with dflow in one loop of
-8,192 records a step, with TensorFlow 1 in two loops of 1,024, each of which is faster there; `tf.data`, which shuffles
-records and parses batches; the package `tfrecord` with a torch `DataLoader`. These take 32 batches at once, which the
-program cuts apart.
-Records of 100 KB hold 25,000 floats and a label; they go in batches of 32, one at once, with 64 to mix, in two loops;
-dflow reads 64 of them a step, TensorFlow 1 16, which is faster there. All of these may use all cores.
+This is the pipeline of `csv_pipeline.py`, with `TFRecordReader` and `parse_single_example` of 28 floats and a label.
+
+* **The best that a user can write** shuffles among 4,096 records. All of these take 32 batches at once, which the
+  program splits, and may use all cores.
+  * dflow: `read_up_to` and `parse_example`, in one loop of 8,192 records a step, which is faster there
+  * TensorFlow 1: `read_up_to` and `parse_example`, in two loops of 1,024 records a step, which is faster there
+  * `tf.data`: shuffles records and parses batches
+  * torch: a `DataLoader` with the package `tfrecord`
+* **Records of 100 KB** hold 25,000 floats and a label. The program takes one batch of 32 records at a time, shuffled
+  among 64 records. There are two loops. dflow reads 64 records a step. TensorFlow 1 reads 16, which is faster there.
+  All of these may use all cores.
 """
 
 from __future__ import annotations
@@ -58,7 +62,7 @@ def write_file(path: Path, records: int, floats: int, seed: int) -> str:
 
 
 def write_files(folder: Path, records: int, floats: int) -> list[str]:
-    """The file that facts are about, then the others."""
+    """Write the files.  Returns the name of the file for the facts, then those of the others."""
     checked = write_file(folder / f"{floats}-checked.tfrecord", CHECKED, floats, FILES)
     return [checked, *(write_file(folder / f"{floats}-{i}.tfrecord", records, floats, i) for i in range(FILES))]
 

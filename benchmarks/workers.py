@@ -1,9 +1,11 @@
 """Does a step cost the same for each worker, whether it touches 1 of them or 64?
 
-A cluster of 64 workers, all in this process (`LocalCluster(processes=False)`, on sockets), so that they share Python's
-lock. A step touches 1 to 64 of them: one sends 8 numbers to all, each computes `tanh` of them, the first adds up.
-Shown are the first run of such a graph, which compiles and installs it, and the later ones, divided by the number of
-workers.  TensorFlow 1: 64 servers in one process.  There is no target but this: the figures of a kind shall be alike.
+The cluster has 64 workers, all in this process (`LocalCluster(processes=False)`, on sockets), so that they share
+Python's lock. A step touches 1 to 64 of them. One worker sends 8 numbers to all, each computes `tanh` of them, and the
+first one adds up the results. TensorFlow 1 has 64 servers in one process.
+
+The cases are the first run of such a graph, which compiles and installs it, and later runs. Each time is divided by the
+number of workers. The only target is that the figures of a kind are alike.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def test_a_table_has_medians_spreads_speeds_and_targets() -> None:
     samples = {"read": {"dflow": [30.0, 10.0, 20.0], "A": [40.0] * 3, "B": [5.0] * 3, BY_HAND: [100.0] * 3}}
     targets = {"read": [Target(3, "B"), Target(2), Target(0.7, BY_HAND)]}
     assert table(samples, RECORDS, targets).splitlines() == [
-        "| case |  | records/s | dflow's ratio, this = 1 | target |",
+        "| case |  | records/s | ratio (> 1: dflow better) | target |",
         "| --- | --- | ---: | ---: | --- |",
         "| read | dflow | **20.0** (10.0 to 30.0) |  |  |",
         "|  | A | **40.0** (40.0 to 40.0) | 0.50 | 2 (the best): **missed** |",

@@ -1,7 +1,7 @@
 """`cold_run.py` for Ray: compiled graphs of actors, on CPUs.
 
-The end of a compiled graph ends its actors, so each has new ones.  A result is let go before the next run: it lies in
-the memory that the next one is written to.
+When a compiled graph ends, so do its actors.  Therefore each graph has new ones.  A result is released before the next
+run, because the next result is written to the same memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Tanh:
 
 
 def actors(count: int) -> list[Any]:
-    """New ones, which are up."""
+    """Start new actors and wait until they are up."""
     found = [ray.remote(num_cpus=0)(Tanh).remote() for _ in range(count)]
     ray.get([actor.tanh.remote(VALUE) for actor in found])
     return found

@@ -1,6 +1,7 @@
-"""`csv_pipeline.py` for Ray Data.  Its arguments: the CSV file that facts are about, then the others.
+"""`csv_pipeline.py` for Ray Data.  Its arguments: the CSV file for the facts, then the others.
 
-A sample is a pass over all files, ten times each, from its first batch on: a data set has no endless pass.
+A sample is one pass over a list that has each file ten times, and starts at the first batch.  Ray Data has no endless
+pass.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""`queue_between_processes.py` for Ray: `ray.util.queue` and two actors, whose large arrays go as references."""
+"""`queue_between_processes.py` for Ray: `ray.util.queue` and two actors.  Large arrays go as references."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
 
 @ray.remote(num_cpus=0)
 class End:
-    """An end of the queue of a case."""
+    """One end of the queue of a case."""
 
     def __init__(self, case: str, queue: Any) -> None:
         self._traffic, self._queue = CASES[case], queue
 
     def ready(self) -> None:
-        """Answered once it is there."""
+        """Return once the actor is up."""
 
     def put(self, steps: int) -> None:
         for step in range(1, steps + 1):

@@ -1,8 +1,8 @@
-"""A TensorFlow 1 cluster of 1 ps and 2 workers: this file as a module, and as the program of each task.
+"""A TensorFlow 1 cluster of 1 ps and 2 workers.  This file is both the module and the program of each task.
 
-A task is a process with a server.  Each line on a worker's standard input names a function of a module of this folder,
-and its arguments; it is called with TensorFlow, the server and the number of the task, and its result is the answer.
-The end of its input ends a task.
+A task is a process with a server.  Each line on the standard input of a worker names a function of a module in this
+folder, and its arguments.  The worker calls it with TensorFlow, the server, the number of the task and the arguments,
+and writes the result to its standard output.  A task ends when its input ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ JOBS = {"ps": 1, "worker": 2}
 
 
 class Cluster:
-    """The tasks; target: the address of the first worker's server."""
+    """The processes of all tasks.  target: the address of the first worker's server."""
 
     def __init__(self) -> None:
         addresses = {job: [f"127.0.0.1:{free_port()}" for _ in range(tasks)] for job, tasks in JOBS.items()}
@@ -38,7 +38,10 @@ class Cluster:
             self._answer(job, task)
 
     def call(self, calls: list[tuple[int, str, list[Any]]]) -> list[Any]:
-        """Call functions on workers, all at once: (worker, "module.function", arguments).  Gives their results."""
+        """Call functions on workers, all at the same time, and return their results.
+
+        calls: tuples of (worker, "module.function", arguments).
+        """
         for worker, function, arguments in calls:
             print(json.dumps([function, arguments]), file=self._tasks["worker", worker].stdin, flush=True)
         return [self._answer("worker", worker) for worker, _, _ in calls]

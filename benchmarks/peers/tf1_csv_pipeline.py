@@ -1,6 +1,6 @@
 """`csv_pipeline.py` for TensorFlow 1.
 
-Its arguments: the CSV file that facts are about, then the others; first those with 28 columns, then as many with 5.
+Its arguments: the CSV file for the facts, then the others; first those with 28 columns, then as many with 5.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SESSIONS = []
 
 
 def start_loop(tf: Any, server: Any, task: int, files: list[str], case: str) -> None:
-    """The loop of a worker, in a session of its own server."""
+    """Start the loop of a worker, in a session of its own server."""
     graph = tf.Graph()
     with graph.as_default():
         CLUSTER[case].build(tf, files, PS, [WORKERS[task]], queue_name(case))

@@ -1,4 +1,4 @@
-"""`decoding.py` for TensorFlow 1, which starts this in its environment.  Its argument is the files' folder."""
+"""`decoding.py` for TensorFlow 1.  Its argument: the folder of the files."""
 
 import sys
 

@@ -12,7 +12,7 @@ from tf1_cluster import Cluster
 
 
 class Replicas:
-    """The network of this worker's process; it shares the weights with the others by their names."""
+    """The network of this worker's process.  The workers share the weights, which have the same names everywhere."""
 
     def __init__(self, tf: Any, server: Any, task: int) -> None:
         with tf.Graph().as_default() as graph:
@@ -27,7 +27,7 @@ MADE: list[Replicas] = []
 
 
 def replicas(tf: Any, server: Any, task: int) -> Replicas:
-    """Made once."""
+    """Return the network of this process, and make it at the first call."""
     if not MADE:
         MADE.append(Replicas(tf, server, task))
     return MADE[0]
@@ -41,14 +41,14 @@ def train(tf: Any, server: Any, task: int, steps: int) -> None:
 
 
 def train_together(tf: Any, server: Any, task: int, steps: int) -> None:
-    """Train all workers' replicas, step by step."""
+    """Train the replicas of all workers with synchronous steps."""
     step = replicas(tf, server, task).together
     for _ in range(steps):
         step()
 
 
 def loss_together(tf: Any, server: Any, task: int) -> list[float]:
-    """The loss after some steps of all together."""
+    """Return the loss after some synchronous steps."""
     made = replicas(tf, server, task)
     made.sess.run(made.network.init)
     train_together(tf, server, task, CHECKED)

@@ -10,11 +10,11 @@ from measure import seconds_once
 from programs.traffic import CASES, CHECKED, Ends, build
 from tf1_cluster import Cluster
 
-SESSIONS: dict[str, tuple[Any, Ends]] = {}  # case -> the session of this worker
+SESSIONS: dict[str, tuple[Any, Ends]] = {}  # case -> the session of this worker and the ends of the queue
 
 
 def run(tf: Any, server: Any, _task: int, case: str, end: str, times: int) -> float:
-    """Run one of the ends so many times, or once something else of it; gives its last value, if it is a number."""
+    """Run the field `end` of the case's `Ends` several times.  Returns the last value, or 0.0 for an operation."""
     if case not in SESSIONS:
         graph = tf.Graph()
         with graph.as_default():

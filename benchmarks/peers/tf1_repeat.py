@@ -1,4 +1,4 @@
-"""`repeat.py` for TensorFlow 1: `Session.run` in a Python loop, in this process or in that of a worker's server."""
+"""`repeat.py` for TensorFlow 1: `Session.run` in a Python loop, in this process or in the process of a worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tf1_cluster import Cluster
 
 
 class Loop:
-    """What is repeated, in a session."""
+    """The loop bodies and their session."""
 
     def __init__(self, tf: Any, where: str, target: str) -> None:
         graph, self._bodies, self._count = build(tf, PLACES[where])
@@ -32,11 +32,11 @@ class Loop:
             self._sess.run(body)
 
 
-LOOPS: dict[str, Loop] = {}  # of this process
+LOOPS: dict[str, Loop] = {}  # the loops of this process
 
 
 def on_worker(tf: Any, server: Any, _task: int, method: str, *arguments: str) -> Any:
-    """Call a method of the loop of a worker's process."""
+    """Call a method of the `Loop` in a worker's process."""
     if WORKER not in LOOPS:
         LOOPS[WORKER] = Loop(tf, WORKER, server.target)
     return getattr(LOOPS[WORKER], method)(*arguments)

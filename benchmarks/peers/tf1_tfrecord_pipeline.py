@@ -1,6 +1,6 @@
 """`tfrecord_pipeline.py` for TensorFlow 1.
 
-Its arguments: the file that facts are about, then the others; first those of short records, then as many of long ones.
+Its arguments: the file for the facts, then the others; first those with short records, then as many with long ones.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""`workers.py` for TensorFlow 1: a cluster of as many servers, all in this process."""
+"""`workers.py` for TensorFlow 1: a cluster of the same number of servers, all in this process."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ tf.disable_v2_behavior()
 
 
 def simulated() -> list[tf.train.Server]:
-    """The servers of a cluster."""
+    """Start the servers of a cluster."""
     spec = tf.train.ClusterSpec({"worker": [f"127.0.0.1:{free_port()}" for _ in range(ALL)]})
     try:
         return [tf.train.Server(spec, job_name="worker", task_index=task) for task in range(ALL)]
-    except tf.errors.UnknownError:  # a connection of another server has taken one of the ports meanwhile
+    except tf.errors.UnknownError:  # a connection of another server has taken one of the ports in the meantime
         return simulated()
 
 

@@ -1,4 +1,4 @@
-"""`csv_pipeline.py` for tf.data.  Its arguments: the CSV file that facts are about, then the others."""
+"""`csv_pipeline.py` for tf.data.  Its arguments: the CSV file for the facts, then the others."""
 
 import sys
 from typing import Any

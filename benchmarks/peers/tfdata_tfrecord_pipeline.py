@@ -1,4 +1,4 @@
-"""`tfrecord_pipeline.py` for tf.data; its arguments are those of `tf1_tfrecord_pipeline.py`."""
+"""`tfrecord_pipeline.py` for tf.data.  Its arguments are those of `tf1_tfrecord_pipeline.py`."""
 
 import sys
 from functools import partial

@@ -1,4 +1,4 @@
-"""`csv_pipeline.py` for torch.  Its arguments: the CSV file that facts are about, then the others."""
+"""`csv_pipeline.py` for torch.  Its arguments: the CSV file for the facts, then the others."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ checked, *files = sys.argv[1:]
 
 
 class Shuffled(IterableDataset[Any]):
-    """Some thousand records that are read at once, mixed: batches that are to be cut apart."""
+    """A data set that reads some thousand records at once and shuffles them.  The caller splits these into batches."""
 
     def __init__(self, paths: list[str], passes: int | None) -> None:
         self._paths, self._passes = paths, passes
@@ -31,7 +31,7 @@ class Shuffled(IterableDataset[Any]):
 
 
 def batches(paths: list[str], passes: int | None) -> Any:
-    """One worker process reads; it is ahead by two parts."""
+    """Yield batches.  One worker process reads, and is two parts ahead."""
     loader = DataLoader(Shuffled(paths, passes), batch_size=None, num_workers=1)
     return apart((part.numpy(),) for part in loader)
 

@@ -1,4 +1,4 @@
-"""`mlp.py` for torch; `DistributedDataParallel` in two processes, each with one thread."""
+"""`mlp.py` for torch: `DistributedDataParallel` in two processes with one thread each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROCESSES = 2
 
 
 class Trained:
-    """The network; distributed: averages its gradients with the other processes."""
+    """The network.  distributed: whether it averages its gradients with those of the other processes."""
 
     def __init__(self, distributed: bool = False) -> None:
         torch.set_num_threads(1)
@@ -54,7 +54,7 @@ def fact() -> list[float]:
 
 
 def member(rank: int, port: int, pipe: Any) -> None:
-    """One of the processes: trains as many steps as it is told."""
+    """Run one of the processes, which trains as many steps as the pipe asks for."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.distributed.init_process_group("gloo", rank=rank, world_size=PROCESSES)
     one = Trained(distributed=True)
@@ -65,7 +65,7 @@ def member(rank: int, port: int, pipe: Any) -> None:
 
 
 def start_members() -> list[Any]:
-    """The pipes to the processes, which end with this one."""
+    """Start the processes, which end with this one.  Returns the pipes to them."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]

@@ -1,4 +1,4 @@
-"""`tfrecord_pipeline.py` for torch and `tfrecord`; its arguments are those of `tf1_tfrecord_pipeline.py`."""
+"""`tfrecord_pipeline.py` for torch and `tfrecord`.  Its arguments are those of `tf1_tfrecord_pipeline.py`."""
 
 import sys
 from functools import partial
@@ -20,7 +20,7 @@ facts: dict[str, Fact] = {}
 
 
 def batches(paths: list[str], batch: int, at_once: int, shuffled: int) -> Any:
-    """One pass; a worker process reads, parses and shuffles, and is ahead by two times what is taken at once."""
+    """Yield the batches of one pass.  A worker process reads, parses and shuffles, and is two parts ahead."""
     description = {"x": "float", "label": "int"}
     data: Any = ChainDataset([TFRecordDataset(path, None, description, shuffle_queue_size=shuffled) for path in paths])
     loader = DataLoader(data, batch_size=batch * at_once, num_workers=1)

@@ -7,8 +7,8 @@ from typing import Any
 from programs.listing import Listing
 
 COLUMNS, WIDE, MANY = 5, 28, 1024
-SHUFFLED = 4096  # records that the best pipelines mix
-AT_ONCE = 32  # batches that they take at once
+SHUFFLED = 4096  # number of records among which the best pipelines shuffle
+AT_ONCE = 32  # number of batches that they take at once
 BEST_QUEUE = {"capacity": 4 * SHUFFLED, "reserve": SHUFFLED, "at_once": AT_ONCE}
 
 
@@ -44,5 +44,5 @@ CLUSTER = {
 
 
 def queue_name(case: str) -> str:
-    """Of the queue that the processes of a cluster share."""
+    """Return the name of the queue that the processes of a cluster share."""
     return "".join(letter for letter in case if letter.isalnum())

@@ -1,4 +1,4 @@
-"""The program that reads files and decodes them, a step after another."""
+"""Reading and decoding files, step by step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DECODING = {  # case -> kind of file, columns of floats, records a step
 
 
 def decoding(tf: Any, folder: str, config: Any = None) -> dict[str, Sample]:
-    """Records a second that steps read and decode, out of the file `<kind>-<columns>` of a folder, again and again."""
+    """Return the samples, in records a second.  Each reads the file `<kind>-<columns>` of the folder repeatedly."""
     return {
         name: _decoding(tf, f"{folder}/{kind}-{columns}", kind, columns, step, config)
         for name, (kind, columns, step) in DECODING.items()

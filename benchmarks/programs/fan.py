@@ -1,4 +1,4 @@
-"""A step that touches some workers: one sends 8 numbers to all, each computes with them, the first adds up."""
+"""A step on several workers: one sends 8 numbers to all, each computes with them, and the first adds up the results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from competitors import Fact
 from measure import SMALL, Sample, seconds_a_call, seconds_once
 
-ALL = 2 if SMALL else 64  # workers of the cluster
+ALL = 2 if SMALL else 64  # number of workers of the cluster
 TOUCHED: Sequence[int] = (1, 2) if SMALL else (1, 4, 16, ALL)
 FIRST, LATER = "first run", "later runs"
 VALUE = np.ones(8, np.float32)
@@ -27,7 +27,7 @@ def device(task: int) -> str:
 
 
 class Fan:
-    """A step that touches so many workers; all times are for one of them."""
+    """A step that touches `workers` workers.  All times are divided by their number."""
 
     def __init__(self, tf: Any, target: str, workers: int) -> None:
         self._tf, self._workers = tf, workers
@@ -50,7 +50,7 @@ class Fan:
         return self._sess.run(y, {self._x: VALUE})
 
     def first(self) -> float:
-        """Each of these is new to the session; the session is not."""
+        """Return the median time of first runs of new operations, in a session that is already open."""
         fresh = [self._build() for _ in range(3)]
         return median(seconds_once(partial(self._run, y)) for y in fresh) / self._workers
 
@@ -66,7 +66,7 @@ class Fan:
 
 
 def all_cases(tf: Any, target: str) -> tuple[dict[str, Sample], dict[str, Fact]]:
-    """target: the address of a cluster of `ALL` workers."""
+    """Return the samples and the facts.  target: the address of a cluster of `ALL` workers."""
     fans = {workers: Fan(tf, target, workers) for workers in TOUCHED}
     samples: dict[str, Sample] = {}
     for workers, fan in fans.items():

@@ -1,4 +1,4 @@
-"""Graphs of many sizes."""
+"""Chains of operations, for graphs of many sizes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def case(ops: int, what: str) -> str:
 
 
 def build(tf: Any, ops: int) -> tuple[Any, Any, Any]:
-    """A chain of so many operations, on 8 numbers that are fed: graph, input, output."""
+    """Build a chain of `ops` operations on 8 numbers that are fed.  Returns the graph, its input and its output."""
     graph = tf.Graph()
     with graph.as_default():
         x = tf.placeholder(tf.float32, [8])
@@ -30,12 +30,12 @@ def build(tf: Any, ops: int) -> tuple[Any, Any, Any]:
 
 
 class Chain:
-    """A graph of some size; all its times are for one operation."""
+    """A graph of `ops` operations.  All times are divided by their number."""
 
     def __init__(self, tf: Any, ops: int) -> None:
         self._tf, self._ops = tf, ops
         self._feed = np.ones(8, np.float32)
-        self._new: Any = None  # built and not run yet
+        self._new: Any = None  # a graph that is built and has not run yet
         self._kept: Any = None
 
     def building(self) -> float:
@@ -44,7 +44,7 @@ class Chain:
         return (time.perf_counter() - started) / self._ops
 
     def first(self) -> float:
-        """Of the graph that was built last, in a session of its own, which is open already."""
+        """Return the time of the first run of the graph that was built last, in a new session that is already open."""
         (graph, x, y), self._new = self._new, None
         with self._tf.Session("", graph=graph) as sess:
             return seconds_once(lambda: sess.run(y, {x: self._feed})) / self._ops
@@ -59,7 +59,7 @@ class Chain:
         return found
 
     def session(self) -> Any:
-        """A session that stays, its input and its output."""
+        """Return a session that stays open, with its input and its output."""
         if self._kept is None:
             graph, x, y = build(self._tf, self._ops)
             self._kept = self._tf.Session("", graph=graph), x, y

@@ -1,4 +1,4 @@
-"""What is done again and again, and how much there is of a process before and after it."""
+"""Work that is repeated many times, and a function that measures what a process holds."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ import psutil
 
 import dflow as df
 
-AT_ONCE = 20  # queues of one session
-ITERATIONS = 3  # of a loop
+AT_ONCE = 20  # number of queues of one session
+ITERATIONS = 3  # number of iterations of a loop
 PS = "/job:ps/task:0"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Of one process.
+    """A sample of one process.
 
-    rss: bytes of resident memory.  ours: objects of dflow's classes that are alive.  blocks: those that Python's own
-    allocator has given out, for anything; what they grow by is held by somebody, what only `rss` grows by is not.
+    rss: bytes of resident memory.
+    descriptors, threads: numbers of open file descriptors and of threads.
+    ours: number of living objects of dflow's classes.
+    blocks: number of memory blocks that Python's own allocator has given out.  If it grows, something holds the blocks.
+        If only `rss` grows, nothing holds the memory.
     """
 
     rss: int
@@ -32,11 +35,11 @@ class Seen:
     blocks: int
 
 
-Look = Callable[[], dict[str, Seen]]  # by process
+Look = Callable[[], dict[str, Seen]]  # process -> its sample
 
 
 def seen(**node: Any) -> Seen:
-    """How much there is of the process that this runs in.  node: Dask says which one it is."""
+    """Take a sample of this process.  node: keyword arguments that Dask passes."""
     gc.collect()
     ours = sum(str(type(found).__module__).partition(".")[0] == "dflow" for found in gc.get_objects())
     process = psutil.Process()
@@ -44,7 +47,7 @@ def seen(**node: Any) -> Seen:
 
 
 class Program:
-    """A graph with a variable, and a queue between two devices.  device: the second one; "" in one process."""
+    """A graph with a variable and a queue between two devices.  device: the second device, or "" in one process."""
 
     def __init__(self, device: str) -> None:
         with df.Graph().as_default() as self.graph:
@@ -58,13 +61,13 @@ class Program:
 
 
 class Sessions:
-    """Each with a graph of its own, a variable, a queue, and five runs."""
+    """Sessions, each with its own graph, variable and queue, and with five runs."""
 
     def __init__(self, target: str, device: str) -> None:
         self._target, self._device = target, device
 
     def go_on(self, first: int, end: int) -> None:
-        """Do the one that is number `first`, and all others up to `end`."""
+        """Do the work with the numbers from `first` to `end`, without `end`."""
         for _ in range(first, end):
             program = Program(self._device)
             with df.Session(self._target, program.graph) as session:
@@ -72,11 +75,11 @@ class Sessions:
                     session.run(op)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no session is open."""
 
 
 class Queues(Sessions):
-    """Shared ones, each with a name of its own; a session has 20, which `Session.reset` drops at its end."""
+    """Shared queues, each with its own name.  A session has 20, and `Session.reset` drops them when it has ended."""
 
     def go_on(self, first: int, end: int) -> None:
         for start in range(first, end, AT_ONCE):
@@ -94,7 +97,7 @@ class Queues(Sessions):
 
 
 class Runs:
-    """In one session: an enqueue, a dequeue by another device, an assignment, in turn."""
+    """Runs of one session: in turn an enqueue, a dequeue by another device, and an assignment."""
 
     def __init__(self, target: str, device: str) -> None:
         self._program = Program(device)
@@ -112,7 +115,7 @@ class Runs:
 
 
 class Loops(Runs):
-    """In one session: loops of three iterations, one after the other."""
+    """Loops of one session, one after the other, with three iterations each."""
 
     def go_on(self, first: int, end: int) -> None:
         for _ in range(first, end):

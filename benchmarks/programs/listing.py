@@ -19,25 +19,29 @@ BATCH, CAPACITY, RESERVE = 128, 1000, 500
 
 @dataclass(frozen=True)
 class Listing:
-    """One pipeline.  read: what a loop does with a queue of file names: one record, or `many` on a leading axis."""
+    """One pipeline.
+
+    read: builds the part of a loop that reads from a queue of file names.  It returns the components of one record, or
+        with `many` those of several records on a leading axis.
+    """
 
     read: Callable[[Any, Any], list[Any]]
-    shapes: Sequence[tuple[int, ...]]  # of the components of a record
+    shapes: Sequence[tuple[int, ...]]  # the shapes of the components of a record
     dtypes: Sequence[str]
     many: bool = False
     loops: int = 1
     batch: int = BATCH
-    at_once: int = 1  # so many batches leave the queue together, and are cut apart by the program
+    at_once: int = 1  # number of batches that leave the queue together; the program splits them
     capacity: int = CAPACITY
     reserve: int = RESERVE
 
     def build(
         self, tf: Any, files: Sequence[str], home: str, loops: Sequence[str], shared: str = "", epochs: int = 0
     ) -> tuple[Any, Any]:
-        """A queue at home, filled by a loop on each device; gives what leaves it at once, and its size.
+        """Build a queue on the device `home` and one loop to fill it on each device of `loops`.
 
-        epochs: passes over the files, 0 for no end.  The file names are beside their reader: TensorFlow 1 places
-        no reader on another device than its queue.
+        Returns the tensors of one dequeue, and the size of the queue.  The queue of file names is on the device of its
+        reader, because TensorFlow 1 requires this.  epochs: the number of passes over the files, or 0 without end.
         """
         with tf.device(home):
             dtypes = [getattr(tf, name) for name in self.dtypes]
@@ -56,7 +60,7 @@ class Listing:
 
 
 class Running:
-    """A pipeline without an end.  It stands still while nobody takes from it, so that others can be measured."""
+    """A pipeline that never ends.  Its loops wait while its queue is full, so that others can be measured."""
 
     def __init__(
         self, tf: Any, listing: Listing, files: Sequence[str], home: str = CPU, loops: Sequence[str] | None = None,
@@ -73,7 +77,7 @@ class Running:
             self._take = partial(next, apart(forever(self._sess.make_callable(batch)), listing.batch))
 
     def sample(self) -> float:
-        """Records a second, in a second, once what had gathered in the queue is gone."""
+        """Return records a second, measured for one second after the records already in the queue are gone."""
         batch = self._listing.batch
         self._wait_until_full()
         for _ in range((self._listing.capacity - self._listing.reserve) // batch + self._listing.at_once):
@@ -83,7 +87,10 @@ class Running:
         return found
 
     def _wait_until_full(self) -> None:
-        """Full: as full as it gets when each loop enqueues so many at once."""
+        """Wait until the size of the queue is its capacity or no longer grows.
+
+        Loops that enqueue many records at once may leave some room.
+        """
         before = -1
         while (now := self._sess.run(self._size)) < self._listing.capacity and now != before:
             before = now
@@ -96,7 +103,10 @@ class Running:
 
 
 def fact(tf: Any, listing: Listing, files: Sequence[str]) -> list[float]:
-    """How many records come out of one pass of each loop over the files, and the sums of their components; a loop."""
+    """Return the number of records of one pass over the files, and the sums of their components.
+
+    Each loop makes one pass, and the numbers are divided by the number of loops.
+    """
     count, sums = 0, np.zeros(len(listing.shapes))
     listing = replace(listing, at_once=1)
     graph = tf.Graph()
@@ -118,13 +128,13 @@ def fact(tf: Any, listing: Listing, files: Sequence[str]) -> list[float]:
     return [count / listing.loops, *(sums / listing.loops).tolist()]
 
 
-CHECKED = 1280  # records in the file that facts are about: some whole batches
+CHECKED = 1280  # number of records in the file for the facts, a multiple of the batch size
 
 
 def measured(
     tf: Any, listings: Mapping[str, Listing], files: Sequence[str], checked: str
 ) -> tuple[dict[str, Running], dict[str, Fact]]:
-    """All of them in sessions of this process, and their facts about the file `checked`."""
+    """Start all pipelines in sessions of this process.  Returns them, and their facts for the file `checked`."""
     running = {name: Running(tf, listing, files) for name, listing in listings.items()}
     return running, {name: partial(fact, tf, one, [checked]) for name, one in listings.items()}
 
@@ -133,7 +143,7 @@ def samples(running: Mapping[str, Running]) -> dict[str, Sample]:
     return {name: one.sample for name, one in running.items()}
 
 
-# -- batches one after the other
+# -- iterators of batches
 
 
 def forever(call: Callable[[], Any]) -> Iterator[Any]:
@@ -142,14 +152,17 @@ def forever(call: Callable[[], Any]) -> Iterator[Any]:
 
 
 def apart(many: Iterable[Sequence[Any]], batch: int = BATCH) -> Iterator[tuple[Any, ...]]:
-    """The batches out of arrays that hold some of them."""
+    """Split arrays that hold several batches into single batches."""
     for arrays in many:
         for start in range(0, len(arrays[0]), batch):
             yield tuple(array[start : start + batch] for array in arrays)
 
 
 def numbers(batches: Any) -> list[float]:
-    """The fact of an iterator over all batches of one pass: tuples of arrays."""
+    """Return the fact of one pass: the number of records and the sums of their components.
+
+    batches: an iterator of tuples of arrays.
+    """
     count, sums = 0, None
     for batch in batches:
         count += len(batch[0])
@@ -159,7 +172,10 @@ def numbers(batches: Any) -> list[float]:
 
 
 def rate(batches: Any, records: int = BATCH, drop: int = 20) -> float:
-    """Records a second of an iterator without an end, in a second, once what had been fetched ahead is gone."""
+    """Return records a second of an endless iterator, measured for one second.
+
+    records: the size of a batch.  drop: the number of batches to drop first, because they were fetched ahead.
+    """
     for _ in range(drop):
         next(batches)
     return records / seconds_a_call(lambda: next(batches), seconds=1.0)

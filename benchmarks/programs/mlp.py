@@ -1,4 +1,4 @@
-"""A network for pictures of digits: 784-300-100-10, ReLU, softmax, plain gradient descent, batches of 128."""
+"""A network for images of digits: 784-300-100-10, ReLU, softmax, plain gradient descent, batches of 128."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ SIZES, BATCH, RATE = (784, 300, 100, 10), 128, 0.05
 ONE_PROCESS = "one process, one thread"
 CLUSTER = "1 ps + 2 workers, asynchronous"
 TOGETHER = "1 ps + 2 workers, synchronous"
-STEPS = size(200, 3)  # of each worker, in a sample
-CHECKED = 20  # steps that a fact is about
+STEPS = size(200, 3)  # number of steps of each worker in a sample
+CHECKED = 20  # number of steps before a fact
 
 
 def weights() -> list[tuple[Any, Any]]:
-    """Where all begin: a matrix and a bias a layer."""
+    """Return the initial weights of all systems: a matrix and a bias for each layer."""
     rng = np.random.default_rng(1)
     return [(rng.normal(0, n**-0.5, (n, m)).astype(np.float32), np.zeros(m, np.float32)) for n, m in pairwise(SIZES)]
 
 
 def data() -> tuple[Any, Any]:
-    """A batch, again and again: images [128, 784] and labels [128]."""
+    """Return the only batch, which every step uses: images [128, 784] and labels [128]."""
     rng = np.random.default_rng(2)
     return rng.random((BATCH, SIZES[0]), np.float32), rng.integers(0, SIZES[-1], BATCH).astype(np.int32)
 
 
 @dataclass(frozen=True)
 class Network:
-    """steps: what trains on one batch, one a worker; together: on the batches of all, with the mean of their gradients.
+    """The operations of the network.
 
-    loss: of the first worker's network.
+    steps: for each worker, the operation that trains on its batch.
+    together: the operation that trains on the batches of all workers, with the mean of their gradients.
+    loss: the loss of the first worker's replica.
+    init: initializes all variables.
     """
 
     steps: Sequence[Any]
@@ -44,7 +47,7 @@ class Network:
 
 
 def build(tf: Any, home: str, workers: Sequence[str]) -> Network:
-    """Weights at home, a replica of the network on each worker."""
+    """Build the weights on the device `home`, and a replica of the network on each worker."""
     with tf.device(home):
         layers = [(tf.Variable(w, name="w"), tf.Variable(b, name="b")) for w, b in weights()]
     variables = [variable for layer in layers for variable in layer]
@@ -80,7 +83,7 @@ class Trained:
             self._step()
 
     def fact(self) -> list[float]:
-        """The loss after some steps."""
+        """Return the loss after some steps."""
         self._sess.run(self._network.init)
         self.train(CHECKED)
         return [float(self._sess.run(self._network.loss))]

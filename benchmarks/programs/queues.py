@@ -1,4 +1,4 @@
-"""Queues that hold many items, or few."""
+"""Queues that hold few or many items."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from measure import SMALL, Sample, seconds_a_call
 
 LENGTHS: Sequence[int] = (10, 1_000) if SMALL else (10, 1_000, 100_000, 10_000_000)
 KINDS = ("FIFOQueue", "RandomShuffleQueue")
-SIZES = (1, 100)  # items that go in and out at once
-PIECE = 10_000  # items that are enqueued at once, to fill a queue
-CHECKED = 1_000  # items of the queue of a fact, at most
+SIZES = (1, 100)  # numbers of items that go in and out at once
+PIECE = 10_000  # number of items of one enqueue while a queue is filled
+CHECKED = 1_000  # largest length of a queue for a fact
 
 
 def case(kind: str, length: int, size: int) -> str:
@@ -22,7 +22,7 @@ def case(kind: str, length: int, size: int) -> str:
 
 
 class Filled:
-    """A queue that holds the numbers 0, 1, 2, ... below `length`; each call puts some in and takes as many out."""
+    """A queue that holds the numbers from 0 to `length` - 1.  Each call puts some items in and takes as many out."""
 
     def __init__(self, tf: Any, kind: str, length: int) -> None:
         graph = tf.Graph()
@@ -45,7 +45,7 @@ class Filled:
         return queue.enqueue_many([tf.zeros([size])]), queue.dequeue_many(size)
 
     def both(self, size: int) -> Any:
-        """Put so many zeros in, then take as many items out."""
+        """Put `size` zeros in, then take as many items out."""
         put, take = self._calls[size]
         put()
         return take()
@@ -54,9 +54,9 @@ class Filled:
 def all_cases(
     make: Callable[[str, int], Any], lengths: Sequence[int] = LENGTHS
 ) -> tuple[dict[str, Sample], dict[str, Fact]]:
-    """Samples and facts of the queues that `make(kind, length)` gives; each is filled when it is used first.
+    """Return the samples and the facts.  A sample is the time of one item, in and out.
 
-    A sample is the time of one item, in and out.
+    make(kind, length) makes a queue.  It is called when a sample first needs the queue.
     """
     kept = cache(make)
 
@@ -65,7 +65,7 @@ def all_cases(
         return seconds_a_call(lambda: queue.both(size)) / size
 
     def fact(kind: str, length: int, size: int) -> list[float]:
-        """The sum of all numbers, taken while zeros come in their place: each leaves once, whatever the order."""
+        """Take all numbers while zeros replace them, and return their sum, which does not depend on the order."""
         length = min(length, CHECKED) // size * size
         queue, total, rounds = make(kind, length), 0.0, 0
         everything = sum(range(length))

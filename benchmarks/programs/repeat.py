@@ -1,4 +1,4 @@
-"""Loops with next to nothing in them."""
+"""Loops whose body does almost nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from programs import CPU, WORKERS
 
 NO_OP, COUNTS = "no_op", "assign_add"
 LOCAL, WORKER = "local", "on a worker"
-STEPS, RUNS, COUNTED = size(20_000, 500), size(1_000, 50), 30  # iterations of a loop, runs of TensorFlow 1, of a fact
+STEPS, RUNS, COUNTED = size(20_000, 500), size(1_000, 50), 30  # iterations of dflow, runs of TensorFlow 1, of a fact
 PLACES = {LOCAL: CPU, WORKER: WORKERS[1]}
 
 
@@ -19,7 +19,7 @@ def case(what: str, where: str) -> str:
 
 
 def build(tf: Any, device: str) -> tuple[Any, dict[str, Any], Any]:
-    """The graph, by name what is repeated, and what counts how often; it is initialized by its initializer."""
+    """Build the graph.  Returns it, the loop bodies by name, and the variable that `assign_add` counts up."""
     graph = tf.Graph()
     with graph.as_default(), tf.device(device):
         count = tf.Variable(0)

@@ -22,7 +22,7 @@ TWO_FIRST, TWO_LATER = "two workers, first run", "two workers, later runs"
 
 
 def chain(tf: Any, x: Any, operations: int) -> Any:
-    """So many operations in sequence, of two kinds in turn: TensorFlow makes one out of a chain of `tanh`."""
+    """Build a chain that alternates two kinds of operations, because TensorFlow merges a chain of `tanh` into one."""
     y = x
     for i in range(operations):
         y = tf.maximum(y, x) if i % 2 else tf.tanh(y)
@@ -30,7 +30,7 @@ def chain(tf: Any, x: Any, operations: int) -> Any:
 
 
 def local_runs(tf: Any) -> dict[str, Sample]:
-    """Small operations in a session of this process."""
+    """Return the samples of small operations in a session of this process."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [8])
         one = tf.tanh(x)
@@ -51,7 +51,7 @@ def local_runs(tf: Any) -> dict[str, Sample]:
 
 
 def cluster_runs(tf: Any, target: str) -> dict[str, Sample]:
-    """First and later runs of a graph of one operation, and of one with two operations on two workers."""
+    """Return the samples of first and later runs, with one operation and with two operations on two workers."""
     value = np.ones(8, np.float32)
     graph = tf.Graph()
     with graph.as_default(), tf.device(WORKERS[0]):
@@ -67,7 +67,7 @@ def cluster_runs(tf: Any, target: str) -> dict[str, Sample]:
         return y
 
     def first(devices: int) -> float:
-        """Each of these is new to the session; the session is not."""
+        """Return the median time of first runs of new operations, in a session that is already open."""
         fresh = [build(devices) for _ in range(5)]
         return median(seconds_rested(partial(sess.run, y, {x: value})) for y in fresh)
 
@@ -107,7 +107,7 @@ def cluster_facts(tf: Any, target: str) -> dict[str, Fact]:
 
 
 def tanh_of(tf: Any, target: str, devices: Sequence[str]) -> list[float]:
-    """tanh(tanh(...(1))), one a device."""
+    """Return tanh(tanh(...(1))), with one `tanh` on each device."""
     with tf.Graph().as_default() as graph:
         y = x = tf.placeholder(tf.float32, [8])
         for device in devices:

@@ -1,4 +1,4 @@
-"""A file of any size through the CSV pipeline, in a process of its own, and the memory that this takes."""
+"""Streams a file of any size through the CSV pipeline in a new process, and measures the memory of that process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STEPS = {NOTHING: 0, RECORDS_ONE: 1, RECORDS_MANY: MANY}
 
 
 def peak(module: str, case: str, file: str) -> float:
-    """The most bytes of memory that a new process had at once, from its start to the end of the file."""
+    """Return the peak of a new process's resident memory in bytes, from its start to the end of the file."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as process:
         return process.submit(_stream, module, STEPS[case], file).result()
@@ -32,7 +32,7 @@ def _stream(module: str, step: int, file: str) -> float:
         _take_all(tf, step, file)
     else:
         tf.Session("").run(tf.constant(0.0))
-    status = Path("/proc/self/status").read_text()  # getrusage knows the peak of the parent, too
+    status = Path("/proc/self/status").read_text()  # the peak of getrusage would include the parent's
     return next(float(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) * 1024
 
 

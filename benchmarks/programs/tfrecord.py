@@ -9,7 +9,7 @@ from measure import size
 from programs.listing import BATCH, Listing
 
 FLOATS, MANY, SHUFFLED = 28, 1024, 4096
-AT_ONCE = 32  # batches that the best pipeline takes at once
+AT_ONCE = 32  # number of batches that the best pipeline takes at once
 LARGE_FLOATS, LARGE_MANY, LARGE_BATCH, LARGE_SHUFFLED = size(25_000, 1_000), 16, 32, 64  # 100 KB a record
 
 
@@ -33,19 +33,19 @@ def tfrecord(floats: int = FLOATS, step: int = 1, loops: int = 1, **queue: int) 
 
 
 def best(step: int = MANY, loops: int = 2) -> Listing:
-    """As good as it gets for this system: in so many loops, so many records a step."""
+    """Return the best pipeline.  step, loops: the settings that are the fastest for the system."""
     return tfrecord(step=step, loops=loops, capacity=4 * SHUFFLED, reserve=SHUFFLED, at_once=AT_ONCE)
 
 
 def large(step: int = LARGE_MANY) -> Listing:
-    """The same for records of 100 KB: in two loops."""
+    """Return the best pipeline for records of 100 KB, which has two loops."""
     return tfrecord(LARGE_FLOATS, step, loops=2, batch=LARGE_BATCH, capacity=2 * LARGE_SHUFFLED, reserve=LARGE_SHUFFLED)
 
 
 ONE_LOOP, FIVE_LOOPS = "28 floats and a label, one record a step, one loop", "the same in five loops"
 BEST, LARGE = "28 floats and a label, the best that a user can write", "records of 100 KB, the best"
 LISTINGS = {ONE_LOOP: tfrecord(), FIVE_LOOPS: tfrecord(loops=5)}
-BESTS = {  # case -> floats, records a batch, batches at once, records mixed
+BESTS = {  # case -> floats, records a batch, batches at once, records to shuffle among
     BEST: (FLOATS, BATCH, AT_ONCE, SHUFFLED),
     LARGE: (LARGE_FLOATS, LARGE_BATCH, 1, LARGE_SHUFFLED),
 }
