@@ -47,10 +47,10 @@ LAYERS = (  # from the bottom up
 )
 HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
 
-WITH_DASK = {"runtime.dask", "runtime.session", "cluster", "data", "cli", "dashboard"}
+WITH_DASK = {"runtime.dask", "cluster", "data", "cli", "dashboard"}
 MAY_IMPORT = {  # foreign packages that only some parts may import
     "dask": WITH_DASK | {"runtime.base", "runtime.transport"},  # its configuration, its version
-    "distributed": WITH_DASK | {"runtime.transport", "runtime.device"},
+    "distributed": WITH_DASK | {"runtime.transport"},
 }
 FROM_OUTSIDE = {"readers", "pipelines"}  # written as a user would write them: with dflow's public names
 MAY_IMPORT_DFLOW = FROM_OUTSIDE | {"cli", "dashboard"}  # `import dflow` itself brings every layer

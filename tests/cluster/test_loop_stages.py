@@ -80,6 +80,19 @@ def test_while_it_waits_for_room_others_find_the_elements_that_it_prefetched(mod
     loop.join(PATIENCE)
 
 
+def test_while_it_waits_for_elements_all_that_it_computed_goes_in_and_it_holds_no_room(
+    mode: str, session: df.Session
+) -> None:
+    between = Between(session, "empty", mode, capacity=510)
+    loop = session.repeat(between.body)
+    eventually(lambda: between.made.size() == 500)
+    others = between.made.queue.enqueue_many([df.zeros([10])])
+    session.run(others, options=df.RunOptions(timeout_in_ms=1000 * PATIENCE))
+    assert between.made.size() == 510
+    loop.stop()
+    loop.join(PATIENCE)
+
+
 @pytest.mark.parametrize("finish", [False, True])
 def test_a_stop_loses_no_element_but_that_of_the_iteration_that_it_ends(
     mode: str, finish: bool, session: df.Session

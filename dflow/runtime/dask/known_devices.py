@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from dflow.compile import DeviceInfo, DeviceTable
 
@@ -60,3 +61,26 @@ class KnownDevices:
     def _was_cut(self, device: DeviceInfo) -> bool:
         """Under the lock."""
         return not device.lost and self._gone.get(device.address) == device.incarnation
+
+
+def devices_in(answer: dict[str, Any]) -> list[DeviceInfo]:
+    """The devices in the scheduler's answer."""
+    starting = [
+        DeviceInfo(name, worker["address"], starting=True)
+        for worker in answer["starting"]
+        for name in worker["devices"]
+    ]
+    coming = {device.name for device in starting}
+    there = [
+        DeviceInfo(
+            name,
+            member["address"],
+            member["virtual"] and "GPU" in name,
+            member["lost"],
+            incarnation=member["incarnation"],
+        )
+        for member in answer["members"]
+        for name in member["devices"]
+        if name not in coming  # those of a worker that has come back
+    ]
+    return there + starting

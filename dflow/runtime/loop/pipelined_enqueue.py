@@ -18,7 +18,7 @@ from dflow.errors import OpError
 from dflow.machines.queue.checks import ComponentCheck
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.base.transfers import to_host
-from dflow.runtime.loop.prefetch import MOST, Source, iterations_in_window
+from dflow.runtime.loop.prefetch import MOST, iterations_in_window
 from dflow.runtime.loop.reserved_room import ReservedRoom, Rows
 from dflow.runtime.loop.stage import Stage
 from dflow.runtime.step.process import Process
@@ -35,14 +35,14 @@ class Sink(Stage):
 
 
 class PipelinedSink(Sink):
-    """The sink of a loop that pipelines its enqueues.  source: of the same loop."""
+    """The sink of a loop that pipelines its enqueues."""
 
-    def __init__(self, process: Process, session: str, owner: str, enqueue: PipelinedEnqueue, source: Source) -> None:
+    def __init__(self, process: Process, session: str, owner: str, enqueue: PipelinedEnqueue) -> None:
         self._enqueue = enqueue
         self._check = ComponentCheck(enqueue.queue)
         device = enqueue.op.device
         ask = partial(process.ask, session, device, enqueue.address, enqueue.queue)
-        self._room = ReservedRoom(owner, enqueue.op, ask, before_wait=source.release)
+        self._room = ReservedRoom(owner, enqueue.op, ask, before_wait=lambda: self.before_wait())
         self._by_itself = 0  # so many iterations enqueue, and wait
         self._put_at = monotonic()
         self._window = 1  # iterations

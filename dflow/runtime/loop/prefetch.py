@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
@@ -166,9 +166,14 @@ class PrefetchSource(Source):
         if condition():
             return
         started = monotonic()
+        timeout: float | None = WINDOW_S
         try:
             while not condition():
-                self._note(self._inbox.get())
+                try:
+                    self._note(self._inbox.get(timeout=timeout))
+                except Empty:
+                    self.before_wait()
+                    timeout = None
         finally:
             self.waited_s += monotonic() - started
 

@@ -211,12 +211,12 @@ class LoopRun:
         """The stages of its iterations.  At the end all that was put is in, and what was not used goes back."""
         process, spec = self._process, self.spec
         body = Body(process, spec)
-        source = Source() if spec.prefetch is None else PrefetchSource(process, spec.session, spec.owner, spec.prefetch)
-        sink = (
-            Sink()
-            if spec.pipelined is None
-            else PipelinedSink(process, spec.session, spec.owner, spec.pipelined, source)
-        )
+        source, sink = Source(), Sink()
+        if spec.prefetch is not None:
+            source = PrefetchSource(process, spec.session, spec.owner, spec.prefetch)
+        if spec.pipelined is not None:
+            sink = PipelinedSink(process, spec.session, spec.owner, spec.pipelined)
+        source.before_wait, sink.before_wait = sink.release, source.release
         if spec.vectorized:
             program = process.executors[spec.driver].installed(spec.session, spec.call.number).vectorized
             self._vectorized = None if program is None else VectorizedLoop(process, spec, program, self._advanced)

@@ -5,13 +5,19 @@ All stages of a loop work in the loop's thread, but for what is said to be calle
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dflow.errors import OpError
 
 
 class Stage:
-    """A source, a body or a sink of a loop.  This one never waits and holds nothing."""
+    """A source, a body or a sink of a loop.  This one never waits and holds nothing.
+
+    before_wait: called before the loop waits in this stage for long: `release` of its other stages.
+    """
 
     waited_s = 0.0  # how long the loop has waited in it
+    before_wait: Callable[[], None] = staticmethod(lambda: None)
 
     def finish(self) -> None:
         """Begin nothing for further iterations.  Called from any thread."""

@@ -7,7 +7,6 @@ the hosts, which send tensors straight to each other.  Loops are long-running Da
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 import uuid
@@ -16,18 +15,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from distributed import Client
-from distributed.comm import get_address_host, get_address_host_port
-
 from dflow import forks
-from dflow.cluster.scheduler import reach
 from dflow.cluster.target import new_session
-from dflow.compile import DeviceInfo, DevicePlan, DeviceTable, Plan
+from dflow.compile import DevicePlan, DeviceTable, Plan
 from dflow.errors import (
     CancelledError,
-    DeadlineExceededError,
     FailedPreconditionError,
-    NotFoundError,
     OpError,
     UnavailableError,
 )
@@ -39,7 +32,6 @@ from dflow.runtime.base.failures import as_op_error, lost, with_operations
 from dflow.runtime.base.held import HeldBySession
 from dflow.runtime.dask.actors import ActorKeeper
 from dflow.runtime.dask.client import (
-    CLIENT,
     FutureCancelled,
     Watch,
     abandon,
@@ -51,8 +43,9 @@ from dflow.runtime.dask.client import (
     scheduler_call,
 )
 from dflow.runtime.dask.cold import ColdStep
+from dflow.runtime.dask.connect import connect_client
 from dflow.runtime.dask.extension import DflowExtension
-from dflow.runtime.dask.known_devices import KnownDevices
+from dflow.runtime.dask.known_devices import KnownDevices, devices_in
 from dflow.runtime.dask.loop_task import run_loop
 from dflow.runtime.dask.unbegun import tell_of_unbegun
 from dflow.runtime.dask.worker import SHARE
@@ -73,7 +66,7 @@ class ClusterBackend:
 
     def __init__(self, target: str, config: ConfigProto) -> None:
         self.session = new_session()
-        self.client = _connect(target, config)
+        self.client = connect_client(target, config)
         try:
             self._register()
         except BaseException:
@@ -125,7 +118,7 @@ class ClusterBackend:
             generation = self._known.generation
             answer = self._ask_scheduler("dflow_devices", deadline)
             waited = time.monotonic() - started
-            devices, refused = _infos(answer), [f"{worker}: {why}" for worker, why in answer["refused"].items()]
+            devices, refused = devices_in(answer), [f"{worker}: {why}" for worker, why in answer["refused"].items()]
             believed = waited > timeouts.DEATH_HEARD or not self._known.doubts(devices)
             if (devices and believed) or waited > timeouts.FIRST_WORKER:
                 compare_versions(answer)
@@ -308,7 +301,7 @@ class ClusterBackend:
             loop.ended(None, error)
 
 
-def _loop_ended(client: Client, loop: Loop, plan: Plan, found: Any) -> None:
+def _loop_ended(client: Any, loop: Loop, plan: Plan, found: Any) -> None:
     """What the task of a loop gave: its result, or an exception."""
     if isinstance(found, FutureCancelled) and not is_connected(client):
         loop.ended(None, UnavailableError(None, None, f"the scheduler was lost, and the loop {loop.name!r} with it"))
@@ -324,72 +317,11 @@ def _loop_ended(client: Client, loop: Loop, plan: Plan, found: Any) -> None:
         loop.ended_elsewhere(found[0], None, found[1])
 
 
-def _infos(answer: dict[str, Any]) -> list[DeviceInfo]:
-    """The devices in the scheduler's answer."""
-    starting = [
-        DeviceInfo(name, worker["address"], starting=True)
-        for worker in answer["starting"]
-        for name in worker["devices"]
-    ]
-    coming = {device.name for device in starting}
-    there = [
-        DeviceInfo(
-            name,
-            member["address"],
-            member["virtual"] and "GPU" in name,
-            member["lost"],
-            incarnation=member["incarnation"],
-        )
-        for member in answer["members"]
-        for name in member["devices"]
-        if name not in coming  # those of a worker that has come back
-    ]
-    return there + starting
-
-
 def _in_words(part: DevicePlan) -> str:
     """A plan's part on one device, for an error: the operations that the user knows."""
     labels = [segment.label for segment in part.segments]
     more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
     return f"plan {part.plan} ({', '.join(labels[:3])}{more}) on {part.device}"
-
-
-def _connect(target: str, config: ConfigProto) -> Client:
-    milliseconds = config.operation_timeout_in_ms
-    seconds = milliseconds / 1000 or timeouts.SCHEDULER_ANSWER
-    deadline = Deadline(milliseconds / 1000 or None)
-    try:
-        if not target.startswith("ucx://"):
-            _check_address(target)  # a Client that cannot even try leaves half of itself behind
-            reach(target, seconds)  # a Client waits for ever for who listens and answers nothing, or not as expected
-        return Client(target, set_as_default=False, name=CLIENT, **({"timeout": seconds} if milliseconds else {}))
-    except ValueError as error:
-        fact = "No session factory registered for the given session options: "
-        raise NotFoundError(None, None, f"{fact}{target!r} is no address of a Dask scheduler: {error}") from error
-    except PermissionError as error:
-        raise UnavailableError(None, None, f"no connection to the Dask scheduler at {target}: {error}") from error
-    except OSError as error:
-        reason = str(error) or f"nothing came within {seconds:.1f} s"
-        if deadline.left() == 0.0 or (milliseconds and isinstance(error, TimeoutError)):
-            fact = f"no Dask scheduler answered at {target} within {milliseconds} ms: {reason}"
-            raise DeadlineExceededError(None, None, fact) from error
-        raise UnavailableError(None, None, f"no Dask scheduler answers at {target}: {reason}") from error
-
-
-def _check_address(target: str) -> None:
-    """ValueError for what is no address; UnavailableError for a scheduler inside another process."""
-    if not target.startswith("inproc://"):
-        get_address_host_port(target)
-        return
-    _, pid, _ = target.removeprefix("inproc://").split("/")
-    if int(pid) != os.getpid():
-        fact = (
-            f"the Dask scheduler at {target} is inside the process {pid}, and only that process reaches it; a cluster "
-        )
-        raise UnavailableError(
-            None, None, f"{fact}that other processes use has a port: LocalCluster(), or LocalCluster(protocol='tcp')"
-        )
-    get_address_host(target)
 
 
 def reset_cluster(target: str, containers: list[str], config: ConfigProto) -> None:

@@ -83,7 +83,8 @@ class ALoop:
         what = PipelinedEnqueue(info, "tcp", QUEUE, many, ((1, None),), 1)
         self.process = process
         self.source = ASource()
-        self.sink = PipelinedSink(process, "s", "s/loop", what, self.source)  # type: ignore[arg-type]
+        self.sink = PipelinedSink(process, "s", "s/loop", what)  # type: ignore[arg-type]
+        self.sink.before_wait = self.source.release
         self.settled: list[bool] = []
 
     def put(self, value: Any) -> None:

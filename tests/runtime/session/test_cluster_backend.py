@@ -11,6 +11,7 @@ from dflow.compile import CallPlan, LoopSpec
 from dflow.errors import UnavailableError
 from dflow.runtime.base.config import ConfigProto
 from dflow.runtime.base.deadline import NEVER
+from dflow.runtime.dask import connect
 from dflow.runtime.session import cluster
 from dflow.runtime.session.loop_handle import Loop
 from dflow.runtime.transport import messages as m
@@ -42,9 +43,9 @@ class FakeActors:
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A backend without a scheduler; the test says what its process sends where."""
-    monkeypatch.setattr(cluster, "Client", FakeClient)
+    monkeypatch.setattr(connect, "Client", FakeClient)
     monkeypatch.setattr(cluster, "ActorKeeper", FakeActors)
-    monkeypatch.setattr(cluster, "reach", lambda target, seconds: None)
+    monkeypatch.setattr(connect, "reach", lambda target, seconds: None)
     return cluster.ClusterBackend("tcp://127.0.0.1:8786", ConfigProto())
 
 
