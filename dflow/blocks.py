@@ -29,7 +29,7 @@ def name_scope(name: str | None, default_name: str | None = None, values: Any = 
 def control_dependencies(control_inputs: Iterable[Any] | None) -> AbstractContextManager[None]:
     """Operations built inside run after `control_inputs` (operations, tensors, variables).
 
-    None forgets the outer blocks.  Only what is built inside waits: a tensor made before does not; use `identity`.
+    None: forget the outer blocks.  Only operations built inside wait: a tensor made before does not; use `identity`.
     """
     return get_default_graph().control_dependencies(control_inputs)
 
@@ -40,7 +40,7 @@ def add_to_collection(name: Any, value: Any) -> None:
 
 
 def get_collection(key: Any, scope: str | None = None) -> list[Any]:
-    """What is in a collection of the default graph; with `scope`, of items whose name starts with it."""
+    """The items of a collection of the default graph; with `scope`, those whose name starts with it."""
     return get_default_graph().get_collection(key, scope)
 
 
@@ -50,5 +50,5 @@ def container(container_name: str) -> AbstractContextManager[str]:
 
 
 def colocate_with(op: Any, ignore_existing: bool = False) -> AbstractContextManager[None]:
-    """Operations built inside run where `op` runs, whatever the device blocks say."""
+    """Operations built inside run on the device of `op`, regardless of the device blocks."""
     return get_default_graph().colocate_with(op, ignore_existing)

@@ -109,7 +109,7 @@ class DeviceSpec:
         return "".join(parts)
 
     def matches(self, full: DeviceSpec) -> bool:
-        """Does `full` agree with every part that is set here?"""
+        """True if `full` agrees with every part that is set here."""
         return all(
             getattr(self, field) in (None, getattr(full, field))
             for field in ("job", "replica", "task", "device_type", "device_index")
@@ -154,7 +154,10 @@ def device_name(job: str, task: int, device_type: str, index: int) -> str:
 
 
 def containers_of(device: str, named: Iterable[str]) -> set[str]:
-    """The containers of a device that `named` means: its default one is called "", and as the device's job."""
+    """The names of the containers of a device that `named` selects.
+
+    The default container of a device is selected by "", and by the name of the device's job.
+    """
     names = set(named)
     if DeviceSpec.from_string(device).job in names:
         names.add("")

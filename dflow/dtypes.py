@@ -21,18 +21,18 @@ class DType:
     """A dtype of tensors."""
 
     name: str
-    numpy_dtype: np.dtype[Any] = field(init=False, repr=False)  # which holds it (`object` for `string`)
-    zero: Any = field(init=False, repr=False)  # what pads and fills: 0, False or the empty string
+    numpy_dtype: np.dtype[Any] = field(init=False, repr=False)  # of the arrays of values (`object` for `string`)
+    zero: Any = field(init=False, repr=False)  # the value for padding and filling: 0, False or the empty string
 
     def __post_init__(self) -> None:
-        """Computed at once, for a process may fork: one that did it later would need a lock that a thread may hold."""
+        """Compute the derived fields at once: later, this would need a lock, which a fork may leave locked."""
         special: dict[str, Any] = {"string": object, "bfloat16": ml_dtypes.bfloat16}
         object.__setattr__(self, "numpy_dtype", np.dtype(special.get(self.name, self.name)))
         object.__setattr__(self, "zero", b"" if self.name == "string" else self.numpy_dtype.type(0))
 
     @property
     def as_numpy_dtype(self) -> type[Any]:
-        """The NumPy type of its values, which can be called: `float32.as_numpy_dtype(1)`."""
+        """The NumPy type of its values.  It can be called: `float32.as_numpy_dtype(1)`."""
         return self.numpy_dtype.type
 
     @property
@@ -223,7 +223,7 @@ def _plain_array(value: Any) -> Array:
 
 
 def _may_be_rounded(value: Any, array: Array, dtype: DType) -> bool:
-    """Did NumPy make float64 of Python numbers, such as integers of which one needs 64 bits, on the way to integers?"""
+    """True if NumPy made float64 of Python numbers that are to become integers, as where one of them needs 64 bits."""
     return dtype.is_integer and array.dtype.kind == "f" and not hasattr(value, "dtype")
 
 
@@ -234,7 +234,8 @@ def _all_of(objects: Array, kinds: tuple[type, ...]) -> bool:
 def _from_objects(value: Any, array: Array, dtype: DType, exact: bool) -> Array:
     """An array of objects that are numbers, each converted by itself: none passes through the dtype of another one.
 
-    TypeError for other objects, for text, for what the dtype cannot hold, and if `exact` for what it would change.
+    TypeError for other objects, for text, for values that the dtype cannot hold, and if `exact` for values that it
+    would change.
     """
     items = array.reshape(-1).tolist()
     if not _all_of(array, (Number, np.bool_)):
@@ -242,12 +243,12 @@ def _from_objects(value: Any, array: Array, dtype: DType, exact: bool) -> Array:
     through = np.float64 if dtype.name == "bfloat16" else dtype.numpy_dtype  # bfloat16 takes no decimals
     try:
         with np.errstate(over="ignore"):
-            found = array.astype(through).astype(dtype.numpy_dtype, copy=False)
+            converted = array.astype(through).astype(dtype.numpy_dtype, copy=False)
     except (OverflowError, ValueError, TypeError) as error:
         raise TypeError(f"expected {dtype.name}, got {_short(value)}: {error}") from None
-    if exact and found.reshape(-1).tolist() != items:
+    if exact and converted.reshape(-1).tolist() != items:
         raise TypeError(f"expected {dtype.name}, got {_short(value)}, which would be changed")
-    return found
+    return converted
 
 
 def _infer(value: Any, array: Array) -> Array:
@@ -262,7 +263,7 @@ def _infer(value: Any, array: Array) -> Array:
 
 
 def _cast(value: Any, array: Array, dtype: DType) -> Array:
-    """An array in another dtype, whatever it loses; objects have to be numbers."""
+    """Cast an array to another dtype, even if that loses information; objects have to be numbers."""
     if array.dtype.kind in "SUO":
         return _from_objects(value, array, dtype, exact=False)
     as_dtype(array.dtype)
@@ -270,7 +271,7 @@ def _cast(value: Any, array: Array, dtype: DType) -> Array:
 
 
 def _astype(array: Array, dtype: DType) -> Array:
-    """What NumPy would warn of, the caller allows or finds."""
+    """Cast without NumPy's warnings: the caller allows lossy casts, or detects them itself."""
     with np.errstate(invalid="ignore", over="ignore"):
         loses_a_part = array.dtype.kind == "c" and not (dtype.is_complex or dtype.is_bool)
         return (array.real if loses_a_part else array).astype(dtype.numpy_dtype)

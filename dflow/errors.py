@@ -62,7 +62,7 @@ class DTypeError(TypeError):
 
 @dataclass(frozen=True, slots=True)
 class OpInfo:
-    """Where an error happened, as text: what crosses from a worker to the user's program."""
+    """The operation in which an error happened, as text that crosses from a worker to the user's program."""
 
     name: str  # the operation's name in the graph
     kind: str  # the operation's type, such as "MatMul"
@@ -97,7 +97,7 @@ class OpError(Exception):
         return f"{self.node_def}: {self.message}{made_at}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Cross processes without the live operation, whose graph stays at home, and as a class that both ends have."""
+        """Pickle without the live operation, whose graph stays in its process, and as a class that both ends have."""
         notes = list(getattr(self, "__notes__", ()))
         kind = next(kind for kind in type(self).__mro__ if kind.__module__ == __name__)
         return _rebuild, (kind, self.node_def, self.message, self.error_code, notes)
@@ -105,8 +105,8 @@ class OpError(Exception):
     def portable(self) -> OpError:
         """A copy that any process can unpickle: without causes and traceback, which may hold anything."""
         rebuild, arguments = self.__reduce__()
-        found: OpError = rebuild(*arguments)
-        return found
+        copy: OpError = rebuild(*arguments)
+        return copy
 
     def placed(self, info: OpInfo) -> OpError:
         """This error, naming `info` if it names no operation yet."""
@@ -208,7 +208,7 @@ class InternalError(_CodedError):
 
 
 class UnavailableError(_CodedError):
-    """A worker, and what it held, was lost."""
+    """A worker, and the state on it, was lost."""
 
     code = UNAVAILABLE
 
@@ -228,8 +228,8 @@ class UnauthenticatedError(_CodedError):
 _BY_CODE: dict[int, type[OpError]] = {kind.code: kind for kind in _CodedError.__subclasses__()}
 
 
-# What a kernel or a format, which users write too, may raise as its error.  SystemExit would end a worker, and
-# KeyboardInterrupt is Ctrl-C in a local session.
+# The exceptions that count as the error of a kernel or a format, which users write too.  SystemExit would end a worker,
+# and KeyboardInterrupt is Ctrl-C in a local session.
 USER_ERRORS = (Exception, SystemExit)
 
 

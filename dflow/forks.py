@@ -1,9 +1,11 @@
-"""What becomes, in a process that `os.fork` made, of what its parent had.
+"""Objects of the parent in a process that `os.fork` made: sessions, locks, sockets.
 
-The child has all objects of its parent, but one thread only, and shares each connection with it.  So what has threads
-or connections stays the parent's: in the child it does nothing but raise an error that says so, and its end there does
-nothing to the parent.  A lock that another thread held at the fork would be held for ever: the child makes a new one.
-Nobody looks at the number of the process for that: all is done once, in the child, right after the fork.
+The child has all objects of its parent, but one thread only, and shares each connection with it.  So an object with
+threads or connections still belongs to the parent: in the child its methods raise an error that says so, and its
+destruction there does not affect the parent.  A lock that another thread held at the fork would be held for ever: the
+child makes a new one.
+
+All of this is done once, in the child, right after the fork.  No method compares the number of the process for it.
 """
 
 from __future__ import annotations
@@ -30,23 +32,23 @@ _calls: weakref.WeakKeyDictionary[Any, list[Callable[[Any], object]]] = weakref.
 def in_child(thing: Thing, call: Callable[[Thing], object]) -> None:
     """Call `call(thing)` in each process that is forked from now on, as long as the thing lives.
 
-    What is asked for the same thing before is called before.
+    Calls for the same thing are made in the order in which they were requested.
     """
     _calls.setdefault(thing, []).append(call)
 
 
 def close_in_child(sock: socket.socket) -> None:
-    """In each such process the socket is closed there, so that its peer sees the parent's end; it is not shut down."""
+    """Close the socket in each forked child, so that its peer notices the parent's end; it is not shut down."""
     in_child(sock, _let_go)
 
 
 def _let_go(sock: socket.socket) -> None:
     with suppress(OSError):  # it is closed
-        os.close(sock.detach())  # `close` would wait for whoever reads it as a file
+        os.close(sock.detach())  # `close` would wait for a file object that still uses it
 
 
 def new_lock_in_child(owner: Any, name: str, make: Callable[[], Any] = threading.Lock) -> None:
-    """In each such process the lock `name` of an object, a class or a module is a new one: who held it is not there."""
+    """Replace the lock `name` of an object, a class or a module in each forked child: its owner may not be there."""
     in_child(owner, lambda owner: setattr(owner, name, make()))
 
 
@@ -83,7 +85,7 @@ class Home:
 
     @property
     def elsewhere(self) -> bool:
-        """Does the thing belong to another process?"""
+        """True if the thing belongs to another process."""
         return self._left != 0
 
     def check(self) -> None:
@@ -92,7 +94,7 @@ class Home:
             raise self.error()
 
     def error(self) -> FailedPreconditionError:
-        """What is raised in the child."""
+        """The error to raise in the child."""
         return FailedPreconditionError(
             None,
             None,

@@ -1,9 +1,9 @@
 """Gradients by reverse mode: `gradients(ys, xs)` adds the operations that compute how `ys` change with `xs`.
 
-Each kind of operation says in the table how a gradient passes through it.  The walk visits only the operations between
-`xs` and `ys`, the youngest first: an operation is always younger than its inputs, so that whoever adds to the gradient
-of a tensor has done so before the tensor's own operation is asked.  It is a loop, not a recursion: a graph may be
-100,000 operations deep.
+The table of operations has a gradient rule for each kind of operation.  The walk visits only the operations between
+`xs` and `ys`, the youngest first: an operation is always younger than its inputs, so that the gradient of a tensor is
+complete when the walk comes to the tensor's own operation.  It is a loop, not a recursion: a graph may be 100,000
+operations deep.
 
 Why gradients flow through floating and complex tensors only: an index, a size or a text has none, so that an operation
 which gives one (`Shape`, `ArgMax`, a cast to int32) is a constant to the walk and never an error.
@@ -47,7 +47,7 @@ class AggregationMethod:
 
 
 class UnconnectedGradients(enum.Enum):
-    """What the gradient is where `ys` do not depend on an x: nothing, or zeros of its shape."""
+    """The gradient where `ys` do not depend on an x: None, or zeros of its shape."""
 
     NONE = "none"
     ZERO = "zero"
@@ -97,10 +97,10 @@ def gradients(
         for y, seed in zip(y_tensors, _seeds(y_tensors, grad_ys), strict=True):
             backward.give(y, seed)
         backward.walk()
-        found = [backward.total(path.sources_of(x)) for x in targets]
+        totals = [backward.total(path.sources_of(x)) for x in targets]
         if mode is UnconnectedGradients.NONE:
-            return found
-        return [_zeros_for(convert_to_tensor(x)) if dx is None else dx for x, dx in zip(targets, found, strict=True)]
+            return totals
+        return [_zeros_for(convert_to_tensor(x)) if dx is None else dx for x, dx in zip(targets, totals, strict=True)]
 
 
 # -- the arguments
@@ -131,10 +131,10 @@ def _check_method(method: int | None) -> None:
 
 def _seeds(ys: Sequence[Tensor], grad_ys: Any) -> list[Tensor]:
     """The initial gradient of each y."""
-    given = [None] * len(ys) if grad_ys is None else _as_list(grad_ys)
-    if len(given) != len(ys):
-        raise ValueError(f"Length mismatch. Passed {len(given)} grad_ys for {len(ys)} ys")
-    return [_seed(y, grad_y, f"grad_ys_{i}") for i, (y, grad_y) in enumerate(zip(ys, given, strict=True))]
+    initial = [None] * len(ys) if grad_ys is None else _as_list(grad_ys)
+    if len(initial) != len(ys):
+        raise ValueError(f"Length mismatch. Passed {len(initial)} grad_ys for {len(ys)} ys")
+    return [_seed(y, grad_y, f"grad_ys_{i}") for i, (y, grad_y) in enumerate(zip(ys, initial, strict=True))]
 
 
 def _seed(y: Tensor, grad_y: Any, name: str) -> Tensor:
@@ -161,7 +161,7 @@ def _seed(y: Tensor, grad_y: Any, name: str) -> Tensor:
 
 
 def _ones_for(x: Tensor, name: str) -> Tensor:
-    """Ones in the shape of `x`, whose value is not waited for if its shape is known."""
+    """Ones in the shape of `x`.  They do not wait for the value of `x` if its shape is known."""
     return ones(x.shape, x.dtype, name) if x.shape.is_fully_defined() else ones_like(x, name=name)
 
 
@@ -178,7 +178,7 @@ def _differentiable(dtype: DType) -> bool:
 
 @dataclass(frozen=True)
 class _Path:
-    """What gradients flow through.
+    """The operations and tensors that gradients flow through.
 
     ops: the operations between xs and ys, the oldest first; tensors: those that depend on an x, and the xs;
     reads: the tensors that hold a variable's value; blocked: the tensors that are taken for constants.
@@ -195,13 +195,13 @@ class _Path:
 
 
 def _find_path(ys: Sequence[Tensor], xs: Sequence[Tensor | Variable], blocked: set[Tensor]) -> _Path:
-    wanted = {x.spec for x in xs if isinstance(x, Variable)}
+    variables = {x.spec for x in xs if isinstance(x, Variable)}
     needed = _ancestors(ys, blocked, oldest=min(x.op.index for x in xs))
     reads: dict[VariableSpec, list[Tensor]] = {}
     for op in needed:
-        if op.type in ("VariableV2", "ReadVariable") and op.attrs["variable"] in wanted:
+        if op.type in ("VariableV2", "ReadVariable") and op.attrs["variable"] in variables:
             reads.setdefault(op.attrs["variable"], []).append(op.outputs[0])
-    sources = [x for x in xs if isinstance(x, Tensor)] + [tensor for found in reads.values() for tensor in found]
+    sources = [x for x in xs if isinstance(x, Tensor)] + [tensor for tensors in reads.values() for tensor in tensors]
     reached = {tensor for tensor in sources if _differentiable(tensor.dtype)}
     ops = []
     for op in needed:
@@ -216,16 +216,16 @@ def _ancestors(ys: Iterable[Tensor], blocked: set[Tensor], oldest: int) -> list[
 
     Those older than `oldest` are left out: they cannot depend on an x.
     """
-    found: set[Operation] = set()
+    ancestors: set[Operation] = set()
     pending = list(ys)
     while pending:
         tensor = pending.pop()
         op = tensor.op
-        if op in found or op.index < oldest or tensor in blocked or not _differentiable(tensor.dtype):
+        if op in ancestors or op.index < oldest or tensor in blocked or not _differentiable(tensor.dtype):
             continue
-        found.add(op)
+        ancestors.add(op)
         pending.extend(op.operands)
-    return sorted(found, key=lambda op: op.index)
+    return sorted(ancestors, key=lambda op: op.index)
 
 
 # -- the walk
@@ -267,17 +267,21 @@ class _Backward:
         return self.graph.colocate_with(op) if self.colocate else nullcontext()
 
     def _pass_through(self, op: Operation, received: Sequence[Tensor | None]) -> None:
-        found = _input_gradients(op, received)
-        kept = [(x, dx) for x, dx in zip(op.operands, found, strict=True) if dx is not None and x in self.path.tensors]
-        for x, dx in kept:
+        input_gradients = _input_gradients(op, received)
+        pairs = [
+            (x, dx)
+            for x, dx in zip(op.operands, input_gradients, strict=True)
+            if dx is not None and x in self.path.tensors
+        ]
+        for x, dx in pairs:
             _check_gradient(op, x, dx)
-        if self.gate and len(kept) > 1:
-            kept = list(zip((x for x, _ in kept), tuple_([dx for _, dx in kept]), strict=True))
-        for x, dx in kept:
+        if self.gate and len(pairs) > 1:
+            pairs = list(zip((x for x, _ in pairs), tuple_([dx for _, dx in pairs]), strict=True))
+        for x, dx in pairs:
             self.give(x, dx)
 
     def _of_output(self, out: Tensor) -> Tensor | None:
-        """What an operation's rule is told of one of its outputs: zeros where nothing depends on it."""
+        """The gradient of one output, for the rule of its operation: zeros where nothing depends on the output."""
         if not _differentiable(out.dtype):
             return None
         gradient = None if out in self.path.blocked else self.total([out])
@@ -290,15 +294,15 @@ def _input_gradients(op: Operation, output_gradients: Sequence[Tensor | None]) -
         raise LookupError(
             f"No gradient defined for operation '{op.name}' (op type: {op.type}): {rule.reason}\n  made at {op.made_at}"
         )
-    found = rule(op, *output_gradients)
-    if found is None:
+    grads = rule(op, *output_gradients)
+    if grads is None:
         return [None] * len(op.operands)
-    found = [found] if isinstance(found, Tensor) else list(found)
-    if len(found) != len(op.operands):
+    grads = [grads] if isinstance(grads, Tensor) else list(grads)
+    if len(grads) != len(op.operands):
         raise ValueError(
-            f"{op.name} ({op.type}): its gradient rule gave {len(found)} gradients for {len(op.operands)} inputs"
+            f"{op.name} ({op.type}): its gradient rule gave {len(grads)} gradients for {len(op.operands)} inputs"
         )
-    return found
+    return grads
 
 
 def _check_gradient(op: Operation, x: Tensor, dx: Tensor) -> None:

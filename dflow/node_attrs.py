@@ -1,4 +1,4 @@
-"""What a node of TensorFlow says of each kind of operation, beside its inputs: a table of attributes.
+"""The attributes of TensorFlow's nodes: a table by kind of operation.
 
 Some numbers are attributes of an operation here, such as the axis of a sum, where a node of TensorFlow has one more
 input, a constant.  In a node their names begin with `_`, as the names of attributes that TensorFlow is to ignore.
@@ -110,7 +110,7 @@ def _dtype_of_axis(op: Node) -> DType:
 
 
 def _given(op: Node) -> Any:
-    """A constant's value, without those values at its end that only repeat the last one that was given."""
+    """A constant's value, without the values at its end that only repeat the last one of the user's."""
     value = op.attrs["value"]
     return make_tensor_proto(value.reshape(-1)[: op.attrs.get("given")], shape=value.shape)
 
@@ -152,7 +152,7 @@ _SEEDS: Rules = {"seed": _seed(0), "seed2": _seed(1)}
 _VARIABLE: Rules = {"T": lambda op: op.attrs["variable"].dtype}
 _UPDATE: Rules = {**_VARIABLE, "use_locking": lambda op: op.attrs.get("use_locking", False)}
 
-STATE = {  # kind -> the attribute that has what the state is
+STATE = {  # kind -> the attribute with the spec of the state
     **dict.fromkeys(("FIFOQueueV2", "PaddingFIFOQueueV2", "PriorityQueueV2", "RandomShuffleQueueV2"), "queue"),
     "Reader": "reader",
     "VariableV2": "variable",

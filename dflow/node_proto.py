@@ -1,4 +1,4 @@
-"""NodeDef and what it is made of: the messages that describe an operation, with TensorFlow's names and numbers.
+"""NodeDef and its parts: the messages that describe an operation, with TensorFlow's names and numbers.
 
 Their bytes are those of TensorFlow's messages: `tf.NodeDef.FromString(op.node_def.SerializeToString())`.
 Source: node_def.proto and attr_value.proto of TensorFlow 1.15.

@@ -1,4 +1,4 @@
-"""The node of an operation: what a NodeDef says of it, with TensorFlow's names of its kind and of its attributes.
+"""The NodeDef of an operation, with TensorFlow's names of its kind and of its attributes.
 
 `node_attrs.py` has the table of attributes.
 Source: node_def_util and Operation.node_def of TensorFlow 1.15.
@@ -19,7 +19,7 @@ from dflow.tensor_proto import DATA_TYPES, TensorProto, make_tensor_proto
 
 
 def node_type(kind: str, attrs: Mapping[str, Any]) -> str:
-    """What TensorFlow calls an operation of a kind."""
+    """TensorFlow's name of a kind of operation."""
     if kind == "Reader":
         return f"{attrs['reader'].kind}V2"
     return "PyFuncStateless" if kind == "PyFunc" and attrs["pure"] else kind
@@ -48,7 +48,7 @@ def _in_order(op: Node) -> Iterable[NodeTensor]:
 
 
 def node_attrs(op: Node) -> dict[str, Any]:
-    """The attributes of an operation's node.  A kind that TensorFlow does not have has its own."""
+    """The attributes of an operation's node; for a kind that TensorFlow does not have, those of the operation."""
     rules = RULES.get(op.definition.kind)
     if op.definition.kind in STATE:
         attrs: dict[str, Any] = op.attrs[STATE[op.definition.kind]].node_attrs()

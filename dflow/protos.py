@@ -18,7 +18,7 @@ _PACKAGE = "dflow"
 _pool = descriptor_pool.DescriptorPool()
 _enums: set[str] = set()
 
-Fields = Sequence[tuple[str, int, str]]  # name, number, what it holds
+Fields = Sequence[tuple[str, int, str]]  # name, number, type
 
 
 def messages(
@@ -66,7 +66,7 @@ def _add_fields(message: Any, full: str, fields: Fields, choice: str, chosen: Se
 
 
 def _add_entry(message: Any, full: str, field: str, kind: str) -> str:
-    """The message of a map's entries: what the map is a repeated field of."""
+    """Add the message type of a map's entries: a map is a repeated field of such messages."""
     entry = "".join(word.capitalize() for word in field.split("_")) + "Entry"
     added = message.nested_type.add(name=entry)
     added.options.map_entry = True

@@ -1,4 +1,4 @@
-"""The one table of operations: what an op is, in one place, and how anyone adds one.
+"""The table of operations: the rules of each op in one place, and how to add an op.
 
     def _exp_spec(x: TensorSpec) -> TensorSpec:
         return x
@@ -23,7 +23,7 @@ The rules of an op are plain functions:
   `batched[i]`, and every output gets one.
 * a blocking op (`blocks=True`) may wait for the side effect of another one: its kernel is an *attempt*,
   `kernel(context, reply, *arrays, **attrs)`, which returns at once and calls `reply(outputs)` or `reply(error)` once,
-  from any thread; what it returns, if anything, is called to withdraw it.
+  from any thread.  It may return a callable, which withdraws the attempt.
 
 Why attributes are given to `spec` and `kernel` as keywords: a rule names what it uses and a wrong name fails at once.
 """
@@ -74,7 +74,7 @@ class KernelContext(Protocol):
         """The queue or the reader that `spec` describes; made if it is not there yet."""
 
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:
-        """Take one element of a queue on any device, outside of the step; gives what withdraws the request."""
+        """Take one element of a queue on any device, outside of the step; returns a callable that withdraws it."""
 
     def spawn(self, work: Callable[[], None]) -> None:
         """Do something that may take long or wait, on a thread of its own."""
@@ -88,7 +88,7 @@ BatchRule = Callable[[Callable[..., Any], Sequence[Any], Sequence[bool], dict[st
 
 @dataclass(frozen=True, slots=True)
 class OpDef:
-    """All that dflow knows of a kind of operation."""
+    """The definition of a kind of operation: its rules and properties."""
 
     kind: str
     spec: Callable[..., TensorSpec | Sequence[TensorSpec]]
@@ -100,7 +100,7 @@ class OpDef:
     host_only: bool = False  # the kernel needs text, files or Python objects: no GPU kernel
     owns_outputs: bool = False  # its outputs are new arrays
     inplace: tuple[int, ...] = ()  # the inputs whose memory its output may reuse
-    module: str = ""  # the module that defined it: what a worker must be able to import
+    module: str = ""  # the module that defined it, which a worker must be able to import
 
 
 OPS: dict[str, OpDef] = {}
@@ -128,9 +128,9 @@ def define(
     from another module it is a KeyError.
     """
     module = sys._getframe(1).f_globals.get("__name__", "")
-    known = OPS.get(kind)
-    if known is not None and known.module != module:
-        raise KeyError(f"op {kind!r} is defined already, in {known.module}; choose another name")
+    earlier = OPS.get(kind)
+    if earlier is not None and earlier.module != module:
+        raise KeyError(f"op {kind!r} is defined already, in {earlier.module}; choose another name")
     OPS[kind] = OpDef(
         kind, spec, kernel, gradient, batch, stateful or blocks, blocks, host_only, owns_outputs, inplace, module
     )

@@ -1,4 +1,4 @@
-"""Static shapes: what is known of a tensor's shape while the graph is built.
+"""Static shapes: the part of a tensor's shape that is known while the graph is built.
 
 A `TensorShape` has an unknown rank, or a rank with sizes of which each may be unknown (None).  The functions below are
 the rules that shape rules of operations are made of; they raise `ShapeError` with the bare fact, and the graph adds
@@ -48,7 +48,7 @@ class TensorShape:
     def known(self) -> tuple[int | None, ...]:
         """The sizes of a shape whose rank is known; ShapeError otherwise."""
         if self._dims is None:
-            raise ShapeError("the rank must be known here; use set_shape() or reshape() to say it")
+            raise ShapeError("the rank must be known here; use set_shape() or reshape() to set it")
         return self._dims
 
     def as_list(self) -> list[int | None]:
@@ -72,12 +72,12 @@ class TensorShape:
         return total
 
     def is_compatible_with(self, other: Any) -> bool:
-        """Could one tensor have both shapes?"""
+        """True if one tensor could have both shapes."""
         dims = as_shape(other)._dims
         return dims is None or self.admits(dims)
 
     def admits(self, dims: tuple[int | None, ...]) -> bool:
-        """Could a tensor of this shape have these sizes, such as those of an array?"""
+        """True if a tensor of this shape could have these sizes, such as those of an array."""
         if self._dims is None:
             return True
         return len(self._dims) == len(dims) and all(
@@ -85,7 +85,7 @@ class TensorShape:
         )
 
     def merge_with(self, other: Any) -> TensorShape:
-        """All that both say; ShapeError if they contradict each other."""
+        """The shape with the known sizes of both; ShapeError if they contradict each other."""
         shape = as_shape(other)
         if self._dims is None:
             return shape
@@ -96,14 +96,14 @@ class TensorShape:
         return TensorShape(a if a is not None else b for a, b in zip(self._dims, shape._dims, strict=True))
 
     def relax_with(self, other: Any) -> TensorShape:
-        """What both agree on: differing sizes become unknown, differing ranks an unknown rank."""
+        """The sizes on which both agree: differing sizes become unknown, differing ranks an unknown rank."""
         other = as_shape(other)
         if self._dims is None or other._dims is None or len(self._dims) != len(other._dims):
             return TensorShape(None)
         return TensorShape(a if a == b else None for a, b in zip(self._dims, other._dims, strict=True))
 
     def with_rank(self, rank: int) -> TensorShape:
-        """This shape with its rank said; ShapeError if it has another one."""
+        """This shape, of the rank `rank` if its own was unknown; ShapeError if it has another rank."""
         if self._dims is None:
             return TensorShape([None] * rank)
         if len(self._dims) != rank:
@@ -132,8 +132,8 @@ class TensorShape:
     def __getitem__(self, key: Any) -> Any:
         if self._dims is None:
             return TensorShape(None) if isinstance(key, slice) else None
-        found: Any = self._dims[key]
-        return TensorShape(found) if isinstance(key, slice) else found
+        dims: Any = self._dims[key]
+        return TensorShape(dims) if isinstance(key, slice) else dims
 
     def __eq__(self, other: object) -> bool:
         try:
@@ -145,7 +145,7 @@ class TensorShape:
         return hash(self._dims)
 
     def __bool__(self) -> bool:
-        """Is the rank known?"""
+        """True if the rank is known."""
         return self._dims is not None
 
     def __repr__(self) -> str:

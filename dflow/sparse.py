@@ -1,4 +1,4 @@
-"""Sparse tensors: three tensors that say which entries there are.
+"""Sparse tensors: the indices of the entries, their values, and the dense shape, as three tensors.
 
 Source: tf.SparseTensor of TensorFlow 1.15.
 """
@@ -23,7 +23,7 @@ class SparseTensorValue(NamedTuple):
 
 
 class SparseTensor:
-    """A tensor of which only some entries are there.
+    """A tensor of which only some entries are stored.
 
     indices: int64 [n, rank], in order of rows; values: [n], of any dtype; dense_shape: int64 [rank].
     Fetching one gives a SparseTensorValue.  Raises ShapeError (a ValueError) for shapes that do not fit together.
@@ -75,10 +75,10 @@ class SparseTensor:
 
     @property
     def shape(self) -> TensorShape:
-        """What is known of the dense shape while the graph is built."""
-        known = constant_value(self._dense_shape)
-        if known is not None:
-            return TensorShape(known.tolist())
+        """The static dense shape, as far as it is known while the graph is built."""
+        sizes = constant_value(self._dense_shape)
+        if sizes is not None:
+            return TensorShape(sizes.tolist())
         (rank,) = self._dense_shape.shape.with_rank(1).merge_with(self._indices.shape.with_rank(2).known[1:]).known
         return TensorShape(None if rank is None else [None] * rank)
 
@@ -91,7 +91,10 @@ class SparseTensor:
         return rebuild(*scopes.session_for(self.graph, session).run(parts, feed_dict))
 
     def _fetch_parts(self) -> tuple[list[Tensor], Callable[..., SparseTensorValue]]:
-        """What a session fetches for it, and what makes its value of theirs.  A feed goes to the same parts."""
+        """The tensors that a session fetches for it, and a function from their values to its value.
+
+        A feed goes to the same tensors.
+        """
         return [self._indices, self._values, self._dense_shape], SparseTensorValue
 
     def __repr__(self) -> str:

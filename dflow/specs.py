@@ -10,7 +10,7 @@ from dflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape, as_shape
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """What is known of a tensor while the graph is built."""
+    """The static shape and the dtype of a tensor, as far as they are known while the graph is built."""
 
     shape: TensorShape
     dtype: DType
@@ -38,7 +38,7 @@ class ResourceKey:
 
 @dataclass(frozen=True, slots=True)
 class VariableSpec:
-    """What a variable is.  Its value lives on its device until it is reset."""
+    """The description of a variable.  Its value lives on its device until it is reset."""
 
     name: str
     dtype: DType
@@ -68,7 +68,9 @@ class VariableSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSpec:
-    """What a queue is.  Same device, container and name with an equal spec: the same queue; with another: an error.
+    """The description of a queue.
+
+    Queues with the same device, container and name are the same queue if their specs are equal, else an error.
 
     `node` is the name of the operation that made it: the queue's identity if there is no shared_name.
     """
@@ -77,7 +79,7 @@ class QueueSpec:
     node: str
     capacity: int  # elements, not bytes; negative: no bound
     dtypes: tuple[DType, ...]  # one per component of an element
-    shapes: tuple[TensorShape, ...] | None = None  # one per component; None: not said, elements may differ
+    shapes: tuple[TensorShape, ...] | None = None  # one per component; None: not specified, elements may differ
     names: tuple[str, ...] | None = None  # of the components
     container: str = ""
     shared_name: str = ""
@@ -118,7 +120,7 @@ class QueueSpec:
 
     @property
     def component_shapes(self) -> tuple[TensorShape, ...]:
-        """What is known of each component's shape; a priority is a scalar, also where no shapes are given."""
+        """The static shape of each component; a priority is a scalar, also where no shapes are given."""
         if self.shapes is not None:
             return self.shapes
         unknown = (UNKNOWN_SHAPE,) * len(self.dtypes)
@@ -127,7 +129,7 @@ class QueueSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderSpec:
-    """What a reader is: a format of files, and its options."""
+    """The description of a reader: a format of files, and its options."""
 
     kind: str  # "TextLineReader", ...
     node: str  # the name of the operation that made it

@@ -1,7 +1,7 @@
 """TensorProtos that have all their values as bytes, strings too, as TensorFlow's kernels for sparse tensors make them.
 
 Why the messages are put together and taken apart by hand: a batch of sparse tensors has three of them for each example,
-and what comes before the values is the same again and again.  Messages of another form are left to `tensor_proto`.
+and their headers, the bytes before the values, repeat.  Messages of another form are left to `tensor_proto`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def to_bytes(array: Array) -> bytes:
 
 
 def from_bytes(data: bytes, dtype: DType) -> Array:
-    """The array; ValueError for what is no message of an array of this dtype."""
+    """The array; ValueError for bytes that are no message of an array of this dtype."""
     parts = _parts(data, dtype)
     if parts is None:
         return parsed(data, dtype)
@@ -66,7 +66,7 @@ def _header(dtype: DType, shape: tuple[int, ...]) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _shape(header: bytes, dtype: DType) -> tuple[int, ...] | None:
-    """The shape that a header says; None for what is not a header of this dtype."""
+    """The shape in a header; None for bytes that are no header of this dtype."""
     try:
         tensor = TensorProto.FromString(header)
     except DecodeError:
@@ -77,16 +77,16 @@ def _shape(header: bytes, dtype: DType) -> tuple[int, ...] | None:
 
 def _varint(number: int) -> bytes:
     """A number as protocol buffers write it: seven bits a byte, the low ones first."""
-    found = bytearray()
+    encoded = bytearray()
     while number >= 0x80:
-        found.append(number & 0x7F | 0x80)
+        encoded.append(number & 0x7F | 0x80)
         number >>= 7
-    found.append(number)
-    return bytes(found)
+    encoded.append(number)
+    return bytes(encoded)
 
 
 def _read_varint(data: bytes, start: int) -> tuple[int, int]:
-    """The number that begins there, and where it ends; ValueError if it does not."""
+    """The number at `start`, and the place behind it; ValueError if the data ends within the number."""
     number = 0
     for place in range(start, min(len(data), start + 10)):
         number |= (data[place] & 0x7F) << 7 * (place - start)
@@ -96,7 +96,7 @@ def _read_varint(data: bytes, start: int) -> tuple[int, int]:
 
 
 def _strings(data: bytes, count: int) -> Array:
-    """Strings whose lengths come before them; ValueError for bytes that are no such list."""
+    """Strings, from their lengths followed by their bytes; ValueError for bytes that are no such list."""
     lengths, place = [], 0
     for _ in range(count):
         length, place = _read_varint(data, place)

@@ -75,7 +75,7 @@ TensorShapeProto, _, TensorProto = messages(
 )
 
 _IN_LISTS = {dtypes.string, dtypes.bool_, dtypes.complex64, dtypes.complex128, dtypes.uint16}  # never as their bytes
-_MOST = 1 << 28  # values that are filled up
+_MOST = 1 << 28  # the largest number of values that an array is filled up to
 
 
 def make_tensor_proto(
@@ -94,15 +94,15 @@ def make_tensor_proto(
     if hasattr(values, "graph"):
         raise TypeError(f"make_tensor_proto needs a value that is known now, got {values!r}")
     array = _as_array(values, None if dtype is None else as_dtype(dtype))
-    wanted = array.shape if shape is None else tuple(size or 0 for size in as_shape(shape).as_list())
-    size = math.prod(wanted)
-    wrong = array.shape != wanted if verify_shape else array.size not in (1, size) if allow_broadcast else False
+    dims = array.shape if shape is None else tuple(size or 0 for size in as_shape(shape).as_list())
+    size = math.prod(dims)
+    wrong = array.shape != dims if verify_shape else array.size not in (1, size) if allow_broadcast else False
     if wrong:
-        raise TypeError(f"Expected Tensor's shape: {wanted}, but got {array.shape}.")
+        raise TypeError(f"Expected Tensor's shape: {dims}, but got {array.shape}.")
     if array.size > size:
         raise ValueError(f"Too many elements provided. Takes at most {size}, but got {array.size}.")
     kind = as_dtype(array.dtype)
-    return proto_of(array, kind, wanted, as_bytes=array.size == size > 1 and kind not in _IN_LISTS)
+    return proto_of(array, kind, dims, as_bytes=array.size == size > 1 and kind not in _IN_LISTS)
 
 
 def make_ndarray(tensor: Any) -> Array:
@@ -134,8 +134,8 @@ def parsed(data: bytes, dtype: DType) -> Array:
     if tensor.dtype not in _VALUES:
         raise ValueError(f"Cannot parse tensor from proto: its dtype is {NAMES.get(tensor.dtype, tensor.dtype)}")
     if tensor.dtype != DATA_TYPES[dtype]:
-        found, wanted = NAMES[tensor.dtype], NAMES[DATA_TYPES[dtype]]
-        raise ValueError(f"Type mismatch between parsed tensor ({found}) and dtype ({wanted})")
+        actual, expected = NAMES[tensor.dtype], NAMES[DATA_TYPES[dtype]]
+        raise ValueError(f"Type mismatch between parsed tensor ({actual}) and dtype ({expected})")
     try:
         return make_ndarray(tensor)
     except (ValueError, MemoryError) as error:
@@ -168,15 +168,15 @@ def _to_list(flat: Array, dtype: DType) -> list[Any]:
         flat = np.ascontiguousarray(flat).view(np.float32 if dtype == dtypes.complex64 else np.float64)
     elif dtype in (dtypes.float16, dtypes.bfloat16):
         flat = np.ascontiguousarray(flat).view(np.uint16)
-    found: list[Any] = flat.tolist()
-    return found
+    numbers: list[Any] = flat.tolist()
+    return numbers
 
 
 # -- messages to arrays
 
 
 def content_of(data: bytes, dtype: DType) -> Array:
-    """ValueError for bytes that are no values of this dtype."""
+    """The values of a tensor_content; ValueError for bytes that are no values of this dtype."""
     if dtype == dtypes.string:
         raise ValueError("a tensor of strings has no tensor_content")
     if dtype.is_bool and data.strip(b"\0\1"):
@@ -185,16 +185,16 @@ def content_of(data: bytes, dtype: DType) -> Array:
 
 
 def _values(tensor: Any, dtype: DType) -> Array:
-    found = getattr(tensor, _CODES[dtype][2])
+    numbers = getattr(tensor, _CODES[dtype][2])
     if dtype.is_complex:
-        pairs = np.array(found, np.float32 if dtype == dtypes.complex64 else np.float64)
+        pairs = np.array(numbers, np.float32 if dtype == dtypes.complex64 else np.float64)
         return pairs[: len(pairs) // 2 * 2].view(dtype.numpy_dtype)
     if dtype in (dtypes.float16, dtypes.bfloat16):
-        return np.array(found, np.int32).astype(np.uint16).view(dtype.numpy_dtype)
+        return np.array(numbers, np.int32).astype(np.uint16).view(dtype.numpy_dtype)
     if dtype.is_integer and dtype.size < 4:
-        return np.array(found, np.int32).astype(dtype.numpy_dtype)
-    values = np.empty(len(found), dtype.numpy_dtype)
-    values[:] = found
+        return np.array(numbers, np.int32).astype(dtype.numpy_dtype)
+    values = np.empty(len(numbers), dtype.numpy_dtype)
+    values[:] = numbers
     return values
 
 
@@ -209,7 +209,7 @@ def _filled(values: Array, size: int) -> Array:
 
 
 def swapped(array: Array) -> Array:
-    """Bytes on the wire are in the order of small machines."""
+    """The array in little-endian order, which is the order of bytes in messages, or back from it."""
     return array if sys.byteorder == "little" else array.byteswap()
 
 

@@ -1,6 +1,6 @@
 """Ready-made pipelines: files in, batches out, in one call.  They are built from dflow's public API only.
 
-A pipeline is what a user would otherwise write from readers, decoders, queues and queue runners; its source shows how.
+A pipeline is made of readers, decoders, queues and queue runners; its source is an example for programs of one's own.
 """
 
 if __name__ != "dflow.pipelines":

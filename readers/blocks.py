@@ -1,10 +1,11 @@
-"""Tables in blocks: what the readers of files with columns have in common.
+"""Tables in blocks: the common part of the readers of files with columns.
 
 A record of such a reader is a block: up to a number of rows of one file, as bytes (an Arrow stream), under the key
 `<file>:<number of its first row>`.  So states, counts and `read` are those of any reader, and a block may go through a
 queue; `read_block` decodes it into one tensor per column.
 
-Why a block is cut to size here: a restored reader gives the same blocks, whatever parts a file is stored in.
+Why a block is cut to size here: a restored reader gives the same blocks, regardless of the parts that a file is stored
+in.
 """
 
 from __future__ import annotations
@@ -61,8 +62,10 @@ def _columns_of(columns: Mapping[str, Any]) -> Columns:
     if not isinstance(columns, Mapping) or not columns:
         raise ValueError(f"columns must be a dict with a dtype or a FixedLenFeature per column, got {columns!r}")
     planned = []
-    for key, given in columns.items():
-        feature = given if isinstance(given, FixedLenFeature) else FixedLenFeature([], given)
+    for key, dtype_or_feature in columns.items():
+        feature = (
+            dtype_or_feature if isinstance(dtype_or_feature, FixedLenFeature) else FixedLenFeature([], dtype_or_feature)
+        )
         dtype = as_dtype(feature.dtype)
         if dtype not in DTYPES:
             raise ValueError(f"column {key}: a column cannot be {dtype.name}")
@@ -89,13 +92,13 @@ def _kernel(block: Array, *, columns: Columns) -> Array | list[Array]:
     return arrays[0] if len(arrays) == 1 else arrays
 
 
-def _as_array(column: Any, wanted: Fixed) -> Array:
+def _as_array(column: Any, feature: Fixed) -> Array:
     values = column.combine_chunks()
-    if wanted.shape:
+    if feature.shape:
         values = values.flatten()
     array: Array = values.to_numpy(zero_copy_only=False)
-    array = array.astype(wanted.dtype.numpy_dtype, copy=False)
-    return array.reshape(len(column), *wanted.shape)
+    array = array.astype(feature.dtype.numpy_dtype, copy=False)
+    return array.reshape(len(column), *feature.shape)
 
 
 define(
@@ -125,7 +128,7 @@ class Blocks:
 
     @abstractmethod
     def batches(self, path: str, row: int) -> Iterator[Any]:
-        """Open a file, and give its Arrow batches from row `row` on.  Raises what Arrow raises."""
+        """Open a file, and give its Arrow batches from row `row` on.  Raises the errors of Arrow."""
 
     @abstractmethod
     def close(self) -> None:
@@ -163,21 +166,21 @@ class Blocks:
         """The same rows in tables of `block` rows; fewer in the last one."""
         import pyarrow as pa
 
-        held: list[Any] = []
+        gathered: list[Any] = []
         rows = 0
         for batch in batches:
-            held.append(batch)
+            gathered.append(batch)
             rows += batch.num_rows
             if rows >= self._block:
-                table = pa.Table.from_batches(held)
+                table = pa.Table.from_batches(gathered)
                 whole = rows - rows % self._block
                 yield from (table.slice(start, self._block) for start in range(0, whole, self._block))
-                held, rows = table.slice(whole).to_batches(), rows - whole
+                gathered, rows = table.slice(whole).to_batches(), rows - whole
         if rows:
-            yield pa.Table.from_batches(held)
+            yield pa.Table.from_batches(gathered)
 
     def _as_op_error(self, error: Exception) -> Exception:
-        """What Arrow raised, with the file: values that do not fit, broken files; others stay as they are."""
+        """An error of Arrow, with the file: values that do not fit, broken files; others stay as they are."""
         place = f"{self._path}:{self._row}"
         if isinstance(error, OpError):
             return type(error)(None, None, f"{place}; {error.message}")

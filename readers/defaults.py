@@ -11,11 +11,11 @@ from dflow.ops.rules.static import constant_value, is_symbolic
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """In the place of a default: it is the next one of the operation's inputs."""
+    """A mark in place of a default, whose value is the next one of the operation's inputs."""
 
 
 def computed_tensor(value: Any) -> Tensor | None:
-    """The tensor that a default is; None for a value that is known now."""
+    """A default as a tensor; None for a value that is known now."""
     if not is_symbolic(value):
         return None
     tensor = convert_to_tensor(value)
@@ -23,5 +23,5 @@ def computed_tensor(value: Any) -> Tensor | None:
 
 
 def known_value(value: Any) -> Any:
-    """A default that is known now: the value of a constant tensor, or what it is."""
+    """The value of a default that is known now: that of a constant tensor, or the default itself."""
     return constant_value(convert_to_tensor(value)) if is_symbolic(value) else value

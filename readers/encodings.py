@@ -1,4 +1,4 @@
-"""Strings in other clothes: compressed ones, and base64.
+"""Encoded strings: compressed ones, and base64.
 
 Source: tf.decode_compressed, tf.decode_base64, tf.encode_base64 of TensorFlow 1.15.
 """
@@ -30,7 +30,7 @@ _WEB_SAFE = re.compile(rb"[A-Za-z0-9_-]*")
 def decode_compressed(bytes: Any, compression_type: str = "", name: str | None = None) -> Tensor:
     """Compressed strings as plain ones, in the same shape.
 
-    compression_type: "ZLIB", "GZIP", or "": they are plain already.
+    compression_type: "ZLIB", "GZIP", or "" for strings that are not compressed.
     A run raises DataLossError for a string that is broken or cut off, InvalidArgumentError for another type.
     """
     tensor: Tensor = add_op("DecodeCompressed", _texts(bytes, "bytes"), name=name, compression_type=compression_type)
@@ -78,7 +78,7 @@ def _decompress(texts: Any, compression_type: str) -> Any:
 
 
 def _plain(text: bytes, compression_type: str) -> bytes:
-    """What is behind the end of the stream is left out, but for more streams of GZIP."""
+    """Decompress a string.  Bytes behind the end of the stream are ignored, but for further streams of GZIP."""
     parts = []
     while text:
         stream = zlib.decompressobj(_WINDOWS[compression_type])

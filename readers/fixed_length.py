@@ -22,11 +22,11 @@ class FixedLengthRecordReader(ReaderBase):
     """Hands out records of `record_bytes` bytes.
 
     `read` gives (key, value), scalar strings.  The key is `<file>:<record number>`, counted from 0.  Record k starts
-    at byte `header_bytes + k * hop_bytes` and is there if `record_bytes + footer_bytes` more bytes are; so what is
-    left at the end of the file, and the footer, is no record.  A file shorter than its header has none.
+    at byte `header_bytes + k * hop_bytes`, and exists if `record_bytes + footer_bytes` more bytes do; so a shorter rest
+    at the end of the file, and the footer, are no records.  A file shorter than its header has none.
 
     hop_bytes: from one record to the next; None or 0: `record_bytes`.  Less makes records overlap, more leaves gaps.
-    encoding: None, "GZIP" or "ZLIB": how the files are compressed; another one is a ValueError.
+    encoding: None, "GZIP" or "ZLIB": the compression of the files; another one is a ValueError.
     Negative sizes, and records of no bytes, are an InvalidArgumentError of the first run that uses the reader.
     DataLossError, again with each read, where compressed data is broken.
     Source: tf.FixedLengthRecordReader of TensorFlow 1.15, which ends with OutOfRangeError in a file that is shorter
@@ -75,7 +75,7 @@ class FixedLengthRecords:
         self._path = b""
         self._number = 0
         self._window = Window(io.BytesIO())
-        self._ahead = NO_RECORDS  # what is in memory, from record `_number` on
+        self._ahead = NO_RECORDS  # the records in memory, from record `_number` on
 
     def open(self, path: str, state: int | None = None) -> None:
         """Start at the first record, or at the one that `state` numbers.  Raises OSError if it cannot be opened."""
@@ -88,39 +88,39 @@ class FixedLengthRecords:
         """The next (key, record); None where fewer bytes are left than a record and the footer have."""
         self._ahead = NO_RECORDS
         start = self._header + self._number * self._hop
-        wanted = self._size + self._footer
+        length = self._size + self._footer
         self._window.move(start)
-        if self._window.ends_before(start + wanted):
+        if self._window.ends_before(start + length):
             return None
         try:
-            found = self._window.at(start, wanted)
+            data = self._window.at(start, length)
         except DataLossError as error:
             raise DataLossError(None, None, f"{os.fsdecode(self._path)}; {error}") from None
-        if len(found) < wanted:
+        if len(data) < length:
             return None
         key = b"%b:%d" % (self._path, self._number)
         self._number += 1
-        return key, found[: self._size]
+        return key, data[: self._size]
 
     def read_up_to(self, limit: int) -> Sequence[tuple[bytes, bytes]] | None:
         """Up to `limit` records as `read` gives them, fewer only before the end of the file; None there."""
         if len(self._ahead) < limit:
             self._ahead = self._look_ahead(limit)
-        found, self._ahead = self._ahead[:limit], self._ahead[limit:]
-        if not len(found):
+        records, self._ahead = self._ahead[:limit], self._ahead[limit:]
+        if not len(records):
             record = self.read()
             return None if record is None else [record]
-        numbers = range(self._number, self._number + len(found))
+        numbers = range(self._number, self._number + len(records))
         self._number = numbers.stop
-        return Batch(Keys(self._path, numbers), found)
+        return Batch(Keys(self._path, numbers), records)
 
     def _look_ahead(self, limit: int) -> Records:
         """The records that are whole, from the next one on: `limit` at least, or all that are left."""
         start = self._header + self._number * self._hop
-        wanted = self._size + self._footer
+        length = self._size + self._footer
         self._window.move(start)
-        data = self._window.readable(start, max(_BLOCK, (limit - 1) * self._hop + wanted))
-        starts = np.arange(0, len(data) - wanted + 1, self._hop)
+        data = self._window.readable(start, max(_BLOCK, (limit - 1) * self._hop + length))
+        starts = np.arange(0, len(data) - length + 1, self._hop)
         return Records(Block(data, starts, starts + self._size))
 
     def state(self) -> int:

@@ -21,9 +21,8 @@ class ParquetReader(BlockReader):
         batch = df.ParquetReader(columns, block=256).read_block(queue)
         batch["pixels"]  # float32 [rows, 64]
 
-    columns: name -> the dtype to read it as, or a FixedLenFeature: `shape` for a column of lists, and in
-        `default_value` what a missing value becomes.  Without a default, a missing value is an error.  No others are
-        read from the file.
+    columns: name -> the dtype to read it as, or a FixedLenFeature: `shape` for a column of lists, and `default_value`
+        for missing values.  Without a default, a missing value is an error.  No other columns are read from the file.
     block: rows at once; the last block of a file has fewer.
     A number beyond float32, or float16, becomes infinite there; an integer that does not fit is an error.
     File names are local paths, or URLs of any file system that fsspec knows.  Counts of records are counts of blocks.
@@ -48,9 +47,9 @@ class ParquetBlocks(Blocks):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with _as_data_loss():
             self._file = pq.ParquetFile(open_file(path) if "://" in path else path)
-            names, there = [column.key for column in self._columns], self._file.schema_arrow.names
-        if missing := [name for name in names if name not in there]:
-            raise ValueError(f"there is no column {', '.join(missing)}; the file has {', '.join(there)}")
+            names, existing = [column.key for column in self._columns], self._file.schema_arrow.names
+        if missing := [name for name in names if name not in existing]:
+            raise ValueError(f"there is no column {', '.join(missing)}; the file has {', '.join(existing)}")
         groups = range(self._file.num_row_groups)
         while groups and (rows := self._file.metadata.row_group(groups[0]).num_rows) <= row:
             groups, row = groups[1:], row - rows
@@ -67,9 +66,9 @@ class ParquetBlocks(Blocks):
 
 @contextmanager
 def _as_data_loss() -> Iterator[None]:
-    """Arrow reads here: a ValueError of it means a file that is broken, or no Parquet file.
+    """DataLossError for a ValueError of Arrow while it reads: the file is broken, or no Parquet file.
 
-    Of an OSError without a number too, see `Blocks`.
+    An OSError without a number means the same, see `Blocks`.
     """
     try:
         yield

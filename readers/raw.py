@@ -32,8 +32,8 @@ def decode_raw(
 
     input_bytes: strings, of any shape, all of one length.  bytes: its older name.
     out_type: the numbers' dtype (no string: TypeError).
-    little_endian: is the lowest byte of each number the first one?
-    fixed_length: so many bytes of each string, a multiple of the dtype's size: longer ones are cut off, shorter ones
+    little_endian: whether the lowest byte of each number is the first one.
+    fixed_length: the bytes to use of each string, a multiple of the dtype's size: longer ones are cut off, shorter ones
         filled up with zeros.  None: a run raises InvalidArgumentError if the lengths differ or are no such multiple.
     Source: tf.decode_raw of TensorFlow 1.15; fixed_length: tf.io.decode_raw of its version 2.
     """
@@ -63,8 +63,8 @@ def _spec(inputs: TensorSpec, *, out_type: DType, little_endian: bool, fixed_len
 def _kernel(inputs: Any, *, out_type: DType, little_endian: bool, fixed_length: int | None = None) -> Array:
     length, data = _padded(inputs, fixed_length) if fixed_length else _alike(inputs, out_type)
     # bool: any byte but 0 is true, and must not stay in the array as it is
-    wanted = np.dtype(np.uint8) if out_type.is_bool else out_type.numpy_dtype
-    numbers = data.view(wanted).reshape(*inputs.shape, length // out_type.size)
+    dtype = np.dtype(np.uint8) if out_type.is_bool else out_type.numpy_dtype
+    numbers = data.view(dtype).reshape(*inputs.shape, length // out_type.size)
     if little_endian != (sys.byteorder == "little"):
         numbers = numbers.byteswap()
     return numbers.astype(out_type.numpy_dtype, copy=False)
@@ -80,10 +80,10 @@ def _alike(inputs: Any, out_type: DType) -> tuple[int, Array]:
     """The bytes of strings of one length, [n, length]."""
     lengths = _lengths(inputs)
     length = int(lengths[0]) if len(lengths) else 0
-    others = np.flatnonzero(lengths != length)
-    if len(others):
-        fact = f"DecodeRaw requires input strings to all be the same size, but element {others[0]} has size "
-        raise InvalidArgumentError(None, None, f"{fact}{lengths[others[0]]} != {length}")
+    different = np.flatnonzero(lengths != length)
+    if len(different):
+        fact = f"DecodeRaw requires input strings to all be the same size, but element {different[0]} has size "
+        raise InvalidArgumentError(None, None, f"{fact}{lengths[different[0]]} != {length}")
     if length % out_type.size:
         fact = f"Input to DecodeRaw has length {length} that is not a multiple of {out_type.size}, the size of "
         raise InvalidArgumentError(None, None, fact + out_type.name)
@@ -105,7 +105,7 @@ def _bytes(inputs: Any, length: int) -> Array:
 
 
 def _batch(kernel: Kernel, arrays: Sequence[Any], batched: Sequence[bool], attrs: Attrs) -> Any:
-    """The lengths are equal in each step; usually in all of them."""
+    """The batch rule: the lengths are equal in each step; usually in all of them."""
     if attrs.get("fixed_length"):
         return kernel(*arrays, **attrs)
     lengths = _lengths(arrays[0])

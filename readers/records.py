@@ -1,10 +1,9 @@
-"""String vectors over one buffer, whose elements become Python objects only when somebody looks at them.
+"""String vectors over one buffer, whose elements become Python objects only when they are accessed.
 
-A reader that finds many records in what it has buffered hands out a `Batch`: `Records`, which are ranges of one
-`Block`, under `Keys`, which are numbers until they are asked for.  A decoder that knows `Records` works on the bytes of
-the whole block at once, and may leave its columns there (`Block.memo`), so that the next records of the block are only
-cut out of them.  To everything else they are object arrays: NumPy's functions, methods, operators and indices make the
-objects on the way.
+A reader that has many records in its buffer hands out a `Batch`: `Records`, which are ranges of one `Block`, under
+`Keys`, which are stored as numbers.  A decoder that knows `Records` works on the bytes of the whole block at once, and
+may store its columns there (`Block.memo`), so that the next records of the block are only cut out of them.  To all
+other code they are object arrays: NumPy's functions, methods, operators and indices make the objects.
 
 Why not a subclass of NumPy's array: C code reads an array's memory without asking, and the objects are not there.
 """
@@ -71,7 +70,7 @@ class Strings(NDArrayOperatorsMixin):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
-            raise ValueError("the objects of this array are made when it is looked at: that cannot be without a copy")
+            raise ValueError("this array makes its objects on access, which is not possible without a copy")
         array = np.empty(len(self), object)
         array[:] = self.tolist()
         return array if dtype is None else array.astype(dtype)
@@ -84,7 +83,7 @@ class Strings(NDArrayOperatorsMixin):
         return array_api_compat.array_namespace(np.empty(0))
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else an array has.  Special methods and private names are not looked for: they are protocols."""
+        """Any other attribute of an array.  Special methods and private names are left out: they are protocols."""
         if name.startswith("_") or not hasattr(np.ndarray, name):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(np.asarray(self), name)
@@ -110,16 +109,16 @@ class Block:
         return len(self.starts)
 
     def memo(self, key: object, make: Callable[[Block], Any]) -> Any:
-        """What `make` found in this block when it was first asked for under this very object.
+        """The result of `make` for this block, from the first call with this very object as the key.
 
-        Threads that ask at the same time wait for one of them; the oldest of too many results is dropped.
+        Threads that call at the same time wait for one of them; the oldest of too many results is dropped.
         """
         with self._lock:
             if id(key) not in self._memos:
-                found = make(self)
+                result = make(self)
                 if len(self._memos) == _MEMOS:
                     del self._memos[next(iter(self._memos))]
-                self._memos[id(key)] = key, found  # the key is kept, so that its id stays its own
+                self._memos[id(key)] = key, result  # the key is kept, so that its id stays its own
             return self._memos[id(key)][1]
 
 
@@ -145,7 +144,7 @@ class Records(Strings):
 
     @property
     def starts(self) -> Array:
-        """Where each record begins in the block's data."""
+        """The place where each record begins in the block's data."""
         return self.block.starts[self.start : self.stop]
 
     @property
@@ -187,8 +186,8 @@ class Matrix:
 
     def part(self, start: int, end: int) -> Array:
         """The bytes from `start` to `end` of each."""
-        found: Array = self._matrix[self._index, start:end]
-        return found
+        columns: Array = self._matrix[self._index, start:end]
+        return columns
 
 
 _NOWHERE = np.empty(0, np.int64)

@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 
 def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Tensor:
-    """The tensor that the bytes of a TensorProto hold, of dtype `out_type`; its shape is known when it is there.
+    """The tensor of a serialized TensorProto, of dtype `out_type`; its static shape is unknown.
 
     serialized: a scalar string, from `serialize_tensor` or `make_tensor_proto(...).SerializeToString()`.
     A run raises InvalidArgumentError for bytes that are none, and for a tensor of another dtype.
@@ -32,7 +32,7 @@ def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Ten
 
 
 def serialize_tensor(tensor: Any, name: str | None = None) -> Tensor:
-    """A tensor as a scalar string: the bytes of a TensorProto, which `parse_tensor` takes apart.
+    """A tensor as a scalar string: the bytes of a TensorProto, which `parse_tensor` reads.
 
     Source: tf.serialize_tensor of TensorFlow 1.15.
     """

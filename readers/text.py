@@ -16,7 +16,7 @@ from dflow.readers.records import Batch, Block
 from dflow.registry import reader
 
 _BUFFER = 1 << 18  # bytes
-_AHEAD = 1 << 20  # bytes that are looked through for lines at once
+_AHEAD = 1 << 20  # bytes that are searched for lines at once
 
 
 class TextLineReader(ReaderBase):
@@ -27,8 +27,8 @@ class TextLineReader(ReaderBase):
     are kept; a last line needs no newline.
     File names are local paths, or URLs of any file system that fsspec knows (`s3://`, `gs://`, `memory://`).
 
-    skip_header_lines: so many lines of each file are no records; a file may have fewer.  A negative number is an
-    InvalidArgumentError of the first run that uses the reader.
+    skip_header_lines: the number of header lines of each file, which are no records; a file may have fewer.  A negative
+    number is an InvalidArgumentError of the first run that uses the reader.
     Source: tf.TextLineReader of TensorFlow 1.15.
     """
 
@@ -48,7 +48,7 @@ class TextLines:
         self._path = b""
         self._offset = 0
         self._line = 0
-        self._held = b""  # what was read of the file
+        self._held = b""  # the bytes that were read from the file
         self._at = 0  # the next line's place in it
         self._block: Block | None = None  # whole lines that are held, if they were looked for
         self._next = self._stop = 0  # the next line's place in the block, and the end of the block
@@ -126,7 +126,7 @@ class TextLines:
             self._hold(lines, _AHEAD)
         except Exception:
             if b"\n" not in self._held:
-                raise  # else whoever reads on meets it again
+                raise  # else the next read meets it again
         data = np.frombuffer(self._held, np.uint8)
         newlines = np.flatnonzero(data == ord("\n"))
         if not len(newlines):
@@ -136,7 +136,7 @@ class TextLines:
         self._block, self._stop = Block(self._held, starts, ends, is_text=True), len(starts)
 
     def _hold(self, lines: int, step: int) -> None:
-        """Hold the next `lines` lines and whatever was read with them, or all that are left.  step: bytes to read."""
+        """Hold at least the next `lines` lines, or all that are left.  step: bytes to read at once."""
         pieces = [self._held[self._at :]]
         missing = lines - _newlines(pieces[0])
         try:
@@ -148,7 +148,7 @@ class TextLines:
 
 
 def _newlines(data: bytes) -> int:
-    """How many there are.  `bytes.count` takes five times as long."""
+    """The number of newlines.  `bytes.count` takes five times as long."""
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
 
 

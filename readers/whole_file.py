@@ -12,7 +12,7 @@ from dflow.registry import reader
 class WholeFileReader(ReaderBase):
     """Hands out files whole.
 
-    `read` gives (key, value), scalar strings: the file name, and all that is in the file; nothing for an empty one.
+    `read` gives (key, value), scalar strings: the file name, and its content, which may be empty.
     File names are local paths, or URLs of any file system that fsspec knows.
     A file that cannot be read fails the read, and the reader stays there: the next read tries it again.
     Source: tf.WholeFileReader of TensorFlow 1.15.

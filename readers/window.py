@@ -1,7 +1,7 @@
-"""The bytes of a file, decompressed if it is compressed, seen through a window that only moves forward.
+"""The bytes of a file, decompressed if it is compressed, in a window that only moves forward.
 
 Why not `file.read(n)`: that allocates n bytes first, and a broken file may claim any n.  A window reads in steps and
-holds only what is there.
+holds only bytes that exist.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class Window:
         self._seekable = self._inflated is None and file.seekable()
         self._held = b""
         self._start = 0  # the offset of the first byte held
-        self._first = 0  # the first byte that anyone may still look at
+        self._first = 0  # the first byte that may still be read
         self._most = _STEP  # bytes that were really held at once
 
     def move(self, offset: int) -> None:
-        """No byte before `offset` is looked at any more.  It may lie beyond what was read so far, not before it."""
+        """Move the window: no byte before `offset` is read any more.  `offset` may lie beyond the bytes read so far."""
         self._first = offset
 
     def at(self, offset: int, n: int) -> bytes:
         """`n` bytes from `offset` on; fewer only where the file ends.
 
-        Raises DataLossError where the compressed data is broken; what comes before can still be had.
+        Raises DataLossError where the compressed data is broken; the bytes before can still be read.
         """
         end = offset + n
         if end > self._start + len(self._held):
@@ -44,18 +44,18 @@ class Window:
         return self._held[max(offset - self._start, 0) : end - self._start]
 
     def held(self, offset: int) -> bytes:
-        """What was read already, from `offset` on."""
+        """The bytes that were read already, from `offset` on."""
         return self._held[max(offset - self._start, 0) :]
 
     def readable(self, offset: int, n: int) -> bytes:
-        """Up to `n` bytes from `offset` on; fewer where they cannot be read.  Whoever reads on meets the error."""
+        """Up to `n` bytes from `offset` on; fewer where they cannot be read.  A read behind them raises the error."""
         try:
             return self.at(offset, n)
         except Exception:
             return self.held(offset)[:n]
 
     def ends_before(self, offset: int) -> bool:
-        """Does the file end before `offset`?  Also False if that cannot be told without reading."""
+        """Whether the file ends before `offset`.  Also False if that is not known without reading."""
         if not self._seekable or offset <= self._start + len(self._held):
             return False
         place = self._file.tell()
@@ -115,7 +115,7 @@ class _Inflated:
     def read(self, n: int) -> bytes:
         """Up to `n` bytes; none: the file ends here, whether its last stream is complete or is still being written.
 
-        Raises DataLossError at the first byte that cannot be had, and again when asked again.
+        Raises DataLossError at the first byte that cannot be read, and again in each later call.
         """
         while True:
             if not self._source:
@@ -131,7 +131,7 @@ class _Inflated:
             except zlib.error as error:
                 self._zlib = before
                 if n > 1:
-                    return self.read(n // 2)  # up to what is broken
+                    return self.read(n // 2)  # up to the broken bytes
                 raise DataLossError(None, None, f"the file is no valid {self._compression} data: {error}") from None
             self._source = self._zlib.unconsumed_tail or self._zlib.unused_data
             if piece or not source:

@@ -37,4 +37,4 @@ def test_a_call_at_the_stop_that_fails_is_logged_and_keeps_no_other_from_being_m
     coord.call_at_stop(lambda: called.append("stopped"))
     coord.request_stop()
     assert called == ["stopped"]
-    assert "what was to be called at the stop failed" in caplog.text
+    assert "a function that is called at the stop failed" in caplog.text

@@ -1,4 +1,4 @@
-"""What a running program does, as one line of text.  Pure: two snapshots in, text out.
+"""The progress of a running program, as one line of text.  Pure: two snapshots in, text out.
 
 A snapshot is what the scheduler's handler `dflow_snapshot` returns: plain dicts and lists of counters.  Rates come
 from the difference of two.
@@ -15,7 +15,7 @@ from dflow.cluster.target import is_of
 
 Snapshot = Mapping[str, Any]
 
-NO_SESSION = "no session yet"  # a script may well have none
+NO_SESSION = "no session yet"  # some scripts never have one
 SHOWN = 6  # queues or loops on a line; the rest is counted
 
 
@@ -30,7 +30,7 @@ def only_of(submission: str, snapshot: Snapshot) -> Snapshot:
 
 
 def progress_line(previous: Snapshot | None, current: Snapshot | None) -> str:
-    """Records read, how full the queues are, and each loop's steps and values, with the rates since `previous`.
+    """Records read, the sizes of the queues, and each loop's steps and values, with the rates since `previous`.
 
     None for `current`: no session has begun yet.  None for `previous`: a line without rates.
     """
@@ -97,13 +97,13 @@ def _rate(count: float, seconds: float) -> str:
 
 def device_label(device: str, snapshot: Snapshot) -> str:
     """`/job:worker/replica:0/task:1/device:GPU:0` -> `worker:1/gpu:0`, with a mark if the device is virtual."""
-    virtual = any(known["virtual"] for known in snapshot["devices"] if known["name"] == device)
+    virtual = any(described["virtual"] for described in snapshot["devices"] if described["name"] == device)
     return _short_name(device) + (" (virtual)" if virtual else "")
 
 
 def _short_name(device: str) -> str:
-    found = re.fullmatch(r"/job:(\w+)(?:/replica:\d+)?/task:(\d+)(?:/device:|/)(\w+):(\d+)", device)
-    if found is None:
+    parts = re.fullmatch(r"/job:(\w+)(?:/replica:\d+)?/task:(\d+)(?:/device:|/)(\w+):(\d+)", device)
+    if parts is None:
         return device
-    job, task, kind, index = found.groups()
+    job, task, kind, index = parts.groups()
     return f"{job}:{task}/{kind.lower()}:{index}"

@@ -16,7 +16,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """A signal came while no script ran.  Not an Exception: nothing but `dflow submit` itself may catch it."""
+    """A signal that came while no script ran.  Not an Exception: only `dflow submit` itself may catch it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -26,7 +26,7 @@ class Interrupted(BaseException):
 class Stopper:
     """Stops a script: the first signal asks it to end, with one SIGINT; the second, or `grace` seconds, kills it.
 
-    Whatever came, the script gets SIGINT: that is what makes a Python program leave its `with` blocks, so that its
+    For each kind of signal the script gets SIGINT, which makes a Python program leave its `with` blocks, so that its
     session closes and its loops stop.
     """
 
@@ -43,7 +43,7 @@ class Stopper:
             self._ask()
 
     def __call__(self, number: int) -> None:
-        """A signal came.  Does not block."""
+        """Handle a signal.  Does not block."""
         if self.first is not None:
             self._kill()
             return
@@ -65,8 +65,11 @@ class Stopper:
 
 
 class Signals:
-    """Takes SIGINT, SIGTERM and SIGHUP for the time of a `with` block; each raises `Interrupted` where nothing else
-    is said with `given_to`.  A signal that this process was told to ignore (`nohup`) stays ignored."""
+    """Handles SIGINT, SIGTERM and SIGHUP for the time of a `with` block.
+
+    Each raises `Interrupted`, or goes to the receiver of `given_to`.  A signal that this process was told to ignore
+    (`nohup`) stays ignored.
+    """
 
     def __init__(self) -> None:
         self._receiver: Callable[[int], None] | None = None
@@ -110,7 +113,7 @@ def run_script(
     """
     env = child_environment(**variables)
     if display.output:
-        env["PYTHONUNBUFFERED"] = "1"  # into a pipe Python would write whole blocks only
+        env["PYTHONUNBUFFERED"] = "1"  # else Python would write to a pipe in whole blocks
     stopper = Stopper(grace, display.say)
     with signals.given_to(stopper), display:
         child = GuardedProcess([sys.executable, script, *arguments], folder=None, env=env, **display.output)

@@ -1,4 +1,4 @@
-"""`dflow submit`: run a script on a cluster, and show what it does."""
+"""`dflow submit`: run a script on a cluster, and show its progress."""
 
 from __future__ import annotations
 
@@ -62,9 +62,11 @@ def submit(
 
     Ctrl-C lets the script end its session and its loops; a second Ctrl-C kills it.
     """
-    given = [option for name, option in EMBEDDED_OPTIONS.items() if _was_given(context, name)]
-    if scheduler is not None and given:
-        raise click.UsageError(f"{', '.join(given)} cannot be used with --scheduler: that cluster has its own tasks")
+    embedded_options = [option for name, option in EMBEDDED_OPTIONS.items() if _was_given(context, name)]
+    if scheduler is not None and embedded_options:
+        raise click.UsageError(
+            f"{', '.join(embedded_options)} cannot be used with --scheduler: that cluster has its own tasks"
+        )
     try:
         with Signals() as signals, _cluster(scheduler, embedded) as (address, link):
             click.echo(f"dflow: scheduler at {address}{f', dashboard at {link}' if link else ''}", err=True)

@@ -1,6 +1,6 @@
 """Shows a program's progress while it runs: a live line on a terminal, plain lines elsewhere.
 
-A watcher never disturbs the program: what goes wrong here becomes a word on the line.
+A watcher never disturbs the program: an error here becomes a word on the line.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from dflow.cluster.scheduler import call
 PLAIN_SECONDS = 2.0  # between two plain lines; also between two questions before a session has begun
 LIVE_SECONDS = 1.0
 ANSWER_SECONDS = 2.0  # for the scheduler to answer
-DRAIN_SECONDS = 2.0  # for the script's last output, if what it started still holds its end of the pipe
+DRAIN_SECONDS = 2.0  # for the script's last output, if a process that it started still holds its end of the pipe
 
 
 class Display:
     """Shows nothing and leaves the script's output alone; the displays below do more.
 
-    output: how the script's streams are to be opened; a stream that is not named is this process's own.
+    output: arguments for opening the script's streams; a stream that is not in it is this process's own.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Display:
 
 
 class Watcher:
-    """A thread that asks the scheduler for snapshots and shows a line for each, with what is of the submission."""
+    """A thread that asks the scheduler for snapshots and shows a line for each, with the rows of the submission."""
 
     def __init__(self, address: str, submission: str, seconds: float, show: Callable[[str], None]) -> None:
         self._address, self._submission, self._seconds, self._show = address, submission, seconds, show
@@ -83,11 +83,11 @@ class Watcher:
             except Exception as error:  # the program goes on without its progress
                 reason = str(error) or f"no answer within {ANSWER_SECONDS:g} s"  # a TimeoutError has no text
                 current, line = None, f"no progress from the scheduler: {reason}"
-            if self._stop.is_set():  # while it asked: the script has ended, and the answer is of before
+            if self._stop.is_set():  # the script has ended meanwhile, and the answer is out of date
                 return
             self._show(line)
             previous = current
-            # Each question without an answer is a warning in the scheduler's log: ask seldom.
+            # Each unanswered request is a warning in the scheduler's log: ask seldom.
             wait = self._seconds if current is not None else PLAIN_SECONDS
 
 
@@ -115,7 +115,7 @@ class PlainDisplay(Display):
 
 
 class LiveDisplay(Display):
-    """A line at the bottom of the terminal; what the script prints comes through pipes and appears above it."""
+    """A line at the bottom of the terminal; the output of the script comes through pipes and appears above it."""
 
     def __init__(self, address: str, submission: str) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class LiveDisplay(Display):
             self.output["stderr"] = subprocess.PIPE
         self._console = Console()
         self._spinner = Spinner("dots", text=NO_SESSION)
-        # Transient: what the line says is no longer so when the script has ended.
+        # Transient: the line is out of date when the script has ended.
         self._live = Live(self._spinner, console=self._console, refresh_per_second=4, transient=True)
         self._watcher = Watcher(address, submission, LIVE_SECONDS, self._show)
         self._pumps: list[threading.Thread] = []
@@ -163,8 +163,8 @@ class LiveDisplay(Display):
         self._console.print(Text(f"dflow: {text}"), soft_wrap=True)
 
 
-def display_for(address: str, submission: str, wanted: bool) -> Display:
-    """A live line if stdout is a terminal, plain lines if not, nothing if nothing is wanted."""
-    if not wanted:
+def display_for(address: str, submission: str, shown: bool) -> Display:
+    """A live line if stdout is a terminal, plain lines if not; nothing unless `shown`."""
+    if not shown:
         return Display()
     return LiveDisplay(address, submission) if sys.stdout.isatty() else PlainDisplay(address, submission)

@@ -2,7 +2,7 @@
 
 Why not `dask.distributed.LocalCluster`: its children get the terminal's Ctrl-C, so that a program cannot end its loops
 before its workers go; it names workers 0, 1, 2; and all of them get the same environment.  Here every process is a
-plain `dask scheduler` or `dask worker` command, as on a real cluster, so what works here needs no other code there.
+plain `dask scheduler` or `dask worker` command, so a program needs no other code for a real cluster.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SCHEDULER = "scheduler"  # the scheduler's name among the processes
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05
 TAIL_LINES = 20  # of a log, in an error
-EVENTS_KEPT = "1 minute"  # how long the scheduler keeps what it noted of a client that is gone; Dask: an hour
+EVENTS_KEPT = "1 minute"  # how long the scheduler keeps its events of a client that is gone; Dask: an hour
 DEATH_TIMEOUT = 60  # seconds that a worker waits for a scheduler before it gives up
 
 
@@ -90,7 +90,7 @@ class EmbeddedCluster:
             raise
 
     def _start(self, tasks: list[str], dashboard_address: str, timeout: float | None) -> None:
-        """All processes start at once: the workers wait for the file in which the scheduler says its address."""
+        """Start all processes at once: the workers wait for the file in which the scheduler writes its address."""
         started = time.monotonic()
         dashboard = LOOPBACK + dashboard_address if dashboard_address.startswith(":") else dashboard_address
         command = ["--host", LOOPBACK, "--port", "0", "--protocol", "tcp", "--dashboard-address", dashboard]
@@ -108,11 +108,11 @@ class EmbeddedCluster:
 
     def _read_scheduler_file(self) -> bool:
         try:
-            found = json.loads(self.scheduler_file.read_text())
+            description = json.loads(self.scheduler_file.read_text())
         except (OSError, ValueError):  # not there yet, or half written
             return False
-        self.scheduler_address = found["address"]
-        self.dashboard_link = dashboard_link(self.scheduler_address, found)
+        self.scheduler_address = description["address"]
+        self.dashboard_link = dashboard_link(self.scheduler_address, description)
         return True
 
     def start_worker(self, name: str, *, virtual_gpus: int | None = None) -> None:
@@ -150,7 +150,7 @@ class EmbeddedCluster:
         if name == SCHEDULER:
             env["DASK_TEMPORARY_DIRECTORY"] = str(self._folder)  # for want of an option like --local-directory
         with self.log_file(name).open("ab") as log:
-            # -P: what lies in the current folder is not importable, as for the command `dask` itself.
+            # -P: modules in the current folder are not importable, as for the command `dask` itself.
             self.processes[name] = GuardedProcess(
                 [sys.executable, "-P", "-m", "dask", *command],
                 folder=self._folder,
@@ -161,7 +161,7 @@ class EmbeddedCluster:
             )
 
     def log_file(self, name: str) -> Path:
-        """Where the output of a process lies until `close`."""
+        """The file with the output of a process; it exists until `close`."""
         return self._folder / (re.sub(r"[^\w.-]+", "-", name).strip("-") + ".log")
 
     def wait_for_workers(self, timeout: float | None = 60.0) -> None:
@@ -173,8 +173,8 @@ class EmbeddedCluster:
         self._wait_until(lambda: not self._missing(), timeout, lambda: f"missing: {', '.join(self._missing())}")
 
     def _missing(self) -> list[str]:
-        there = {worker["name"] for worker in self._workers() if worker["local_directory"] not in self._lost}
-        return sorted(self.processes.keys() - there - {SCHEDULER})
+        connected = {worker["name"] for worker in self._workers() if worker["local_directory"] not in self._lost}
+        return sorted(self.processes.keys() - connected - {SCHEDULER})
 
     def _workers(self) -> list[dict[str, Any]]:
         try:
@@ -211,10 +211,10 @@ class EmbeddedCluster:
         if name == SCHEDULER or name not in self.processes:
             raise ValueError(f"no worker is named {name!r}; there are {sorted(self.processes.keys() - {SCHEDULER})}")
         self._lost |= {worker["local_directory"] for worker in self._workers() if worker["name"] == name}
-        found = self.worker_process(name)
-        found.kill()
+        process = self.worker_process(name)
+        process.kill()
         if self._nanny:
-            psutil.wait_procs([found], timeout=self._grace)
+            psutil.wait_procs([process], timeout=self._grace)
         else:
             self.processes.pop(name).close()
 
@@ -230,7 +230,7 @@ class EmbeddedCluster:
     def close(self, grace: float | None = None) -> None:
         """End all processes and remove their files.  Blocks until all is gone; a second call does nothing.
 
-        `grace`: seconds before what still runs is killed, None is the constructor's.
+        `grace`: seconds before the processes that still run are killed, None is the constructor's.
         """
         if self._finalizer.detach():
             _close(self.processes, self._folder, self._grace if grace is None else grace, os.getpid())
@@ -248,7 +248,7 @@ class EmbeddedCluster:
 
 
 def _close(processes: dict[str, GuardedProcess], folder: Path, grace: float, owner: int) -> None:
-    """Workers first, so that they do not look for their scheduler; all of them at once."""
+    """End the workers first, all at once, so that they do not look for their scheduler."""
     if os.getpid() != owner:  # a copy that `os.fork` made
         return
     deadline = time.monotonic() + grace

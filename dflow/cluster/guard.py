@@ -1,4 +1,4 @@
-"""A guard runs one command, and sees to it that nothing of the command outlives its starter.
+"""A guard runs one command, and ensures that no process of the command outlives its starter.
 
     python -I -S guard.py FD FOLDER COMMAND...
 
@@ -6,9 +6,9 @@ FD is the reading end of a pipe whose writing end only the starter holds.  The s
 killed.  The kernel closes the pipe when the starter ends, however that happens; the command is killed then, and FOLDER,
 which the starter would have removed, goes too ("" if there is none).
 
-With the command goes everything that it started, which is all that is in the session that the guard leads.  So it does
-when the command ends, so that a Nanny that dies takes its worker along.  SIGINT and SIGTERM go on to the command.  The
-exit code is the command's, or 128 + n if signal n ended it.
+All processes that the command started are killed with it: those in the session that the guard leads.  They are killed
+when the command ends by itself, too, so that a worker does not outlive its Nanny.  SIGINT and SIGTERM are forwarded to
+the command.  The exit code is the command's, or 128 + n if signal n ended it.
 
 The trackers of resources of Python's `multiprocessing` are not killed: when all processes that use one are gone, it
 removes the semaphores and the shared memory that they left in /dev/shm, and ends by itself.
@@ -36,7 +36,7 @@ FORWARDED = (signal.SIGINT, signal.SIGTERM)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 TRACKER = b"resource_tracker import main"  # in the command line of a tracker of resources, also of loky's
 TRACKER_SECONDS = 8.0  # that trackers have to end; it takes them some 10 ms, and seconds on a machine with much to do
-LOOK_SECONDS = 0.005  # between two looks at what lives
+LOOK_SECONDS = 0.005  # between two looks at the living processes
 
 
 def run(life: int, folder: str, command: list[str]) -> int:
@@ -69,13 +69,13 @@ def watch(child: int, life: int, signals: int) -> None:
 
 
 def has_lost_its_starter(life: int) -> bool:
-    """Did the starter end, without a word?"""
+    """Whether the starter has ended without asking for the end of the command."""
     ready, _, _ = select.select([life], [], [], 0)
     return bool(ready) and os.read(life, 1) == b""
 
 
 def remove(folder: str) -> None:
-    """Several guards may do this for the same folder; the last one finds nobody who still writes there."""
+    """Remove a folder.  Several guards may do so; when the last one does, no process writes there any more."""
     import shutil  # takes some milliseconds, which no start is to wait for
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -97,7 +97,7 @@ def open_signals() -> int:
 
 
 def death_signal() -> Callable[[], None] | None:
-    """What the command's process does first: ask the kernel to kill it when the guard ends (Linux only)."""
+    """A function for the command's process to call first: the kernel is to kill it when the guard ends (Linux only)."""
     if not sys.platform.startswith("linux"):
         return None
     libc, guard = ctypes.CDLL(None), os.getpid()
@@ -119,8 +119,8 @@ def end_session(leader: int) -> None:
     """End every process of a session but its leader; trackers of resources end by themselves, after the others.
 
     A tracker that is stopped is continued before any other process ends: with the end of the last one that has a parent
-    outside its process group, the kernel sends SIGHUP to what is stopped there, and a tracker does not survive that.
-    What has no command line just becomes another program, maybe a tracker: the next look tells.
+    outside its process group, the kernel sends SIGHUP to stopped processes there, and a tracker does not survive that.
+    A process without a command line is about to execute another program, maybe a tracker: it is left for the next look.
     """
     deadline = time.monotonic() + TRACKER_SECONDS
     while (living := session_of(leader)) and time.monotonic() < deadline:
@@ -148,14 +148,14 @@ def kill(pid: int, number: int) -> None:
 def session_of(leader: int) -> list[int]:
     """The living processes of a session but its leader; none where the system has no /proc."""
     try:
-        found = [int(name) for name in os.listdir("/proc") if name.isdecimal() and name != str(leader)]
+        pids = [int(name) for name in os.listdir("/proc") if name.isdecimal() and name != str(leader)]
     except OSError:
         return []
-    return [pid for pid in found if lives_in(pid, leader)]
+    return [pid for pid in pids if lives_in(pid, leader)]
 
 
 def lives_in(pid: int, session: int) -> bool:
-    """Is it a process of that session which has not ended?  One that nobody reaped yet has ended."""
+    """Whether `pid` is a process of that session which has not ended.  An unreaped process has ended."""
     text = read_proc(pid, "stat")
     state, *numbers = text.rpartition(b")")[2].split()[:4] or [b""]  # state, parent, group, session
     return len(numbers) == 3 and int(numbers[2]) == session and state not in (b"Z", b"X")

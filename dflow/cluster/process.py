@@ -1,4 +1,4 @@
-"""A process that never outlives this one, nor does anything that it starts."""
+"""A process that never outlives this one, and neither do the processes that it starts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dflow.cluster.guard import end_session
 
 GUARD = Path(__file__).with_name("guard.py")
 ROOT = Path(__file__).parents[2]  # the folder that holds the package `dflow`
-GUARD_SECONDS = 10.0  # what a guard may take to end; it needs milliseconds, if trackers need no more
+GUARD_SECONDS = 10.0  # the time that a guard has to end; it needs milliseconds, if trackers need no more
 LOOK_SECONDS = 0.01  # between two looks whether a guard has ended
 
 
@@ -65,7 +65,7 @@ class GuardedProcess:
 
     @property
     def pid(self) -> int:
-        """The guard's; it leads the session, and the command is its one child."""
+        """The guard's process id; it leads the session, and the command is its one child."""
         return self._guard.pid
 
     @property
@@ -78,7 +78,7 @@ class GuardedProcess:
 
     def poll(self) -> int | None:
         """The command's exit code, 128 + n if signal n ended it; None while it runs."""
-        self._end_what_a_killed_guard_left(os.WNOHANG)
+        self._end_session_of_killed_guard(os.WNOHANG)
         return _as_exit_code(self._guard.poll())
 
     def wait(self, timeout: float | None = None) -> int:
@@ -87,7 +87,7 @@ class GuardedProcess:
         `timeout` is in seconds, None waits for ever.  Raises `subprocess.TimeoutExpired`.
         """
         if timeout is None:
-            self._end_what_a_killed_guard_left(0)
+            self._end_session_of_killed_guard(0)
             self._guard.wait()
         deadline = time.monotonic() + (timeout or 0.0)
         while (code := self.poll()) is None:
@@ -96,8 +96,8 @@ class GuardedProcess:
             time.sleep(LOOK_SECONDS)
         return code
 
-    def _end_what_a_killed_guard_left(self, options: int) -> None:
-        """See how the guard ended, before its number may be another process's."""
+    def _end_session_of_killed_guard(self, options: int) -> None:
+        """End the session if the guard was killed, while the guard's number cannot be another process's yet."""
         with suppress(ChildProcessError):  # another thread saw its end
             if self._guard.returncode is None:
                 end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | options)
@@ -117,7 +117,7 @@ class GuardedProcess:
         self._end()
 
     def close(self, grace: float = 0.0) -> None:
-        """Give the command `grace` seconds to end, then kill what is left.  Blocks until it ended."""
+        """Give the command `grace` seconds to end, then kill its processes.  Blocks until it ended."""
         try:
             if grace > 0:
                 self.wait(grace)
@@ -140,17 +140,17 @@ class GuardedProcess:
             os.close(self._held)
 
 
-def _kill(held: int) -> None:
+def _kill(pipe: int) -> None:
     with suppress(OSError):  # the guard has ended
-        os.write(held, b"k")
-    os.close(held)
+        os.write(pipe, b"k")
+    os.close(pipe)
 
 
 _ALIVE: weakref.WeakSet[GuardedProcess] = weakref.WeakSet()
 
 
 def _forget_all() -> None:
-    """In a process that `os.fork` made: else it would keep the commands alive."""
+    """Give up the pipes in a process that `os.fork` made: else it would keep the commands alive."""
     for process in list(_ALIVE):
         process.forget()
 

@@ -34,14 +34,14 @@ async def _call(address: str, operation: str, timeout: float) -> Any:
     async with asyncio.timeout(timeout), proxy(address, timeout=timeout, connection_args=settings) as scheduler:
         try:
             return await getattr(scheduler, operation)()
-        except CommClosedError as error:  # it says that the call failed; why, is in its cause
+        except CommClosedError as error:  # the reason is in its cause
             raise OSError(str(error.__cause__ or error)) from error
 
 
 def is_refused(address: str, patience: float) -> bool:
-    """Does nobody listen at the address?  Tries for `patience` seconds: a scheduler may be about to start.
+    """Whether nobody listens at the address.  Tries for `patience` seconds: a scheduler may be about to start.
 
-    False for any other trouble, which the next connection will meet too, and for other addresses than tcp, tls, inproc.
+    False for any other error, which the next connection will meet too, and for other addresses than tcp, tls, inproc.
     ValueError for an address that is none.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="dflow-call") as pool:
@@ -49,9 +49,9 @@ def is_refused(address: str, patience: float) -> bool:
 
 
 async def refuses(address: str, patience: float = 0.0) -> bool:
-    """What `is_refused` says, in an event loop.
+    """As `is_refused`, in an event loop.
 
-    By a bare connection: Dask's `connect` raises what its last attempt met, perhaps the end of its time.
+    Uses a bare connection: Dask's `connect` raises the error of its last attempt, which may be a time-out.
     """
     scheme, _, _ = full_address(address).partition("://")
     if scheme == "inproc":
@@ -85,18 +85,18 @@ async def _is_no_endpoint(address: str) -> bool:
 
 
 def nobody_listens(error: BaseException | None, address: str) -> bool:
-    """Is that the reason of an error of Dask's `connect`, rather than that nothing was heard in time?"""
+    """Whether an error of Dask's `connect` means that nobody listens, rather than that the time ran out."""
     while error is not None and not isinstance(error, ConnectionRefusedError):
         if error.__cause__ is None and address.startswith("inproc://"):
-            return type(error) is OSError  # this process has no such endpoint (any more); an end of time is a subclass
+            return type(error) is OSError  # this process has no such endpoint (any more); a time-out is a subclass
         error = error.__cause__
     return error is not None
 
 
 def _connection_args(address: str) -> dict[str, Any]:
-    """From Dask's configuration, as for a client; PermissionError if that does not allow such an address.
+    """The arguments from Dask's configuration, as for a client; PermissionError if that does not allow such an address.
 
-    Dask says so with errors of several kinds, and a Client that meets one leaves half of itself behind.
+    Dask reports this with errors of several kinds, and a Client that meets one is not cleaned up completely.
     """
     security: Any = Security  # distributed has no types here
     arguments: dict[str, Any] = security().get_connection_args("client")
@@ -122,11 +122,11 @@ def reach(address: str, timeout: float) -> dict[str, Any]:
 
 
 def identity(address: str, timeout: float = 5.0) -> dict[str, Any]:
-    """What the scheduler says about itself and its workers.  Blocks and raises as `call`."""
-    found = call(address, "identity", timeout)
-    if not isinstance(found, dict) or "workers" not in found:
+    """The scheduler's description of itself and its workers.  Blocks and raises as `call`."""
+    answer = call(address, "identity", timeout)
+    if not isinstance(answer, dict) or "workers" not in answer:
         raise ValueError(f"{address} is not the address of a Dask scheduler")
-    return found
+    return answer
 
 
 def dashboard_link(address: str, identity: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Which jobs a cluster has, and where their tasks are.
+"""The jobs of a cluster, and the addresses of their tasks.
 
     ClusterSpec({"ps": ["ps0:2222", "ps1:2222"], "worker": {0: "w0:2222", 3: "w3:2222"}})
 
@@ -32,7 +32,7 @@ class ClusterSpec:
 
     cluster: a dict from each job's name to a list of addresses, or to a dict from task indices to addresses; another
     ClusterSpec; or a ClusterDef.  TypeError for anything else, ValueError for an index that is no integer.
-    Two specs are equal if they say the same, whichever way; one without jobs is falsy.
+    Two specs are equal if they have the same jobs, tasks and addresses; one without jobs is falsy.
     """
 
     def __init__(self, cluster: Any) -> None:

@@ -23,10 +23,10 @@ def new_session() -> str:
 
 
 def new_submission() -> str:
-    """What `dflow submit` gives its script in `SUBMISSION_VARIABLE`."""
+    """A value for `SUBMISSION_VARIABLE` in the environment of the script of a `dflow submit`."""
     return f"session-{uuid.uuid4().hex[:8]}"
 
 
 def is_of(session: str, submission: str) -> bool:
-    """Did the script of that `dflow submit`, or what it started, begin this session?"""
+    """Whether the script of that `dflow submit`, or a process that the script started, began this session."""
     return session.startswith(f"{submission}-")

@@ -17,7 +17,7 @@ from dflow.graph import DeviceOf, Operation, Tensor
 
 
 def checking() -> bool:
-    """Do the checkers run?  Under DFLOW_CHECK=1, which the tests set."""
+    """Whether the checkers run: under DFLOW_CHECK=1, which the tests set."""
     return os.environ.get("DFLOW_CHECK", "") == "1"
 
 
@@ -33,12 +33,12 @@ def compile_plan(
     earlier: dict[Operation, str] | None = None,
     threads: Threads = NO_LIMIT,
 ) -> Plan:
-    """Turn what `fetches` need into a plan.  Pure: no clock, no randomness, no cluster.
+    """Turn the operations that `fetches` need into a plan.  Pure: no clock, no randomness, no cluster.
 
     feeds: the tensors that each run will give values for.  default: the device of operations that are not pinned.
     number: the plan's number in its session.  earlier: where state was placed before; new state is added to it.
-    threads: what the session allows.
-    Raises what `place` raises.
+    threads: the limits of the session.
+    Raises the errors of `place`.
     """
     needed = prune(fetches, feeds)
     placed = place(needed.ops, table, default, soft_placement, log_placement, earlier)
@@ -62,17 +62,17 @@ def operations_by_device(
     soft_placement: bool = False,
     earlier: Mapping[Operation, str] | None = None,
 ) -> dict[str, list[OpInfo]]:
-    """The devices that a plan of these fetches has to do with, and its operations there, as if all devices were there.
+    """The devices that a plan of these fetches uses, and its operations there, as if no worker were lost.
 
     Raises InvalidArgumentError as `place` does; nothing is added to `earlier`.
     """
-    there = replace(table, devices=tuple(replace(device, lost=False) for device in table.devices))
+    complete = replace(table, devices=tuple(replace(device, lost=False) for device in table.devices))
     ops = prune(fetches, feeds).ops
-    placed = place(ops, there, default, soft_placement, earlier=dict(earlier or {}))
-    found: dict[str, list[OpInfo]] = {}
+    placed = place(ops, complete, default, soft_placement, earlier=dict(earlier or {}))
+    operations: dict[str, list[OpInfo]] = {}
     for op in ops:
-        found.setdefault(placed[op], []).append(OpInfo(op.name, op.type, placed[op], op.made_at))
+        operations.setdefault(placed[op], []).append(OpInfo(op.name, op.type, placed[op], op.made_at))
         for value in op.attrs.values():
             if isinstance(value, DeviceOf):  # of a queue that a reader takes its files from
-                found.setdefault(placed[value.op], [])
-    return found
+                operations.setdefault(placed[value.op], [])
+    return operations

@@ -14,7 +14,7 @@ from dflow.errors import OpInfo
 from dflow.graph import DeviceOf, Operation, Tensor
 from dflow.registry import op_def
 
-LARGE = 1 << 16  # bytes of a value that goes after its last use; what is less does not matter
+LARGE = 1 << 16  # bytes of a value that is freed after its last use; smaller values do not matter
 
 
 def lower(
@@ -43,7 +43,8 @@ class _Edges:
 
     def __init__(self, needed: Needed) -> None:
         self.fed = set(needed.feeds)
-        self.read = {tensor for op in needed.ops for tensor in op.operands}.union(needed.fetches) - self.fed  # computed
+        # computed, and used by an operation or fetched
+        self.read = {tensor for op in needed.ops for tensor in op.operands}.union(needed.fetches) - self.fed
         self.values: dict[Tensor, int] = {}  # tensors that cross segments, are fed or are fetched
         self.done: dict[Operation, int] = {}  # the first operation of a group that others wait for
         self.group: dict[Operation, Group] = {}
@@ -77,7 +78,7 @@ def _crosses(op: Operation, group: Group, edges: _Edges) -> bool:
 
 
 class _Draft:
-    """A segment in the making: the slot of each tensor, and what comes from outside."""
+    """A segment that is being built: the slot of each tensor, its arguments, literals and results."""
 
     def __init__(self, edges: _Edges) -> None:
         self._edges = edges
@@ -98,7 +99,7 @@ class _Draft:
         return self._slots[tensor]
 
     def output(self, tensor: Tensor) -> int:
-        """The slot that an operation fills.  No one reads that of a fed tensor: all use what was fed."""
+        """The slot that an operation fills.  The slot of a fed tensor is not read: all use the fed value."""
         slot = self._new()
         if tensor not in self._edges.fed:
             self._slots[tensor] = slot
@@ -152,18 +153,21 @@ def _instruction(
 
 
 def _nothing(op: Operation, placed: Mapping[Operation, str]) -> Instruction:
-    """A variable that others wait for, and nobody reads: it needs no value, since TensorFlow's gives a reference."""
+    """A NoOp in place of a variable that is waited for but not read.
+
+    It needs no value: in TensorFlow, the operation of a variable only gives a reference.
+    """
     return Instruction(OpInfo(op.name, "NoOp", placed[op], op.made_at), {}, (), ())
 
 
 def with_frees(instructions: Sequence[Instruction], slots: set[int]) -> tuple[Instruction, ...]:
     """The instructions, each with those of the slots that no later one reads."""
-    found, kept = [], set(slots)
+    reversed_result, unfreed = [], set(slots)
     for instruction in reversed(instructions):
-        last = tuple(slot for slot in dict.fromkeys((*instruction.inputs, *instruction.outputs)) if slot in kept)
-        kept.difference_update(last)
-        found.append(replace(instruction, frees=last))
-    return tuple(reversed(found))
+        last = tuple(slot for slot in dict.fromkeys((*instruction.inputs, *instruction.outputs)) if slot in unfreed)
+        unfreed.difference_update(last)
+        reversed_result.append(replace(instruction, frees=last))
+    return tuple(reversed(reversed_result))
 
 
 def _with_inplace(
@@ -190,7 +194,7 @@ def _may_fit(value: Tensor, place: Tensor) -> bool:
 
 
 def _may_be_large(tensor: Tensor) -> bool:
-    """Is it worth to free its value early, and to use its memory again?"""
+    """Whether the value may be large enough to be freed early, and to have its memory used again."""
     size = tensor.shape.num_elements()
     return tensor.dtype.name != "string" and (size is None or size * tensor.dtype.size >= LARGE)
 
@@ -202,7 +206,7 @@ def _label(group: Group) -> str:
 
 
 def parts_of(plan: Plan, addresses: Mapping[str, str]) -> dict[str, DevicePlan]:
-    """Each device's part of the segments.  addresses: where each device's host is."""
+    """Each device's part of the segments.  addresses: the address of each device's host."""
     consumers: dict[int, set[str]] = {}  # edge -> devices
     segments: dict[str, list[Segment]] = {}
     for segment in plan.segments:
@@ -218,7 +222,7 @@ def parts_of(plan: Plan, addresses: Mapping[str, str]) -> dict[str, DevicePlan]:
     for device, mine in segments.items():
         made = sorted(edge for segment in mine for edge in segment.gives)
         routes = {e: tuple(sorted(consumers[e] - {device})) for e in made if consumers.get(e, set()) - {device}}
-        others = {other for targets in routes.values() for other in targets} | _devices_named(mine, addresses)
+        receivers = {other for targets in routes.values() for other in targets} | _devices_named(mine, addresses)
         parts[device] = DevicePlan(
             plan.number,
             device,
@@ -226,7 +230,7 @@ def parts_of(plan: Plan, addresses: Mapping[str, str]) -> dict[str, DevicePlan]:
             tuple(feeds[device]),
             routes,
             frozenset(fetched.intersection(made)),
-            {other: addresses[other] for other in sorted(others)},
+            {other: addresses[other] for other in sorted(receivers)},
             reports=any(segment.index in sinks for segment in mine),
         )
     return parts
@@ -237,14 +241,14 @@ def without(
 ) -> Plan:
     """The plan, renumbered, without a segment of another process whose operation a loop on `driver` makes itself.
 
-    feeds, fetches: what the loop brings to each step, and wants of it.
+    feeds, fetches: the edges that the loop feeds to each step, and fetches from it.
     """
     segments = tuple(replace(s, index=i) for i, s in enumerate(s for s in plan.segments if s is not segment))
     rest = replace(plan, number=number, segments=segments, feeds=feeds, fetches=fetches)
-    found = parts_of(rest, plan.addresses)
-    parts = {name: replace(part, threads=plan.parts[name].threads) for name, part in found.items()}
-    # so that the other process, and that of a segment that was left out before, hear of the session, and the step ends
-    # with them
+    new_parts = parts_of(rest, plan.addresses)
+    parts = {name: replace(part, threads=plan.parts[name].threads) for name, part in new_parts.items()}
+    # with the process of this segment, and of one that was left out before, so that both are told of the session, and
+    # the step ends if they are lost
     before = plan.parts[driver].addresses
     beside = {**before, **parts[driver].addresses, segment.device: plan.addresses[segment.device]}
     parts[driver] = replace(parts[driver], addresses=beside)
@@ -252,7 +256,7 @@ def without(
 
 
 def _devices_named(segments: Sequence[Segment], addresses: Mapping[str, str]) -> set[str]:
-    """The devices that attributes name: of a queue that a reader takes its files from."""
+    """The devices in attributes: those of queues that readers take their files from."""
     return {
         value
         for segment in segments
@@ -267,14 +271,16 @@ def check_plan(plan: Plan) -> None:
     sources = set(plan.feeds)
     for segment in plan.segments:
         if not sources.issuperset(segment.needs):
-            raise AssertionError(f"lower: {segment.label} needs an edge of no one\n{describe_segments(plan.segments)}")
+            raise AssertionError(
+                f"lower: {segment.label} needs an edge without a source\n{describe_segments(plan.segments)}"
+            )
         for edge in segment.gives:
             if edge in sources:
                 raise AssertionError(f"lower: edge {edge} has two sources\n{describe_segments(plan.segments)}")
             sources.add(edge)
         _check_slots(segment)
     if not sources.issuperset(edge for edge in plan.fetches if edge is not None):
-        raise AssertionError("lower: a fetch is made by no one")
+        raise AssertionError("lower: a fetch has no source")
     _check_parts(plan)
 
 
@@ -288,7 +294,7 @@ def _check_slots(segment: Segment) -> None:
         filled.update(instruction.outputs)
         filled.difference_update(instruction.frees)
     if not filled.issuperset(slot for _, slot in segment.results):
-        raise AssertionError(f"lower: {segment.label} gives a slot that no one fills")
+        raise AssertionError(f"lower: {segment.label} gives a slot that is never filled")
     _check_inplace(segment)
 
 
@@ -301,7 +307,7 @@ def _check_inplace(segment: Segment) -> None:
         if instruction.inplace is not None:
             slot = instruction.inputs[instruction.inplace]
             if slot not in owned or reads[slot] > 1:
-                raise AssertionError(f"lower: {instruction.op} writes over what others may hold")
+                raise AssertionError(f"lower: {instruction.op} writes over a value that others may hold")
 
 
 def _check_parts(plan: Plan) -> None:

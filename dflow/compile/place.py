@@ -1,8 +1,9 @@
 """Give every operation a device: the simple placer.
 
-Pinned where the user said; with its resource where it is colocated with one; state where an earlier run put it; a
-constant where it is read first; the shape of a tensor where that is made; else on the session's default device.
-What needs text, files or Python objects and is colocated with something on a GPU goes to a CPU of the same task.
+A pinned operation is on the user's device; an operation that is colocated with a resource, on its device; state, where
+an earlier run placed it; a constant, where it is read first; the shape of a tensor, where the tensor is made; all else
+on the session's default device.  An operation that needs text, files or Python objects and is colocated with one on a
+GPU goes to a CPU of the same task.
 A partial name is completed from the default device's task, else its job, if that fits, and prefers a GPU to a CPU for
 an operation that has a kernel for it, as TensorFlow 1 does.
 """
@@ -60,22 +61,22 @@ class Placement(Mapping[Operation, str]):
         self._chosen: dict[tuple[str, bool], str] = {}
 
     def __getitem__(self, op: Operation) -> str:
-        found = self._placed.get(op)
-        if found is None:
+        device = self._placed.get(op)
+        if device is None:
             root = op.colocation_root()
-            found = self._root_device(root)
-            if needs_host(op) and not needs_host(root) and "/device:GPU:" in found:
-                found = _choose(op, self._table, found, self._soft)  # beside the operation that it is colocated with
-            self._placed[op] = found
-        return found
+            device = self._root_device(root)
+            if needs_host(op) and not needs_host(root) and "/device:GPU:" in device:
+                device = _choose(op, self._table, device, self._soft)  # beside the operation that it is colocated with
+            self._placed[op] = device
+        return device
 
     def _root_device(self, root: Operation) -> str:
         companion = self._beside.get(root)
         if companion is not None:
             return self[companion]
-        found = self._earlier.get(root)
-        if found is not None:
-            return _alive(root, self._table, found)
+        earlier = self._earlier.get(root)
+        if earlier is not None:
+            return _alive(root, self._table, earlier)
         key = (root.device, needs_host(root))
         if key not in self._chosen:
             self._chosen[key] = _choose(root, self._table, self._default, self._soft)
@@ -91,29 +92,29 @@ class Placement(Mapping[Operation, str]):
 
 
 def needs_host(op: Operation) -> bool:
-    """Does it need text, files or Python objects, which no GPU holds?"""
+    """Whether it needs text, files or Python objects, which no GPU holds."""
     return op.definition.host_only or any(tensor.dtype == string for tensor in (*op.operands, *op.outputs))
 
 
 def _companions(ops: Sequence[Operation]) -> dict[Operation, Operation]:
-    """What operations that nobody pinned go with, since they need next to nothing themselves, as in TensorFlow 1.
+    """Small operations that are not pinned, each with the operation whose device it takes, as in TensorFlow 1.
 
-    A shape goes with the operation that makes the tensor, which need not go anywhere then.  A constant goes with the
-    first operation that reads it, so no run needs a device for its sake; readers on other devices have copies: it is a
-    literal of each.  Those that go with another one are not gone with: they could go with each other.
+    A shape is placed with the operation that makes the tensor, so that the tensor is not sent.  A constant is placed
+    with the first operation that reads it, so that no run needs a device for its sake; readers on other devices have
+    copies: it is a literal of each.  None of these is placed with another of these: the two could depend on each other.
     """
-    here, found = set(ops), dict[Operation, Operation]()
+    here, companions = set(ops), dict[Operation, Operation]()
     for op in ops:
         root = op.colocation_root()
         if not _goes_along(root):
             for tensor in op.operands:
                 if tensor.op.type == "Const" and _goes_along(tensor.op):
-                    found.setdefault(tensor.op, op)
+                    companions.setdefault(tensor.op, op)
         elif root is op and op.operands:
             maker = op.operands[0].op
             if maker in here and not _goes_along(maker.colocation_root()):
-                found[op] = maker
-    return found
+                companions[op] = maker
+    return companions
 
 
 def _goes_along(op: Operation) -> bool:
@@ -158,13 +159,13 @@ def _alive(op: Operation, table: DeviceTable, name: str) -> str:
     """The device's name; UnavailableError if its worker was lost."""
     if not any(device.name == name and not device.lost for device in table.devices):
         raise UnavailableError(
-            _info(op), op, f"the worker of device {name} was lost and has not come back; what it held is gone"
+            _info(op), op, f"the worker of device {name} was lost and has not come back; its state is gone"
         )
     return name
 
 
 def _distance(device: DeviceInfo, default: str) -> tuple[bool, bool]:
-    """How far from the default device: in its task, elsewhere in its job, in another job."""
+    """The distance from the default device: in its task, elsewhere in its job, in another job."""
     here, home = DeviceSpec.from_string(device.name), DeviceSpec.from_string(default)
     return here.job != home.job, here.task != home.task
 

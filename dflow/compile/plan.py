@@ -1,4 +1,4 @@
-"""What the compiler makes: a plan of segments, each a straight line of kernel calls on one device.
+"""Plans, the result of the compiler: segments, each a straight line of kernel calls on one device.
 
 Values travel on *edges*, numbered within a plan.  An edge leaves one segment, or the feeds of the run, and goes to
 segments of any device and to the caller.  A control dependency between segments is an edge without a value.
@@ -21,13 +21,13 @@ class DeviceInfo:
     """One device of the cluster, or of this process."""
 
     name: str  # the full name
-    address: str = ""  # where its host is reached; "" in this process
-    virtual: bool = False  # a CPU that plays a GPU, for tests
+    address: str = ""  # of its host; "" in this process
+    virtual: bool = False  # a CPU in the role of a GPU, for tests
     lost: bool = False  # its worker is gone, and may come back
     starting: bool = False  # its worker has not declared its devices yet: it will have this one, and perhaps others
-    # Of its worker's process: another one has the same name and no state.
+    # The id of its worker's process: the process that replaces it has the same name and no state.
     incarnation: str = field(default="", repr=False)
-    # Of this session to that process: what is private to the session ends with each.
+    # The number of this session's connection to that process: the session's private state there ends with it.
     connection: int = field(default=0, repr=False)
 
     @property
@@ -50,7 +50,7 @@ class DeviceTable:
 
     @property
     def complete(self) -> bool:
-        """Are all the workers there, with their devices?"""
+        """Whether all the workers are there, with their devices."""
         return not any(device.lost or device.starting for device in self.devices)
 
     @property
@@ -65,12 +65,12 @@ class DeviceTable:
         return {device.name: device for device in self.devices}
 
     def matching(self, request: str) -> list[DeviceInfo]:
-        """The devices that a partial name may mean; if there is none, those of workers that may turn out to have it."""
-        found = set(matching(request, self.names))
-        if not found and self.starting:
+        """The devices that a partial name matches; if there is none, the matching tasks whose workers are starting."""
+        names = set(matching(request, self.names))
+        if not names and self.starting:
             task = DeviceSpec.from_string(request).replace(device_type=None, device_index=None).to_string()
-            found = set(matching(task, [device.name for device in self.starting]))
-        return [device for device in self.devices if device.name in found]
+            names = set(matching(task, [device.name for device in self.starting]))
+        return [device for device in self.devices if device.name in names]
 
     def describe(self) -> str:
         """All devices in words, for errors and logs."""
@@ -106,7 +106,7 @@ class Segment:
 
     index: int  # its place in the plan
     device: str
-    label: str  # the user's operation names, short: what the Dask dashboard shows
+    label: str  # the user's operation names, short, for the Dask dashboard
     blocks: bool
     needs: tuple[int, ...]  # the edges that must be there before it starts, control edges included
     arguments: tuple[tuple[int, int], ...]  # (slot, edge): where the values of its edges go
@@ -143,10 +143,10 @@ class PrefetchedDequeue:
     queue: QueueSpec
     method: str  # of the queue
     arguments: tuple[Any, ...]  # of the method
-    outputs: tuple[int | None, ...]  # of each feed of the plan: the output that it is; None for a control edge
+    outputs: tuple[int | None, ...]  # the output of the dequeue for each feed of the plan; None for a control edge
 
     def feeds(self, components: Sequence[Any]) -> list[Any]:
-        """What is fed, of an element or a batch: one array per component."""
+        """The values to feed, from the components of an element or a batch."""
         return [None if output is None else components[output] for output in self.outputs]
 
 
@@ -157,14 +157,14 @@ class PipelinedEnqueue:
     op: OpInfo
     address: str  # of the process that has the queue
     queue: QueueSpec
-    many: bool  # does it bring several elements?
-    components: tuple[tuple[int | None, Any], ...]  # of each: its place in the plan's fetches, or None and a constant
-    fetches: int  # so many of the plan's fetches, the first ones, are the user's
+    many: bool  # whether it enqueues several elements
+    components: tuple[tuple[int | None, Any], ...]  # the place of each in the plan's fetches, or None and a constant
+    fetches: int  # the number of the user's fetches, which are the first ones of the plan
 
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """What a session allows in each process; 0 (or less): no limit."""
+    """The limits of a session in each process; 0 (or less): no limit."""
 
     inter: int = 0  # programs at once
     intra: int = 0  # threads of BLAS
@@ -175,7 +175,7 @@ NO_LIMIT = Threads()
 
 @dataclass(frozen=True, slots=True)
 class DevicePlan:
-    """A plan's part on one device: all that its host must know."""
+    """A plan's part on one device, for its host."""
 
     plan: int  # the plan's number in its session
     device: str
@@ -183,14 +183,14 @@ class DevicePlan:
     feeds: tuple[int, ...]  # the edges that each run gives
     routes: dict[int, tuple[str, ...]]  # edge -> the other devices that it goes to
     fetched: frozenset[int]  # the edges that go to the caller
-    addresses: dict[str, str]  # device -> where its host is, for the devices in `routes`
-    reports: bool = True  # does it tell the caller that it finished?  Not if others cannot finish before it
+    addresses: dict[str, str]  # device -> the address of its host, for the devices in `routes`
+    reports: bool = True  # whether it tells the caller that it finished; not if others cannot finish before it
     vectorized: VectorizedBody | None = None  # how a loop runs it for many records at once
     threads: Threads = NO_LIMIT
 
     @property
     def receivers(self) -> set[str]:
-        """The other devices that it sends something."""
+        """The other devices that it sends values to."""
         return {device for devices in self.routes.values() for device in devices}
 
     @property
@@ -201,20 +201,20 @@ class DevicePlan:
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """What the caller of a step must know of a plan: whom to start, with which feeds, and what comes back."""
+    """The part of a plan for the caller of a step: the devices to start, the feeds of each, and the fetches."""
 
     number: int
-    addresses: dict[str, str]  # device -> where its host is; one part of the step each
+    addresses: dict[str, str]  # device -> the address of its host; one part of the step each
     feeds: tuple[int, ...]  # the edge of each fed tensor
     feeds_of: dict[str, tuple[int, ...]]  # device -> the fed edges that it needs
     fetches: tuple[int | None, ...]  # the edge of each fetch; None for an operation
-    reports: int  # so many parts tell that they finished; then all have
-    givers: dict[str, frozenset[str]] = field(default_factory=dict)  # device -> those that it can do nothing without
+    reports: int  # the number of parts that tell that they finished; then all have
+    givers: dict[str, frozenset[str]] = field(default_factory=dict)  # device -> the devices whose values it starts with
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one set of fetches is computed, given one set of fed tensors."""
+    """The computation of one set of fetches from one set of fed tensors."""
 
     number: int
     segments: tuple[Segment, ...]
@@ -222,12 +222,12 @@ class Plan:
     fetches: tuple[int | None, ...]  # the edge of each fetch; None for an operation
     parts: dict[str, DevicePlan]  # device -> its part
     placement: dict[str, str]  # operation -> device, for logs and drawings
-    addresses: dict[str, str]  # device -> where its host is
+    addresses: dict[str, str]  # device -> the address of its host
     vectorized: VectorizedBody | None = None  # how a loop runs it for many records at once
     one_by_one: str = ""  # why a loop that reads and enqueues does not
-    prefetch: PrefetchedDequeue | None = None  # what a loop feeds to each iteration
-    pipelined: PipelinedEnqueue | None = None  # what a loop does with the values of each iteration
-    call: CallPlan = field(init=False)  # what the caller of a step must know
+    prefetch: PrefetchedDequeue | None = None  # the source of the feeds of a loop's iterations
+    pipelined: PipelinedEnqueue | None = None  # the destination of the values of a loop's iterations
+    call: CallPlan = field(init=False)
 
     @property
     def devices(self) -> list[str]:
@@ -240,7 +240,7 @@ class Plan:
         object.__setattr__(self, "call", call)
 
     def _givers(self) -> dict[str, frozenset[str]]:
-        """The devices whose parts begin with what other devices send them, and who these are."""
+        """The devices whose parts begin with values of other devices, and these other devices."""
         return {
             device: frozenset(other for other, sender in self.parts.items() if device in sender.receivers)
             for device, part in self.parts.items()

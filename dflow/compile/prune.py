@@ -1,4 +1,4 @@
-"""Keep what the fetches need."""
+"""Keep the operations that the fetches need."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ class Needed:
 def prune(fetches: Iterable[Tensor | Operation], feeds: Iterable[Tensor]) -> Needed:
     """Follow data and control inputs back from the fetches.
 
-    A fed tensor's producer is not needed for it, and a fed placeholder is not waited for: its value is there.
+    A fed tensor does not need its producer, and nothing waits for a fed placeholder: its value is there.
     """
     fetches, feeds = tuple(fetches), tuple(feeds)
     fed = set(feeds)
     waiting = [item if isinstance(item, Operation) else item.op for item in fetches if item not in fed]
-    found: set[Operation] = set()
+    ops: set[Operation] = set()
     while waiting:
         op = waiting.pop()
-        if op in found:
+        if op in ops:
             continue
-        found.add(op)
+        ops.add(op)
         waiting.extend(tensor.op for tensor in op.operands if tensor not in fed)
         waiting.extend(waited_for(op, fed))
-    return Needed(tuple(sorted(found, key=lambda op: op.index)), fetches, feeds)
+    return Needed(tuple(sorted(ops, key=lambda op: op.index)), fetches, feeds)
 
 
 def waited_for(op: Operation, fed: Set[Tensor]) -> list[Operation]:
-    """The control inputs that an operation waits for.  A fed placeholder has nothing left to do.
+    """The control inputs that an operation waits for, without fed placeholders, which need not run.
 
     Another operation whose output is fed runs all the same, for its side effects.
     """
@@ -45,11 +45,11 @@ def waited_for(op: Operation, fed: Set[Tensor]) -> list[Operation]:
 
 
 def check_pruned(needed: Needed) -> None:
-    """Every input is fed or computed earlier, and nothing is there twice."""
-    fed, seen = set(needed.feeds), set[Operation]()
+    """Check that every input is fed or computed earlier, and that no operation is there twice."""
+    fed, earlier = set(needed.feeds), set[Operation]()
     for op in needed.ops:
-        missing = [t.name for t in op.operands if t not in fed and t.op not in seen]
-        missing += [c.name for c in waited_for(op, fed) if c not in seen]
-        if missing or op in seen:
+        missing = [t.name for t in op.operands if t not in fed and t.op not in earlier]
+        missing += [c.name for c in waited_for(op, fed) if c not in earlier]
+        if missing or op in earlier:
             raise AssertionError(f"prune: {op.name} comes twice or before its inputs {missing}")
-        seen.add(op)
+        earlier.add(op)

@@ -51,7 +51,7 @@ def segments(needed: Needed, placed: Mapping[Operation, str]) -> list[Group]:
         waits[op] = _union(waits[i] for i in inputs)
         if op.definition.blocks:
             groups[("blocks", op)] = [op]
-            waits[op] |= 1 << blocking  # for those that depend on it
+            waits[op] |= 1 << blocking  # for the operations that depend on it
             blocking += 1
         else:
             groups.setdefault((placed[op], level[op], _key(waits[op])), []).append(op)
@@ -71,14 +71,14 @@ def _union(sets: Iterable[int]) -> int:
 
 
 def _key(waits: int) -> int | bytes:
-    """Stands for a wait set: that of the last of 100,000 dequeues in sequence has 12 KB, and they are all different."""
+    """A short key for a wait set: that of the last of 100,000 dequeues in sequence has 12 KB, and all are different."""
     if waits < _SMALL:
         return waits
     return blake2b(waits.to_bytes(waits.bit_length() // 8 + 1, "little"), digest_size=16).digest()
 
 
 def grouped_ops(needed: Needed) -> set[Operation]:
-    """The operations that are computed: all but the constants that no one fetches."""
+    """The operations that are computed: all but the constants that are not fetched."""
     fetched = {item if isinstance(item, Operation) else item.op for item in needed.fetches}
     return {op for op in needed.ops if op in fetched or not is_literal(op)}
 
@@ -122,7 +122,7 @@ def in_order(groups: Sequence[Group], fed: set[Tensor]) -> list[Group]:
 
 
 def check_segments(groups: Sequence[Group], needed: Needed, placed: Mapping[Operation, str]) -> None:
-    """Each operation is in one group, on its device; no group waits for more than each of its operations would."""
+    """Check that each operation is in one group, on its device, and that operations of a group wait for the same."""
     fed = set(needed.feeds)
     members = [op for group in groups for op in group.ops]
     if len(members) != len(set(members)) or set(members) != grouped_ops(needed):
@@ -141,9 +141,9 @@ def check_segments(groups: Sequence[Group], needed: Needed, placed: Mapping[Oper
 def _waits_for(needed: Needed, fed: set[Tensor]) -> dict[Operation, int]:
     """The blocking operations that each operation waits for, itself left out: a bit for each."""
     bits = {op: 1 << i for i, op in enumerate(op for op in needed.ops if op.definition.blocks)}
-    found: dict[Operation, int] = {}
+    waits: dict[Operation, int] = {}
     for op in needed.ops:
-        found[op] = 0
+        waits[op] = 0
         for before in dependencies(op, fed):
-            found[op] |= found[before] | bits.get(before, 0)
-    return found
+            waits[op] |= waits[before] | bits.get(before, 0)
+    return waits

@@ -1,4 +1,4 @@
-"""What dflow has of `tf.contrib`, under the same names.  Source: tf.contrib of TensorFlow 1.15."""
+"""The part of `tf.contrib` that dflow has, under the same names.  Source: tf.contrib of TensorFlow 1.15."""
 
 from dflow.contrib import training
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SAMPLE_MS = 500
 CALLBACK = "dflow-dashboard"  # the name of the page's timer among the scheduler's
-WITHOUT: WeakSet[Scheduler] = WeakSet()  # schedulers of which the log says that they have no page
+WITHOUT: WeakSet[Scheduler] = WeakSet()  # schedulers without a page, of which the log has a line already
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +107,8 @@ def find_dask_pages(scheduler: Scheduler) -> BokehTornado | None:
 def link_from_dask(scheduler: Scheduler) -> list[str]:
     """Put "dflow" into the navigation of Dask's own pages, and return those pages without it.
 
-    Not public: `template_variables` of distributed remembers one dictionary a scheduler, whose list of pages all of
-    Dask's pages show.  Nothing else puts a link there.  If that changes, only the link is missing.
+    This is not public in distributed: `template_variables` keeps one dictionary a scheduler, whose list of pages is
+    shown by all of Dask's pages.  There is no other way to put a link there.  If it changes, only the link is missing.
     """
     try:
         from distributed.dashboard.scheduler import template_variables

@@ -1,4 +1,4 @@
-"""The rows of the dashboard: what the workers sent, merged, and the rates between two such snapshots.  Pure.
+"""The rows of the dashboard: the merged metrics of the workers, and the rates between two such snapshots.  Pure.
 
 A snapshot is a dictionary: "time", "workers" (addresses), and a list of rows for each of PARTS.
 
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 Snapshot = dict[str, Any]
 Key = tuple[Any, ...]
 
-PARTS: dict[str, Row] = {  # part -> what a row has, and what stands where a worker sent nothing
+PARTS: dict[str, Row] = {  # part -> the columns of a row, with the values where a worker sent none
     "queues": {
         "name": "",
         "container": "",
@@ -91,7 +91,7 @@ def _rows(sent: Mapping[str, Any], part: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _place(row: Row) -> tuple[tuple[Any, ...], ...]:
-    """By device, then by container and name; task:10 comes after task:9."""
+    """The order of rows: by device, then by container and name; task:10 comes after task:9."""
     texts = (row.get("device", row.get("name")), row.get("container"), row.get("name"))
     return tuple(_natural(str(text)) for text in texts)
 
@@ -102,7 +102,7 @@ def _natural(text: str) -> tuple[Any, ...]:
 
 
 def identity(part: str, row: Row) -> Key:
-    """What tells a row from the others of its part, in this snapshot and the next."""
+    """The key of a row in its part, the same in this snapshot and the next."""
     return (part, *(row[column] for column in IDENTITY[part]))
 
 
@@ -199,9 +199,9 @@ class History:
         return None if line is None else line.number
 
     def _observe(self, part: str, rows: deque[Row], row: Row) -> bool:
-        """Add `row` to those of its object, oldest first; False if it is no news.
+        """Add `row` to those of its object, oldest first; False if it is not newer.
 
-        The first one kept is the youngest that is a window old; a restart forgets those before it.
+        Older rows than the youngest one that is a window old are dropped, and after a restart those before it.
         """
         if rows and row["time"] == rows[-1]["time"]:
             return False
@@ -235,7 +235,7 @@ class History:
 
 
 def to_json(value: Any) -> Any:
-    """`value` as strict JSON can say it: None for the numbers that are not finite, text for what it does not know."""
+    """`value` in types of strict JSON: None for numbers that are not finite, text for values of other types."""
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

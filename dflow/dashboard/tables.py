@@ -80,7 +80,7 @@ def name(row: Row) -> str:
 
 
 def fill(row: Row) -> str:
-    """A bar: how full a queue is."""
+    """A bar for the filled part of a queue."""
     if row["capacity"] <= 0:
         return ""
     share = f"{min(1.0, row['size'] / row['capacity']):.0%}"
@@ -92,8 +92,8 @@ def capacity(row: Row) -> str:
 
 
 def values(row: Row) -> str:
-    found = row["values"]
-    shown = (f"{label} {short(value)}" for label, value in found.items()) if isinstance(found, Mapping) else ()
+    latest = row["values"]
+    shown = (f"{label} {short(value)}" for label, value in latest.items()) if isinstance(latest, Mapping) else ()
     return escape(", ".join(shown))
 
 
@@ -111,7 +111,7 @@ def count(title: str, column: str, show: Callable[[Any], str] = whole) -> Column
 @dataclass(frozen=True, slots=True)
 class Table:
     title: str
-    empty: str  # what stands there while there is no row
+    empty: str  # the text while there is no row
     columns: tuple[Column, ...]
 
 
@@ -190,9 +190,9 @@ def table_html(part: str, history: History) -> str:
         cells.append("".join(_cell("td", each, each.cell({**row, "colour": colour(line)})) for each in table.columns))
     titles = "".join(_cell("th", each, each.title) for each in table.columns)
     body = "".join(f"<tr>{each}</tr>" for each in cells)
-    more = f"<p>and {len(rows) - ROWS_SHOWN:,} more</p>" if len(rows) > ROWS_SHOWN else ""
+    note = f"<p>and {len(rows) - ROWS_SHOWN:,} more</p>" if len(rows) > ROWS_SHOWN else ""
     head = f"<h2>{table.title} <small>{len(rows):,}</small></h2>"
-    return f'{head}<table data-part="{part}"><tr>{titles}</tr>{body}</table>{more}'
+    return f'{head}<table data-part="{part}"><tr>{titles}</tr>{body}</table>{note}'
 
 
 def _cell(tag: str, column: Column, html: str) -> str:

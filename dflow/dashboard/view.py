@@ -1,4 +1,4 @@
-"""The page as Bokeh shows it: two plots over time, and a table for each part of a snapshot.
+"""The page in Bokeh: two plots over time, and a table for each part of a snapshot.
 
 A `View` belongs to one browser window.  It reads a `History` and changes Bokeh models; it knows no Dask.
 """
@@ -44,26 +44,26 @@ class Plot:
         _style(self.root)
 
     def update(self) -> None:
-        found: dict[str, list[Any]] = {name: [] for name in self.FIELDS}
+        columns: dict[str, list[Any]] = {name: [] for name in self.FIELDS}
         for line in self.history.lines(self.part):
-            found["xs"].append([time - self.history.now for time in line.times])
-            found["ys"].append(self.values(line))
-            found["colour"].append(colour(line.number))
-            found["name"].append(line.row["name"] or line.row.get("id", ""))
-            found["device"].append(line.row["device"] + (" (virtual)" if line.row["virtual"] else ""))
-            found["text"].append(self.text(line))
-        self.source.data = found
+            columns["xs"].append([time - self.history.now for time in line.times])
+            columns["ys"].append(self.values(line))
+            columns["colour"].append(colour(line.number))
+            columns["name"].append(line.row["name"] or line.row.get("id", ""))
+            columns["device"].append(line.row["device"] + (" (virtual)" if line.row["virtual"] else ""))
+            columns["text"].append(self.text(line))
+        self.source.data = columns
 
     def values(self, line: Line) -> list[float]:
         raise NotImplementedError
 
     def text(self, line: Line) -> str:
-        """What the pointer shows over a line."""
+        """The text of the tool tip of a line."""
         raise NotImplementedError
 
 
 class QueuePlot(Plot):
-    """How full each queue is."""
+    """The filled part of each queue."""
 
     part = "queues"
 
@@ -76,14 +76,14 @@ class QueuePlot(Plot):
         return line.shares()
 
     def text(self, line: Line) -> str:
-        found: Row = line.row
-        if found["capacity"] > 0:
-            return f"{found['size']:,} of {found['capacity']:,}"
-        return f"{found['size']:,}; without a bound, so 100% is its largest size here"
+        queue: Row = line.row
+        if queue["capacity"] > 0:
+            return f"{queue['size']:,} of {queue['capacity']:,}"
+        return f"{queue['size']:,}; without a bound, so 100% is its largest size here"
 
 
 class LoopPlot(Plot):
-    """How fast each loop goes; logarithmic, as a loop that reads single records is far faster than one that trains."""
+    """The rate of each loop; logarithmic, as a loop that reads single records is far faster than one that trains."""
 
     part = "loops"
 
@@ -122,7 +122,7 @@ def _html(**options: Any) -> Div:
 
 
 class View:
-    """All of one page's models, and how they follow a history."""
+    """All models of one page, and their updates from a history."""
 
     def __init__(self, history: History) -> None:
         self.history = history
@@ -132,13 +132,13 @@ class View:
         self.tables = {part: _html(name=part, sizing_mode="stretch_width") for part in TABLES}
         for part in ("containers", "readers", "devices"):  # side by side where there is room
             self.tables[part].styles = {"flex": "1 1 auto", "width": "auto", "min-width": "max-content"}
-        queues, loops, *others = self.tables.values()
+        queues, loops, *small_tables = self.tables.values()
         self.root = column(
             self.head,
             row(*(plot.root for plot in self.plots), sizing_mode="stretch_width", spacing=16),
             queues,
             loops,
-            row(*others, sizing_mode="stretch_width", styles={"flex-wrap": "wrap", "gap": "0 40px"}),
+            row(*small_tables, sizing_mode="stretch_width", styles={"flex-wrap": "wrap", "gap": "0 40px"}),
             sizing_mode="stretch_width",
         )
 

@@ -1,4 +1,4 @@
-"""What Dask collections give: their partitions, one by one, and how the rows of one become components of elements."""
+"""The partitions of Dask collections, and the columns or arrays of a partition that become components of elements."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from dflow.specs import QueueSpec
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A collection, taken apart."""
+    """The partitions of a collection."""
 
     rows: Rows
-    parts: list[tuple[Any, ...]]  # of each partition: what `rows` takes, as `dask.delayed` objects
+    parts: list[tuple[Any, ...]]  # the arguments for `rows` of each partition, as `dask.delayed` objects
 
 
 def take_apart(collection: Any, spec: QueueSpec, components: Sequence[Component], columns: Any) -> Source:
     """The partitions of a collection for a queue.
 
-    TypeError for what is no such collection; DTypeError, ShapeError or ValueError for what cannot be the queue's
-    elements, as far as the collection knows its dtypes and shapes.
+    TypeError for another object; DTypeError, ShapeError or ValueError for a collection that cannot be the queue's
+    elements, as far as it knows its dtypes and shapes.
     """
     if isinstance(collection, dd.Series):
         collection = collection.to_frame(collection.name if collection.name is not None else "0")
@@ -49,18 +49,18 @@ def take_apart(collection: Any, spec: QueueSpec, components: Sequence[Component]
 # -- columns
 
 
-def _frame_picks(columns: Any, spec: QueueSpec, there: list[Any]) -> tuple[Pick, ...]:
+def _frame_picks(columns: Any, spec: QueueSpec, names: list[Any]) -> tuple[Pick, ...]:
     if columns is None and spec.names is None:
-        columns = there
-        if len(there) != len(spec.dtypes):
+        columns = names
+        if len(names) != len(spec.dtypes):
             raise ValueError(
-                f"the DataFrame has {len(there)} columns, but an element has {len(spec.dtypes)} components; say which "
+                f"the DataFrame has {len(names)} columns, but an element has {len(spec.dtypes)} components; say which "
                 'columns make which component: columns=[["x", "y"], "label"]'
             )
     picks = _picks(columns, spec)
-    unknown = [name for pick in picks for name in (pick if isinstance(pick, tuple) else (pick,)) if name not in there]
+    unknown = [name for pick in picks for name in (pick if isinstance(pick, tuple) else (pick,)) if name not in names]
     if unknown:
-        raise ValueError(f"the DataFrame has no columns {unknown}; it has {there}")
+        raise ValueError(f"the DataFrame has no columns {unknown}; it has {names}")
     return picks
 
 
@@ -74,14 +74,14 @@ def _picks(columns: Any, spec: QueueSpec) -> tuple[Pick, ...]:
                 f"columns is a dict of {list(columns)}, but the queue's components are called {spec.names}"
             )
         columns = [columns[name] for name in spec.names]
-    found = list(columns) if isinstance(columns, (list, tuple)) else [columns]
-    if len(found) != len(spec.dtypes):
-        raise ValueError(f"columns has {len(found)} entries, but an element has {len(spec.dtypes)} components")
-    return tuple(tuple(pick) if isinstance(pick, list) else pick for pick in found)
+    picks = list(columns) if isinstance(columns, (list, tuple)) else [columns]
+    if len(picks) != len(spec.dtypes):
+        raise ValueError(f"columns has {len(picks)} entries, but an element has {len(spec.dtypes)} components")
+    return tuple(tuple(pick) if isinstance(pick, list) else pick for pick in picks)
 
 
 def _only(frame: Any, picks: tuple[Pick, ...]) -> Any:
-    """The columns that are picked: a reader of Parquet files reads no others."""
+    """The picked columns of a DataFrame: a reader of Parquet files reads no others."""
     names = [name for pick in picks for name in (pick if isinstance(pick, tuple) else (pick,))]
     return frame[list(dict.fromkeys(names))]
 
@@ -95,16 +95,16 @@ def _arrays(collection: Any, spec: QueueSpec) -> list[Any]:
         if spec.names is None or set(collection) != set(spec.names):
             raise ValueError(f"a dict of {list(collection)}, but the queue's components are called {spec.names}")
         collection = [collection[name] for name in spec.names]
-    found = list(collection) if isinstance(collection, (list, tuple)) else [collection]
-    if not all(isinstance(array, da.Array) for array in found):
-        kind = type(next(array for array in found if not isinstance(array, da.Array))).__name__
+    arrays = list(collection) if isinstance(collection, (list, tuple)) else [collection]
+    if not all(isinstance(array, da.Array) for array in arrays):
+        kind = type(next(array for array in arrays if not isinstance(array, da.Array))).__name__
         raise TypeError(
             f"expected a Dask DataFrame, Series, Bag or Array, or a list of Arrays, got {kind}; "
             "dask.dataframe.from_pandas, dask.array.from_array and dask.bag.from_sequence make them"
         )
-    if len(found) != len(spec.dtypes):
-        raise ValueError(f"there are {len(found)} arrays, but an element has {len(spec.dtypes)} components")
-    return found
+    if len(arrays) != len(spec.dtypes):
+        raise ValueError(f"there are {len(arrays)} arrays, but an element has {len(spec.dtypes)} components")
+    return arrays
 
 
 def _blocks(arrays: list[Any], components: Sequence[Component]) -> list[tuple[Any, ...]]:

@@ -23,9 +23,8 @@ def batches(
     array of bytes objects.  The last one may be smaller; with drop_remainder, those few elements stay in the queue.
     session: by default the default session.  Waits while the queue is open and has too few elements.
 
-    Nothing is taken ahead: a batch is taken when it is asked for and belongs to whoever asked, so an iterator may be
-    left at any time without losing an element.  ValueError without a session, for a queue without shapes, or for a
-    batch_size below 1.
+    There is no prefetch: a batch is dequeued when the iterator is asked for it, so an iterator may be left at any time
+    without losing an element.  ValueError without a session, for a queue without shapes, or for a batch_size below 1.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
@@ -36,9 +35,9 @@ def batches(
         raise ValueError(f"queue {queue.name!r}: batches need components with shapes; give the queue shapes=")
     take = queue.dequeue_many if drop_remainder else queue.dequeue_up_to
     with queue.graph.as_default(), queue.graph.colocate_with(queue.op):  # the number too: no other device takes part
-        found = take(convert_to_tensor(batch_size, int32, name="batch_size"))
-    wanted = found if isinstance(found, dict) else tuple(found) if isinstance(found, list) else (found,)
-    return _until_the_end(session.make_callable(wanted))
+        batch = take(convert_to_tensor(batch_size, int32, name="batch_size"))
+    fetches = batch if isinstance(batch, dict) else tuple(batch) if isinstance(batch, list) else (batch,)
+    return _until_the_end(session.make_callable(fetches))
 
 
 def _until_the_end(

@@ -1,6 +1,6 @@
-"""How the partitions of a feeding are computed and pushed: by the workers of a cluster, or in this process.
+"""Feeders compute and push the partitions of a feeding: on the workers of a cluster, or in this process.
 
-A feeder runs in the feeding's thread; `stop` may come from any.
+A feeder runs in the feeding's thread; `stop` may be called from any thread.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.dask.client import FutureCancelled, Watch, in_our_span, task_of
 from dflow.runtime.step.process import Process
 
-Parts = list[tuple[Any, ...]]  # of each partition, what makes its rows
+Parts = list[tuple[Any, ...]]  # the arguments for the rows of each partition
 
 
 class Feeder(Protocol):
@@ -31,11 +31,11 @@ class Feeder(Protocol):
         """Push all partitions; calls `finished(rows)` after each.  Raises the first error."""
 
     def stop(self, error: OpError) -> None:
-        """Let `run` end with this error, and withdraw what waits; nothing happens after its end."""
+        """Let `run` end with this error, and withdraw the rows that wait; nothing happens after its end."""
 
 
 class LocalFeeder:
-    """One partition after another, in this process."""
+    """Computes and pushes one partition after another, in this process."""
 
     def __init__(self, process: Process, push: Push, parts: Parts) -> None:
         self._process = process
@@ -62,7 +62,7 @@ class LocalFeeder:
 
 
 class ClusterFeeder:
-    """By Dask tasks, a few at a time, so that memory holds few partitions, however many wait for room."""
+    """Computes and pushes by Dask tasks, a few at a time, so that few partitions are in memory while they wait."""
 
     def __init__(
         self,
@@ -76,12 +76,12 @@ class ClusterFeeder:
     ) -> None:
         self._client = client
         self._watch = watch
-        self._collection = collection  # what the cluster keeps of it stays there until the end
+        self._collection = collection  # a reference, so that the cluster keeps its data until the end
         self._most = most
         self._workers = workers  # that may compute and push; None: all
         self._push = push
         self._parts = parts
-        self._ended: SimpleQueue[tuple[int, Any]] = SimpleQueue()  # (partition, what its task gave or raised)
+        self._ended: SimpleQueue[tuple[int, Any]] = SimpleQueue()  # (partition, the result or error of its task)
 
     def run(self, finished: Callable[[int], None]) -> None:
         flying: dict[int, Future[Any]] = {}
@@ -101,12 +101,12 @@ class ClusterFeeder:
         self._ended.put((-1, error))
 
     def _next(self, flying: dict[int, Future[Any]]) -> int:
-        """The rows of the next partition that is in."""
-        number, found = self._ended.get()
+        """Wait for the end of a partition; returns the number of its rows."""
+        number, result = self._ended.get()
         flying.pop(number, None)
-        if isinstance(found, int):
-            return found
-        raise found if isinstance(found, OpError) else failure(self._push, number, found)
+        if isinstance(result, int):
+            return result
+        raise result if isinstance(result, OpError) else failure(self._push, number, result)
 
     def _submit(self, number: int) -> Future[Any]:
         parts = self._parts[number]
@@ -116,21 +116,21 @@ class ClusterFeeder:
         graph = HighLevelGraph({**culled.layers, key: {key: task}}, {**culled.dependencies, key: set(culled.layers)})
         with in_our_span():
             future: Future[Any] = self._client.compute(Delayed(key, graph), optimize_graph=False, workers=self._workers)
-        self._watch.when_done(future, lambda found: self._ended.put((number, found)))
+        self._watch.when_done(future, lambda result: self._ended.put((number, result)))
         return future
 
 
 def failure(push: Push, number: int, error: BaseException) -> OpError:
-    """What a partition's own failure, or Dask's, is for the user."""
+    """The user's error for the failure of a partition, or for a failure of Dask."""
     from distributed import KilledWorker
     from distributed.comm import CommClosedError
 
     if isinstance(error, KilledWorker):
         fact = f"workers were lost again and again while they computed it: {error}"
-        found: OpError = UnavailableError(None, None, fact)
+        op_error: OpError = UnavailableError(None, None, fact)
     elif isinstance(error, (FutureCancelled, CommClosedError)):  # the scheduler, or the only worker with it, was lost
-        found = UnavailableError(None, None, f"Dask gave it up: {error}")
+        op_error = UnavailableError(None, None, f"Dask gave it up: {error}")
     else:
-        found = as_op_error(error)
-    found.message = f"{push.name_of(number)} could not be computed: {found.message}"
-    return found
+        op_error = as_op_error(error)
+    op_error.message = f"{push.name_of(number)} could not be computed: {op_error.message}"
+    return op_error

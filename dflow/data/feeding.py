@@ -1,4 +1,4 @@
-"""Feeding a queue from a Dask collection: what users call, and the handle that they get."""
+"""Feeding a queue from a Dask collection: the function `enqueue_from`, and its handle `Feeding`."""
 
 from __future__ import annotations
 
@@ -43,19 +43,20 @@ def enqueue_from(
     collection: a Dask DataFrame or Series; an Array, whose rows are its slices along the first axis, or a list of
     Arrays with equal chunks there, one per component (a dict for a queue with names); or a Bag, whose items are tuples
     with a value per component, plain values for one component, or mappings.
-    queue: of the session's graph.  Its dtypes and shapes are kept to: nothing that could lose anything is cast.
-    columns: what makes each component: a name, or a list of names whose columns become one vector (a dict of these for
-    a queue with names).  By default one column a component, in their order, or called as the components are.  For a
-    Bag of mappings, their keys.
+    queue: of the session's graph.  The rows must have its dtypes and shapes: no lossy cast is made.
+    columns: the columns of each component: a name, or a list of names whose columns become one vector (a dict of these
+    for a queue with names).  By default one column a component, in their order, or with the names of the components.
+    For a Bag of mappings, their keys.
     session: by default the default session.  On a cluster, its workers compute the partitions and push them straight
     to the queue's device.  coord: gets the first error; its stop ends the feeding.
-    close: close the queue when all is in.  If the feeding fails or is stopped it is closed at once, with what waits
-    for room cancelled, so that nobody waits for what does not come.
+    close: close the queue when all rows are in.  If the feeding fails or is stopped it is closed at once, and enqueues
+    that wait for room are cancelled, so that nobody waits for rows that do not come.
     workers: the addresses or names of the cluster's workers that may compute and push partitions; by default, all.
 
     At most about two partitions for each worker of the cluster at the start are in flight, and they come in any order.
     Each row comes in once or, when something fails, not at all.
-    Raises TypeError or ValueError for what cannot be fed into this queue, as far as the collection knows it now.
+    Raises TypeError or ValueError for a collection that cannot be fed into this queue, as far as it knows its dtypes
+    and shapes now.
     """
     session = _session_for(queue, session)
     components = components_of(queue.spec)
@@ -63,7 +64,7 @@ def enqueue_from(
     _check_futures(collection, session)
     if workers is not None:
         _check_workers(workers, session)
-    session.run(queue.queue_ref)  # makes the queue; says at once if that cannot be
+    session.run(queue.queue_ref)  # makes the queue, or fails at once
     intake = build_intake(queue)
     plan = session.plans.take(intake.outcome, intake.feeds, NEVER)
     backend: Any = session.backend
@@ -92,9 +93,9 @@ def enqueue_from(
 class Feeding(threading.Thread):
     """The handle of a feeding, and the thread behind it, which runs already.
 
-    partitions: how many there are.  partitions_done, rows: partitions that are complete, and their rows; after a stop
-    the queue may have rows of others too.
-    error: what ended it, if that was an error.
+    partitions: their number.  partitions_done, rows: the number of complete partitions, and of their rows; after a stop
+    the queue may have rows of other partitions too.
+    error: the error that ended it, if there was one.
     `join` and `is_alive` are a thread's, as a Coordinator wants them; `result` waits and raises the error.
     """
 
@@ -123,12 +124,12 @@ class Feeding(threading.Thread):
         forks.in_child(self, Feeding._forked)
 
     def _forked(self) -> None:
-        """In a forked child: a feeding that had not ended is the parent's."""
+        """Leave a feeding that has not ended to the parent, in a forked child."""
         if not self._ended:
             self._home.leave()
 
     def done(self) -> bool:
-        """Has it ended?"""
+        """Whether it has ended."""
         self._home.check()
         return not self.is_alive()
 
@@ -140,7 +141,7 @@ class Feeding(threading.Thread):
     def result(self, timeout: float | None = None) -> int:
         """Wait for the end, `timeout` seconds at most; gives `rows`.
 
-        Raises what ended it, unless that was a stop; TimeoutError.
+        Raises the error that ended it, unless that was a stop; TimeoutError.
         FailedPreconditionError, as from all other methods, in a forked child for a feeding of its parent.
         """
         self.join(timeout)
@@ -157,7 +158,7 @@ class Feeding(threading.Thread):
         self._feeder.stop(CancelledError(None, None, reason))
 
     def run(self) -> None:
-        """What the thread does; it was started already."""
+        """The body of the thread, which was started already."""
         complete = False
         try:
             self._feeder.run(self._finished)
@@ -174,10 +175,10 @@ class Feeding(threading.Thread):
         self.rows += rows
 
     def _closed(self, error: BaseException) -> OpError:
-        """Whatever a session says that is going away."""
-        found = CancelledError(None, None, f"{self._label} was cancelled: its session was closed")
-        found.__cause__ = error
-        return found
+        """The error of a feeding whose session is closed, in place of any error of that session."""
+        cancelled = CancelledError(None, None, f"{self._label} was cancelled: its session was closed")
+        cancelled.__cause__ = error
+        return cancelled
 
     def _tell(self, error: BaseException) -> None:
         cancelled = isinstance(error, CancelledError)
@@ -211,15 +212,15 @@ def _take_apart(collection: Any, queue: QueueBase, columns: Any) -> Source:
 
 
 def _check_futures(collection: Any, session: BaseSession) -> None:
-    """ValueError for a collection that is kept where the session's workers cannot reach it."""
+    """ValueError for a collection with data on another cluster, which the session's workers cannot reach."""
     from distributed import futures_of
 
     backend: Any = session.backend
     mine = backend.client.scheduler.address if session.target else "this process"
     for future in futures_of(list(collection.values()) if isinstance(collection, dict) else collection):
-        there = future.client.scheduler.address
-        if there != mine:
-            raise ValueError(f"the collection is kept on the cluster {there}, but the session runs on {mine}")
+        address = future.client.scheduler.address
+        if address != mine:
+            raise ValueError(f"the collection is kept on the cluster {address}, but the session runs on {mine}")
 
 
 def _check_workers(workers: Sequence[str], session: BaseSession) -> None:
@@ -227,21 +228,24 @@ def _check_workers(workers: Sequence[str], session: BaseSession) -> None:
     if not session.target:
         raise ValueError("a local session has no workers; leave workers= out")
     backend: Any = session.backend
-    there = backend.client.scheduler_info(n_workers=-1)["workers"]
-    known = {*there, *(str(worker["name"]) for worker in there.values())}
-    unknown = [worker for worker in workers if worker not in known]
+    connected = backend.client.scheduler_info(n_workers=-1)["workers"]
+    names = {*connected, *(str(worker["name"]) for worker in connected.values())}
+    unknown = [worker for worker in workers if worker not in names]
     if unknown or not workers:
-        raise ValueError(f"there are no workers {unknown}; the cluster has {', '.join(sorted(known))}")
+        raise ValueError(f"there are no workers {unknown}; the cluster has {', '.join(sorted(names))}")
 
 
 def workers_of(table: DeviceTable) -> set[str]:
-    """Those that Dask may give tasks to, also one that is starting; if all are lost, those that were, as Dask waits."""
-    there = {device.address for device in table.devices if not device.lost}
-    return there or {device.address for device in table.devices}
+    """The addresses of workers that Dask may give tasks to, starting ones too; if all are lost, those of the lost ones.
+
+    Dask waits for lost workers.
+    """
+    living = {device.address for device in table.devices if not device.lost}
+    return living or {device.address for device in table.devices}
 
 
 def _close(session: BaseSession, operation: Any) -> None:
     try:
         session.run_aside(operation)
-    except Exception as error:  # someone else closed it, or its device is gone
+    except Exception as error:  # it is closed already, or its device is gone
         logger.debug("ignored an exception of %s: %s", operation.name, error)

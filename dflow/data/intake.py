@@ -1,9 +1,11 @@
 """The operation that takes rows of partitions into a queue, each partition from one attempt only.
 
-Dask starts a task again when its worker dies, and computes a lost result again.  So whoever pushes a partition claims
-it where the queue is: the first attempt that brings a row holds the partition, and any other is told who does and how
-far that came.  Why here and not at the client: the queue's device sees every row anyway, so a claim costs no message,
-and whoever puts a row in and whoever counts it cannot disagree.
+Dask starts a task again when its worker dies, and computes a lost result again.  So an attempt claims its partition on
+the queue's device: the first attempt that brings a row holds the partition, and any other attempt is told the holder
+and the number of its rows.
+
+Why the claims are here and not at the client: the queue's device sees every row anyway, so a claim costs no message,
+and the number of counted rows cannot differ from the rows in the queue.
 """
 
 from __future__ import annotations
@@ -30,10 +32,10 @@ KIND = "QueueTakePartition"
 
 @dataclass(slots=True)
 class Claim:
-    """One partition, as the queue's device knows it."""
+    """The state of one partition on the queue's device."""
 
     holder: bytes  # the attempt that pushes it
-    rows: int = 0  # of it that are in the queue for certain
+    rows: int = 0  # its rows that are in the queue for certain
     complete: bool = False
 
     def outcome(self) -> tuple[np.ndarray[Any, Any], ...]:
@@ -49,22 +51,22 @@ class Claims:
         self._lock = threading.Lock()
 
     def claim(self, partition: int, attempt: bytes) -> Claim:
-        """The partition's claim, which is the attempt's if it is the first."""
+        """The partition's claim; a new one for `attempt` if there is none."""
         with self._lock:
             return self._claims.setdefault(partition, Claim(attempt))
 
 
 def _spec(*inputs: TensorSpec, queue: QueueSpec) -> tuple[TensorSpec, ...]:
-    for wanted, component in zip(queue.component_shapes, inputs[3:], strict=True):
-        if not component.shape.is_compatible_with(TensorShape([None]).concatenate(wanted)):
-            raise ShapeError(f"rows of shape {component.shape} are no batch of elements of shape {wanted}")
+    for shape, component in zip(queue.component_shapes, inputs[3:], strict=True):
+        if not component.shape.is_compatible_with(TensorShape([None]).concatenate(shape)):
+            raise ShapeError(f"rows of shape {component.shape} are no batch of elements of shape {shape}")
     return TensorSpec(SCALAR, string), TensorSpec(SCALAR, int64), TensorSpec(SCALAR, bool_)
 
 
 def _attempt(
     context: KernelContext, reply: Any, partition: Any, attempt: Any, last: Any, *components: Any, queue: QueueSpec
 ) -> Callable[[], None] | None:
-    """Enqueue rows of a partition; answers with who holds it, how many rows of it are in, whether all are."""
+    """Enqueue rows of a partition; the reply has its holder, the number of its rows so far, and if it is complete."""
     mine = attempt[()]
     claim = context.per_session(Claims).claim(int(partition), mine)
     if claim.holder != mine:
@@ -88,7 +90,7 @@ define(
     KIND,
     spec=_spec,
     kernel=_attempt,
-    gradient=no_gradient("a queue is state: what comes out of it does not depend on this step's tensors"),
+    gradient=no_gradient("a queue is state: its elements do not depend on this step's tensors"),
     blocks=True,
     host_only=True,
 )
@@ -99,14 +101,14 @@ class Intake:
     """The operations of one feeding in the queue's graph."""
 
     label: str  # their name scope, unique in the graph
-    feeds: tuple[Tensor, ...]  # partition, attempt, is it the last batch?, one batch a component
+    feeds: tuple[Tensor, ...]  # partition, attempt, whether it is the last batch, one batch a component
     outcome: tuple[Tensor, ...]  # holder, rows, complete
     close: Operation
     cancel: Operation
 
 
 def build_intake(queue: QueueBase) -> Intake:
-    """Add them to the queue's graph, outside of the caller's control dependencies."""
+    """Add the operations to the queue's graph, outside of the caller's control dependencies."""
     graph, spec = queue.graph, queue.spec
     label = f"{queue.name.rpartition('/')[2]}_feed"
     with graph.as_default(), graph.control_dependencies(None), graph.name_scope(label) as scope:

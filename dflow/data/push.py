@@ -1,7 +1,8 @@
 """Pushing one partition into a queue, in the process that computed it.
 
-Its rows go in batches of about a megabyte, so that neither a message nor what waits at the queue is large.  Each batch
-is a step of a plan that the client has installed at the queue's device: neither the scheduler nor the client sees it.
+Its rows are sent in batches of about a megabyte, so that neither a message nor the rows that wait at the queue are
+large.  Each batch is a step of a plan that the client has installed on the queue's device: neither the scheduler nor
+the client sees it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BATCH_BYTES = 1 << 20  # of rows in one message; one row is never split
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What all partitions of one feeding have in common."""
+    """The description of one feeding, for the pushes of all its partitions."""
 
     session: str
     label: str  # of the feeding, unique in its session
@@ -42,7 +43,7 @@ class Push:
             raise InvalidArgumentError(None, None, f"{self.name_of(number)}: {error}") from error
 
     def name_of(self, number: int) -> str:
-        """A partition, as errors call it."""
+        """The name of a partition in errors."""
         return f"partition {number} (of {self.partitions}) for the queue {self.queue!r}"
 
 
@@ -50,11 +51,11 @@ class Attempt:
     """One attempt to push a partition."""
 
     def __init__(self, process: Process, push: Push, number: int) -> None:
-        self.rows = 0  # that are in
+        self.rows = 0  # in the queue
         self._process = process
         self._push = push
         self._number = number
-        self._id = f"{process.name} {uuid.uuid4().hex[:8]}"  # with the worker's address: what a later attempt reports
+        self._id = f"{process.name} {uuid.uuid4().hex[:8]}"  # with the worker's address, which a later attempt reports
         self._steps = StepNumbers(f"{push.session}/{push.label}-{number}-{self._id.rpartition(' ')[2]}")
         self._step: Step | None = None
         self._cancelled: OpError | None = None
@@ -62,7 +63,7 @@ class Attempt:
     def run(self, arrays: Sequence[Array]) -> int:
         """Put all rows in; gives their number.  Waits for room.
 
-        UnavailableError if another attempt had begun to: its worker was lost.  CancelledError if the queue is closed.
+        UnavailableError if another attempt has put in rows: its worker was lost.  CancelledError for a closed queue.
         """
         total = len(arrays[0]) if arrays else 0
         try:
@@ -70,18 +71,18 @@ class Attempt:
                 holder, rows, complete = self._put(batch, last)
                 if holder[()] == self._id.encode():
                     self.rows = int(rows)
-                elif complete and rows == total:  # it was all in, and only the news of it was lost
+                elif complete and rows == total:  # all rows were in, and only the reply was lost
                     return total
                 else:
                     raise self._lost(holder[()].decode().rpartition(" ")[0], int(rows), total)
         except OpError as error:
-            known = f"{self.rows} of its {total} rows are in the queue for certain"
-            error.message = f"{self._push.name_of(self._number)}: {error.message}; {known}"
+            progress = f"{self.rows} of its {total} rows are in the queue for certain"
+            error.message = f"{self._push.name_of(self._number)}: {error.message}; {progress}"
             raise
         return total
 
     def cancel(self, error: OpError) -> None:
-        """End it, from any thread: what it waits for is withdrawn."""
+        """End the push, from any thread: the enqueue that it waits for is withdrawn."""
         self._cancelled = error
         step = self._step
         if step is not None:
@@ -117,8 +118,8 @@ def _bytes(array: Array) -> int:
 def push_partition(push: Push, number: int, *parts: Any) -> int | OpError:
     """The Dask task: the number of rows that it put in.
 
-    An error of its own is its result, so that whatever is raised is the partition's own failure, and because a Dask
-    task that raises writes a traceback to its worker's log.
+    It returns an error of the push.  So an exception of the task always comes from computing the partition; besides, a
+    Dask task that raises writes a traceback to its worker's log.
     """
     from distributed import secede
 

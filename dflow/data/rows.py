@@ -1,8 +1,9 @@
-"""What a partition's rows are: from a DataFrame, blocks of arrays or a list of items to one array a component.
+"""The rows of a partition: from a DataFrame, blocks of arrays or a list of items to one array a component.
 
-The same checks serve twice: before anything runs, on what a collection says of itself, and on each partition, where it
-is computed.  They raise the bare fact (DTypeError, ShapeError, ValueError); the caller says which queue and partition.
-Nothing is cast: a float64 column for a float32 component is an error, as it is in an `enqueue` of a tensor.
+The same checks are made twice: before anything runs, on the dtypes and shapes of the collection, and on each partition,
+where it is computed.  Their errors have the bare fact (DTypeError, ShapeError, ValueError); the caller adds the queue
+and the partition.  Nothing is cast: a float64 column for a float32 component is an error, as it is in an `enqueue` of a
+tensor.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ Array = np.ndarray[Any, Any]
 class Component:
     """One component of a queue's elements."""
 
-    label: str  # as errors call it
+    label: str  # its name in errors
     dtype: DType
     shape: TensorShape
 
-    def check_dtype(self, found: Any, what: str) -> None:
-        """DTypeError if `what`, of the dtype `found`, cannot be of this component.  Objects are judged one by one."""
-        dtype = tensor_dtype(found)
-        if holds_objects(found) or dtype == self.dtype:
+    def check_dtype(self, actual: Any, what: str) -> None:
+        """DTypeError if `what`, of the dtype `actual`, cannot be of this component.  Objects are checked one by one."""
+        dtype = tensor_dtype(actual)
+        if holds_objects(actual) or dtype == self.dtype:
             return
         hint = "convert it first, with astype for example"
-        raise DTypeError(f"{what} is {dtype or found}, but {self.label} is {self.dtype}; {hint}")
+        raise DTypeError(f"{what} is {dtype or actual}, but {self.label} is {self.dtype}; {hint}")
 
-    def check_shape(self, found: TensorShape, what: str) -> None:
-        """ShapeError if a row of `what`, of the shape `found`, is no value of this component."""
-        if not found.is_compatible_with(self.shape):
-            raise ShapeError(f"a row of {what} has shape {found}, but {self.label} has shape {self.shape}")
+    def check_shape(self, actual: TensorShape, what: str) -> None:
+        """ShapeError if a row of `what`, of the shape `actual`, is no value of this component."""
+        if not actual.is_compatible_with(self.shape):
+            raise ShapeError(f"a row of {what} has shape {actual}, but {self.label} has shape {self.shape}")
 
 
 def components_of(spec: QueueSpec) -> tuple[Component, ...]:
@@ -53,23 +54,23 @@ def components_of(spec: QueueSpec) -> tuple[Component, ...]:
     )
 
 
-def tensor_dtype(found: Any) -> DType | None:
+def tensor_dtype(dtype: Any) -> DType | None:
     """The dtype of tensors that holds values of a NumPy or pandas dtype; None if none does."""
-    if getattr(found, "name", "") in ("str", "string"):  # pandas' own
+    if getattr(dtype, "name", "") in ("str", "string"):  # pandas' own
         return string
     try:
-        return as_dtype(getattr(found, "numpy_dtype", found))  # of pandas' nullable dtypes, and of Arrow's
+        return as_dtype(getattr(dtype, "numpy_dtype", dtype))  # of pandas' nullable dtypes, and of Arrow's
     except TypeError:
         return None
 
 
-def holds_objects(found: Any) -> bool:
-    """Does a NumPy or pandas dtype say nothing of its values?"""
-    return bool(getattr(found, "numpy_dtype", found) == np.dtype(object))
+def holds_objects(dtype: Any) -> bool:
+    """Whether a NumPy or pandas dtype is that of Python objects, which says nothing of their types."""
+    return bool(getattr(dtype, "numpy_dtype", dtype) == np.dtype(object))
 
 
 class Rows(Protocol):
-    """How the parts of a partition become arrays."""
+    """A conversion of the parts of a partition to arrays."""
 
     def arrays(self, parts: Sequence[Any], components: Sequence[Component]) -> list[Array]:
         """One array a component, [rows, *component shape]; none at all for a partition without rows."""
@@ -90,14 +91,14 @@ class FrameRows:
     @staticmethod
     def _array(frame: Any, pick: Pick, component: Component) -> Array:
         if isinstance(pick, tuple):
-            found = np.stack([_column(frame[name], f"column {name!r}", component) for name in pick], axis=1)
+            array = np.stack([_column(frame[name], f"column {name!r}", component) for name in pick], axis=1)
         else:
-            found = _column(frame[pick], f"column {pick!r}", component)
-        component.check_shape(as_shape(found.shape[1:]), _columns(pick))
-        return found
+            array = _column(frame[pick], f"column {pick!r}", component)
+        component.check_shape(as_shape(array.shape[1:]), _columns(pick))
+        return array
 
     def check(self, dtypes: Any, components: Sequence[Component]) -> None:
-        """The same checks on what a Dask DataFrame says of its columns.  dtypes: by column."""
+        """The same checks on the columns of a Dask DataFrame.  dtypes: by column."""
         for pick, component in zip(self.picks, components, strict=True):
             names = pick if isinstance(pick, tuple) else (pick,)
             for name in names:
@@ -118,8 +119,8 @@ def _column(series: Any, what: str, component: Component) -> Array:
     try:
         if component.dtype == string or holds_objects(series.dtype):
             return to_array(list(series), component.dtype)
-        found: Array = series.to_numpy(dtype=component.dtype.numpy_dtype)
-        return found
+        array: Array = series.to_numpy(dtype=component.dtype.numpy_dtype)
+        return array
     except (TypeError, ValueError) as error:  # missing values, objects of another type
         raise DTypeError(f"{what}, for {component.label} of {component.dtype}: {error}") from error
 
@@ -129,10 +130,10 @@ class ArrayRows:
     """Rows of arrays, one array a component."""
 
     def arrays(self, parts: Sequence[Any], components: Sequence[Component]) -> list[Array]:
-        found = [self._array(part, i, c) for i, (part, c) in enumerate(zip(parts, components, strict=True))]
-        if len({len(array) for array in found}) > 1:
-            raise ShapeError(f"its arrays have {', '.join(str(len(array)) for array in found)} rows")
-        return found
+        arrays = [self._array(part, i, c) for i, (part, c) in enumerate(zip(parts, components, strict=True))]
+        if len({len(array) for array in arrays}) > 1:
+            raise ShapeError(f"its arrays have {', '.join(str(len(array)) for array in arrays)} rows")
+        return arrays
 
     @staticmethod
     def _array(part: Any, index: int, component: Component) -> Array:
@@ -173,8 +174,8 @@ class ItemRows:
 
 def _stack(values: Iterable[Any], component: Component) -> Array:
     try:
-        found = to_array(list(values), component.dtype)
+        array = to_array(list(values), component.dtype)
     except (TypeError, ValueError) as error:
         raise DTypeError(f"{component.label}: {error}") from error
-    component.check_shape(as_shape(found.shape[1:]), "its items")
-    return found
+    component.check_shape(as_shape(array.shape[1:]), "its items")
+    return array

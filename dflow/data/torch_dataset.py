@@ -31,9 +31,9 @@ class TorchDataset(IterableDataset):  # type: ignore[misc]  # a class of Any whe
     queue: with a shared_name (ValueError otherwise) on a cluster, since each process that iterates, forked or spawned,
     opens a session of its own.
     target: the cluster's address, by default that of the default session (ValueError for none).
-    The queue is looked for on the device of its `df.device` block, else on the session's default device.
-    An item is what `batches` gives, with tensors for arrays; text stays a NumPy array of bytes objects.
-    The dataset pickles as a description: no session and no graph goes with it.
+    The queue has to be on the device of its `df.device` block, else on the session's default device.
+    An item is a batch of `batches`, with tensors for arrays; text stays a NumPy array of bytes objects.
+    The dataset pickles as a description, without its session and graph.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Functions that add operations to a graph: what `ops/` and the operations of users call."""
+"""Functions that add operations to a graph, for `ops/` and for the operations of users."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ from dflow.shapes import TensorShape
 def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """`value` as a tensor: a tensor itself, a variable's value, or a constant of a Python or NumPy value.
 
-    dtype: what a constant is made with; a tensor of another dtype is a ValueError, a value that does not fit is a
-    TypeError.
+    dtype: the dtype of a constant; a tensor of another dtype is a ValueError, a value that does not fit is a TypeError.
     """
-    wanted = None if dtype is None else as_dtype(dtype)
+    target = None if dtype is None else as_dtype(dtype)
     convert = getattr(value, "_as_tensor", None)
     if convert is not None:
         value = convert()
     if isinstance(value, Tensor):
-        if wanted is not None and value.dtype != wanted:
+        if target is not None and value.dtype != target:
             raise ValueError(
-                f"Tensor conversion requested dtype {wanted.name} for Tensor with dtype {value.dtype.name}: {value!r}"
+                f"Tensor conversion requested dtype {target.name} for Tensor with dtype {value.dtype.name}: {value!r}"
             )
         return value
     if isinstance(value, (list, tuple)) and any(_is_symbolic(item) for item in _leaves(value)):
         with scopes.building_in(_graph_of(list(_leaves(value)))):
-            items = [_packed_item(item, wanted, value) for item in value]
+            items = [_packed_item(item, target, value) for item in value]
             return create_op("Pack", *items, name=name or "packed", axis=0).outputs[0]
     if isinstance(value, TensorShape):
         value = value.as_list()
-    return create_op("Const", name=name or "Const", value=_frozen(to_array(value, wanted))).outputs[0]
+    return create_op("Const", name=name or "Const", value=_frozen(to_array(value, target))).outputs[0]
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -53,14 +52,14 @@ def _is_symbolic(item: Any) -> bool:
     return isinstance(item, Tensor) or hasattr(item, "_as_tensor")
 
 
-def _packed_item(item: Any, wanted: DType | None, values: Any) -> Tensor:
-    """An item of a list that becomes a tensor, cast to what is wanted; a plain number takes the dtype of a tensor."""
+def _packed_item(item: Any, dtype: DType | None, values: Any) -> Tensor:
+    """An item of a list that becomes a tensor, cast to `dtype`; without one, a number takes the dtype of a tensor."""
     if isinstance(item, (list, tuple)) and any(_is_symbolic(leaf) for leaf in _leaves(item)):
-        return convert_to_tensor(item, wanted)
+        return convert_to_tensor(item, dtype)
     if not _is_symbolic(item):
-        return convert_to_tensor(item, wanted or next(leaf for leaf in _leaves(values) if _is_symbolic(leaf)).dtype)
+        return convert_to_tensor(item, dtype or next(leaf for leaf in _leaves(values) if _is_symbolic(leaf)).dtype)
     tensor = convert_to_tensor(item)
-    return tensor if wanted is None or tensor.dtype == wanted else create_op("Cast", tensor, dtype=wanted).outputs[0]
+    return tensor if dtype is None or tensor.dtype == dtype else create_op("Cast", tensor, dtype=dtype).outputs[0]
 
 
 def _frozen(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -82,7 +81,7 @@ def create_op(kind: str, *inputs: Any, name: str | None = None, **attrs: Any) ->
 
 
 def add_op(kind: str, *inputs: Any, name: str | None = None, **attrs: Any) -> Any:
-    """Like `create_op`, and give what a user wants: the tensor, a list of tensors, or the operation without outputs."""
+    """Like `create_op`, but give the output tensor, a list of several outputs, or an operation without outputs."""
     op = create_op(kind, *inputs, name=name, **attrs)
     if len(op.outputs) == 1:
         return op.outputs[0]

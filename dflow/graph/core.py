@@ -61,14 +61,14 @@ class Tensor:
 
     @property
     def device(self) -> str:
-        """The device that was asked for, as far as it was; "" for none."""
+        """The requested device, perhaps a partial name; "" for none."""
         return self.op.device
 
     def get_shape(self) -> TensorShape:
         return self._spec.shape
 
     def set_shape(self, shape: Any) -> None:
-        """Say what the builder knows of the shape; ShapeError if it contradicts what is known already."""
+        """Add known sizes to the static shape; ShapeError if they contradict the shape that is known already."""
         self._spec = TensorSpec(self._spec.shape.merge_with(as_shape(shape)), self._spec.dtype)
 
     def consumers(self) -> list[Operation]:
@@ -115,10 +115,10 @@ class Tensor:
 class Operation:
     """A node of the graph.
 
-    name: unique in the graph; type: what TensorFlow calls its kind; operands: the tensors that its kernel gets;
+    name: unique in the graph; type: TensorFlow's name of its kind; operands: the tensors that its kernel gets;
     handles: those of the queues, readers and variables that it works on; inputs: handles and operands;
     outputs: tensors; control_inputs: operations that must have ended before it runs; attrs: its static arguments;
-    device: what was asked for, "" for nothing; made_at: the user's line.
+    device: the requested device, "" for none; made_at: the user's line.
 
     Why handles are no operands: an attribute says which state a kernel works on, so no run has to evaluate a handle.
     """
@@ -175,7 +175,10 @@ class Operation:
 
     @property
     def group(self) -> Operation | None:
-        """The operation whose group it is in.  What is placed with its queue or reader for that reason is in none."""
+        """The operation whose colocation group it is in.
+
+        None for an operation that is on a device only because its queue or reader is there.
+        """
         beside = self.colocated_with
         by_handle = beside is not None and beside.type != "VariableV2" and beside in [h.op for h in self.handles]
         return None if by_handle else beside
@@ -221,7 +224,10 @@ class Graph:
         forks.in_child(self, Graph._forked)
 
     def _forked(self) -> None:
-        """In a forked child: whatever another thread was adding at the fork is there, or is not."""
+        """Make the graph usable in a forked child.
+
+        An operation that another thread was adding at the fork is in the graph completely, or not at all.
+        """
         self._lock = threading.RLock()
         self._in_order = list(self._operations.values())
 
@@ -258,7 +264,7 @@ class Graph:
     ) -> Operation:
         """Add an operation under the current scopes.
 
-        Raises what its shape rule raises (ShapeError, DTypeError, ValueError), with the operation and its inputs
+        Raises the error of its shape rule (ShapeError, DTypeError, ValueError), with the operation and its inputs
         named; ValueError for inputs of another graph; RuntimeError if the graph is finalized.
         """
         definition = op_def(kind)
@@ -282,7 +288,7 @@ class Graph:
         return op
 
     def _place(self, op: Operation) -> None:
-        """Colocation comes before every device block."""
+        """Set the device of a new operation.  Colocation takes precedence over every device block."""
         target = op.colocated_with = self.scope.colocated_with
         if target is not None:
             op.device = target.device
@@ -303,7 +309,7 @@ class Graph:
         return self.unique_name(name)
 
     def unique_name(self, name: str, mark_as_used: bool = True, *, scoped: bool = True) -> str:
-        """`name` under the current name scope, with _1, _2, ... if it is taken (whatever its case)."""
+        """`name` under the current name scope, with _1, _2, ... if it is taken, in upper or lower case."""
         if scoped and self.scope.name_scope:
             name = f"{self.scope.name_scope}/{name}"
         with self._lock:
@@ -324,7 +330,7 @@ class Graph:
             return candidate
 
     def finalize(self) -> None:
-        """Later operations are RuntimeErrors."""
+        """Forbid further operations: adding one is a RuntimeError."""
         self.finalized = True
 
     def prevent_feeding(self, tensor: Tensor) -> None:
@@ -341,15 +347,15 @@ class Graph:
 
     def get_operation_by_name(self, name: str) -> Operation:
         """KeyError if there is none of this name."""
-        found = self.as_graph_element(name, allow_tensor=False)
-        assert isinstance(found, Operation)
-        return found
+        op = self.as_graph_element(name, allow_tensor=False)
+        assert isinstance(op, Operation)
+        return op
 
     def get_tensor_by_name(self, name: str) -> Tensor:
         """`name` is `<operation>:<output>`.  KeyError if there is none."""
-        found = self.as_graph_element(name, allow_operation=False)
-        assert isinstance(found, Tensor)
-        return found
+        tensor = self.as_graph_element(name, allow_operation=False)
+        assert isinstance(tensor, Tensor)
+        return tensor
 
     def as_graph_element(self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True) -> Tensor | Operation:
         """The tensor or operation that `obj` is, names ("a": operation, "a:0": tensor) or converts to.
@@ -368,8 +374,8 @@ class Graph:
                 what = "Tensor" if isinstance(obj, Tensor) else "Operation"
                 raise ValueError(f"{what} not in the graph: {obj!r} is not an element of this graph.")
             return obj
-        wanted = " or ".join(n for n, ok in (("Tensor", allow_tensor), ("Operation", allow_operation)) if ok)
-        raise TypeError(f"Can not convert a {type(obj).__name__} into a {wanted}.")
+        expected = " or ".join(n for n, ok in (("Tensor", allow_tensor), ("Operation", allow_operation)) if ok)
+        raise TypeError(f"Can not convert a {type(obj).__name__} into a {expected}.")
 
     def _element_by_name(self, name: str, allow_tensor: bool, allow_operation: bool) -> Tensor | Operation:
         op_name, colon, index = name.partition(":")
@@ -423,8 +429,8 @@ class Graph:
         return scopes.default_graph_scope(self)
 
     def device(self, device_name_or_function: Any) -> AbstractContextManager[None]:
-        asked = device_name_or_function
-        return self.scope.device_scope(asked if callable(asked) or asked is None else canonical_name(asked))
+        device = device_name_or_function
+        return self.scope.device_scope(device if callable(device) or device is None else canonical_name(device))
 
     def name_scope(self, name: str | None) -> AbstractContextManager[str]:
         return self.scope.name_scope_block(name, self.unique_name)
@@ -464,7 +470,7 @@ def _infer_specs(
     try:
         specs = definition.spec(*(tensor.spec for tensor in inputs), **attrs)
     except (ValueError, TypeError) as error:
-        given = ", ".join(f"{tensor.name} {tensor.spec}" for tensor in inputs)
+        operands = ", ".join(f"{tensor.name} {tensor.spec}" for tensor in inputs)
         kind = type(error)
-        raise kind(f"{name} ({definition.kind}): {error}" + (f"\n  inputs: {given}" if given else "")) from error
+        raise kind(f"{name} ({definition.kind}): {error}" + (f"\n  inputs: {operands}" if operands else "")) from error
     return (specs,) if isinstance(specs, TensorSpec) else tuple(specs)

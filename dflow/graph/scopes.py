@@ -67,7 +67,7 @@ class ScopeStack(Generic[Op]):
 
     @property
     def colocated_with(self) -> Op | None:
-        """The operation whose device a new one takes, whatever the device blocks say."""
+        """The operation whose device a new one takes, regardless of the device blocks."""
         return self.colocations[-1] if self.colocations else None
 
     def apply_devices(self, op: Op) -> None:
@@ -116,7 +116,7 @@ class ScopeStack(Generic[Op]):
 
     @contextmanager
     def control_scope(self, ops: Iterable[Op] | None) -> Iterator[None]:
-        """Wait for `ops` as well as for what outer blocks say; None: forget the outer blocks inside."""
+        """Wait for `ops` and for the operations of the outer blocks; None: forget the outer blocks inside."""
         outer = self.controls
         self.controls = [*(outer if ops is not None else ()), ControlFrame(list(dict.fromkeys(ops or ())))]
         try:
@@ -126,11 +126,11 @@ class ScopeStack(Generic[Op]):
 
     def control_inputs_for(self, producers: set[Op], explicit: Iterable[Op]) -> list[Op]:
         """The operations that a new one must wait for, without the producers of its inputs."""
-        found = dict.fromkeys(explicit)
+        candidates = dict.fromkeys(explicit)
         for frame in self.controls:
             if not producers & frame.made_inside:  # an input made inside waits for this block already
-                found.update(dict.fromkeys(frame.ops))
-        return [op for op in found if op not in producers]
+                candidates.update(dict.fromkeys(frame.ops))
+        return [op for op in candidates if op not in producers]
 
     def created(self, op: Op) -> None:
         for frame in self.controls:
@@ -201,9 +201,9 @@ def default_session_scope(session: Any) -> AbstractContextManager[Any]:
 
 
 def make_default(session: Any, graph: object) -> Callable[[], None]:
-    """Make a session, and a graph if one is given, the defaults of this thread; gives what takes them back.
+    """Make a session, and a graph if one is given, the defaults of this thread; return a callable that undoes this.
 
-    Unlike the `with` blocks, it may be taken back in any order.
+    Unlike the `with` blocks, these may be undone in any order.
     """
     entered = [(_stack("sessions"), session)] + ([(_stack("graphs"), graph)] if graph is not None else [])
     for stack, item in entered:

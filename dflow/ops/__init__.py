@@ -1,8 +1,8 @@
-"""The operations, in families; each op is whole in one file: function, shape rule, kernel, gradient, batch rule.
+"""The operations, in families; one file has all of an op: function, shape rule, kernel, gradient, batch rule.
 
-    rules    what the families share: arrays in kernels, batch rules, static shapes, broadcasting
+    rules    common functions of the families: arrays in kernels, batch rules, static shapes, broadcasting
     math     numbers: arithmetic, comparisons, reductions, products of matrices
-    array    constants, shapes, dtypes; tensors put together, cut apart and filled up
+    array    constants, shapes, dtypes; tensors concatenated, split and padded
     nn       layers of networks, losses, clipping
     state    variables: their scopes, first values and lists
     queues   the kinds of queues, and the operations on them

@@ -1,4 +1,4 @@
-"""Operations about order: identity, no_op, group, tuple, with_dependencies.
+"""Operations that order others: identity, no_op, group, tuple, with_dependencies.
 
 Source: control_flow_ops of TensorFlow 1.15.
 """
@@ -20,7 +20,7 @@ from dflow.specs import TensorSpec
 
 
 def identity(input: Any, name: str | None = None) -> Tensor:
-    """The same value, as an operation of its own: where control dependencies and devices attach."""
+    """The same value, as an operation of its own, which can have control dependencies and a device."""
     tensor: Tensor = add_op("Identity", input, name=name)
     return tensor
 
@@ -102,7 +102,7 @@ def group(*inputs: Any, name: str | None = None, **kwargs: Any) -> Operation:
 
 
 def _after(members: Sequence[Operation], name: str) -> Operation:
-    """A no_op that ends after `members`, which share what was asked for as their device, where they are."""
+    """A no_op that ends after `members`, which share a requested device; it is on their device."""
     graph = members[0].graph
     place = graph.colocate_with(members[0]) if members[0].device else nullcontext()
     with place, graph.control_dependencies(members):
@@ -110,13 +110,13 @@ def _after(members: Sequence[Operation], name: str) -> Operation:
 
 
 def _flat(items: Any) -> list[Any]:
-    found: list[Any] = []
+    flat: list[Any] = []
     for item in items:
         if isinstance(item, (list, tuple)):
-            found.extend(_flat(item))
+            flat.extend(_flat(item))
         elif item is not None:
-            found.append(item)
-    return found
+            flat.append(item)
+    return flat
 
 
 def with_dependencies(dependencies: Sequence[Any], output_tensor: Any, name: str | None = None) -> Tensor:
@@ -135,7 +135,7 @@ def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequ
     graph = graph_of(tensors)
     with scopes.building_in(graph):
         converted = [None if t is None else t if isinstance(t, Operation) else convert_to_tensor(t) for t in tensors]
-    # A variable is waited for, and not read: only who uses its own entry needs its value.
+    # A variable is waited for, and not read: its value is needed only where its own entry is used.
     gates = [getattr(t, "op", c) for t, c in zip(tensors, converted, strict=True) if c is not None]
     if not gates:
         raise ValueError(f"Must have at least one Tensor: {tensors!r}")
@@ -149,11 +149,11 @@ def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequ
 def Assert(condition: Any, data: Sequence[Any], summarize: int = 3, name: str | None = None) -> Operation:
     """An operation that fails with InvalidArgumentError, which shows `data`, unless `condition` is true.
 
-    condition: a scalar bool; data: one tensor or more; summarize: how many values of each are shown, all if negative.
+    condition: a scalar bool; data: one tensor or more; summarize: the number of values shown of each, all if negative.
     It only runs where another operation depends on it.
     """
     if not isinstance(data, (list, tuple)):
-        raise TypeError(f"data must be a list of what is shown, got {data!r}")
+        raise TypeError(f"data must be a list of tensors to show, got {data!r}")
     if not data:
         raise ValueError("data must hold at least one value that is shown")
     return create_op("Assert", condition, *data, name=name, summarize=summarize)

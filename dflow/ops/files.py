@@ -1,4 +1,4 @@
-"""Operations about files by name: matching_files.  What reads their records is in `ops/readers.py`.
+"""Operations on file names: matching_files.  The readers of records are in `ops/readers.py`.
 
 Source: io_ops.matching_files of TensorFlow 1.15.
 """
@@ -39,9 +39,9 @@ def _matching_spec(pattern: TensorSpec) -> TensorSpec:
 
 
 def _matching_kernel(context: KernelContext, pattern: Any) -> Any:
-    found = sorted(name for one in np.asarray(pattern).reshape(-1) for name in _matches(one.decode()))
-    names = np.empty(len(found), dtype=object)
-    names[:] = [name.encode() for name in found]
+    matches = sorted(name for one in np.asarray(pattern).reshape(-1) for name in _matches(one.decode()))
+    names = np.empty(len(matches), dtype=object)
+    names[:] = [name.encode() for name in matches]
     return names
 
 

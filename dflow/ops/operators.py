@@ -43,7 +43,7 @@ def _matmul(a: Any, b: Any, name: str) -> Tensor:
 
 
 def _on_bits(of_integers: Function, of_bools: Function) -> Function:
-    """An operator of bool, or of integers if the tensor beside it holds them."""
+    """An operator: `of_integers` if the operand that is a tensor holds integers, else `of_bools`."""
 
     def function(x: Any, y: Any, name: str) -> Tensor:
         dtype = getattr(x, "dtype", None) if is_symbolic(x) else y.dtype
@@ -86,8 +86,8 @@ def overload(cls: type) -> None:
         setattr(cls, f"__{word}__", _method(function, None))
     for word, (function, name) in _UNARY.items():
         setattr(cls, f"__{word}__", _single(function, name))
-    others = {"__getitem__": _get_item, "__array_priority__": 100, "__array__": _no_array}
-    for word, value in others.items():
+    special = {"__getitem__": _get_item, "__array_priority__": 100, "__array__": _no_array}
+    for word, value in special.items():
         setattr(cls, word, value)
 
 
@@ -106,7 +106,7 @@ def _reflected(function: Function, name: str) -> Callable[[Any, Any], Tensor]:
 
 
 def _cast(other: Any, dtype: DType) -> Any:
-    """A Python or NumPy value left of a tensor in the dtype of that tensor; a tensor is what it is."""
+    """A Python or NumPy value left of a tensor in the dtype of that tensor; a tensor as it is."""
     if is_symbolic(other):
         return other
     try:
@@ -129,7 +129,10 @@ def _get_item(self: Any, key: Any) -> Tensor:
 
 
 def _no_array(self: Any, *_: Any, **__: Any) -> Any:
-    """NumPy would make an array of one object.  `numpy_array + tensor` asks the tensor, by `__array_priority__`."""
+    """Refuse a conversion, of which NumPy would make an array of one object.
+
+    `numpy_array + tensor` uses the tensor's operator, by its `__array_priority__`.
+    """
     raise NotImplementedError(
         f"{self.name} has no value while the graph is built: use operations of dflow, or fetch it with Session.run"
     )

@@ -34,16 +34,16 @@ __all__ = ["py_func"]
 def py_func(
     func: Callable[..., Any], inp: Sequence[Any], Tout: Any, stateful: bool = True, name: str | None = None
 ) -> Any:
-    """What `func` gives for the values of `inp`.
+    """The results of a Python function for the values of `inp`.
 
     func: gets one NumPy array an input, of its own; a scalar as a NumPy scalar; strings as bytes.  It gives a value, or
-    a sequence of values, of exactly the dtypes that `Tout` says: a Python float is float64, an integer int64.
+    a sequence of values, of exactly the dtypes of `Tout`: a Python float is float64, an integer int64.
     Tout: a dtype, for one tensor; a list of dtypes, for a list of tensors; an empty list, for an operation.
-    stateful: may it give another value for the same inputs, or have an effect?  Without, and without outputs, there is
-    nothing to run: the result is an empty list.
+    stateful: whether it may give another value for the same inputs, or have an effect.  If not, and without outputs,
+    nothing is run: the result is an empty list.
     The static shapes are unknown.  It may block.  InvalidArgumentError at run time for another number of values or
-    another dtype.  What the function raises is an OpError with the text of its traceback: OutOfRangeError, the end of
-    the input, for StopIteration; InvalidArgumentError for TypeError and ValueError, ResourceExhaustedError for
+    another dtype.  An exception of the function is an OpError with the text of its traceback: OutOfRangeError, the end
+    of the input, for StopIteration; InvalidArgumentError for TypeError and ValueError, ResourceExhaustedError for
     MemoryError, UnimplementedError for NotImplementedError, UnknownError for all else.
     """
     if not callable(func):
@@ -71,7 +71,7 @@ def _py_func_kernel(
     def work() -> None:
         try:
             outputs: Any = _outputs(func(*(_argument(array) for array in arrays)), Tout)
-        except BaseException as error:  # SystemExit too: whatever the function does, the attempt must be answered
+        except BaseException as error:  # SystemExit too: the attempt must be answered in any case
             outputs = _as_op_error(error)
         reply(outputs)
 
@@ -79,13 +79,15 @@ def _py_func_kernel(
 
 
 def _as_op_error(error: BaseException) -> OpError:
-    """What a function raised, or what its values raised when they were made arrays; with the traceback as its text."""
+    """The OpError, with a traceback as its text, for an exception of a function or of the conversion of its results."""
     if isinstance(error, OpError):
         return error
     kind = next((own for python, own in _CLASSES if isinstance(error, python)), UnknownError)
-    found = kind(None, None, f"{type(error).__name__}: {text_of(error)}\n{''.join(traceback.format_exception(error))}")
-    found.__cause__ = error
-    return found
+    op_error = kind(
+        None, None, f"{type(error).__name__}: {text_of(error)}\n{''.join(traceback.format_exception(error))}"
+    )
+    op_error.__cause__ = error
+    return op_error
 
 
 _CLASSES: tuple[tuple[type[BaseException], type[OpError]], ...] = (
@@ -103,7 +105,7 @@ def _argument(array: Any) -> Any:
 
 
 def _outputs(result: Any, dtypes: Sequence[DType]) -> tuple[Any, ...]:
-    """The values that a function gave, as arrays of the dtypes that were said."""
+    """The results of a function as arrays of the declared dtypes."""
     values = list(result) if isinstance(result, (list, tuple)) else [result]
     if not dtypes and result is None:
         return ()
@@ -115,17 +117,17 @@ def _outputs(result: Any, dtypes: Sequence[DType]) -> tuple[Any, ...]:
 
 
 def _output(place: int, value: Any, dtype: DType) -> Any:
-    array, given = _as_array(place, value)
-    if given != dtype:
+    array, actual = _as_array(place, value)
+    if actual != dtype:
         raise InvalidArgumentError(
-            None, None, f"{place}-th value returned by the function is {given.name}, but expects {dtype.name}"
+            None, None, f"{place}-th value returned by the function is {actual.name}, but expects {dtype.name}"
         )
     return array
 
 
 def _as_array(place: int, value: Any) -> tuple[np.ndarray[Any, Any], DType]:
     try:
-        array = np.array(value)  # a copy: the function may keep what it gives, and change it
+        array = np.array(value)  # a copy: the function may keep its result, and change it
         dtype = as_dtype(array.dtype)
         return to_array(value if dtype.name == "string" else array, dtype), dtype
     except (TypeError, ValueError) as error:

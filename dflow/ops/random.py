@@ -1,8 +1,8 @@
 """Random values.
 
-Each operation has a generator of its own in each session (NumPy's Philox), so that what one draws never depends on the
-others.  Its seed is made of the graph's and the operation's: with either, every new session draws the same sequence;
-with neither, each session draws its own.
+Each operation has a generator of its own in each session (NumPy's Philox), so that its numbers do not depend on the
+other operations.  Its seed is made of the graph's and the operation's: with either, every new session draws the same
+sequence; with neither, each session draws its own.
 Source: random_ops and random_seed of TensorFlow 1.15, with other numbers: the generator is another one.
 """
 
@@ -66,8 +66,8 @@ def generator_of(context: KernelContext, seeds: Seeds) -> np.random.Generator:
         entropy = None if seeds == (0, 0) else seeds
         return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
 
-    found: np.random.Generator = context.per_session(make)
-    return found
+    generator: np.random.Generator = context.per_session(make)
+    return generator
 
 
 # -- floating numbers
@@ -171,11 +171,11 @@ def _floating_spec(sizes: TensorSpec | None = None, *, shape: Any, dtype: DType,
 
 
 def _draw(context: KernelContext, sizes: Any, shape: Any, dtype: DType, seeds: Seeds, draw: Callable[..., Any]) -> Any:
-    wanted = sizes_of(sizes) if shape is None else shape
-    if min(wanted, default=0) < 0:
-        raise InvalidArgumentError(None, None, f"Dimensions must be >= 0, got {list(wanted)}")
+    target = sizes_of(sizes) if shape is None else shape
+    if min(target, default=0) < 0:
+        raise InvalidArgumentError(None, None, f"Dimensions must be >= 0, got {list(target)}")
     native = np.float64 if dtype.name == "float64" else np.float32
-    values = draw(generator_of(context, seeds), wanted, native)
+    values = draw(generator_of(context, seeds), target, native)
     return context.asarray(np.asarray(values).astype(dtype.numpy_dtype, copy=False))
 
 
@@ -200,11 +200,11 @@ _MANTISSA = {"float16": 11, "bfloat16": 8}  # bits: a float32 just below 1 would
 
 
 def _uniform_kernel(context: KernelContext, sizes: Any = None, *, shape: Any, dtype: DType, seeds: Seeds) -> Any:
-    def draw(generator: np.random.Generator, wanted: Any, native: Any) -> Any:
+    def draw(generator: np.random.Generator, size: Any, native: Any) -> Any:
         if dtype.name in _MANTISSA:
             steps = 1 << _MANTISSA[dtype.name]
-            return generator.integers(0, steps, wanted) / steps
-        return _uniform(generator, wanted, native)
+            return generator.integers(0, steps, size) / steps
+        return _uniform(generator, size, native)
 
     return _draw(context, sizes, shape, dtype, seeds, draw)
 
@@ -241,12 +241,12 @@ def _int_kernel(
     context: KernelContext, minval: Any, maxval: Any, sizes: Any = None, *, shape: Any, seeds: Seeds
 ) -> Any:
     low, high = int(minval), int(maxval)
-    wanted = sizes_of(sizes) if shape is None else shape
+    size = sizes_of(sizes) if shape is None else shape
     if low >= high:
         raise InvalidArgumentError(None, None, f"Need minval < maxval, got {low} >= {high}")
     itemsize = 4 if "32" in str(minval.dtype) else 8
     native = np.int32 if itemsize == 4 else np.int64
-    return context.asarray(np.asarray(generator_of(context, seeds).integers(low, high, wanted, dtype=native)))
+    return context.asarray(np.asarray(generator_of(context, seeds).integers(low, high, size, dtype=native)))
 
 
 define("RandomUniformInt", spec=_int_spec, kernel=_int_kernel, gradient=_DRAWN, stateful=True)

@@ -1,7 +1,7 @@
-"""Readers as operations: what hands out files record by record.
+"""Readers as operations: they hand out files record by record.
 
 A reader lives on the device of its operation and takes file names out of a queue, which may be on another device.
-The formats are in `dflow/readers`; here is what a graph sees of each of them.
+The formats are in `dflow/readers`; here are their classes and operations in a graph.
 Source: io_ops.ReaderBase of TensorFlow 1.15.
 """
 
@@ -126,7 +126,7 @@ def _reset_attempt(context: KernelContext, reply: Reply, reader: ReaderSpec) -> 
     return withdraw
 
 
-_NONE = no_gradient("a reader is state: what it reads does not depend on this step's tensors")
+_NONE = no_gradient("a reader is state: its records do not depend on this step's tensors")
 
 define("Reader", spec=_handle_spec, kernel=_handle_kernel, gradient=_NONE, stateful=True, host_only=True)
 define("ReaderReadV2", spec=_read_spec, kernel=_read_attempt, gradient=_NONE, blocks=True, host_only=True)
@@ -149,7 +149,7 @@ define(
     stateful=True,
     host_only=True,
 )
-# These come after a read in progress, which a file may hold up for ever: attempts, so that no thread stands still.
+# These wait for a read in progress, which a file may block for ever: they are attempts, so that no thread blocks.
 define("ReaderSerializeStateV2", spec=_handle_spec, kernel=_state_attempt, gradient=_NONE, blocks=True, host_only=True)
 define("ReaderRestoreStateV2", spec=_restore_spec, kernel=_restore_attempt, gradient=_NONE, blocks=True, host_only=True)
 define("ReaderResetV2", spec=_reset_spec, kernel=_reset_attempt, gradient=_NONE, blocks=True, host_only=True)
@@ -195,7 +195,7 @@ class ReaderBase:
 
     @property
     def supports_serialize(self) -> bool:
-        """Can its state be saved?  Always, here."""
+        """Whether its state can be saved: always, here."""
         return True
 
     def read(self, queue: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
@@ -239,7 +239,7 @@ class ReaderBase:
 
     @contextmanager
     def _scope(self, name: str) -> Iterator[str]:
-        """The name scope of one operation, which is called as the scope is."""
+        """The name scope of one operation; the operation has the name of the scope."""
         graph = self._op.graph
         with graph.as_default(), graph.name_scope(name) as scope:
             yield scope

@@ -1,4 +1,4 @@
-"""Sparse tensors as strings: how they travel through queues.
+"""Sparse tensors as strings, for queues.
 
 A serialized sparse tensor is three strings: its indices, its values and its dense shape, each a TensorProto.
 Source: serialize_sparse, deserialize_many_sparse of TensorFlow 1.15, whose bytes these are.
@@ -114,28 +114,28 @@ def _deserialize_spec(strings: TensorSpec, dtype: DType, rank: int | None) -> li
 
 def _deserialize_kernel(strings: Any, dtype: DType, rank: int | None) -> tuple[Any, ...]:
     try:
-        found = [_parts(row[0], row[1], row[2], dtype) for row in np.asarray(strings)]
+        rows = [_parts(row[0], row[1], row[2], dtype) for row in np.asarray(strings)]
     except (ValueError, IndexError) as error:
         raise InvalidArgumentError(None, None, f"no serialized sparse tensor of {dtype.name}: {error}") from error
-    ranks = sorted({len(shape) for _, _, shape in found})
-    if not found and rank:
+    ranks = sorted({len(shape) for _, _, shape in rows})
+    if not rows and rank:
         ranks = [rank - 1]
     if len(ranks) != 1:
         raise InvalidArgumentError(None, None, f"the ranks of the sparse tensors differ: {ranks}")
-    places = np.repeat(np.arange(len(found)), [len(values) for _, values, _ in found])
-    inner = np.concatenate([np.empty((0, ranks[0]), np.int64), *(indices for indices, _, _ in found)])
-    values = np.concatenate([np.empty(0, dtype.numpy_dtype), *(values for _, values, _ in found)])
-    sizes = np.max([shape for _, _, shape in found], axis=0) if found else np.zeros(ranks[0], np.int64)
-    return np.column_stack([places, inner]), values, np.array([len(found), *sizes], np.int64)
+    places = np.repeat(np.arange(len(rows)), [len(values) for _, values, _ in rows])
+    inner = np.concatenate([np.empty((0, ranks[0]), np.int64), *(indices for indices, _, _ in rows)])
+    values = np.concatenate([np.empty(0, dtype.numpy_dtype), *(values for _, values, _ in rows)])
+    sizes = np.max([shape for _, _, shape in rows], axis=0) if rows else np.zeros(ranks[0], np.int64)
+    return np.column_stack([places, inner]), values, np.array([len(rows), *sizes], np.int64)
 
 
 def _parts(indices: bytes, values: bytes, dense_shape: bytes, dtype: DType) -> tuple[Any, Any, Any]:
     """Indices, values and shape of one row; ValueError if they do not fit together."""
-    places, found, shape = from_bytes(indices, int64), from_bytes(values, dtype), from_bytes(dense_shape, int64)
-    if shape.ndim != 1 or found.ndim != 1 or places.shape != (len(found), len(shape)):
-        shapes = [list(part.shape) for part in (places, found, shape)]
+    places, entries, shape = from_bytes(indices, int64), from_bytes(values, dtype), from_bytes(dense_shape, int64)
+    if shape.ndim != 1 or entries.ndim != 1 or places.shape != (len(entries), len(shape)):
+        shapes = [list(part.shape) for part in (places, entries, shape)]
         raise ValueError(f"indices, values and dense shape have the shapes {shapes}")
-    return places, found, shape
+    return places, entries, shape
 
 
 _TEXT = no_gradient("a serialized tensor is text")

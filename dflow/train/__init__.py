@@ -1,4 +1,4 @@
-"""Training: optimizers, coordinated input, where variables live.  Source: tf.train of TensorFlow 1.15."""
+"""Training: optimizers, coordinated input, placement of variables.  Source: tf.train of TensorFlow 1.15."""
 
 from dflow.cluster.spec import ClusterSpec
 from dflow.readers.example.proto import (

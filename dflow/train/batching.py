@@ -1,4 +1,4 @@
-"""Batches of examples: a queue that collects them, the queue runner that fills it, and what takes a batch out.
+"""Batches of examples: a queue that collects them, the queue runner that fills it, and the operation for a batch.
 
     image, label = ...
     images, labels = train.shuffle_batch([image, label], 32, capacity=2000, min_after_dequeue=1000)
@@ -6,24 +6,24 @@
 `batch` runs one source in several threads, `batch_join` several sources in one thread each; the `shuffle_` ones mix.
 The `maybe_` ones leave out the examples for which `keep_input` is false.
 
-What all arguments mean that several functions share:
+Arguments that several functions share:
 * tensors: a list or dict of tensors, one example; with enqueue_many=True, as many as their first axis is long.
   Some may be SparseTensors; a batch of these is a SparseTensor of one rank more, as large as its largest example.
   tensors_list: one such list or dict for each source.
 * batch_size: of the result.  Its dict, list or, of a list of one, single tensor is [batch_size, *shape of an example].
-* num_threads: how many run the same source; then the order of the examples is open.
-* capacity, shared_name: of the queue, which may be smaller than a batch, but has room for something.
-* shapes: of the examples, where the tensors do not say them.
+* num_threads: how many run the same source; with more than one, the order of the examples is undefined.
+* capacity, shared_name: of the queue, which may be smaller than a batch, but not 0.
+* shapes: of the examples, where those of the tensors are unknown.
 * dynamic_pad: sizes may differ within a batch: smaller ones are filled up at the end with 0, False or "".
 * allow_smaller_final_batch: give the rest when the input ends; without it the rest stays in the queue.  The static size
   of a batch is unknown then.
-* min_after_dequeue: so many examples stay in the queue while the input lasts, so that they mix; seed: of the order.
-* keep_input: a bool: is the example (with enqueue_many: are all of them) kept?  With enqueue_many=True also a vector of
-  bools, one for each example.  A number is true if it is not 0.
-
-When the input ends, what takes a batch out raises OutOfRangeError.  Build errors are ValueErrors, also for a shape that
-is not known; TypeError for sources of other types than the first one's.
-There are no summaries in dflow: none of how full a queue is comes with these.
+* min_after_dequeue: the number of examples that stay in the queue while the input lasts, so that they mix; seed: of the
+  order.
+* keep_input: a bool: whether the example (with enqueue_many: all of them) is kept.  With enqueue_many=True also a
+  vector of bools, one for each example.  A number is true if it is not 0.
+When the input ends, fetching a batch raises OutOfRangeError.  Build errors are ValueErrors, also for a shape that is
+not known; TypeError for sources of other types than the first one's.
+There are no summaries in dflow, so these functions add none for the size of a queue.
 Source: training/input.py of TensorFlow 1.15.
 """
 

@@ -1,4 +1,4 @@
-"""Ends threads and loops together: the first failure, or anyone's request, stops all.
+"""A coordinator ends threads and loops together: the first failure, or a request from any of them, stops all.
 
     with Coordinator() as coord:             # leaving the block stops and joins everything
         threads = train.start_queue_runners(sess, coord)
@@ -34,8 +34,8 @@ class Coordinator:
     """Lets threads stop together.
 
     clean_stop_exception_types: exceptions that stop but are no failure; by default OutOfRangeError.
-    stall_timeout_secs: when nothing has moved for so long in a queue that someone waits for, a warning says who waits
-    for which queue since when; None: never.
+    stall_timeout_secs: when an attempt has waited for a queue and nothing has moved in the queue for so long, a warning
+    lists the attempts, their queues and the time; None: never.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Coordinator:
         forks.in_child(self, Coordinator._forked)
 
     def _forked(self) -> None:
-        """In a forked child: one that threads, loops or sessions were with is the parent's."""
+        """Leave a coordinator of threads, loops or sessions to the parent, in a forked child."""
         was_set, self._lock, self._stop = self._stop.is_set(), threading.Lock(), threading.Event()
         if was_set:
             self._stop.set()
@@ -94,7 +94,7 @@ class Coordinator:
             try:
                 callback()
             except Exception:  # the others are called all the same
-                logger.exception("what was to be called at the stop failed")
+                logger.exception("a function that is called at the stop failed")
 
     def clear_stop(self) -> None:
         """Start again: not stopped, not joined, no exception."""
@@ -106,12 +106,12 @@ class Coordinator:
             self._stop.clear()
 
     def should_stop(self) -> bool:
-        """Was a stop requested?"""
+        """Whether a stop was requested."""
         self._home.check()
         return self._stop.is_set()
 
     def wait_for_stop(self, timeout: float | None = None) -> bool:
-        """Wait, for `timeout` seconds at most, until a stop is requested; was it?"""
+        """Wait, for `timeout` seconds at most, until a stop is requested; true if it was."""
         self._home.check()
         return self._stop.wait(timeout)
 
@@ -131,17 +131,17 @@ class Coordinator:
             sess = target()
             if sess is None or sess.closed:
                 return
-            said = ""
+            report = ""
             try:
-                said = watch.look(sess.queue_rows())
+                report = watch.look(sess.queue_rows())
             except Exception as error:  # the session, or its cluster, may be going away
-                logger.debug("queues cannot be looked at: %s", error)
+                logger.debug("queues cannot be inspected: %s", error)
             del sess  # or this thread would keep it alive while it waits
-            if said:
-                logger.warning("nothing moves:\n%s", said)
+            if report:
+                logger.warning("nothing moves:\n%s", report)
 
     def call_at_stop(self, callback: Callable[[], None]) -> None:
-        """Call `callback`, in whichever thread requests the stop; at once if it was requested already."""
+        """Call `callback`, in the thread that requests the stop; at once if it was requested already."""
         self._home.check()
         with self._lock:
             if not self._stop.is_set():

@@ -24,7 +24,7 @@ from dflow.graph import Operation
 
 DeviceFunction = Callable[[Operation], str]
 
-# Kinds of operations that hold state which the workers share.  Queues are not among them: a worker fills its own.
+# Kinds of operations with state that the workers share.  Queues are not among them: each worker fills its own.
 STANDARD_PS_OPS = (
     "VariableV2",
     "MutableHashTable",
@@ -46,12 +46,12 @@ def replica_device_setter(
     """A function for `device()` that spreads shared state over the ps tasks and puts the rest on `worker_device`.
 
     ps_tasks: how many ps tasks there are.  ps_device, worker_device: (partial) device names; a ps device without a job
-    gets no task.  merge_devices: add to the devices that inner blocks ask for; False: leave those operations alone.
-    cluster: a ClusterSpec, or what one is made from; its ps job overrides `ps_tasks`.
+    gets no task.  merge_devices: add to the devices of inner blocks; False: leave those operations alone.
+    cluster: a ClusterSpec, or an argument for one; its ps job overrides `ps_tasks`.
     ps_ops: the kinds of operations that go to the ps tasks; None: `STANDARD_PS_OPS`.
     ps_strategy: a function of the operation that gives its task; None: round robin in the order of creation.
 
-    Returns None, which asks for nothing, if there are no ps tasks.  TypeError for a strategy that is no function.
+    Returns None, which requests no device, if there are no ps tasks.  TypeError for a strategy that is no function.
     """
     if cluster is not None:
         jobs = ClusterSpec(cluster).as_dict()
@@ -81,7 +81,7 @@ class _RoundRobin:
 
 @dataclass(frozen=True)
 class _DeviceChooser:
-    """The device of an operation, from what inner blocks made of `op.device`."""
+    """The device of an operation, from `op.device` as the inner blocks have set it."""
 
     ps_device: str
     worker_device: str
@@ -92,15 +92,15 @@ class _DeviceChooser:
     def __call__(self, op: Operation) -> str:
         if op.device and not self.merge_devices:
             return op.device
-        asked = DeviceSpec.from_string(op.device)
+        requested = DeviceSpec.from_string(op.device)
         if op.type in self.ps_ops and self.ps_device:
-            default = self._ps_spec(op, asked)
+            default = self._ps_spec(op, requested)
         else:
             default = DeviceSpec.from_string(self.worker_device or "")
-        return default.make_merged_spec(asked).to_string()
+        return default.make_merged_spec(requested).to_string()
 
-    def _ps_spec(self, op: Operation, asked: DeviceSpec) -> DeviceSpec:
+    def _ps_spec(self, op: Operation, requested: DeviceSpec) -> DeviceSpec:
         spec = DeviceSpec.from_string(self.ps_device)
-        if spec.job and asked.job in (None, spec.job):
+        if spec.job and requested.job in (None, spec.job):
             return spec.replace(task=self.ps_strategy(op))
         return spec

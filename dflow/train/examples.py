@@ -1,4 +1,4 @@
-"""How examples of several sources come into one queue, and batches of them out: what all batching functions share.
+"""The common part of all batching functions: examples of several sources go into one queue, and batches come out.
 
 Sparse tensors are strings in the queue: they have no shape that would fit in one.
 """
@@ -35,7 +35,7 @@ Makes = Callable[[Any, Any], QueueBase]  # a queue, of the dtypes and shapes of 
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
-    """What a sparse tensor in a queue is: the dtype of its values, and the rank of one example if it is known."""
+    """A sparse tensor in a queue: the dtype of its values, and the rank of one example if it is known."""
 
     dtype: DType
     rank: int | None
@@ -58,14 +58,14 @@ class Source:
     def of(cls, tensors: Tensors, enqueue_many: bool) -> Source:
         """Raises ValueError if there is no tensor, TypeError for a single one."""
         keys = _ordered_keys(tensors) if isinstance(tensors, Mapping) else None
-        found = [_queued(tensor, enqueue_many) for tensor in _as_tensor_list(tensors)]
-        if not found:
+        queued = [_queued(tensor, enqueue_many) for tensor in _as_tensor_list(tensors)]
+        if not queued:
             raise ValueError("Expected at least one tensor in batch().")
-        return cls([tensor for tensor, _ in found], [sparse for _, sparse in found], keys)
+        return cls([tensor for tensor, _ in queued], [sparse for _, sparse in queued], keys)
 
     @property
     def types(self) -> list[str]:
-        """What each tensor is, as text."""
+        """The type of each tensor, as text."""
         return [
             tensor.dtype.name if sparse is None else f"sparse {sparse.dtype.name}"
             for tensor, sparse in zip(self.tensors, self.sparse, strict=True)
@@ -83,7 +83,7 @@ def _as_tensor_list(tensors: Tensors) -> list[Any]:
 
 
 def _as_original_type(original: Tensors, tensors: Sequence[Any]) -> Any:
-    """`tensors`, which `_as_tensor_list` put in order, as what `original` is; the tensor itself for a list of one."""
+    """`tensors`, in the order of `_as_tensor_list`, in the structure of `original`; of a list of one, the tensor."""
     if isinstance(original, Mapping):
         return dict(zip(_ordered_keys(original), tensors, strict=True))
     return list(tensors) if len(tensors) > 1 else tensors[0]
@@ -115,20 +115,20 @@ def batches(
     """A batch of the examples of `sources`, in the structure of these; see `batching.py`."""
     graph = get_default_graph()
     with graph.name_scope(name) as scope:
-        found = [Source.of(tensors, enqueue_many) for tensors in sources]
-        _check_alike(found)
-        sparse = [_merged(kinds) for kinds in zip(*[source.sparse for source in found], strict=True)]
+        converted = [Source.of(tensors, enqueue_many) for tensors in sources]
+        _check_alike(converted)
+        sparse = [_merged(kinds) for kinds in zip(*[source.sparse for source in converted], strict=True)]
         keep = _kept(keep_input, enqueue_many)
         if shapes is None:
-            shapes = _shapes([source.tensors for source in found], enqueue_many, dynamic_pad)
+            shapes = _shapes([source.tensors for source in converted], enqueue_many, dynamic_pad)
         elif any(sparse):
             shapes = [as_shape([3] if kind else shape) for kind, shape in zip(sparse, shapes, strict=True)]
-        queue = make([tensor.dtype for tensor in found[0].tensors], shapes)
-        enqueues = [_enqueue(queue, source.tensors, keep, enqueue_many) for source in found]
+        queue = make([tensor.dtype for tensor in converted[0].tensors], shapes)
+        enqueues = [_enqueue(queue, source.tensors, keep, enqueue_many) for source in converted]
         add_queue_runner(QueueRunner(queue, enqueues * num_threads))
         dequeue = queue.dequeue_up_to if allow_smaller_final_batch else queue.dequeue_many
-        taken = dequeue(batch_size, name=scope)
-        parts = taken if isinstance(taken, list) else [taken]
+        dequeued = dequeue(batch_size, name=scope)
+        parts = dequeued if isinstance(dequeued, list) else [dequeued]
         parts = [
             part if kind is None else deserialize_many_sparse(part, kind.dtype, kind.batched_rank)
             for part, kind in zip(parts, sparse, strict=True)
@@ -150,24 +150,24 @@ def _check_alike(sources: Sequence[Source]) -> None:
 def _merged(kinds: Sequence[Sparse | None]) -> Sparse | None:
     """One component of all sources, if it is sparse; ValueError if their ranks differ.
 
-    As in TensorFlow, what the first source says of the rank is said of the batch.
+    As in TensorFlow, the batch has the rank of the first source, known or not.
     """
-    found = [kind for kind in kinds if kind is not None]
-    if not found:
+    sparse = [kind for kind in kinds if kind is not None]
+    if not sparse:
         return None
-    if len({kind.rank for kind in found} - {None}) > 1:
-        raise ValueError(f"Sparse tensors of several ranks are not compatible: {[kind.rank for kind in found]}")
-    return found[0]
+    if len({kind.rank for kind in sparse} - {None}) > 1:
+        raise ValueError(f"Sparse tensors of several ranks are not compatible: {[kind.rank for kind in sparse]}")
+    return sparse[0]
 
 
 def _shapes(sources: Sequence[Sequence[Tensor]], enqueue_many: bool, dynamic_pad: bool) -> list[TensorShape]:
-    """The shape of each component of an example: what all sources say; where they are padded, what all agree on."""
-    found = []
+    """The shape of each component of an example: the merged shapes of all sources; if padded, the sizes they share."""
+    merged_shapes = []
     for tensors in zip(*sources, strict=True):
         shapes = [_example_shape(tensor, enqueue_many) for tensor in tensors]
         merged = reduce(TensorShape.merge_with, shapes)
-        found.append(reduce(TensorShape.relax_with, shapes) if dynamic_pad else merged)
-    return found
+        merged_shapes.append(reduce(TensorShape.relax_with, shapes) if dynamic_pad else merged)
+    return merged_shapes
 
 
 def _example_shape(tensor: Tensor, enqueue_many: bool) -> TensorShape:
@@ -191,12 +191,12 @@ def _kept(keep_input: Any, enqueue_many: bool) -> bool | Tensor:
         raise ValueError("`keep_input` must be 0 or 1 dimensions.")
     if keep.shape.ndims == 1 and not enqueue_many:
         raise ValueError("`keep_input` cannot be a vector when `enqueue_many=False`.")
-    known = constant_value(keep) if keep.shape.ndims == 0 else None
-    return cast(keep, bool_) if known is None else bool(known)
+    value = constant_value(keep) if keep.shape.ndims == 0 else None
+    return cast(keep, bool_) if value is None else bool(value)
 
 
 def _enqueue(queue: QueueBase, tensors: list[Tensor], keep: bool | Tensor, enqueue_many: bool) -> Operation:
-    """Put in an example, or many; those that are not kept are left out."""
+    """Enqueue an example, or many, without those that are not kept."""
     if keep is True:
         return queue.enqueue_many(tensors) if enqueue_many else queue.enqueue(tensors)
     if keep is False:
@@ -207,15 +207,20 @@ def _enqueue(queue: QueueBase, tensors: list[Tensor], keep: bool | Tensor, enque
 
 
 def _mask(keep: Tensor, rows: Sequence[Tensor]) -> Tensor:
-    """Is a row kept?  A bool for each; InvalidArgumentError at run time if a tensor has more rows, or fewer."""
-    mask, others = keep, rows
+    """Whether each row is kept, as bools; InvalidArgumentError at run time if a tensor has more rows, or fewer."""
+    mask, tensors = keep, rows
     if keep.shape.ndims == 0:
-        mask, others = fill(shape_of(rows[0])[:1], keep), rows[1:]
+        mask, tensors = fill(shape_of(rows[0])[:1], keep), rows[1:]
         mask.set_shape([_size(rows[0])])
-    if all(_size(row) == _size(mask) is not None for row in others):
+    if all(_size(row) == _size(mask) is not None for row in tensors):
         return mask
-    fits = reduce_all(equal(size_of(mask), stack([shape_of(row)[0] for row in others])))
-    facts = ["`keep_input` is for ", size_of(mask), " examples, the tensors hold ", *(shape_of(r)[0] for r in others)]
+    fits = reduce_all(equal(size_of(mask), stack([shape_of(row)[0] for row in tensors])))
+    facts = [
+        "`keep_input` is for ",
+        size_of(mask),
+        " examples, the tensors hold ",
+        *(shape_of(r)[0] for r in tensors),
+    ]
     with mask.graph.control_dependencies([Assert(fits, facts)]):
         return identity(mask)
 

@@ -1,4 +1,4 @@
-"""The global step: the variable that counts how many updates were applied.
+"""The global step: the variable that counts the applied updates.
 
 Source: tf.train.get_global_step, create_global_step, get_or_create_global_step, global_step of TensorFlow 1.15.
 """
@@ -20,15 +20,15 @@ def get_global_step(graph: Graph | None = None) -> Variable | None:
     None if there is none.  TypeError if it is no integer scalar; ValueError if the collection holds several.
     """
     graph = graph or get_default_graph()
-    found = graph.get_collection(GraphKeys.GLOBAL_STEP)
-    if len(found) > 1:
-        raise ValueError(f"Multiple tensors in global_step collection: {[item.name for item in found]}")
-    if not found:
+    candidates = graph.get_collection(GraphKeys.GLOBAL_STEP)
+    if len(candidates) > 1:
+        raise ValueError(f"Multiple tensors in global_step collection: {[item.name for item in candidates]}")
+    if not candidates:
         variables = graph.get_collection(GraphKeys.GLOBAL_VARIABLES)
-        found = [variable for variable in variables if variable.name == "global_step:0"]
-    if not found:
+        candidates = [variable for variable in variables if variable.name == "global_step:0"]
+    if not candidates:
         return None
-    step: Variable = found[0]
+    step: Variable = candidates[0]
     assert_global_step(step)
     return step
 

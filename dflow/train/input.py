@@ -3,7 +3,7 @@
     names = train.string_input_producer(train.match_filenames_once("data/*.csv"), num_epochs=3)
     key, line = df.TextLineReader().read(names)
 
-There are no summaries in dflow: the arguments for them are taken and ignored, and no `fraction_of_..._full` is made.
+There are no summaries in dflow: the arguments for them are ignored, and no `fraction_of_..._full` is made.
 Source: training/input.py of TensorFlow 1.15.
 """
 
@@ -67,9 +67,9 @@ def limit_epochs(tensor: Any, num_epochs: int | None = None, name: str | None = 
 
 
 def check_capacity(capacity: int) -> None:
-    """ValueError for a queue that nothing would ever get into; a negative capacity is no bound."""
+    """ValueError for a queue of capacity 0, which no element would ever fit into; a negative capacity is no bound."""
     if capacity == 0:
-        raise ValueError("capacity must not be 0: nothing would ever get into the queue")
+        raise ValueError("capacity must not be 0: no element would ever fit into the queue")
 
 
 def input_producer(
@@ -86,10 +86,10 @@ def input_producer(
 ) -> FIFOQueue:
     """A queue of the rows of `input_tensor`, again for each epoch, filled by a queue runner.
 
-    element_shape: the shape of a row, where the tensor does not say it.
+    element_shape: the shape of a row, where that of the tensor is unknown.
     num_epochs: then the queue is closed, see `limit_epochs`; None: for ever.
     shuffle: a new order for every epoch, within the epoch; seed: of these orders.
-    cancel_op: what the queue runner runs on a stop, by default what closes the queue.
+    cancel_op: the operation that the queue runner runs on a stop, by default a close of the queue.
     summary_name: ignored.  The other arguments are those of `FIFOQueue`.
     ValueError if the shape of a row is not known, the tensor is a scalar, or the capacity is 0.
     """
@@ -122,7 +122,7 @@ def string_input_producer(
     name: str | None = None,
     cancel_op: Any = None,
 ) -> FIFOQueue:
-    """A queue of strings, as a rule file names, for readers.
+    """A queue of strings, usually file names for readers.
 
     An empty list is a ValueError; a tensor that is empty when it is run fails the queue runner.  The other arguments
     are those of `input_producer`.
@@ -131,8 +131,8 @@ def string_input_producer(
     graph = get_default_graph()
     with graph.name_scope(name or "input_producer") as scope:
         strings = convert_to_tensor(string_tensor, string)
-        known = None if isinstance(string_tensor, Tensor) else constant_value(strings)
-        if known is not None and known.size == 0:
+        value = None if isinstance(string_tensor, Tensor) else constant_value(strings)
+        if value is not None and value.size == 0:
             raise ValueError(fact)
         with graph.control_dependencies([Assert(greater(size_of(strings), 0), [convert_to_tensor(fact)])]):
             checked = identity(strings)
@@ -168,7 +168,7 @@ def slice_input_producer(
     shared_name: str | None = None,
     name: str | None = None,
 ) -> list[Tensor]:
-    """One row of each tensor, all of the same index: what a run gets is the next one of a queue of indices.
+    """One row of each tensor, all of the same index.  Each run takes the next index from a queue of indices.
 
     tensor_list: tensors of equal first sizes.  shared_name: of the queue of indices.
     ValueError for an empty list.  The other arguments are those of `input_producer`.

@@ -14,12 +14,12 @@ from dflow.train.coordinator import Coordinator
 
 
 class LooperThread(threading.Thread):
-    """A daemon thread that runs `run_loop` until its coordinator stops; any exception in it is the stop.
+    """A daemon thread that runs `run_loop` until its coordinator stops; any exception in it requests the stop.
 
     timer_interval_secs: seconds from the start of one call to that of the next; None: without any pause.
-    target, args, kwargs: what `run_loop` calls, unless a subclass says otherwise.
+    target, args, kwargs: the function that `run_loop` calls and its arguments, unless a subclass overrides it.
     The coordinator's `join` waits for it from its construction on.  ValueError for arguments without a target, and
-    for what is no Coordinator.
+    for a `coord` that is no Coordinator.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class LooperThread(threading.Thread):
         return self._coord.wait_for_stop(pause) if self._interval and pause > 0 else self._coord.should_stop()
 
     def start_loop(self) -> None:
-        """Once, before the first call; for subclasses."""
+        """Called once, before the first call of `run_loop`; for subclasses."""
 
     def run_loop(self) -> None:
-        """Each time: call the target, if there is one."""
+        """Called again and again: call the target, if there is one."""
         if self._call is not None:
             self._call(*self._call_args, **self._call_kwargs)
 
     def stop_loop(self) -> None:
-        """Once, after the stop; not after an exception; for subclasses."""
+        """Called once, after the stop; not after an exception; for subclasses."""

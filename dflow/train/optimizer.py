@@ -47,7 +47,7 @@ class Optimizer:
     def get_name(self) -> str:
         return self._name
 
-    # -- what a user calls
+    # -- the public methods
 
     def minimize(
         self,
@@ -102,25 +102,25 @@ class Optimizer:
             variables = _flat(trainable_variables() if var_list is None else var_list)
         if not variables:
             raise ValueError("No variables to optimize.")
-        found: Sequence[Tensor | None] = gradients(
+        grads: Sequence[Tensor | None] = gradients(
             loss,
             variables,
             grad_ys=None if grad_loss is None else [grad_loss],
             aggregation_method=aggregation_method,
             colocate_gradients_with_ops=colocate_gradients_with_ops,
         )
-        if gate_gradients == Optimizer.GATE_GRAPH and any(gradient is not None for gradient in found):
+        if gate_gradients == Optimizer.GATE_GRAPH and any(gradient is not None for gradient in grads):
             with scopes.building_in(loss.graph):
-                found = tuple_(found)
-        return list(zip(found, variables, strict=True))
+                grads = tuple_(grads)
+        return list(zip(grads, variables, strict=True))
 
     def apply_gradients(
         self, grads_and_vars: Iterable[GradAndVar], global_step: Variable | None = None, name: str | None = None
     ) -> Operation:
         """One operation that ends when every gradient is applied to its variable.
 
-        grads_and_vars: what `compute_gradients` gave; each gradient has its variable's shape and dtype; pairs without
-        a gradient are skipped.  global_step: a variable that is incremented by one after all updates.
+        grads_and_vars: pairs, as from `compute_gradients`; each gradient has its variable's shape and dtype; pairs
+        without a gradient are skipped.  global_step: a variable that is incremented by one after all updates.
         name: of the operation; None: the optimizer's.
 
         ValueError if there are no pairs, no gradients, or a variable that is not floating.
@@ -128,16 +128,16 @@ class Optimizer:
         pairs = [_checked(gradient, variable) for gradient, variable in grads_and_vars]
         if not pairs:
             raise ValueError("No variables provided.")
-        given = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
-        if not given:
+        applied = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
+        if not applied:
             raise ValueError(f"No gradients provided for any variable: {[str(v) for _, v in pairs]}.")
-        _check_floating([variable for _, variable in given])
-        graph = given[0][1].graph
+        _check_floating([variable for _, variable in applied])
+        graph = applied[0][1].graph
         with scopes.building_in(graph):
-            self._create_slots([variable for _, variable in given])
+            self._create_slots([variable for _, variable in applied])
             with graph.name_scope(name or self._name) as scope:
                 self._prepare()
-                train_op = self._updates(graph, given, global_step, scope)
+                train_op = self._updates(graph, applied, global_step, scope)
         ref = graph.get_collection_ref(GraphKeys.TRAIN_OP)
         if train_op not in ref:
             ref.append(train_op)
@@ -157,7 +157,7 @@ class Optimizer:
         own = [slot for slots in self._slots.values() for slot in slots.values()] + list(self._non_slots.values())
         return sorted((variable for variable in own if variable.graph is graph), key=lambda variable: variable.name)
 
-    # -- what an optimizer defines
+    # -- methods that an optimizer defines
 
     def _create_slots(self, var_list: Sequence[Variable]) -> None:
         """Make the state that the optimizer keeps for these variables."""
@@ -170,16 +170,16 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} must define _apply_dense")
 
     def _finish(self, update_ops: Sequence[Any], name_scope: str) -> Operation:
-        """The operation that ends after all updates, and after what the optimizer does behind them."""
+        """The operation that ends after all updates, and after the optimizer's own last operations."""
         return group(*update_ops, name=name_scope)
 
-    # -- what it is built from
+    # -- the parts of these methods
 
     def _updates(
-        self, graph: Graph, given: Sequence[tuple[Tensor, Variable]], global_step: Variable | None, scope: str
+        self, graph: Graph, applied: Sequence[tuple[Tensor, Variable]], global_step: Variable | None, scope: str
     ) -> Operation:
         updates = []
-        for gradient, variable in given:
+        for gradient, variable in applied:
             with graph.name_scope(f"update_{variable.op.name}"), graph.colocate_with(variable.op):
                 updates.append(self._apply_dense(gradient, variable))
         if global_step is None:
@@ -210,7 +210,7 @@ class Optimizer:
 
 
 def as_hyperparameter(value: Any) -> Any:
-    """A hyperparameter, which may be a function that gives it: a plain number, or a tensor of the graph."""
+    """A hyperparameter, or the result of a function of it: a plain number, or a tensor of the graph."""
     value = value() if callable(value) else value
     return convert_to_tensor(value) if isinstance(value, Variable) else value
 
@@ -240,11 +240,13 @@ def _zeros_for(var: Variable) -> Tensor:
 def _flat(items: Any) -> list[Variable]:
     if isinstance(items, Variable):
         return [items]
-    found = [variable for item in items for variable in (_flat(item) if isinstance(item, (list, tuple)) else [item])]
-    for item in found:
+    variables = [
+        variable for item in items for variable in (_flat(item) if isinstance(item, (list, tuple)) else [item])
+    ]
+    for item in variables:
         if not isinstance(item, Variable):
             raise TypeError(f"Argument is not a dflow.Variable: {item!r}")
-    return found
+    return variables
 
 
 def _checked(gradient: Any, variable: Any) -> GradAndVar:

@@ -1,4 +1,4 @@
-"""Gradient descent, momentum and Adam: how a gradient changes its variable.
+"""The optimizers gradient descent, momentum and Adam.
 
     d = df.train.GradientDescentOptimizer(0.1).minimize(loss)
 
@@ -63,22 +63,22 @@ def _update(
 
 
 def _update_together(
-    states: Sequence[VariableState], held: tuple[Any, ...], change: Callable[..., Sequence[Any]]
+    states: Sequence[VariableState], values: tuple[Any, ...], change: Callable[..., Sequence[Any]]
 ) -> Sequence[Any]:
     """Hold the locks of all states, in their order, and replace their values by `change(*values)`; gives the new ones.
 
     Nothing is replaced if `change` fails.
     """
     if not states:
-        return change(*held)
-    found: list[Sequence[Any]] = []
+        return change(*values)
+    results: list[Sequence[Any]] = []
 
     def replace(value: Any) -> Any:
-        found.append(_update_together(states[1:], (*held, value), change))
-        return found[0][len(held)]
+        results.append(_update_together(states[1:], (*values, value), change))
+        return results[0][len(values)]
 
     states[0].update(replace)
-    return found[0]
+    return results[0]
 
 
 def _gradient_descent_kernel(
@@ -283,7 +283,7 @@ class AdamOptimizer(Optimizer):
         )
 
     def _finish(self, update_ops: Sequence[Any], name_scope: str) -> Operation:
-        """After all updates, the powers of the betas go on, each under its lock."""
+        """Multiply the powers of the betas after all updates, each under its lock."""
         graph = update_ops[0].graph
         steps = []
         for name in ("beta1", "beta2"):

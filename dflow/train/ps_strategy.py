@@ -1,4 +1,4 @@
-"""Which ps task a variable goes to: functions for `ps_strategy=` of `replica_device_setter`.
+"""Strategies that choose the ps task of a variable, for `ps_strategy=` of `replica_device_setter`.
 
     greedy = df.contrib.training.GreedyLoadBalancingStrategy(2, df.contrib.training.byte_size_load_fn)
     with df.device(df.train.replica_device_setter(ps_tasks=2, ps_strategy=greedy)):

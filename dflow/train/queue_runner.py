@@ -1,4 +1,4 @@
-"""Keeps a queue filled: loops that run its enqueue operations until the input ends or someone stops them.
+"""Queue runners keep a queue filled: loops run its enqueue operations until the input ends or a stop is requested.
 
 In a local session a loop runs in a thread of this process; on a cluster it is a long-running Dask task next to the
 devices of its operations, and the thread here only waits for its end.
@@ -35,7 +35,7 @@ logger = logging.getLogger("dflow.train")
 class QueueRunnerDef:
     """A queue runner as plain text and numbers: names in a graph, and error codes.
 
-    enqueue_op_name, queue_closed_exception_types: lists, called as TensorFlow 1 calls them.
+    enqueue_op_name, queue_closed_exception_types: lists, with the names of TensorFlow 1.
     """
 
     queue_name: str
@@ -48,10 +48,10 @@ class QueueRunnerDef:
 class QueueRunner:
     """The enqueue operations that fill a queue, and how the queue is closed.
 
-    queue: it; enqueue_ops: one loop each (the same operation may be listed several times).
-    close_op: run when all loops saw the end of the input, by default `queue.close()`.
+    queue: the queue; enqueue_ops: one loop each (the same operation may be listed several times).
+    close_op: run when all loops have met the end of the input, by default `queue.close()`.
     cancel_op: run on a stop, by default `queue.close(cancel_pending_enqueues=True)`.
-    queue_closed_exception_types: what counts as the end of the input, by default OutOfRangeError.
+    queue_closed_exception_types: the errors that count as the end of the input, by default OutOfRangeError.
     queue_runner_def: all of these by their names in the default graph, under the scope `import_scope`.
     ValueError without a queue or enqueue operations; TypeError for exception types that are no OpErrors.
     """
@@ -88,24 +88,24 @@ class QueueRunner:
         self._close_op = close_op if close_op is not None else queue.close()
         self._cancel_op = cancel_op if cancel_op is not None else queue.close(cancel_pending_enqueues=True)
 
-    def _init_from_def(self, found: QueueRunnerDef, scope: str | None) -> None:
-        if not isinstance(found, QueueRunnerDef):
-            raise TypeError(f"queue_runner_def must be a QueueRunnerDef, got {found!r}")
+    def _init_from_def(self, definition: QueueRunnerDef, scope: str | None) -> None:
+        if not isinstance(definition, QueueRunnerDef):
+            raise TypeError(f"queue_runner_def must be a QueueRunnerDef, got {definition!r}")
 
         def element(name: str) -> Any:
             return get_default_graph().as_graph_element(f"{scope}/{name}" if scope else name)
 
-        op = element(found.queue_name)
+        op = element(definition.queue_name)
         self._queue = QueueBase(op.attrs["queue"], op) if "queue" in op.attrs else op
-        self._enqueue_ops = [element(name) for name in found.enqueue_op_name]
-        self._close_op = element(found.close_op_name)
-        self._cancel_op = element(found.cancel_op_name)
-        types = [exception_type_from_error_code(code) for code in found.queue_closed_exception_types]
+        self._enqueue_ops = [element(name) for name in definition.enqueue_op_name]
+        self._close_op = element(definition.close_op_name)
+        self._cancel_op = element(definition.cancel_op_name)
+        types = [exception_type_from_error_code(code) for code in definition.queue_closed_exception_types]
         self._closed_types = tuple(types) or (OutOfRangeError,)
 
     @staticmethod
     def from_proto(queue_runner_def: QueueRunnerDef, import_scope: str | None = None) -> QueueRunner:
-        """The queue runner that `to_proto` described; KeyError for names that the default graph does not have."""
+        """The queue runner of a description; KeyError for names that the default graph does not have."""
         return QueueRunner(queue_runner_def=queue_runner_def, import_scope=import_scope)
 
     def to_proto(self, export_scope: str | None = None) -> QueueRunnerDef | None:
@@ -143,7 +143,7 @@ class QueueRunner:
 
     @property
     def exceptions_raised(self) -> list[BaseException]:
-        """What the threads raised, if no coordinator was there to take it."""
+        """The exceptions of the threads, if there was no coordinator for them."""
         return self._exceptions_raised
 
     @property
@@ -184,7 +184,7 @@ class QueueRunner:
         return threads
 
     def _run(self, sess: Any, enqueue_op: Any, coord: Coordinator | None) -> None:
-        """One thread: the loop, and what its end means."""
+        """The body of one thread: run the loop, and report its end."""
         counted = True
         try:
             end = self._loop(sess, enqueue_op, coord)
@@ -207,7 +207,7 @@ class QueueRunner:
                 self._one_less(sess)
 
     def _loop(self, sess: Any, enqueue_op: Any, coord: Coordinator | None) -> OpError | None:
-        """Run the operation again and again; gives the error that was the end of the input, None on a stop."""
+        """Run the operation again and again; returns the error that was the end of the input, None on a stop."""
         if coord is not None and coord.should_stop():
             return None
         try:
@@ -226,7 +226,7 @@ class QueueRunner:
         return end
 
     def _input_ended(self, sess: Any) -> None:
-        """The last thread whose input ended closes the queue."""
+        """Close the queue, if this is the last thread whose input ended."""
         if self._one_less(sess) == 0:
             try:
                 sess.run_aside(self._close_op)
@@ -260,12 +260,12 @@ def _exception_types(types: Any) -> tuple[type[OpError], ...]:
             "queue_closed_exception_types, when provided, must be a non-empty tuple of OpError subclasses; "
             f"got {types!r}"
         )
-    found: tuple[type[OpError], ...] = types
-    return found
+    classes: tuple[type[OpError], ...] = types
+    return classes
 
 
 def add_queue_runner(qr: QueueRunner, collection: str = GraphKeys.QUEUE_RUNNERS) -> None:
-    """Let `start_queue_runners` start it."""
+    """Add a queue runner to those that `start_queue_runners` starts."""
     get_default_graph().add_to_collection(collection, qr)
 
 

@@ -63,13 +63,13 @@ def visualize(
     session: Any = None,
     limit: int = DEFAULT_LIMIT,
 ) -> Drawing:
-    """Draw what a run of `fetches` does: each operation on its device, in its segment.
+    """Draw a run of `fetches`: each operation on its device, in its segment.
 
     fetches: as in `Session.run`; None for the whole graph.  filename: written as `.svg` or `.html` if it is given.
     graph: the default graph, if neither it nor a session is given.  feeds: tensors that are fed.
-    session, devices: whose devices are meant, or their full names; by default those that the operations ask for, so
-    that a drawing needs no cluster.  limit: with more boxes than this, name scopes are drawn as one box each.
-    Raises what placing raises (InvalidArgumentError, UnavailableError) if there is no such device.
+    session, devices: the session with the devices, or their full names; by default the devices that the operations
+    request, so that a drawing needs no cluster.  limit: with more boxes than this, name scopes are drawn as one box
+    each.  Raises the errors of placing (InvalidArgumentError, UnavailableError) if there is no such device.
     """
     if graph is None:
         graph = session.graph if session is not None else get_default_graph()
@@ -86,7 +86,7 @@ def visualize(
 
 
 def _sinks(graph: Graph) -> tuple[Tensor | Operation, ...]:
-    """The operations that no other one needs: what they need is the whole graph."""
+    """The operations that no other one needs: a run of all of them needs the whole graph."""
     ops = graph.get_operations()
     used = {tensor.op for op in ops for tensor in op.operands} | {c for op in ops for c in op.control_inputs}
     return tuple(op for op in ops if op not in used)
@@ -103,16 +103,16 @@ def _table(ops: Iterable[Operation], devices: Any, session: Any) -> DeviceTable:
 
 
 def asked_devices(ops: Iterable[Operation]) -> list[str]:
-    """Full names for the devices that operations ask for, and a CPU beside each: the smallest cluster that has them."""
+    """Full names for the devices that operations request, and a CPU beside each: the smallest cluster that has them."""
     requests = [DeviceSpec.from_string(request) for request in {op.colocation_root().device for op in ops}]
     jobs = {request.job for request in requests if request.job}
     home = DeviceSpec("worker" if "worker" in jobs else min(jobs, default="localhost"), 0, 0, "CPU", 0)
-    found = {} if jobs else {home.to_string(): home}
+    specs = {} if jobs else {home.to_string(): home}
     for request in requests:
-        wanted = home.make_merged_spec(request)
-        for spec in (wanted, wanted.replace(device_type="CPU", device_index=0)) if request.to_string() else ():
-            found[spec.to_string()] = spec
-    return sorted(found, key=lambda name: _sort_key(found[name]))
+        full = home.make_merged_spec(request)
+        for spec in (full, full.replace(device_type="CPU", device_index=0)) if request.to_string() else ():
+            specs[spec.to_string()] = spec
+    return sorted(specs, key=lambda name: _sort_key(specs[name]))
 
 
 def _sort_key(spec: DeviceSpec) -> tuple[str, int, int, str, int]:

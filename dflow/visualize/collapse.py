@@ -1,4 +1,4 @@
-"""A summary of a big picture: one box for each name scope, or for what else makes the picture small enough."""
+"""A summary of a big picture: one box for each name scope, or for larger groups if there are too many scopes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from dflow.graph import Operation
 from dflow.visualize.model import Block, Edge, Node, Picture, family
 
-NAMES_SHOWN = 25  # to whoever points at a box
+NAMES_SHOWN = 25  # in the tool tip of a box
 _NUMBER = re.compile(r"_\d+$")
 
 
@@ -63,7 +63,7 @@ def _summary(whole: Picture, groups: dict[tuple[str, str], list[Node]]) -> Pictu
         source, target = group_of.get(edge.source), group_of[edge.target]
         if source is not None and source != target:
             titles.setdefault((source, target, edge.control), []).extend(edge.titles)
-    edges = tuple(Edge(*key, tuple(found)) for key, found in titles.items())
+    edges = tuple(Edge(*key, tuple(tensors)) for key, tensors in titles.items())
     members: dict[str, list[Any]] = {device: [] for device in whole.devices}
     for key in nodes:
         members[key[0]].append(key)

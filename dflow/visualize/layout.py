@@ -1,5 +1,7 @@
-"""Where things go: devices are bands from top to bottom, segments columns from left to right, and inside a segment the
-operations go from top to bottom.
+"""The layout of a drawing.
+
+Devices are bands from top to bottom, segments are columns from left to right, and the operations of a segment go from
+top to bottom.
 
 Why two directions: a segment may be a long chain of operations, and there are few segments.  So neither gets too long.
 """
@@ -40,7 +42,7 @@ class Box:
 
 @dataclass
 class Layout:
-    """Where everything is."""
+    """The places of all boxes, frames and bands."""
 
     width: float = 0
     height: float = 0
@@ -50,7 +52,7 @@ class Layout:
 
 
 def shortened(text: str, limit: int = MAX_LABEL) -> str:
-    """A text that fits: the end of a name says most."""
+    """A text of at most `limit` characters, with the end of a long name, which differs most."""
     if len(text) <= limit:
         return text
     end = text[2 - limit :]
@@ -108,7 +110,7 @@ def _place_band(
     sizes: Sequence[tuple[float, float]],
     inner: Sequence[dict[Any, Box]],
 ) -> float:
-    """Place the blocks of one device; gives where the next band starts."""
+    """Place the blocks of one device; returns the place where the next band starts."""
     heights = {c: sum(sizes[i][1] for i in blocks) + BLOCK_GAP * (len(blocks) - 1) for c, blocks in mine.items()}
     tallest = max(heights.values(), default=0)
     for column, blocks in mine.items():
@@ -138,8 +140,8 @@ def place_inside(block: Block, nodes: Mapping[Any, Node], edges: Sequence[tuple[
         sources.setdefault(target, []).append(source)
     y: float = PADDING
     for row in rows:
-        wanted = {key: _mean([middle[s] for s in sources.get(key, ()) if s in middle]) for key in row}
-        for line in _lines(sorted(row, key=lambda key: wanted[key]), nodes):
+        position = {key: _mean([middle[s] for s in sources.get(key, ()) if s in middle]) for key in row}
+        for line in _lines(sorted(row, key=lambda key: position[key]), nodes):
             sizes = [node_size(nodes[key]) for key in line]
             x = -(sum(width for width, _ in sizes) + GAP_X * (len(line) - 1)) / 2
             tallest = max(height for _, height in sizes)
@@ -153,7 +155,7 @@ def place_inside(block: Block, nodes: Mapping[Any, Node], edges: Sequence[tuple[
 
 
 def _rows(block: Block, pairs: Sequence[tuple[Any, Any]]) -> list[list[Any]]:
-    """The boxes by level; one that needs nothing here stands right above its first user."""
+    """The boxes by level; one without inputs here is right above its first user."""
     level = levels(block.nodes, pairs)
     users: dict[Any, list[Any]] = {}
     fed = set()

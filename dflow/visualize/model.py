@@ -1,4 +1,4 @@
-"""What is drawn: boxes, arrows and frames, without a place yet."""
+"""The contents of a drawing: boxes, arrows and frames, without a place yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dflow.compile.prune import Needed
 from dflow.compile.segments import is_literal
 from dflow.graph import Operation, Tensor
 
-FAMILIES = {  # family -> what the legend says
+FAMILIES = {  # family -> its name in the legend
     "compute": "computation",
     "variable": "variables",
     "queue": "queues",
@@ -31,11 +31,11 @@ class Node:
     key: Any
     label: str
     detail: str  # a second line
-    title: str  # what a reader sees who points at it
+    title: str  # its tool tip
     family: str
     small: bool = False
     marked: bool = False
-    ops: tuple[Operation, ...] = ()  # what it stands for
+    ops: tuple[Operation, ...] = ()  # the operations that it stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Draft:
     edges: dict[tuple[Any, Any, bool], list[str]] = field(default_factory=dict)
 
     def add(self, block: int, node: Node) -> Any:
-        """Add a box, if it is not there yet; gives its key."""
+        """Add a box, if it is not there yet; returns its key."""
         if node.key not in self.nodes:
             self.nodes[node.key] = node
             self.blocks.setdefault(block, []).append(node.key)
@@ -91,7 +91,7 @@ class Draft:
 def picture(needed: Needed, plan: Plan, table: DeviceTable, mark: bool = True) -> Picture:
     """Every operation of a plan.  A constant or a fed tensor is drawn beside each segment that uses it.
 
-    mark: show what is fetched.
+    mark: mark the fetches.
     """
     draft = Draft()
     segment_of = {i.op.name: segment.index for segment in plan.segments for i in segment.instructions}
@@ -151,7 +151,7 @@ def fed_node(tensor: Tensor, block: int) -> Node:
 
 
 def family(op: Operation) -> str:
-    """What an operation is about, for its colour."""
+    """The family of an operation, for its colour."""
     if op.type == "Const":
         return "constant"
     if op.type.startswith("Placeholder"):

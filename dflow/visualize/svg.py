@@ -19,7 +19,7 @@ COLORS = {  # family -> fill, outline
     "constant": ("#fafbfc", "#a3adba"),
     "own": ("#e0f3f3", "#2b8a8f"),
 }
-TITLES_SHOWN = 12  # tensors that an arrow tells of
+TITLES_SHOWN = 12  # tensors in the tool tip of an arrow
 
 STYLE = """
 .dflow-graph text{font-family:system-ui,"Segoe UI","Helvetica Neue",Arial,sans-serif;fill:#1f2a3d}
@@ -61,7 +61,7 @@ def draw(picture: Picture) -> str:
 
 
 def _bands(picture: Picture, layout: Layout) -> Iterator[str]:
-    """Devices and their segments: what lies behind the arrows."""
+    """Devices and their segments, which are behind the arrows."""
     for device in picture.devices:
         yield f'<rect class="band" {_rect(layout.bands[device])} rx="8"/>'
     for i, block in enumerate(picture.blocks):
@@ -115,7 +115,7 @@ def _edge(edge: Edge, layout: Layout, sent: bool) -> str:
 
 
 def _path(source: Box, target: Box) -> str:
-    """To the right, if the target is there; else down, or up."""
+    """The path of an arrow: to the right, if the target is there; else down, or up."""
     if target.x > source.x + source.width + 20:
         x1, y1 = source.x + source.width, source.y + source.height / 2
         x2, y2 = target.x, target.y + target.height / 2

@@ -1,8 +1,8 @@
 """CSV records to columns, many at once: pyarrow reads them as one text.
 
 pyarrow is more lenient than `decode.py` in some places and stricter in others.  Where it is stricter it raises, and
-where it could take something for valid that is not, or for something else, `_parse` does not ask it: then `decode.py`
-decodes the records one by one.  So values and errors are always those of `decode.py`.
+where it could accept invalid text, or read another value, `_parse` does not use it: then `decode.py` decodes the
+records one by one.  So values and errors are always those of `decode.py`.
 
 Why pyarrow, and why by the block: measured with 5 columns of floats on one core, in records a second, it reads 4.3
 million where it gets 256 KB at once; but a call takes 0.05 to 0.3 ms, which leaves 0.4 million where it gets 128
@@ -24,7 +24,7 @@ from dflow.readers.records import Block, Records
 
 Columns = Sequence[Any]  # arrays, and Records for text
 
-_WORTH = 1 << 12  # so many bytes of records are read faster by pyarrow than one by one
+_WORTH = 1 << 12  # bytes of records; from this size on, pyarrow is faster than record by record
 _MOST = 1 << 30  # bytes; pyarrow takes less than 2 GiB at once
 _BOM = b"\xef\xbb\xbf"
 _NO_DELIMITERS = (b'"', b"\r", b"\n", b"\0")
@@ -39,7 +39,7 @@ def decode_many(records: Sequence[bytes], layout: Layout) -> Columns:
 
 
 def decode_records(records: Records, layout: Layout) -> Columns:
-    """`decode.decode_each` for records of a block; their neighbours are decoded with them, and kept there."""
+    """`decode.decode_each` for records of a block; the whole block is decoded, and the result is kept there."""
     block = records.block
     if block.is_text and len(block.data) >= _WORTH:
         columns = block.memo(layout, lambda block: _parse_lines(Records(block), layout))
@@ -57,7 +57,7 @@ def _parse_lines(records: Records, layout: Layout) -> Columns | None:
 
 
 def _parse(text: bytes, n: int, layout: Layout) -> Columns | None:
-    """The columns of n lines, with a line end between each two; None if that has to be done one by one."""
+    """The columns of n lines, with a line end between each two; None if they have to be decoded one by one."""
     import pyarrow as pa  # takes longer to import than all of dflow
 
     if not _is_plain(text, layout):
@@ -68,12 +68,12 @@ def _parse(text: bytes, n: int, layout: Layout) -> Columns | None:
             return None
         columns = dict(zip(layout.select or range(width), layout.columns, strict=True))
         types = {float32: pa.float64(), float64: pa.float64(), int32: pa.int32(), int64: pa.int64()}
-        wanted = {name: types.get(column.dtype, pa.large_binary()) for name, column in columns.items()}
+        arrow_types = {name: types.get(column.dtype, pa.large_binary()) for name, column in columns.items()}
         if _looks_odd(text):
             numbers = {name: pa.large_binary() for name, column in columns.items() if not column.is_text}
             if numbers and any(map(_looks_odd, _fields(_read(text, width, numbers, layout)))):
                 return None
-        table = _read(text, width, wanted, layout)
+        table = _read(text, width, arrow_types, layout)
         if table.num_rows != n:  # an empty record is none for pyarrow
             return None
         return [_as_array(values, column) for values, column in zip(table.columns, layout.columns, strict=True)]
@@ -82,7 +82,7 @@ def _parse(text: bytes, n: int, layout: Layout) -> Columns | None:
 
 
 def _is_plain(text: bytes, layout: Layout) -> bool:
-    """Does pyarrow see the same records and fields as `decode.py` does?"""
+    """Whether pyarrow sees the same records and fields as `decode.py` does."""
     return (
         len(text) < _MOST
         and layout.delim not in _NO_DELIMITERS
@@ -93,9 +93,9 @@ def _is_plain(text: bytes, layout: Layout) -> bool:
 
 
 def _is_well_quoted(text: bytes, delim: bytes) -> bool:
-    """Is each quote the first or the last byte of a field, or one of two that mean one?
+    """Whether each quote is the first or the last byte of a field, or one of two that mean one.
 
-    All quotes open and close by turns, since a second one of two opens what the first one closed.
+    All quotes open and close by turns, since the second one of two opens the text that the first one closed.
     """
     data = np.frombuffer(b"\n%b\n" % text, np.uint8)
     quotes = np.flatnonzero(data == ord('"'))
@@ -116,7 +116,7 @@ def _width(text: bytes, layout: Layout) -> int:
 
 
 def _looks_odd(text: bytes) -> bool:
-    """Might pyarrow take a number in it for valid, such as `0x10` and `nan(1)`, that is not?"""
+    """Whether pyarrow might accept an invalid number in it, such as `0x10` or `nan(1)`."""
     return b"(" in text or b"x" in text or b"X" in text
 
 
@@ -147,9 +147,9 @@ def _fields(table: Any) -> Iterator[bytes]:
 
 
 def _as_array(values: Any, column: Column) -> Any:
-    """ValueError if a field misses that is required.
+    """A column of Arrow as an array or as Records.  ValueError if a required field is missing.
 
-    Why not Arrow's `to_numpy`: it imports pandas, and makes objects of texts that may never be looked at.
+    Why not Arrow's `to_numpy`: it imports pandas, and makes objects of texts that may never be used.
     """
     if values.null_count:
         if column.default is None:

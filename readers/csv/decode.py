@@ -1,8 +1,8 @@
-"""CSV records to columns, record by record: what is right, and what is told of what is wrong.
+"""CSV records to columns, record by record: the reference for values and errors.
 
 A batch is decoded column by column, each in one pass.  If anything in it is wrong, its records are checked one by one,
 by the same functions, until the first fault shows its place: so a batch without faults pays nothing for good messages.
-`arrow.py` decodes many records faster, where it is sure to find the same.
+`arrow.py` decodes many records faster, where it is sure to give the same values.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dflow.errors import InvalidArgumentError
 
 Array = np.ndarray[Any, Any]
 Default = float | int | bytes | None
-TYPES = {float32: "float", float64: "double", int32: "int32", int64: "int64", string: "string"}  # as messages say them
+TYPES = {float32: "float", float64: "double", int32: "int32", int64: "int64", string: "string"}  # names in messages
 _SHOWN = 120  # characters of a record or a field in a message
-_LAYOUTS = 256  # that are kept
+_LAYOUTS = 256  # layouts that are kept
 
 
 class _Fault(ValueError):
-    """What is wrong with one record.  column: where in the record; None: the record as a whole."""
+    """The fault of one record.  column: its place in the record; None: the record as a whole."""
 
     def __init__(self, fact: str, column: int | None) -> None:
         super().__init__(fact)
@@ -33,17 +33,17 @@ class _Fault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What the fields of a column become.  default: None: it is required."""
+    """The dtype and the default of a column.  default: None: the column is required."""
 
     dtype: DType
     default: Default
     is_text: bool
-    parse: Callable[[bytes], Any]  # what a valid field means; int and float take more than is valid
+    parse: Callable[[bytes], Any]  # the value of a valid field; int and float accept some invalid fields, too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """How a record is written, which fields are wanted, and as what: all that is known before there are records."""
+    """The format of a record, its selected fields, and their columns."""
 
     delim: bytes
     quotes: bool
@@ -60,13 +60,13 @@ def layout_of(
     na_value: str = "",
     select_cols: tuple[int, ...] | None = None,
 ) -> Layout:
-    """What `decode_csv` was told.  The same objects give the same layout, at the price of a look into a dictionary.
+    """The layout for arguments of `decode_csv`.  It is kept: the same objects give the same layout.
 
     Why by identity: to hash and compare types and defaults takes as long as to decode a record, and -0.0 equals 0.0.
     """
     key = (id(out_types), id(defaults), field_delim, use_quote_delim, na_value, select_cols)
-    if (found := _layouts.get(key)) is not None:
-        return found[0]
+    if (entry := _layouts.get(key)) is not None:
+        return entry[0]
     layout = new_layout(out_types, defaults, field_delim, use_quote_delim, na_value, select_cols)
     if len(_layouts) >= _LAYOUTS:
         _layouts.clear()
@@ -172,7 +172,7 @@ def _shown(text: bytes) -> str:
 
 
 def split(record: bytes, layout: Layout) -> list[bytes]:
-    """The wanted fields of a record; fewer if it has not all of them.  Raises _Fault."""
+    """The selected fields of a record; fewer if it has not all of them.  Raises _Fault."""
     if b"\n" in record or b"\r" in record or (layout.quotes and b'"' in record):
         fields = list(_scan(record, layout))
     else:
@@ -183,8 +183,8 @@ def split(record: bytes, layout: Layout) -> list[bytes]:
 
 
 def _scan(record: bytes, layout: Layout) -> Iterator[bytes]:
-    """All fields up to the last wanted one, of a record with quotes or newlines."""
-    wanted = len(record) + 1 if layout.select is None else layout.select[-1] + 1
+    """All fields up to the last selected one, of a record with quotes or newlines."""
+    last = len(record) + 1 if layout.select is None else layout.select[-1] + 1
     at = count = 0
     while at < len(record):
         if record[at] in b"\r\n":  # before a field: skipped
@@ -196,14 +196,14 @@ def _scan(record: bytes, layout: Layout) -> Iterator[bytes]:
             field, at = _unquoted(record, at, layout, count)
         yield field
         count += 1
-        if count == wanted:
+        if count == last:
             return
     if record.endswith(layout.delim):
         yield b""
 
 
 def _unquoted(record: bytes, at: int, layout: Layout, column: int) -> tuple[bytes, int]:
-    """The field that starts at `at`, and where the next one starts."""
+    """The field that starts at `at`, and the place where the next one starts."""
     end = record.find(layout.delim, at)
     end = len(record) if end < 0 else end
     field = record[at:end]
@@ -213,7 +213,7 @@ def _unquoted(record: bytes, at: int, layout: Layout, column: int) -> tuple[byte
 
 
 def _quoted(record: bytes, at: int, delim: bytes, column: int) -> tuple[bytes, int]:
-    """The field whose opening quote is before `at`, and where the next one starts."""
+    """The field whose opening quote is before `at`, and the place where the next one starts."""
     parts = []
     while (quote := record.find(b'"', at)) >= 0:
         following = record[quote + 1 : quote + 2]
@@ -231,7 +231,7 @@ def _quoted(record: bytes, at: int, delim: bytes, column: int) -> tuple[bytes, i
 
 
 def _convert(fields: Sequence[bytes], column: Column, na: bytes) -> Array:
-    """The fields of one column as a vector.  ValueError or OverflowError if one is not valid or misses."""
+    """The fields of one column as a vector.  ValueError or OverflowError if one is invalid or missing."""
     try:
         if na in fields or (b"" in fields if column.is_text else b"_" in b"".join(fields)):
             raise ValueError("look at each field")

@@ -1,6 +1,6 @@
 """Decoding CSV: `decode_csv`.
 
-Where it differs from TensorFlow: a numeric field of blanks counts as missing.  A string keeps its blanks.
+A difference to TensorFlow: a numeric field of blanks counts as missing.  A string keeps its blanks.
 Source: tf.decode_csv of TensorFlow 1.15 (core/kernels/decode_csv_op.cc).
 """
 
@@ -85,7 +85,7 @@ def _column(index: int, value: Any) -> tuple[DType, Any]:
     else:
         dtype, shape, default = tensor.dtype, tensor.shape, Computed()
     if dtype not in TYPES:
-        allowed = ", ".join(known.name for known in TYPES)
+        allowed = ", ".join(accepted.name for accepted in TYPES)
         raise TypeError(f"{which} has dtype {dtype.name}, not in list of allowed values: {allowed}")
     if (shape.ndims or 0) > 1:
         raise ValueError(f"{which}: Shape must be at most rank 1 but is rank {shape.ndims}")
@@ -99,8 +99,8 @@ def _default(array: Array) -> Any:
 
 
 def _filled_in(defaults: Sequence[Any], computed: Iterable[Array]) -> tuple[Default, ...]:
-    """The defaults of a run, with those that it computed."""
-    values, found = iter(computed), []
+    """The defaults of a run, including the computed ones."""
+    values, filled = iter(computed), []
     for place, default in enumerate(defaults):
         if isinstance(default, Computed):
             array = next(values)
@@ -110,8 +110,8 @@ def _filled_in(defaults: Sequence[Any], computed: Iterable[Array]) -> tuple[Defa
                 fact = f"There should only be 1 default per field but field {place} has {array.size}"
                 raise InvalidArgumentError(None, None, fact)
             default = _default(array)
-        found.append(default)
-    return tuple(found)
+        filled.append(default)
+    return tuple(filled)
 
 
 def _selection(select_cols: Sequence[int], n: int) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ class CSVReader(BlockReader):
     columns: name -> the dtype, or a FixedLenFeature of shape [] with a `default_value` for missing fields.  Without a
         default, a missing field is an error.  Other columns of the file are not decoded.
     block: rows at once; the last block of a file has fewer.
-    names: of all columns of the files; None: the first line of each file says them.
+    names: of all columns of the files; None: the first line of each file has them.
     field_delim: one character.  na_value: a field that is missing, besides the empty one.
     Of columns of one name in a file the first is read.  A number beyond float32 is infinite, as for `decode_csv`.
     Fields may be quoted, and hold newlines then; lines without any character are no rows.  A number may have spaces

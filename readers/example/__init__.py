@@ -1,1 +1,1 @@
-"""Examples and SequenceExamples: their messages, what a user says of their features, and how they are decoded."""
+"""Examples and SequenceExamples: their messages, the descriptions of their features, and their decoding."""

@@ -1,12 +1,12 @@
 """Examples to arrays, many at once: records of one form are compared with the first of them, byte by byte.
 
-Programs write the Examples of a file with the same features in the same order.  What differs from one to the next are
-the bytes of the values, and the form: the lengths of texts and of the integers, which are stored in as many bytes as
-they need.  So one record is taken apart; where the others have the same bytes but for the values, their values are at
-the same places, and are cut out of all of them at once.  What remains is compared with the next form.
+Programs write the Examples of a file with the same features in the same order.  Two Examples differ in the bytes of the
+values, and in the form: the lengths of texts and of the integers, which are stored in as many bytes as they need.  So
+one record is parsed; where the others have the same bytes but for the values, their values are at the same places, and
+are cut out of all of them at once.  The remaining records are compared with the next form.
 
-Only what programs usually write is taken apart: features of fixed shapes whose numbers are packed.  Records that are
-anything else, or have too many forms, are decoded by `decode.py`, so values and errors are always those it gives.
+Only the usual form is parsed here: features of fixed shapes whose numbers are packed.  Other records, or records of too
+many forms, are decoded by `decode.py`, so values and errors are always those of `decode.py`.
 Measured on one core, with 28 floats and a label: a million records a second, where `decode.py` decodes 20,000.
 """
 
@@ -28,35 +28,35 @@ Array = np.ndarray[Any, Any]
 Span = tuple[int, int]
 Values = tuple[int, Array]  # a tag, and the places of the values: [n, 2]; all floats have one place
 
-_FORMS = 16  # that are tried
-_CHANCES = 4  # of them, before each has to be that of several records
-_WORTH = 8  # so many records are decoded faster at once than one by one
-_LARGE = 1 << 14  # or so many bytes
+_FORMS = 16  # forms that are tried
+_CHANCES = 4  # forms that may be those of a single record; each later one must have several records
+_WORTH = 8  # records; from this number on, decoding them at once is faster than one by one
+_LARGE = 1 << 14  # or from this number of bytes on
 _LONG = 1 << 10  # bytes of a value that are not even compared under a mask
 _BYTES, _FLOATS, _INTS = 0x0A, 0x12, 0x1A  # the tags of the lists that a feature may hold
 _TAGS = {string: _BYTES, float32: _FLOATS, int64: _INTS}
 
 
 def decode_records(records: Records, plan: Sequence[Plan]) -> list[Array]:
-    """`decode.decode` for records of a block; their neighbours are decoded with them, and kept there."""
+    """`decode.decode` for records of a block; the whole block is decoded, and the result is kept there."""
     block = records.block
-    found: list[Array] | None
-    if len(records) == len(block):  # no neighbours that would need a copy
-        found = _decode_alike(block, plan)
+    columns: list[Array] | None
+    if len(records) == len(block):  # no other records, so no copy is needed
+        columns = _decode_alike(block, plan)
     else:
-        found = block.memo(plan, lambda block: _decode_alike(block, plan))
-        if found is not None:
-            return [array[records.start : records.stop].copy() for array in found]
-        found = _decode_alike(records.alone().block, plan)
-    return decode(parse(records.tolist()), plan) if found is None else found
+        columns = block.memo(plan, lambda block: _decode_alike(block, plan))
+        if columns is not None:
+            return [array[records.start : records.stop].copy() for array in columns]
+        columns = _decode_alike(records.alone().block, plan)
+    return decode(parse(records.tolist()), plan) if columns is None else columns
 
 
 def decode_many(serialized: Sequence[bytes], plan: Sequence[Plan]) -> list[Array]:
     """`decode.decode`, faster."""
     ends = np.cumsum([len(record) for record in serialized], dtype=np.int64)
     starts = ends - np.fromiter(map(len, serialized), np.int64, len(serialized))
-    found = _decode_alike(Block(b"".join(serialized), starts, ends), plan)
-    return decode(parse(serialized), plan) if found is None else found
+    columns = _decode_alike(Block(b"".join(serialized), starts, ends), plan)
+    return decode(parse(serialized), plan) if columns is None else columns
 
 
 def _decode_alike(block: Block, plan: Sequence[Plan]) -> list[Array] | None:
@@ -90,32 +90,32 @@ def _decode_alike(block: Block, plan: Sequence[Plan]) -> list[Array] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """Where the values are in an Example, and what is the same in all that have this form."""
+    """The places of the values in an Example, and the bytes that all Examples of this form have in common."""
 
     example: Array  # its bytes
-    mask: Array  # the bits of it that are the same
-    same: Sequence[Span]  # all of it, but for long values
+    mask: Array  # the bits of it that all Examples of the form have in common
+    same: Sequence[Span]  # the spans to compare: all but long values
     plan: Sequence[Fixed]
-    values: Sequence[Values | None]  # of each feature of the plan; None: it misses
-    defaults: Sequence[Array]  # of those that miss
+    values: Sequence[Values | None]  # of each feature of the plan; None: it is missing
+    defaults: Sequence[Array]  # of the missing features
 
     def fits(self, rows: Matrix) -> Array:
-        """Which rows have this form?"""
-        found = np.ones(len(rows), bool)
+        """Whether each row has this form, as bools."""
+        fitting = np.ones(len(rows), bool)
         for start, end in self.same:
             differ = rows.part(start, end) ^ self.example[start:end]
             differ &= self.mask[start:end]
-            found &= ~differ.any(axis=1)
-        return found
+            fitting &= ~differ.any(axis=1)
+        return fitting
 
     def fill(self, outputs: Sequence[Array], places: Any, rows: Matrix) -> None:
         """Decode rows of this form into places of the outputs."""
         defaults = iter(self.defaults)
-        for output, feature, found in zip(outputs, self.plan, self.values, strict=True):
-            if found is None:
+        for output, feature, feature_values in zip(outputs, self.plan, self.values, strict=True):
+            if feature_values is None:
                 output[places] = next(defaults)
                 continue
-            tag, spans = found
+            tag, spans = feature_values
             if tag == _FLOATS:
                 values = rows.part(*spans[0]).view("<f4")
             elif tag == _INTS:
@@ -151,26 +151,29 @@ def _varints(digits: Array) -> Array:
 
 
 class _Unusual(Exception):
-    """This Example is not written as usual."""
+    """An Example that is not in the usual form."""
 
 
 def _form(data: bytes, plan: Sequence[Fixed]) -> _Form | None:
-    """None if the Example is not written as usual, or does not fit the plan."""
+    """The form of an Example; None if it is not in the usual form, or does not fit the plan."""
     try:
         parsed = parse([data])
         features = _features(data)
         values = [features.get(feature.key.encode()) for feature in plan]
-        missing = [feature for feature, found in zip(plan, values, strict=True) if found is None]
+        missing = [feature for feature, feature_values in zip(plan, values, strict=True) if feature_values is None]
         defaults = decode(parsed, missing)
     except (_Unusual, IndexError, Fault):
         return None
-    if any(found is not None and not _fits(feature, *found) for feature, found in zip(plan, values, strict=True)):
+    if any(
+        feature_values is not None and not _fits(feature, *feature_values)
+        for feature, feature_values in zip(plan, values, strict=True)
+    ):
         return None
     mask = np.full(len(data), 0xFF, np.uint8)
     long: list[Span] = []
     for tag, spans in features.values():
         if tag == _INTS:
-            mask[spans[0, 0] : spans[-1, 1]] = 0x80  # of an integer's byte: is it the last one?
+            mask[spans[0, 0] : spans[-1, 1]] = 0x80  # the bit of an integer's byte that tells whether it is the last
             mask[spans[spans[:, 1] - spans[:, 0] == 10, 1] - 1] = 0xFE  # 64 bits: 9 bytes of 7 bits, and one bit
             continue
         for start, end in spans.tolist():
@@ -183,24 +186,24 @@ def _form(data: bytes, plan: Sequence[Fixed]) -> _Form | None:
 
 
 def _fits(feature: Fixed, tag: int, spans: Array) -> bool:
-    """Are there as many values as the plan says, of its type?"""
+    """Whether there are as many values as the plan has, of its type."""
     count = (spans[0, 1] - spans[0, 0]) // 4 if tag == _FLOATS else len(spans)
     return tag == _TAGS[feature.dtype] and bool(count == math.prod(feature.shape))
 
 
 def _features(data: bytes) -> dict[bytes, Values]:
     """The features of an Example, by key."""
-    found: dict[bytes, Values] = {}
+    features: dict[bytes, Values] = {}
     at, end = _inside(data, 0, len(data), 0x0A)
     while at < end:
         at, entry_end = _field(data, at, end, 0x0A)
         key, key_end = _field(data, at, entry_end, 0x0A)
         value, _ = _inside(data, key_end, entry_end, 0x12)
-        if data[key:key_end] in found:
+        if data[key:key_end] in features:
             raise _Unusual
-        found[data[key:key_end]] = _values(data, value, entry_end)
+        features[data[key:key_end]] = _values(data, value, entry_end)
         at = entry_end
-    return found
+    return features
 
 
 def _values(data: bytes, at: int, end: int) -> Values:
@@ -234,7 +237,7 @@ def _inside(data: bytes, at: int, end: int, tag: int) -> Span:
 
 
 def _field(data: bytes, at: int, end: int, tag: int) -> Span:
-    """A field with a length: where its content is."""
+    """The span of the content of a field with a length."""
     if data[at] != tag:
         raise _Unusual
     size, at = _varint(data, at + 1)
@@ -244,7 +247,7 @@ def _field(data: bytes, at: int, end: int, tag: int) -> Span:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """An integer, and where it ends."""
+    """An integer, and the place where it ends."""
     value = shift = 0
     while data[at] & 0x80:
         value |= (data[at] & 0x7F) << shift

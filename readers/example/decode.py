@@ -1,7 +1,7 @@
-"""Decoding Examples: bytes to arrays, as a plan of features says.
+"""Decoding Examples: bytes to arrays, by a plan of features.
 
 Each kind of feature is decoded for all Examples at once; a single Example is a batch of one, without its first axis.
-What is wrong is a `Fault`, which the operations turn into the error that a user sees.
+A wrong Example is a `Fault`, which the operations turn into the user's error.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Array = np.ndarray[Any, Any]
 Row = Mapping[str, Any]  # key -> Feature message
 
 KIND = {float32: "float_list", int64: "int64_list", string: "bytes_list"}
-NAMES = {float32: "float", int64: "int64", string: "string"}  # as messages say them
-COUNTED = NAMES | {string: "bytes"}  # where they tell of numbers of values
+NAMES = {float32: "float", int64: "int64", string: "string"}  # names in messages
+COUNTED = NAMES | {string: "bytes"}  # names in messages about numbers of values
 _TYPE_OF = {kind: NAMES[dtype] for dtype, kind in KIND.items()}
 
 
 class Fault(ValueError):
-    """What is wrong with one Example.  index: which; key: the feature whose values are wrong."""
+    """The fault of one Example.  index: that of the Example; key: the feature whose values are wrong."""
 
     def __init__(self, fact: str, index: int, key: str | None = None) -> None:
         super().__init__(fact)
@@ -65,13 +65,13 @@ def decode_single(row: Row, plan: Sequence[Plan]) -> list[Array]:
 
 
 def decode_each(rows: Sequence[Row], feature: Plan) -> Sequence[Array | Sequence[Array]]:
-    """One feature of single Examples: what `decode_single` gives, an array or a list with the parts of all rows."""
+    """One feature of single Examples: as from `decode_single`, an array or a list with the parts of all rows."""
     if isinstance(feature, Fixed):
         return [_fixed(rows, feature)]
     if isinstance(feature, Ragged):
-        found = _all_values(rows, feature.key, feature.dtype)
-        sizes = np.array([len(values) for values in found], np.int64)
-        return [[np.arange(size)[:, np.newaxis] for size in sizes], found, sizes[:, np.newaxis]]
+        values_of_rows = _all_values(rows, feature.key, feature.dtype)
+        sizes = np.array([len(values) for values in values_of_rows], np.int64)
+        return [[np.arange(size)[:, np.newaxis] for size in sizes], values_of_rows, sizes[:, np.newaxis]]
     return list(zip(*(decode_single(row, [feature]) for row in rows), strict=True))
 
 
@@ -112,33 +112,33 @@ def _fixed(rows: Sequence[Row], feature: Fixed) -> Array:
 
 def _steps(rows: Sequence[Row], feature: Steps) -> Array:
     size = int(np.prod(feature.shape, dtype=int))
-    found = _all_values(rows, feature.key, feature.dtype)
-    for i, values in enumerate(found):
+    values_of_rows = _all_values(rows, feature.key, feature.dtype)
+    for i, values in enumerate(values_of_rows):
         if len(values) % size if size else len(values):
             fact = f"Number of {COUNTED[feature.dtype]} values is not a multiple of stride length."
             shape = list(feature.shape)
             raise Fault(f"{fact} Saw {len(values)} values but output shape is: {shape}", i, feature.key)
-    longest = max(map(len, found), default=0)
+    longest = max(map(len, values_of_rows), default=0)
     result = np.full((len(rows), longest), feature.pad, feature.dtype.numpy_dtype)
-    for i, values in enumerate(found):
+    for i, values in enumerate(values_of_rows):
         result[i, : len(values)] = values
     return result.reshape(len(rows), longest // size if size else 0, *feature.shape)
 
 
-def ragged(found: Sequence[Array], dtype: DType) -> list[Array]:
+def ragged(rows: Sequence[Array], dtype: DType) -> list[Array]:
     """Rows of different lengths as a sparse tensor: indices, values, dense shape."""
-    lengths = np.array([len(values) for values in found], np.int64)
+    lengths = np.array([len(values) for values in rows], np.int64)
     positions = [np.arange(length) for length in lengths]
-    indices = np.stack([np.repeat(np.arange(len(found)), lengths), joined(positions, np.int64)], axis=1)
-    dense_shape = np.array([len(found), lengths.max(initial=0)], np.int64)
-    return [indices.astype(np.int64), joined(found, dtype.numpy_dtype), dense_shape]
+    indices = np.stack([np.repeat(np.arange(len(rows)), lengths), joined(positions, np.int64)], axis=1)
+    dense_shape = np.array([len(rows), lengths.max(initial=0)], np.int64)
+    return [indices.astype(np.int64), joined(rows, dtype.numpy_dtype), dense_shape]
 
 
 def _indexed(rows: Sequence[Row], feature: Indexed) -> list[Array]:
-    found = _all_values(rows, feature.value_key, feature.dtype)
+    values_of_rows = _all_values(rows, feature.value_key, feature.dtype)
     axes = [_all_values(rows, key, int64) for key in feature.index_keys]
     indices, values = [], []
-    for i, own in enumerate(found):
+    for i, own in enumerate(values_of_rows):
         place = _places(feature, [axis[i] for axis in axes], len(own), i)
         if not feature.is_sorted:
             order = np.lexsort(place.T[::-1])
@@ -151,7 +151,7 @@ def _indexed(rows: Sequence[Row], feature: Indexed) -> list[Array]:
 
 
 def _places(feature: Indexed, axes: Sequence[Array], count: int, index: int) -> Array:
-    """Where the values of one row are.  Raises Fault for other numbers of indices, and those outside."""
+    """The places of the values of one row.  Raises Fault for other numbers of indices, and for those outside."""
     for key, axis, size in zip(feature.index_keys, axes, feature.size, strict=True):
         if len(axis) != count:
             fact = f"it has {count} values in '{feature.value_key}' but {len(axis)} indices in '{key}'"
@@ -167,12 +167,12 @@ def _places(feature: Indexed, axes: Sequence[Array], count: int, index: int) -> 
 
 
 def _all_values(rows: Sequence[Row], key: str, dtype: DType) -> list[Array]:
-    """The values of a feature in each row: none where it misses."""
+    """The values of a feature in each row: none where it is missing."""
     return [np.array(() if values is None else values, dtype.numpy_dtype) for values in _each(rows, key, dtype)]
 
 
 def _each(rows: Sequence[Row], key: str, dtype: DType) -> Iterator[Any]:
-    """The values of a feature in each row, None where it misses.  Raises Fault if they are of another type."""
+    """The values of a feature in each row, None where it is missing.  Raises Fault if they are of another type."""
     expected = KIND[dtype]
     for index, row in enumerate(rows):
         feature = row.get(key)
@@ -187,5 +187,5 @@ def _each(rows: Sequence[Row], key: str, dtype: DType) -> Iterator[Any]:
 
 
 def joined(arrays: Sequence[Array], dtype: Any) -> Array:
-    """The arrays one behind the other, none at all included."""
+    """The arrays concatenated; an empty array for none."""
     return np.concatenate([np.empty(0, dtype), *arrays])

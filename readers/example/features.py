@@ -1,7 +1,7 @@
-"""What a user says of the features of an Example: how each of them becomes a tensor.
+"""The features of an Example, and the tensors that they become.
 
-Each kind of feature is a class that a user makes; `plan` checks it while the graph is built, and gives what the
-decoder goes by.
+Each kind of feature is a class for users; `plan` checks its objects while the graph is built, and makes the plan of the
+decoder from them.
 Source: the features of tf.parse_example of TensorFlow 1.15 (python/ops/parsing_ops.py).
 """
 
@@ -25,8 +25,8 @@ DTYPES = (float32, int64, string)
 class FixedLenFeature(NamedTuple):
     """A feature with the same number of values in each Example: a tensor of shape [batch, *shape].
 
-    shape: of one Example's values, wholly known.  dtype: float32, int64 or string.
-    default_value: what an Example without the feature has, of shape `shape`; a tensor may be computed by each run.
+    shape: of one Example's values, fully defined.  dtype: float32, int64 or string.
+    default_value: the values of an Example without the feature, of shape `shape`; a tensor may be computed by each run.
         None: the Example must have the feature.
     """
 
@@ -70,7 +70,7 @@ class SparseFeature(NamedTuple):
     already_sorted: bool = False
 
 
-# -- what the decoder goes by
+# -- the plan of the decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Ragged:
 class Indexed:
     """Sparse, [batch, *size]"""
 
-    key: str  # the user's name of it, for messages
+    key: str  # the user's name of the feature, for messages
     dtype: DType
     index_keys: tuple[str, ...]
     value_key: str
@@ -133,11 +133,11 @@ def plan(features: Mapping[str, Any] | None, allowed: Sequence[type] = (), what:
 def computed_defaults(features: Mapping[str, Any], planned: Sequence[Plan]) -> list[Tensor]:
     """The tensors that are defaults, in the order of their features: more inputs of the operation."""
     pairs = zip(features.values(), planned, strict=True)
-    return [convert_to_tensor(given.default_value) for given, feature in pairs if _is_computed(feature)]
+    return [convert_to_tensor(original.default_value) for original, feature in pairs if _is_computed(feature)]
 
 
 def with_defaults(planned: tuple[Plan, ...], arrays: Sequence[Any]) -> tuple[Plan, ...]:
-    """The plan of a run: with the values of the defaults that it computed."""
+    """The plan of a run, with the values of its computed defaults."""
     if not arrays:
         return planned
     values = iter(arrays)
@@ -155,19 +155,21 @@ def _default_of(feature: Fixed | Steps) -> Any:
 def _with_default(feature: Plan, value: Any) -> Plan:
     if isinstance(feature, Steps) and value.size == 1:
         return replace(feature, pad=value.item())
-    wanted = feature.shape if isinstance(feature, Fixed) else ()
-    if not isinstance(feature, Fixed) or value.shape != wanted:
-        fact = f"feature {feature.key}: default_value has shape {list(value.shape)}, it must have shape {list(wanted)}"
+    expected = feature.shape if isinstance(feature, Fixed) else ()
+    if not isinstance(feature, Fixed) or value.shape != expected:
+        fact = (
+            f"feature {feature.key}: default_value has shape {list(value.shape)}, it must have shape {list(expected)}"
+        )
         raise InvalidArgumentError(None, None, fact)
     return replace(feature, default=tuple(value.reshape(-1).tolist()))
 
 
 def _check_types(planned: Sequence[Plan]) -> None:
     """ValueError if two features read the same key as different types."""
-    found: dict[str, DType] = {}
+    dtypes: dict[str, DType] = {}
     for key, dtype in ((key, dtype) for feature in planned for key, dtype in _reads(feature)):
-        if found.setdefault(key, dtype) != dtype:
-            raise ValueError(f"Conflicting type {found[key].name} vs {dtype.name} for feature {key}.")
+        if dtypes.setdefault(key, dtype) != dtype:
+            raise ValueError(f"Conflicting type {dtypes[key].name} vs {dtype.name} for feature {key}.")
 
 
 def _reads(feature: Plan) -> Iterator[tuple[str, DType]]:

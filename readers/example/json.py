@@ -61,7 +61,7 @@ def _binary(text: bytes, index: int) -> bytes:
 
 
 def _check(content: Any) -> None:
-    """ValueError for what `json_format` takes without a word: a list for the Example, and bytes that are no base64."""
+    """ValueError for faults that `json_format` accepts: a list for the Example, and bytes that are no base64."""
     if not isinstance(content, dict):
         raise ValueError("an Example is a JSON object")
     for feature in _object(_object(content.get("features")).get("feature")).values():

@@ -41,7 +41,7 @@ def parse_example(serialized: Any, features: Features, name: str | None = None, 
 
     serialized: a string vector.  features: key -> FixedLenFeature, FixedLenSequenceFeature (with allow_missing),
     VarLenFeature or SparseFeature; other keys of the Examples are ignored.
-    example_names: a string vector, what error messages call the Examples; an empty one is as none.
+    example_names: a string vector, the names of the Examples in error messages; an empty one is as none.
 
     Wrong features are ValueErrors.  A run raises InvalidArgumentError for the first Example that does not fit, with
     its key and index; the index is the error's attribute `record`, too.
@@ -84,12 +84,12 @@ def _single_spec(*inputs: TensorSpec, plan: tuple[Plan, ...], named: bool) -> li
     return [spec for feature in plan for spec in feature_specs(feature, batch)]
 
 
-def _batch_kernel(serialized: Any, *more: Any, plan: tuple[Plan, ...], named: bool = False) -> Outputs:
+def _batch_kernel(serialized: Any, *names_and_defaults: Any, plan: tuple[Plan, ...], named: bool = False) -> Outputs:
     check_rank(serialized, 1)
-    names = more[0] if named else None
+    names = names_and_defaults[0] if named else None
     if names is not None:
         check_names(names, serialized)
-    plan = with_defaults(plan, more[named:])
+    plan = with_defaults(plan, names_and_defaults[named:])
     try:
         if isinstance(serialized, Records):
             return outputs_of(decode_records(serialized, plan))
@@ -99,14 +99,16 @@ def _batch_kernel(serialized: Any, *more: Any, plan: tuple[Plan, ...], named: bo
         raise as_op_error(fault, text) from None
 
 
-def _single_kernel(serialized: Array, *more: Array, plan: tuple[Plan, ...], named: bool = False) -> Outputs:
+def _single_kernel(
+    serialized: Array, *names_and_defaults: Array, plan: tuple[Plan, ...], named: bool = False
+) -> Outputs:
     check_rank(serialized, 0)
-    plan = with_defaults(plan, more[named:])
+    plan = with_defaults(plan, names_and_defaults[named:])
     try:
         (row,) = parse([serialized.item()])
         return outputs_of(decode_single(row, plan))
     except Fault as fault:
-        name = f"Name: {name_of(more[0], 0)}, " if named else ""
+        name = f"Name: {name_of(names_and_defaults[0], 0)}, " if named else ""
         raise as_op_error(fault, name + _with_key(fault)) from None
 
 
@@ -123,8 +125,8 @@ def _single_batch(kernel: Any, arrays: Sequence[Array], batched: Sequence[bool],
     if all(isinstance(feature, Fixed) for feature in plan):
         return _batch_kernel(*spread(arrays, batched), **attrs)
     rows = parse(spread(arrays, batched)[0].tolist())
-    found = [part for feature in plan for part in decode_each(rows, feature)]
-    return outputs_of([part if isinstance(part, np.ndarray) else stack_steps(part) for part in found])
+    parts = [part for feature in plan for part in decode_each(rows, feature)]
+    return outputs_of([part if isinstance(part, np.ndarray) else stack_steps(part) for part in parts])
 
 
 for _kind, _spec, _kernel, _batch in (

@@ -1,4 +1,4 @@
-"""Decoding SequenceExamples: bytes to arrays, as two plans say, one of the context and one of the feature lists.
+"""Decoding SequenceExamples: bytes to arrays, by two plans, one of the context and one of the feature lists.
 
 A single SequenceExample is a batch of one, without its first axis.
 """
@@ -36,16 +36,16 @@ def decode_lists(rows: Sequence[Lists], plan: Sequence[Plan]) -> tuple[list[list
     One with a fixed shape is an array [batch, longest, *shape], filled up with zeros or empty strings; another one is
     the indices, values and dense shape of a sparse tensor [batch, steps, values].  Raises Fault.
     """
-    found, lengths = [], []
+    decoded, lengths = [], []
     for feature in plan:
         if isinstance(feature, Steps):
             arrays = [_dense(row, feature, i) for i, row in enumerate(rows)]
             lengths.append(np.array([len(array) for array in arrays], np.int64))
-            found.append([_padded(arrays, feature)])
+            decoded.append([_padded(arrays, feature)])
         else:
             steps = [list(_steps(row.get(feature.key), feature.key, feature.dtype, i)) for i, row in enumerate(rows)]
-            found.append(_sparse(steps, feature.dtype))
-    return found, lengths
+            decoded.append(_sparse(steps, feature.dtype))
+    return decoded, lengths
 
 
 def _dense(row: Lists, feature: Steps, index: int) -> Array:

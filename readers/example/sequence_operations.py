@@ -60,7 +60,7 @@ def parse_sequence_example(
     serialized: a string vector of n.  context_features: FixedLenFeature, VarLenFeature, SparseFeature, as in
     `parse_example`.  sequence_features: FixedLenSequenceFeature: [n, longest, *shape], filled up with zeros or empty
     strings; the number of steps of each is in the third dict.  VarLenFeature: a SparseTensor [n, steps, values].
-    example_names: a string vector, what error messages call the Examples.
+    example_names: a string vector, the names of the Examples in error messages.
     Raises as `parse_single_sequence_example`.
     Source: tf.io.parse_sequence_example of TensorFlow 1.15.
     """
@@ -84,8 +84,8 @@ def parse_single_sequence_example(
     serialized: a scalar string.  context_features: FixedLenFeature, VarLenFeature, SparseFeature, as in
     `parse_single_example`.  sequence_features: FixedLenSequenceFeature: [steps, *shape], where a missing list is an
     error unless allow_missing; VarLenFeature: a SparseTensor [steps, longest step].
-    Raises ValueError for wrong features or none at all; a run, InvalidArgumentError for what does not fit, with the
-    feature list and the step.
+    Raises ValueError for wrong features or none at all; a run, InvalidArgumentError for values that do not fit, with
+    the feature list and the step.
     Source: tf.parse_single_sequence_example of TensorFlow 1.15.
     """
     op, context, lists = _operation(
@@ -137,20 +137,24 @@ def _list_specs(feature: Plan, batch: Sequence[int | None]) -> list[TensorSpec]:
 # -- kernels
 
 
-def _batch_kernel(serialized: Any, *more: Any, context: Plans, lists: Plans, named: bool = False) -> Outputs:
+def _batch_kernel(
+    serialized: Any, *names_and_defaults: Any, context: Plans, lists: Plans, named: bool = False
+) -> Outputs:
     check_rank(serialized, 1)
-    names = more[0] if named else None
+    names = names_and_defaults[0] if named else None
     if names is not None:
         check_names(names, serialized)
-    found, lengths = _decode(serialized.tolist(), names, with_defaults(context, more[named:]), lists)
-    return outputs_of([*(array for feature in found for array in feature), *lengths])
+    decoded, lengths = _decode(serialized.tolist(), names, with_defaults(context, names_and_defaults[named:]), lists)
+    return outputs_of([*(array for feature in decoded for array in feature), *lengths])
 
 
-def _single_kernel(serialized: Any, *more: Any, context: Plans, lists: Plans, named: bool = False) -> Outputs:
+def _single_kernel(
+    serialized: Any, *names_and_defaults: Any, context: Plans, lists: Plans, named: bool = False
+) -> Outputs:
     check_rank(serialized, 0)
-    names = more[0].reshape(1) if named else None
-    found, _ = _decode([serialized.item()], names, with_defaults(context, more[named:]), lists)
-    return outputs_of([array for feature in found for array in without_batch(feature)])
+    names = names_and_defaults[0].reshape(1) if named else None
+    decoded, _ = _decode([serialized.item()], names, with_defaults(context, names_and_defaults[named:]), lists)
+    return outputs_of([array for feature in decoded for array in without_batch(feature)])
 
 
 def _decode(
@@ -159,9 +163,9 @@ def _decode(
     """The arrays of each feature, and the lengths of the feature lists with a fixed shape."""
     try:
         contexts, rows = parse_sequences(serialized)
-        found = [decode(contexts, [feature]) for feature in context]
-        more, lengths = decode_lists(rows, lists)
-        return found + more, lengths
+        decoded = [decode(contexts, [feature]) for feature in context]
+        decoded_lists, lengths = decode_lists(rows, lists)
+        return decoded + decoded_lists, lengths
     except Fault as fault:
         raise as_op_error(fault, f"Name: {name_of(names, fault.index)}, {_place(fault)}") from None
 

@@ -1,4 +1,4 @@
-"""What the operations that decode Examples and SequenceExamples share."""
+"""Common functions of the operations that decode Examples and SequenceExamples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Outputs = Array | list[Array]  # of a kernel: a single output is no list
 Features = Mapping[str, Any]
 Parsed = dict[str, Tensor | SparseTensor]
 
-NO_GRADIENT = no_gradient("what a serialized Example holds has no gradient")
+NO_GRADIENT = no_gradient("the values of a serialized Example have no gradient")
 
 
 def texts(serialized: Any, names: Any) -> list[Tensor]:
@@ -32,7 +32,7 @@ def texts(serialized: Any, names: Any) -> list[Tensor]:
 
 
 def as_dict(features: Features | None, planned: Sequence[Plan], outputs: Iterator[Tensor]) -> Parsed:
-    """What a user gets: a tensor, or a sparse one, for each feature."""
+    """The user's result: a tensor, or a sparse one, for each feature."""
     parsed: Parsed = {}
     for key, feature in zip(features or {}, planned, strict=True):
         first = next(outputs)
@@ -45,7 +45,7 @@ def as_dict(features: Features | None, planned: Sequence[Plan], outputs: Iterato
 
 
 def feature_specs(feature: Plan, batch: Sequence[int | None]) -> list[TensorSpec]:
-    """batch: the sizes in front: one for a batch, none for a single Example."""
+    """The specs of a feature's tensors.  batch: the sizes in front: one for a batch, none for a single Example."""
     if isinstance(feature, Fixed):
         return [TensorSpec(TensorShape([*batch, *feature.shape]), feature.dtype)]
     if isinstance(feature, Steps):
@@ -59,10 +59,10 @@ def sparse_specs(rank: int, dtype: DType) -> list[TensorSpec]:
 
 
 def batch_of(inputs: Sequence[TensorSpec], rank: int, named: bool) -> Sequence[int | None]:
-    """The sizes in front of what comes out: the shape of the Examples.  They have this rank, names at most."""
-    for given in inputs[: 1 + named]:
-        if given.dtype != string:
-            raise DTypeError(f"serialized Examples and their names must be string, got {given.dtype.name}")
+    """The sizes in front of the outputs: the shape of the Examples.  They have the rank `rank`, names at most that."""
+    for spec in inputs[: 1 + named]:
+        if spec.dtype != string:
+            raise DTypeError(f"serialized Examples and their names must be string, got {spec.dtype.name}")
     if named and (inputs[1].shape.ndims or 0) > rank:
         inputs[1].shape.with_rank(rank)
     return inputs[0].shape.with_rank(rank).known
@@ -82,15 +82,15 @@ def check_rank(serialized: Any, rank: int) -> None:
 
 
 def check_names(names: Any, serialized: Any) -> None:
-    """There are as many names as Examples, or none."""
+    """InvalidArgumentError unless there are as many names as Examples, or none."""
     if names.size and names.shape != serialized.shape:
-        given, wanted = list(names.shape), list(serialized.shape)
-        fact = f"Expected names have the same shape as serialized: name.shape={given}, serialized.shape={wanted}"
+        actual, expected = list(names.shape), list(serialized.shape)
+        fact = f"Expected names have the same shape as serialized: name.shape={actual}, serialized.shape={expected}"
         raise InvalidArgumentError(None, None, fact)
 
 
 def name_of(names: Any, index: int) -> str:
-    """What messages call an Example."""
+    """The name of an Example in messages."""
     if names is None or not names.size:
         return "<unknown>"
     name: str = names.reshape(-1)[index].decode(errors="replace")

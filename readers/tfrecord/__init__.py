@@ -1,1 +1,1 @@
-"""TFRecord files: how records are framed, compressed and checked; the reader, and what works outside a graph."""
+"""TFRecord files: framing, compression and checksums of records; the reader, and functions for use without a graph."""

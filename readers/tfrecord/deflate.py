@@ -1,7 +1,8 @@
-"""How a TFRecord file is compressed, byte for byte as TensorFlow does it.
+"""Compression of TFRecord files, byte for byte as TensorFlow does it.
 
-What is written is gathered and compressed by the buffer.  With a flush mode, each of these blocks ends with a flush of
-that kind: it costs bytes, and a reader can start there (Z_FULL_FLUSH) or sees all so far (Z_SYNC_FLUSH).
+Written bytes are gathered in a buffer, and each full buffer is compressed.  With a flush mode, each of these blocks
+ends with a flush of that kind: it costs bytes, and a reader can start there (Z_FULL_FLUSH) or sees all bytes so far
+(Z_SYNC_FLUSH).
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ class Deflater:
         self._room = _BUFFER if size is None else max(int(size), 0)
         self._waiting: list[bytes] = []
         self._size = 0
-        self._is_flushed = False  # has zlib given all that it got?
+        self._is_flushed = False  # whether zlib has given out all of its input
 
     def add(self, piece: bytes) -> bytes:
-        """Add a piece; gives what can be written to the file."""
+        """Add a piece; returns the bytes that can be written to the file."""
         done = self._all(self._mode) if self._size + len(piece) > self._room else b""
         if len(piece) > self._room:
             return done + self._deflate(piece, self._mode)
@@ -50,11 +51,11 @@ class Deflater:
         return done
 
     def flush(self) -> bytes:
-        """All so far, so that a reader sees it."""
+        """All bytes so far, so that a reader sees them."""
         return self._all(zlib.Z_PARTIAL_FLUSH)
 
     def close(self) -> bytes:
-        """All so far, and the end."""
+        """All bytes so far, and the end of the stream."""
         return self._all(zlib.Z_FINISH)
 
     def _all(self, mode: int) -> bytes:
@@ -79,6 +80,6 @@ def _option(options: Any, name: str) -> int:
     if value is None:
         return default
     if value not in allowed:
-        known = ", ".join(map(str, allowed))
-        raise ValueError(f"{name} of a compressed TFRecord file must be one of {known}, got {value!r}")
+        accepted = ", ".join(map(str, allowed))
+        raise ValueError(f"{name} of a compressed TFRecord file must be one of {accepted}, got {value!r}")
     return int(value)

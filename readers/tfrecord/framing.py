@@ -1,4 +1,4 @@
-"""TFRecord files, record by record: the frame around each payload, and how to find the next whole one.
+"""The records of TFRecord files: the frame around each payload, and the search for the next whole record.
 
 A record is the payload's length (8 bytes, little endian), a checksum of these 8 bytes (4), the payload, and a checksum
 of the payload (4).  A checksum is a masked CRC-32C: rotated right by 15 bits, plus a constant.  A file has no header.
@@ -28,13 +28,13 @@ _LENGTH = struct.Struct("<Q")
 _MASK = 0xA282EAD8
 _ONES = 0xFFFFFFFF
 _SEARCHED = 1 << 16  # bytes searched at once
-_FEW = 32  # so many lengths are checked faster at once than one by one
-_MANY = 512  # so many payloads of one length, too
-_LARGE = 1 << 20  # so many bytes of them are not faster, but other threads go on meanwhile
+_FEW = 32  # lengths; from this number on, checking them at once is faster than one by one
+_MANY = 512  # payloads of one length; from this number on, the same holds for them
+_LARGE = 1 << 20  # bytes of payloads; from here on, checking at once is not faster, but lets other threads run
 
 
 class BadRecord(Exception):
-    """There is no whole record at `offset`: its text says what is, such as "corrupted record"."""
+    """There is no whole record at `offset`; the text has the reason, such as "corrupted record"."""
 
     def __init__(self, fact: str, offset: int) -> None:
         super().__init__(f"{fact} at {offset}")
@@ -52,7 +52,7 @@ def framed(payload: bytes) -> bytes:
 
 
 def frame(payload: bytes) -> tuple[bytes, bytes, bytes]:
-    """A payload with what is before and behind it in a file."""
+    """The bytes before a payload in a file, the payload, and the bytes behind it."""
     length = _LENGTH.pack(len(payload))
     return length + _SUM.pack(masked_crc(length)), payload, _SUM.pack(masked_crc(payload))
 
@@ -79,10 +79,10 @@ def payload_at(window: Window, offset: int) -> bytes | None:
 
 
 def framed_records(data: bytes) -> tuple[Array, Array, bool]:
-    """The complete records that `data` begins with: (where their payloads begin, where they end, may more follow).
+    """The complete records at the beginning of `data`: (starts of payloads, ends of payloads, whether more may follow).
 
-    The payloads are not looked at: `num_whole` does that.
-    more follow: the last one is only cut off, or just complete; else what comes behind it is broken.
+    The payloads are not checked: `num_whole` does that.
+    More may follow if the data ends behind the last record, or within the next one; else the next record is broken.
     """
     alike = _num_alike(data)
     heads, end = _chain(data, alike)
@@ -98,10 +98,10 @@ def framed_records(data: bytes) -> tuple[Array, Array, bool]:
 
 
 def num_whole(data: bytes, starts: Array, ends: Array) -> int:
-    """How many of these payloads have the checksum that stands behind them, up to the first that has not.
+    """The number of these payloads that have the checksum behind them, up to the first that does not.
 
     Measured for 500 bytes a record: in Python the chain of lengths takes 0.15 us and the call for the checksum of a
-    payload 0.2; all else is done for all records at once.  Records of one length have one checksum, if all is well.
+    payload 0.2; all else is done for all records at once.  Payloads of one length are checked together, by one CRC.
     Chain and checksums by numba took 0.13 us where this took 0.52, for records of 180 bytes; for 4,000 bytes 2.5 and
     1.1 (google-crc32c has the processor do it); and to import it takes a second in each process.  So there is no numba.
     """
@@ -114,7 +114,7 @@ def num_whole(data: bytes, starts: Array, ends: Array) -> int:
 
 
 def _may_go_together(starts: Array, ends: Array) -> bool:
-    """Have these payloads one length, and are they worth it?"""
+    """Whether these payloads have one length, and are enough to be checked at once."""
     n = len(starts)
     if n < _MANY and (n < _FEW // 2 or ends[-1] - starts[0] < _LARGE):
         return False
@@ -122,7 +122,7 @@ def _may_go_together(starts: Array, ends: Array) -> bool:
 
 
 def _num_alike(data: bytes) -> int:
-    """How many complete records `data` begins with that have the length of the first one, and its checksum."""
+    """The number of complete records at the beginning of `data` with the length of the first, and its checksum."""
     size = FRAMING + _LENGTH.unpack_from(data)[0] if len(data) >= FRAMING else FRAMING
     n = len(data) // size
     if not n:
@@ -134,9 +134,9 @@ def _num_alike(data: bytes) -> int:
 
 
 def _chain(data: bytes, alike: int) -> tuple[Array, int]:
-    """Where records begin if each length is right, as far as they are complete, and where the last one ends.
+    """The starts of complete records, if each length is right, and the end of the last one.
 
-    alike: so many have the length of the first one.
+    alike: the number of the first records that have the same length.
     """
     heads, at, size, length_at = [], 0, len(data), _LENGTH.unpack_from
     first = np.arange(alike, dtype=np.int64)
@@ -153,11 +153,12 @@ def _chain(data: bytes, alike: int) -> tuple[Array, int]:
 
 
 def _are_whole(data: bytes, starts: Array, ends: Array) -> bool:
-    """Have all these payloads, of one length, the checksums that stand behind them?
+    """Whether all these payloads, of one length, have the checksums behind them.
 
-    A CRC without its complements is linear: that of all records together follows from those of their payloads, which
-    are shifted by what stands behind them.  So one call computes it, and what the stored ones make of it must be that.
-    An error in one record cannot hide, as a shift loses nothing; errors in several as rarely as one in a CRC.
+    A CRC without its complements is linear: that of all records together follows from those of their payloads, shifted
+    by the bytes behind them.  So one call computes the CRC of all records, which must equal the one that follows from
+    the stored checksums.  An error in one record is always detected, as a shift loses nothing; errors in several are
+    missed as rarely as one in a CRC.
     """
     begin, end, length = int(starts[0]) - HEAD, int(ends[-1]) + _SUM.size, int(ends[0] - starts[0])
     view = np.frombuffer(data, np.uint8)
@@ -181,30 +182,30 @@ def _linear(data: Array) -> int:
 
 @functools.lru_cache(256)
 def _shift_by(size: int) -> Array:
-    """[byte, value]: what a byte of a linear CRC becomes when `size` zeros follow."""
+    """[byte, value]: the linear CRC of each byte of a CRC when `size` zeros follow."""
     if size % 2 or size < 64:
         bits = [google_crc32c.extend(1 << bit ^ _ONES, bytes(size)) ^ _ONES for bit in range(32)]
         chosen = np.arange(256)[:, None] >> np.arange(8) & 1 == 1
         columns = np.array(bits, np.uint32).reshape(4, 1, 8)
-        found: Array = np.bitwise_xor.reduce(np.where(chosen, columns, np.uint32(0)), axis=2)
-        return found
+        table: Array = np.bitwise_xor.reduce(np.where(chosen, columns, np.uint32(0)), axis=2)
+        return table
     half = _shift_by(size // 2)
     twice: Array = _shifted(half, half)
     return twice
 
 
 def _shifted(crcs: Any, by: Array) -> Any:
-    """One CRC, or an array of them.
+    """Shift one CRC, or an array of them.
 
-    Few calls of NumPy, as each gives Python's lock away, which another thread may take.
+    There are few calls of NumPy, as each releases Python's lock, which another thread may take.
     """
     parts = np.ascontiguousarray(crcs, "<u4").view(np.uint8).reshape(-1, 4).T.astype(np.intp)
-    found: Any = by[0][parts[0]] ^ by[1][parts[1]] ^ by[2][parts[2]] ^ by[3][parts[3]]
-    return found.reshape(np.shape(crcs))
+    shifted: Any = by[0][parts[0]] ^ by[1][parts[1]] ^ by[2][parts[2]] ^ by[3][parts[3]]
+    return shifted.reshape(np.shape(crcs))
 
 
 def _good_lengths(data: bytes, heads: Array) -> Array:
-    """Which of the lengths at these places have their checksum?"""
+    """Whether each of the lengths at these places has its checksum, as bools."""
     if len(heads) < _FEW:
         return np.array([_length(data[head : head + HEAD]) is not None for head in heads.tolist()], bool)
     view = np.frombuffer(data, np.uint8)
@@ -221,13 +222,13 @@ def _length_crcs(data: Array, heads: Array) -> Array:
 
 
 def _stored(data: Array, places: Array) -> Array:
-    """The checksum that stands at each of these places."""
-    found: Array = data[places[:, None] + np.arange(_SUM.size)].view("<u4")[:, 0]
-    return found
+    """The stored checksum at each of these places."""
+    checksums: Array = data[places[:, None] + np.arange(_SUM.size)].view("<u4")[:, 0]
+    return checksums
 
 
 def end_of(window: Window, offset: int) -> int | None:
-    """Where the bad record at `offset` ends, if its length can be relied on: a record or the file's end follows."""
+    """The end of the bad record at `offset`, if its length is right: a record or the file's end follows."""
     length = _length(_readable(window, offset, HEAD))
     if length is None or window.ends_before(offset + FRAMING + length):
         return None
@@ -237,15 +238,15 @@ def end_of(window: Window, offset: int) -> int | None:
 
 
 def search(window: Window, offset: int) -> tuple[int, bool]:
-    """Look for a whole record at `offset` or behind it, as far as one looks at once.
+    """Search one block for a whole record at `offset` or behind it.
 
-    Gives (where it is, True), or (where to go on, or the end of what can be read, False).
+    Returns (its offset, True), or (the offset to search next, or the end of the readable bytes, False).
     """
     block = _readable(window, offset, _SEARCHED)
-    for found in _heads(block).tolist():
+    for place in _heads(block).tolist():
         try:
-            if payload_at(window, offset + found) is not None:
-                return offset + found, True
+            if payload_at(window, offset + place) is not None:
+                return offset + place, True
         except (BadRecord, DataLossError):
             continue
     return offset + len(block) - (HEAD - 1 if len(block) == _SEARCHED else 0), False
@@ -260,7 +261,7 @@ def _readable(window: Window, offset: int, n: int) -> bytes:
 
 
 def _length(head: bytes) -> int | None:
-    """The length that the first 12 bytes of a record say; None if their checksum does not fit."""
+    """The length from the first 12 bytes of a record; None if their checksum does not fit."""
     if len(head) < HEAD:
         return None
     length, checksum = _HEAD.unpack(head)
@@ -268,7 +269,7 @@ def _length(head: bytes) -> int | None:
 
 
 def _heads(block: bytes) -> Array:
-    """All places in `block` where 8 bytes and their checksum stand.
+    """All places in `block` of 8 bytes with their checksum behind them.
 
     A CRC is linear: that of 8 bytes is the exclusive or of a part for each byte and place, so that all places of a
     block are computed at once.
@@ -285,20 +286,20 @@ def _heads(block: bytes) -> Array:
 
 
 def _unmasked(stored: Array) -> Array:
-    """The CRCs, from how they are stored."""
+    """The CRCs of stored checksums."""
     rotated = stored - np.uint32(_MASK)
-    found: Array = rotated << 15 | rotated >> 17
-    return found
+    crcs: Array = rotated << 15 | rotated >> 17
+    return crcs
 
 
 def _masked(crc: Any) -> Any:
-    """A CRC, or an array of uint32, as it is stored."""
+    """The stored checksum of a CRC, or those of an array of uint32."""
     return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
 
 
 @functools.cache
 def _crc_parts() -> Array:
-    """[place, byte]: what a byte at a place adds to the CRC of 8 bytes."""
+    """[place, byte]: the part of a byte at a place in the CRC of 8 bytes."""
     none = google_crc32c.value(bytes(8))
     parts = [
         [google_crc32c.value(bytes(place) + bytes([byte]) + bytes(7 - place)) ^ none for byte in range(256)]

@@ -31,10 +31,10 @@ class TFRecordCompressionType:
 
 
 class TFRecordOptions:
-    """How a TFRecord file is compressed.
+    """The compression of a TFRecord file.
 
     compression_type: one of `TFRecordCompressionType`, or "", "ZLIB", "GZIP", None, or other options, whose type is
-        taken; anything else is a ValueError.
+        used; anything else is a ValueError.
     compression_level, compression_method, mem_level, compression_strategy: zlib's, for writing; None: zlib's default,
         but 9 for mem_level.  window_bits: 8 to 15; a GZIP file stays one.
     flush_mode: zlib's way to flush each `input_buffer_size` bytes (default 256 KB) of a file that is written; None:
@@ -93,7 +93,7 @@ class TFRecordWriter:
             writer.write(example.SerializeToString())
 
     path: a local path, or a URL of any file system that fsspec knows; a file that is there is replaced.
-    options: a `TFRecordOptions`, or what it takes as `compression_type`.
+    options: a `TFRecordOptions`, or a `compression_type` for one.
     Raises NotFoundError if the folder does not exist, PermissionDeniedError, FailedPreconditionError if the path is a
     folder.  After `close`, write and flush raise FailedPreconditionError.
     """
@@ -112,7 +112,7 @@ class TFRecordWriter:
         file.write(b"".join(map(self._deflater.add, parts) if self._deflater else parts))
 
     def flush(self) -> None:
-        """All records so far can be read from the file now."""
+        """Write all records so far to the file, where they can be read."""
         file = self._opened()
         if self._deflater:
             file.write(self._deflater.flush())
@@ -171,7 +171,7 @@ def _create(path: str) -> BinaryIO:
 
 @contextmanager
 def _opening(path: str) -> Iterator[None]:
-    """Why a file cannot be opened becomes an OpError that names it."""
+    """Raise an OpError that names the file, if it cannot be opened."""
     try:
         yield
     except _CANNOT_OPEN as error:

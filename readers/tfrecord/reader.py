@@ -1,4 +1,4 @@
-"""TFRecord files, and what to do where one is broken."""
+"""The reader of TFRecord files, which can skip broken records."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from dflow.registry import KernelContext, define, no_gradient, reader
 from dflow.shapes import SCALAR
 from dflow.specs import ReaderSpec, TensorSpec
 
-_FIRST, _MOST = 1 << 16, 1 << 20  # bytes that are looked through for whole records at once, if they hold enough
+_FIRST, _MOST = 1 << 16, 1 << 20  # bytes that are searched for whole records at once: at first, and at most
 _LINE = 1 << 16  # bytes of a broken stretch in one line of a quarantine file
 _log = logging.getLogger(__name__)
 
@@ -49,13 +49,13 @@ class TFRecordReader(ReaderBase):
     `read` gives (key, value), scalar strings.  The key is `<file>:<byte offset of the record>`, in decompressed bytes;
     the value is the payload.  Both checksums of each record are checked.
 
-    options: how the files are compressed: a `python_io.TFRecordOptions`, or "", "GZIP" or "ZLIB".
-    on_corrupt: what to do where a record is broken or cut off.
+    options: the compression of the files: a `python_io.TFRecordOptions`, or "", "GZIP" or "ZLIB".
+    on_corrupt: the action where a record is broken or cut off.
         "error": the read raises DataLossError with the offset, and the reader stays there.
-        "skip": go on with the next whole record, log what was left out, and count it.
-        A path (local, or a URL): the same, and add what was left out to this file, as lines of JSON with `file`,
+        "skip": go on with the next whole record, log the skipped stretch of bytes, and count it.
+        A path (local, or a URL): the same, and add the skipped bytes to this file, as lines of JSON with `file`,
         `offset`, `reason` and `bytes` (base64; at most 64 KiB a line).  Several readers may share it.
-        A bare word is none of these, and a ValueError: "ignore" is no file name, "./ignore" is.
+        Another bare word is a ValueError: "ignore" is no file name, "./ignore" is.
     Source: tf.TFRecordReader of TensorFlow 1.15, which has no `on_corrupt`.
     """
 
@@ -72,7 +72,7 @@ class TFRecordReader(ReaderBase):
         super().__init__("TFRecordReader", {"compression_type": compression, **extension}, name)
 
     def num_left_out(self, name: str | None = None) -> Tensor:
-        """How often something was left out since the reader was made: a scalar int64; 0 if on_corrupt is "error"."""
+        """The number of skipped stretches since the reader was made: a scalar int64; 0 if on_corrupt is "error"."""
         return self._add("TFRecordReaderNumLeftOut", name).outputs[0]
 
 
@@ -98,7 +98,7 @@ define(
 class TFRecords:
     """The format of a `TFRecordReader`.  Its state is the offset of the next record, in decompressed bytes.
 
-    left_out: how many stretches of bytes were no whole records and were left out.
+    left_out: the number of stretches of bytes that were no whole records and were skipped.
     """
 
     def __init__(self, compression_type: str = "", on_corrupt: str = "error") -> None:
@@ -128,7 +128,7 @@ class TFRecords:
                 payload = payload_at(self._window, self._offset)
             except (BadRecord, DataLossError) as error:
                 fact = str(error)
-                self._step = _FIRST  # where one is broken others may be, and what is behind them was looked at in vain
+                self._step = _FIRST  # more may be broken nearby, and the records behind them were searched in vain
                 if self._on_corrupt == "error":
                     raise DataLossError(None, None, f"{self._path}; {fact}") from None
                 if not self._leave_out(fact):
@@ -153,7 +153,7 @@ class TFRecords:
         return Batch(Keys(os.fsencode(self._path), offsets), payloads)
 
     def at_hand(self) -> int:
-        """How many of the next records are found already; looks for some if none are."""
+        """The number of next records that are found already; looks for some if there are none."""
         if not len(self._ahead):
             self._ahead = self._look_ahead(1)
         return len(self._ahead)
@@ -167,7 +167,7 @@ class TFRecords:
     def _look_ahead(self, limit: int) -> Records:
         """The whole records from the next one on: `limit` at least, or all before a broken one or the end.
 
-        If there are more than `limit`, their number is a multiple of it: what remained would be looked at again.
+        If there are more than `limit`, their number is a multiple of it: a rest would be searched again.
         """
         self._window.move(self._offset)
         size = self._step
@@ -188,28 +188,28 @@ class TFRecords:
         self.left_out += 1
         begin = self._offset
         try:
-            found = self._go_on(reason)
-        except DataLossError as error:  # of the compression: nothing behind this place can be had
-            reason, found = f"{reason}; {error}", False
+            continues = self._go_on(reason)
+        except DataLossError as error:  # of the compression: nothing behind this place can be read
+            reason, continues = f"{reason}; {error}", False
         _log.warning("%s; %s: %d bytes were left out", self._path, reason, self._offset - begin)
-        return found
+        return continues
 
     def _go_on(self, reason: str) -> bool:
         end = end_of(self._window, self._offset)
         if end is not None:
             self._pass_over(end, reason)
             return True
-        place, found = search(self._window, self._offset + 1)
+        place, is_record = search(self._window, self._offset + 1)
         while True:
             self._pass_over(place, reason)
-            if found or not self._window.at(place, 1):
-                return found
-            place, found = search(self._window, place)
+            if is_record or not self._window.at(place, 1):
+                return is_record
+            place, is_record = search(self._window, place)
 
     def _pass_over(self, end: int, reason: str) -> None:
-        """Go to `end`, and keep what lies before it in the quarantine file, if there is one."""
+        """Go to `end`, and write the bytes before it to the quarantine file, if there is one."""
         if self._on_corrupt != "skip":
-            with _quarantine(self._on_corrupt) as file:  # the window still holds what is passed over
+            with _quarantine(self._on_corrupt) as file:  # the window still holds these bytes
                 for begin in range(self._offset, end, _LINE):
                     piece = self._window.at(begin, min(_LINE, end - begin))
                     line = {"file": self._path, "offset": begin, "reason": reason}
@@ -219,10 +219,10 @@ class TFRecords:
 
 
 def _next_step(step: int, starts: Array, ends: Array, limit: int) -> int:
-    """How many bytes to look through after a look of `step` bytes: those of `limit` such records, or more than once.
+    """The number of bytes to search after a search of `step` bytes: those of `limit` such records, or of a multiple.
 
-    Exactly so many if all have one size, so that nothing is cut off, which would be copied; else some more.  The
-    median, so that one huge record does not make all later looks long.
+    Exactly that number if all records have one size, so that no record is cut off, which would be copied; else some
+    more.  It follows the median size, so that one huge record does not make all later searches long.
     """
     grown = min(2 * step, _MOST)
     if len(starts) < limit:  # the end of a file says nothing about the next one

@@ -167,14 +167,14 @@ def overwriting(place: int) -> Callable[[Plan], Plan]:
 
 
 BROKEN_PLANS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
-    "edge of no one": (with_segment("near", needs=(NEVER,)), "needs an edge of no one"),
-    "wrong order": (backwards, "needs an edge of no one"),
+    "edge of no one": (with_segment("near", needs=(NEVER,)), "needs an edge without a source"),
+    "wrong order": (backwards, "needs an edge without a source"),
     "two sources": (with_segment("near", done=0), "edge 0 has two sources"),
     "empty slot": (with_segment("near", arguments=()), r"near \(Add.*reads a slot before it is filled"),
     "slot filled twice": (twice_filled, "fills a slot a second time"),
-    "written over": (overwriting(0), "near .*writes over what others may hold"),
-    "empty result": (with_segment("late", results=((NEVER, NEVER),)), "gives a slot that no one fills"),
-    "no source of a fetch": (lambda plan: replace(plan, fetches=(NEVER,)), "a fetch is made by no one"),
+    "written over": (overwriting(0), "near .*writes over a value that others may hold"),
+    "empty result": (with_segment("late", results=((NEVER, NEVER),)), "gives a slot that is never filled"),
+    "no source of a fetch": (lambda plan: replace(plan, fetches=(NEVER,)), "a fetch has no source"),
     "no route": (with_part(cpu(0), routes={}), "do not reach .*CPU:1"),
     "no way to the caller": (with_part(cpu(1), fetched=frozenset()), "does not go to the caller"),
     "segment in no part": (with_part(cpu(1), segments=()), "in no part or in two"),

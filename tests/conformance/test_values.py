@@ -228,7 +228,9 @@ def test_what_is_added_to_a_variable_has_its_shape(change: Any) -> None:
     with tf.Session() as sess:
         sess.run(v.initializer)
         for wrong in (1.0, [1.0, 1.0], [[1.0, 1.0]]):
-            with pytest.raises(tf.errors.InvalidArgumentError, match=r"'Variable' and what changes it .* \[2, 2\] \["):
+            with pytest.raises(
+                tf.errors.InvalidArgumentError, match=r"'Variable' and the value of its update .* \[2, 2\] \["
+            ):
                 sess.run(change(v, p), {p: wrong})
         assert sess.run(v).tolist() == [[1.0, 1.0], [1.0, 1.0]]
 

@@ -1,1 +1,1 @@
-"""Loops: where they run, what they do themselves in place of their plan, and their bodies for many records at once."""
+"""Loops: their driver, prefetch, pipelined enqueues, and their bodies for many records at once."""

@@ -1,12 +1,13 @@
 """Pipelined enqueues: a loop that computes elements for a queue of another process does not wait for each to arrive.
 
 The enqueue leaves the loop's plan, which then is a step of the loop's own process.  The loop sends the elements itself,
-into room that the queue reserves for them (`runtime/loop/pipelined_enqueue.py`): so each is as good as in when the next
-one is computed.
+into room that the queue reserves for them (`runtime/loop/pipelined_enqueue.py`): an element with reserved room will be
+in the queue, so the loop computes the next one.
 
-Why only if nothing else in the body may wait: while it waits it would hold room that producers could use which can go
-on.  A dequeue that the loop prefetches is no part of the body: while that waits, the loop holds no room.
-Why only if all of it is in the loop's process: what others see of an iteration should not pass its element.
+Why only if nothing else in the body may wait: a body that waits would hold room that other producers could use.  A
+dequeue that the loop prefetches is no part of the body: while that waits, the loop holds no room.
+Why only if all of the body is in the loop's process: other processes should not see an effect of an iteration before
+its element.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def with_pipelined_enqueue(plan: Plan, enqueue: Segment, driver: str, number: in
 
 
 def _may_be_pipelined(enqueue: Segment, plan: Plan, driver: str, prefetched: Segment | None) -> bool:
-    """Whether it is an enqueue for another process, of what this one computes, after which nothing comes."""
+    """Whether it is an enqueue for another process, of values of the driver's process, that no segment waits for."""
     others = [segment for segment in plan.segments if segment is not enqueue and segment is not prefetched]
     if enqueue.instructions[0].op.kind not in (ENQUEUE, ENQUEUE_MANY) or not any(s.device == driver for s in others):
         return False

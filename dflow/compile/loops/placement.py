@@ -1,8 +1,8 @@
-"""The driver of a loop: the device that it runs on, if its user does not say which.
+"""The driver of a loop: the device that it runs on, if its user does not name one.
 
-Its process starts the parts of each step and hears when they end.  Where few messages do that, steps are short: a loop
-that trains on parameters of a ps runs there, as the parameters that it sends start the workers' parts, and their
-gradients are the end.
+The driver's process starts the parts of each step and is told when they end.  Steps are short where that takes few
+messages.  So a loop that trains on parameters of a ps runs there: the parameters that it sends start the workers'
+parts, and their gradients are the end.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dflow.registry import op_def
 
 
 def choose_driver(plan: Plan, *, prefetch: bool = True) -> str:
-    """The device of the reader of a loop that makes many iterations at once; else one where the loop can prefetch,
-    which hides the way of a large batch; else one where a step needs the fewest messages; else a GPU; else the one that
-    computes most.
+    """The device of the reader, for a loop that makes many iterations at once; else the best device by these merits.
 
+    They are, in this order: the loop can prefetch its elements there, which hides the transfer of a large batch; a step
+    needs the fewest messages; the device is a GPU; it computes most.
     prefetch: whether loops may prefetch.
     """
     if plan.vectorized is not None:
@@ -30,7 +30,7 @@ def choose_driver(plan: Plan, *, prefetch: bool = True) -> str:
 
 
 def _messages(plan: Plan, driver: str) -> int:
-    """What the parts of other processes are sent to start, and send when they end; tensors between parts apart."""
+    """The number of messages that start the parts of other processes or report their end, without tensors."""
     here = {device for device in plan.parts if plan.addresses[device] == plan.addresses[driver]}
     starts, reports = 0, 0
     for device in plan.parts.keys() - here:

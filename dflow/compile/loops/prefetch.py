@@ -3,11 +3,10 @@
 The dequeue leaves the loop's plan.  The loop asks the queue itself, an iteration ahead, and feeds the elements to each
 iteration (`runtime/loop/prefetch.py`).
 
-Why only if nothing else in the body may wait: a body that waits keeps its place, perhaps for ever, and elements that
-it has taken for later would be missing where another consumer might go on with them.  A body that only computes comes
-to its end, and then they are used.  An enqueue that the loop pipelines is no part of the body: while that waits for
-room, the elements go back.
-Why only from another process: here a dequeue is a copy; there is nothing to hide.
+Why only if nothing else in the body may wait: a body may wait for ever, and another consumer could not use the elements
+that the loop has prefetched.  A body that only computes comes to its end, and then they are used.  An enqueue that the
+loop pipelines is no part of the body: while that waits for room, the elements go back.
+Why only from another process: in the same process a dequeue is a copy, and has no latency to hide.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def with_prefetch(plan: Plan, dequeue: Segment, driver: str, number: int) -> Pla
 
 
 def _may_be_prefetched(segment: Segment, plan: Plan, driver: str, pipelined: Segment | None) -> bool:
-    """Whether it is a dequeue of another process, before which nothing comes, for the process of `driver` alone."""
+    """Whether it is a dequeue of another process that waits for no segment, for the process of `driver` alone."""
     if segment.instructions[0].op.kind not in METHODS or segment.needs:
         return False
     others = [other for other in plan.segments if other is not segment]
@@ -60,10 +59,10 @@ def _may_be_prefetched(segment: Segment, plan: Plan, driver: str, pipelined: Seg
 
 
 def _uses_queue_of(dequeue: Segment, other: Segment) -> bool:
-    """Whether another part of the body uses the same queue: it would see that elements were taken ahead."""
+    """Whether another part of the body uses the same queue: it would see that elements were prefetched."""
     mine = dequeue.instructions[0].attrs["queue"]
-    found = [i.attrs["queue"] for i in other.instructions if "queue" in i.attrs]
-    same = any((queue.container, queue.name) == (mine.container, mine.name) for queue in found)
+    queues = [i.attrs["queue"] for i in other.instructions if "queue" in i.attrs]
+    same = any((queue.container, queue.name) == (mine.container, mine.name) for queue in queues)
     return other.device == dequeue.device and same
 
 
@@ -74,7 +73,7 @@ def _arguments(dequeue: Segment) -> tuple[int, ...]:
 
 
 def _outputs(dequeue: Segment) -> tuple[int | None, ...]:
-    """Which output of the operation each edge carries; None for the control edge."""
+    """The output of the operation that each edge carries; None for the control edge."""
     places = {slot: place for place, slot in enumerate(dequeue.instructions[0].outputs)}
     edges = dict(dequeue.results)
     return tuple(places[edges[edge]] if edge in edges else None for edge in dequeue.gives)

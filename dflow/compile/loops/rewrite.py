@@ -30,7 +30,7 @@ def may_prefetch(plan: Plan, driver: str) -> bool:
 
 
 def _own(plan: Plan, driver: str) -> tuple[Segment | None, Segment | None]:
-    """The dequeue and the enqueue that a loop makes itself: both if each may be if the other is, else one of them."""
+    """The dequeue and the enqueue that a loop makes itself: both if neither rules out the other, else one of them."""
     for segment in plan.segments:
         enqueue = pipelinable(plan, driver, segment)
         if enqueue is not None and prefetchable(plan, driver, enqueue) is segment:

@@ -9,7 +9,7 @@ from dflow.compile.plan import CallPlan, PipelinedEnqueue, PrefetchedDequeue
 
 @dataclass(frozen=True, slots=True)
 class LoopSpec:
-    """What a loop does.
+    """The description of a loop.
 
     owner: of its steps, "session/name".
     """
@@ -18,7 +18,7 @@ class LoopSpec:
     name: str  # unique in its session
     call: CallPlan
     driver: str  # the device that it runs on, whose process starts its steps
-    label: str  # what the dashboard calls it
+    label: str  # its name on the dashboard
     steps: int | None  # iterations; None: until the end of the input
     every: int  # values are reported each so many iterations
     names: tuple[str, ...] = ()  # of the fetches, for the dashboard

@@ -1,11 +1,11 @@
 """Loop batching: a loop that reads one record, computes with it and enqueues the result does so for many at once.
 
 The body of such a loop is rewritten into three parts: a read, one straight line of kernel calls, an enqueue.  The line
-is what the loop computes for one record; whoever runs it gives each kernel that depends on the record a leading axis,
-by the batch rule of its operation, as `vmap` does in JAX.
+has the computation for one record; the executor gives each kernel that depends on the record a leading axis, by the
+batch rule of its operation, as `vmap` does in JAX.
 
-Why only this shape of loop: a read and an enqueue are all that one iteration leaves behind, and both can be taken
-back or left out, so that no loop can see whether its records went one by one.  Any other side effect could be seen.
+Why only this shape of loop: a read and an enqueue are the only side effects of an iteration, and both can be rolled
+back or left out.  So no program can see whether the records went one by one.  Any other side effect could be seen.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ READ, ENQUEUE, NOTHING = "ReaderReadV2", "QueueEnqueueV2", "NoOp"
 
 
 class NotVectorizedError(Exception):
-    """Why a loop that reads and enqueues goes record by record, in words."""
+    """A loop that reads and enqueues has to go record by record; the text of the error has the reason."""
 
 
 def with_vectorized_body(plan: Plan) -> Plan:
@@ -41,14 +41,14 @@ def vectorized_body(plan: Plan) -> VectorizedBody | None:
 
     Raises NotVectorizedError if it is one, and does something besides that does not go for many at once.
     """
-    found = _read_and_enqueue(plan)
-    if found is None:
+    ends = _read_and_enqueue(plan)
+    if ends is None:
         return None
-    read, enqueue = found
-    others = [segment for segment in plan.segments if segment is not read and segment is not enqueue]
-    for segment in others:
+    read, enqueue = ends
+    middle = [segment for segment in plan.segments if segment is not read and segment is not enqueue]
+    for segment in middle:
         _check_place(segment, read)
-    body = _joined(read, others, enqueue)
+    body = _joined(read, middle, enqueue)
     _check_rules(body)
     return body
 
@@ -67,7 +67,7 @@ def _kind(segment: Segment) -> str:
 
 
 def _check_place(segment: Segment, read: Segment) -> None:
-    """NotVectorizedError for what has state, or is not beside the reader."""
+    """NotVectorizedError for a segment that has state, or is not beside the reader."""
     for op in [instruction.op for instruction in segment.instructions if instruction.op.kind != NOTHING]:
         if op_def(op.kind).stateful:
             raise NotVectorizedError(f"'{op.name}' ({op.kind}) has state or side effects")
@@ -96,7 +96,7 @@ class _Slots:
         self._of_edge: dict[int, int] = {}
 
     def add(self, segment: Segment) -> Callable[[Iterable[int]], tuple[int, ...]]:
-        """Gives what renames the slots of `segment`."""
+        """Add a segment; returns a function that renames its slots."""
         first = self.count
         self.count += segment.slots
         names = {slot: first + slot for slot in range(segment.slots)}
@@ -106,11 +106,11 @@ class _Slots:
         return lambda slots: tuple(names[slot] for slot in slots)
 
 
-def _joined(read: Segment, others: Sequence[Segment], enqueue: Segment) -> VectorizedBody:
-    """What is computed does not see the enqueue, so it may as well come before it."""
+def _joined(read: Segment, middle: Sequence[Segment], enqueue: Segment) -> VectorizedBody:
+    """The body: all computation comes before the enqueue, which it cannot see."""
     slots = _Slots()
     moved: list[Instruction] = []
-    for segment in [read, *others, enqueue]:
+    for segment in [read, *middle, enqueue]:
         rename = slots.add(segment)
         moved += [
             replace(i, inputs=rename(i.inputs), outputs=rename(i.outputs), frees=(), inplace=None)

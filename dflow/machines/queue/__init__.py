@@ -1,6 +1,6 @@
-"""The queues: one algorithm, `queue.Queue`, and a file for each kind, which says where the elements are kept.
+"""The queues: one algorithm, `queue.Queue`, and a file for each kind, with the store of its elements.
 
-A queue is told of attempts and answers with those that ended.
+Each call to a queue adds or ends attempts, and returns the attempts that ended because of it.
 A new kind is a file with a function from a `QueueSpec` to a `Queue`, and a line in the table below.
 """
 
@@ -28,7 +28,7 @@ _KINDS: dict[str, Callable[[QueueSpec], Queue]] = {
 
 
 def make_queue(spec: QueueSpec) -> Queue:
-    """A new, empty queue.  InvalidArgumentError if `spec` names no kind, or says what its kind cannot be."""
+    """A new, empty queue.  InvalidArgumentError if `spec` names no kind, or has values that its kind does not allow."""
     if spec.kind not in _KINDS:
         raise InvalidArgumentError(
             None, None, f"queue {spec.name!r}: there is no kind {spec.kind!r}; the kinds are {', '.join(_KINDS)}"

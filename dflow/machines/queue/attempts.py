@@ -1,4 +1,4 @@
-"""What goes into a queue's lines and what comes out: attempts, replies, counts."""
+"""The attempts in a queue's lines, their replies, and the counts of a queue."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class QueueCounts:
     size: int  # elements stored
     capacity: int  # of elements; negative: no bound
     enqueued: int  # elements ever put in
-    dequeued: int  # elements handed out and not come back, lent ones included
+    dequeued: int  # elements handed out and not returned, lent ones included
     lent: int  # elements handed out, but not acknowledged
-    gathered: int  # elements that the first dequeue in the line has so far, and that are in no size
+    gathered: int  # elements that the first dequeue in the line has so far, and that no size includes
     waiting_enqueues: int  # attempts; a close that waits is one
     waiting_dequeues: int  # attempts
     closed: bool
@@ -68,7 +68,7 @@ class BulkEnqueue:
     progress: Callable[[], None] = lambda: None  # called, without a lock, when some elements are in, before the end
 
     def stop_early(self) -> None:
-        """Only one more element goes in, as of a loop that goes element by element and waits for its enqueue."""
+        """End after one more element, as a loop would that enqueues one element at a time and waits for each."""
         self.count = min(self.count, self.done + 1)
 
 
@@ -87,4 +87,4 @@ class Take:
     n: int
     many: bool
     lend: bool
-    partly: bool = False  # content with fewer than n once the queue is closed
+    partly: bool = False  # may end with fewer than n once the queue is closed

@@ -1,4 +1,7 @@
-"""Does what somebody wants to put into a queue fit?  The errors name the component, what was expected and what came."""
+"""Checks whether elements fit into a queue.
+
+The errors name the component, the expected and the actual dtype or shape.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class ComponentCheck:
         self._expected = [(d, shape.dims) for d, shape in zip(self._dtypes, spec.component_shapes, strict=True)]
 
     def element(self, components: Element) -> InvalidArgumentError | None:
-        """What is wrong with an element; None if it fits."""
+        """The error for an element; None if it fits."""
         if len(components) != len(self._expected):
             return self._count_error(components)
         for i, (array, (dtype, dims)) in enumerate(zip(components, self._expected, strict=True)):
@@ -37,7 +40,7 @@ class ComponentCheck:
         return None
 
     def batch(self, components: Batch) -> InvalidArgumentError | None:
-        """What is wrong with a batch of elements; None if it fits."""
+        """The error for a batch of elements; None if it fits."""
         if len(components) != len(self._expected):
             return self._count_error(components)
         size = None
@@ -64,16 +67,16 @@ def _fits(shape: tuple[int, ...], dims: Dims) -> bool:
     return len(shape) == len(dims) and all(b is None or a == b for a, b in zip(shape, dims, strict=True))
 
 
-def _shape_error(i: int, expected: Dims, got: tuple[int, ...]) -> InvalidArgumentError:
-    return _invalid(f"Shape mismatch in tuple component {i}. Expected {bracket(expected)}, got {bracket(got)}")
+def _shape_error(i: int, expected: Dims, actual: tuple[int, ...]) -> InvalidArgumentError:
+    return _invalid(f"Shape mismatch in tuple component {i}. Expected {bracket(expected)}, got {bracket(actual)}")
 
 
-def _dtype_error(i: int, expected: np.dtype[Any], got: np.dtype[Any]) -> InvalidArgumentError:
-    return _invalid(f"Type mismatch in tuple component {i}. Expected {_name(expected)}, got {_name(got)}")
+def _dtype_error(i: int, expected: np.dtype[Any], actual: np.dtype[Any]) -> InvalidArgumentError:
+    return _invalid(f"Type mismatch in tuple component {i}. Expected {_name(expected)}, got {_name(actual)}")
 
 
 def _name(dtype: np.dtype[Any]) -> str:
-    """As dflow calls it; one that no tensor has (fixed-width text, foreign byte order) keeps NumPy's name."""
+    """dflow's name of a dtype; one that no tensor has (fixed-width text, foreign byte order) keeps NumPy's name."""
     return _NAMES.get(dtype, str(dtype))
 
 

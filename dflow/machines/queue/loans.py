@@ -1,4 +1,4 @@
-"""Elements on their way to another process, which the queue keeps until it hears that they arrived."""
+"""Loans: elements on their way to another process, which the queue keeps until they are acknowledged."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class _Loan:
 class Loans:
     """The loans of one queue.
 
-    What comes back goes to the front of the store.  It stands there in the order in which it came to the queue, in
-    whatever order it comes back, and however often it was lent before.
+    Returned elements go to the front of the store.  There they are in the order in which they came to the queue,
+    regardless of the order of their return, and of how often they were lent before.
     """
 
     def __init__(self, store: Store) -> None:
         self.lent = 0  # elements
         self._store = store
         self._loans: dict[int, _Loan] = {}
-        self._returned: list[Run] = []  # what came back and is at the front, sorted
-        self._left = 0  # so many elements have left the store at least once
+        self._returned: list[Run] = []  # the returned elements, which are at the front, sorted
+        self._left = 0  # the number of elements that have left the store at least once
 
     def add(self, take: Take, taken: Taken, runs: list[Run], n: int) -> None:
-        """RoomRequest the n elements that left the store for `take`."""
+        """Record a loan: the n elements that left the store for `take`."""
         self._loans[take.ticket] = _Loan(runs, taken, take.many, n)
         self.lent += n
 
@@ -61,7 +61,7 @@ class Loans:
         return loan.count
 
     def left_front(self, n: int) -> list[Run]:
-        """n elements left the front of the store, first those that had come back.  Returns which they are."""
+        """Record that n elements left the front of the store, returned ones first.  Returns their runs."""
         runs = []
         while n and self._returned:
             first, count = self._returned[0]
@@ -84,7 +84,7 @@ class Loans:
         self.lent = 0
 
     def _sort_in(self, runs: list[Run]) -> None:
-        """Put what came back, and is before all else in the store, among what had come back before."""
+        """Sort the elements that were just put to the front in among the elements that were returned before."""
         older = [run for run in self._returned if run < runs[-1]]
         if older:
             lifted = [(run, self._store.take_many(run[1])) for run in (*runs, *older)]
@@ -94,11 +94,11 @@ class Loans:
 
 
 def _joined(runs: Iterable[Run]) -> list[Run]:
-    """Sorted runs, with those as one that follow each other."""
-    found: list[Run] = []
+    """Sorted runs, with adjacent ones joined."""
+    joined: list[Run] = []
     for first, count in runs:
-        if found and sum(found[-1]) == first:
-            found[-1] = (found[-1][0], found[-1][1] + count)
+        if joined and sum(joined[-1]) == first:
+            joined[-1] = (joined[-1][0], joined[-1][1] + count)
         else:
-            found.append((first, count))
-    return found
+            joined.append((first, count))
+    return joined

@@ -30,7 +30,7 @@ def padding_fifo_queue(spec: QueueSpec) -> Queue:
 
 
 class PieceStore:
-    """Elements in the pieces in which they came: what one enqueue brought is one piece, an array per component.
+    """Elements in the pieces in which they came: the elements of one enqueue are one piece, an array per component.
 
     Why pieces: the elements of a piece have equal sizes, so a batch is made by one copy for each piece of it, and not
     for each element.  And elements of very different sizes need no more memory than their own.
@@ -57,36 +57,36 @@ class PieceStore:
         return tuple([column[0, ...] for column in piece])
 
     def take_many(self, n: int) -> Taken:
-        """The pieces that hold the next n elements, the last one cut to what is needed."""
+        """The pieces that hold the next n elements, the last one cut to size."""
         self.count -= n
-        taken = []
+        pieces = []
         while n:
             piece, start = self._pieces[0], self._gone
             rows = len(piece[0])
             stop = min(rows, start + n)
             # A part is copied, so that it does not keep the whole in memory.
-            taken.append(piece if stop - start == rows else tuple([column[start:stop].copy() for column in piece]))
+            pieces.append(piece if stop - start == rows else tuple([column[start:stop].copy() for column in piece]))
             n -= stop - start
             self._gone = stop
             if stop == rows:
                 self._pieces.popleft()
                 self._gone = 0
-        return tuple(taken)
+        return tuple(pieces)
 
-    def value_of(self, taken: Taken) -> Batch:
+    def value_of(self, pieces: Taken) -> Batch:
         return tuple(
-            [_joined([piece[i] for piece in taken], dtype, shape) for i, (dtype, shape) in enumerate(self._components)]
+            [_joined([piece[i] for piece in pieces], dtype, shape) for i, (dtype, shape) in enumerate(self._components)]
         )
 
     def give_back(self, element: Element) -> None:
         self.give_back_many((tuple([array[np.newaxis] for array in element]),))
 
-    def give_back_many(self, taken: Taken) -> None:
+    def give_back_many(self, pieces: Taken) -> None:
         if self._gone:
             self._pieces[0] = tuple([column[self._gone :].copy() for column in self._pieces[0]])
             self._gone = 0
-        self._pieces.extendleft(reversed(taken))
-        self.count += sum(len(piece[0]) for piece in taken)
+        self._pieces.extendleft(reversed(pieces))
+        self.count += sum(len(piece[0]) for piece in pieces)
 
     def clear(self) -> None:
         self._pieces.clear()

@@ -1,7 +1,7 @@
 """PriorityQueue: the element with the smallest priority leaves first; of equal ones, the one that came first.
 
-The priority is the first component of an element, an int64 scalar.  A dequeue_many takes the smallest of all that are
-stored when it is served, and nothing before.
+The priority is the first component of an element, an int64 scalar.  A dequeue_many takes no element before it can be
+served; then it takes the smallest of all that are stored.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Rows:
         self._free.extend(reversed(rows))
 
     def _reserve(self, n: int) -> list[int]:
-        """n rows that are free; all rows are twice as many as before if there are too few."""
+        """n free rows; the number of all rows is doubled if too few are free."""
         if len(self._free) < n:
             old = len(self._columns[0])
             new = max(2 * old, old + n)
@@ -104,7 +104,7 @@ class VariableRows(Rows):
 
 
 class _Ranked(tuple[Array, ...]):
-    """An element that knows its rank, with which it finds its old place if it comes back."""
+    """An element with its rank, which gives it its old place if it is returned."""
 
     rank: int
 
@@ -115,7 +115,7 @@ class HeapStore:
     Why the heap is sorted at times: a sorted list is a heap, and sorting is faster than many steps of a heap.
     """
 
-    ordered = False  # what comes back finds its place by its rank
+    ordered = False  # returned elements get their place by their rank
 
     def __init__(self, rows: Rows) -> None:
         self.count = 0
@@ -180,5 +180,5 @@ class HeapStore:
 
 
 def _is_much(n: int, count: int) -> bool:
-    """Are n of `count` elements so many that sorting all beats n steps of a heap?"""
+    """Whether n of `count` elements are so many that sorting all is faster than n steps of a heap."""
     return 8 * n > count

@@ -1,14 +1,14 @@
-"""The algorithm of all queues: two lines of attempts, and what happens when the head of one can go on.
+"""The algorithm of all queues: two lines of attempts, which are served in order.
 
-Enqueues and closes wait in one line, dequeues in the other.  Each line is served strictly in order, and only its head
-may make progress.  After every change both are tried, enqueues first, until neither can move.
+Enqueues and closes wait in one line, dequeues in the other.  Only the head of a line may make progress.  After every
+change both lines are tried, enqueues first, until neither can go on.
 
-Two ideas keep it short:
-* A `dequeue_many` that waits takes elements as they come.  They stay in the store, and only `size` leaves them out: to
-  complete is one copy, and to give them back to the front, in their old order, is nothing at all.
-* A reply to another process is *lent*: the queue keeps its elements until the receiver acknowledges, or is gone.
-  Lent elements are not stored, but hold their room.  While any are lent, a closed queue does not say that it has come
-  to its end: they may come back.  Nor does it while room is reserved: what was promised a place may still come.
+A `dequeue_many` that waits gathers elements as they come.  They stay in the store, and `size` does not include them.
+So to complete it is one copy, and to withdraw it leaves the elements at the front, in their old order.
+
+The elements of a reply to another process are *lent*: the queue keeps them until the receiver acknowledges them or is
+gone.  Lent elements are not stored, but hold their room.  A closed queue does not report its end while elements are
+lent, as they may be returned, nor while room is reserved, as its elements may still come.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = ["Queue", "QueueCounts", "Reply"]
 class Queue:
     """A queue of any kind.
 
-    spec: what it is.
-    store: where the elements are.
-    reserve: so many elements stay while the queue is open.
-    gathers: does a `dequeue_many` take elements as they come?  If not, it takes nothing until all are there.
+    spec: the description of the queue.
+    store: holds the elements.
+    reserve: the number of elements that stay while the queue is open.
+    gathers: whether a `dequeue_many` takes elements as they come; if not, it takes none until all are there.
 
     A ticket is a number that the caller chooses, another one for each attempt.  Each call returns all attempts that
     ended because of it, its own too if it could be served at once, in the order in which they ended.  An attempt that
-    is not among them waits.  An attempt that is wrong in itself ends with InvalidArgumentError and changes nothing.
+    is not among them waits.  An attempt with invalid arguments ends with InvalidArgumentError and changes nothing.
     """
 
     def __init__(self, spec: QueueSpec, store: Store, *, reserve: int = 0, gathers: bool = True) -> None:
@@ -48,7 +48,7 @@ class Queue:
         self._reserve = reserve
         self._gathers = gathers
         self._check = ComponentCheck(spec)
-        self._owner = f"{spec.kind} {spec.name!r}"  # as messages call it
+        self._owner = f"{spec.kind} {spec.name!r}"  # the name of the queue in messages
         self._closed = False
         self._aborted: OpError | None = None
         self._puts: deque[Put | RoomRequest | BulkEnqueue | Close] = deque()
@@ -65,7 +65,7 @@ class Queue:
 
     @property
     def closed(self) -> bool:
-        """Did a close take effect?"""
+        """Whether a close has taken effect."""
         return self._closed
 
     def counts(self) -> QueueCounts:
@@ -109,10 +109,11 @@ class Queue:
         return self._settle()
 
     def bulk_enqueue(self, ticket: int, bulk: BulkEnqueue) -> list[Reply]:
-        """Put in the rows as so many enqueues would, each made when the one before it ended.
+        """Put in the rows as a sequence of enqueues would, each made when the one before it ended.
 
-        Who waits behind it has a turn in between; a close that comes later waits for one more row only.
-        A reply that `progress` says that some are in.  CancelledError if the queue is closed; rows that were in stay.
+        Attempts behind it have a turn in between; a close that comes later waits for one more row only.
+        A reply with `progress` means that some rows are in.  CancelledError if the queue is closed; rows that were in
+        stay.
         """
         error = self._check.batch(bulk.components)
         if error is not None:
@@ -124,10 +125,11 @@ class Queue:
     def reserve_room(self, ticket: int, n: int, unit: int = 1) -> list[Reply]:
         """Reserve room for up to n elements, which `enqueue_reserved` will bring; waits for room as an enqueue does.
 
-        The value is (how many there may be, the ticket): a multiple of `unit`, as so many come together, and not much
-        more than half of what is free, so that others find some too; 0 if there is room, but not for a unit.
-        Room is reserved until `acknowledge` or `take_back`.  What is put there counts as put in when it was reserved: a
-        close waits for it; one that is to cancel does not, but lets it in, and dequeues wait for it.
+        The value is (reserved room, the ticket).  The room is a multiple of `unit`, the number of elements that come
+        together, and not much more than half of the free room, so that other producers have some too; it is 0 if there
+        is room, but not for a unit.
+        Room is reserved until `acknowledge` or `take_back`.  Its elements count as put in when the room was reserved: a
+        close waits for them; a close that cancels does not wait, but lets them in, and dequeues wait for them.
         CancelledError if the queue is closed.
         """
         self._puts.append(RoomRequest(ticket, n, unit))
@@ -136,8 +138,10 @@ class Queue:
     def enqueue_reserved(self, ticket: int, reserved: int, n: int, unit: int, *batches: Batch) -> list[Reply]:
         """Put the rows of the batches, one after the other, into the room that `reserved` has; never waits.
 
-        n, unit: as `reserve_room`, for more room under the same ticket; nothing is reserved that others wait for.
-        The value is (how many are in: all of them, or 0 if the room is not reserved any more; how many more may come).
+        n, unit: as `reserve_room`, for more room under the same ticket; none is reserved while other attempts wait for
+        room.
+        The value is (number of rows put in, further reserved room).  The first is 0 if the room was not reserved any
+        more.
         """
         error = self._aborted or next(filter(None, map(self._check.batch, batches)), None)
         if error is not None:
@@ -149,9 +153,9 @@ class Queue:
         for components in batches:
             self._store.put_many(components, 0, len(components[0]))
         self._enqueued += count
-        others = self._settle()
-        more = 0 if self._puts or self._closed else self._reserve_for(reserved, n, unit, self._room())
-        return [Reply(ticket, (np.asarray(count), np.asarray(more))), *others]
+        replies = self._settle()
+        further = 0 if self._puts or self._closed else self._reserve_for(reserved, n, unit, self._room())
+        return [Reply(ticket, (np.asarray(count), np.asarray(further))), *replies]
 
     def dequeue(self, ticket: int, *, lend: bool = False) -> list[Reply]:
         """Take one element; waits while there is none to give.
@@ -172,14 +176,15 @@ class Queue:
         return self._dequeue_batch(Take(ticket, n, many=True, lend=lend))
 
     def dequeue_up_to(self, ticket: int, n: int, *, lend: bool = False) -> list[Reply]:
-        """As `dequeue_many`, but once the queue is closed what is left will do: m elements, 1 <= m <= n."""
+        """As `dequeue_many`, but once the queue is closed, takes the remaining m elements, 1 <= m <= n."""
         return self._dequeue_batch(Take(ticket, n, many=True, lend=lend, partly=True))
 
     def close(self, ticket: int, cancel_pending_enqueues: bool = False) -> list[Reply]:
-        """Let nothing more in.
+        """Close the queue: it takes no more elements.
 
-        Waits until the enqueues before it are through, or cancels all that wait (CancelledError) and does not wait.
-        CancelledError if the queue is closed already, unless it is to cancel.
+        Waits until the enqueues before it have ended, or, with `cancel_pending_enqueues`, cancels all that wait
+        (CancelledError) and does not wait.
+        CancelledError if the queue is closed already, unless this close cancels.
         """
         if not cancel_pending_enqueues or self._aborted is not None:
             for put in self._puts:
@@ -206,18 +211,18 @@ class Queue:
         return []
 
     def acknowledge(self, ticket: int) -> list[Reply]:
-        """The receiver has what was lent: it is gone, and its room is free.  Nothing happens if nothing is lent.
+        """End a loan whose receiver has the elements: their room is free.  Nothing happens if nothing is lent.
 
-        Of room that was reserved: it is free again.
+        Room that is reserved under the ticket is free again.
         """
         reserved = self._reserved.pop(ticket, None)
         return self._settle() if reserved is not None or self._loans.acknowledge(ticket) else []
 
     def take_back(self, ticket: int) -> list[Reply]:
-        """The receiver is gone: what was lent goes back to the front, even if the queue is closed.
+        """End a loan whose receiver is gone: the elements go back to the front, even if the queue is closed.
 
-        What comes back stands in the order in which it came to the queue, in whatever order it comes back.
-        Nothing happens if nothing is lent.  Of room that was reserved: it is free again.
+        Returned elements are in the order in which they came to the queue, regardless of the order of their return.
+        Nothing happens if nothing is lent.  Room that is reserved under the ticket is free again.
         """
         if ticket in self._reserved:
             return self.acknowledge(ticket)
@@ -226,14 +231,14 @@ class Queue:
         return self._settle() if count else []
 
     def abort(self, error: OpError) -> list[Reply]:
-        """The queue was reset: drop all elements and loans, and end all attempts, now and later, with `error`."""
+        """Reset the queue: drop all elements and loans, and end all attempts, now and later, with `error`."""
         self._aborted = error
         self._store.clear()
         self._loans.clear()
         self._reserved.clear()
         return self._settle()
 
-    # What follows is the algorithm.
+    # -- the algorithm
 
     def _dequeue_batch(self, take: Take) -> list[Reply]:
         if take.n < 0:
@@ -247,7 +252,7 @@ class Queue:
         return self._settle()
 
     def _settle(self) -> list[Reply]:
-        """Do all that can be done now."""
+        """Serve both lines until neither can go on."""
         replies: list[Reply] = []
         if self._aborted is not None:
             self._end_all(self._aborted, replies)
@@ -258,8 +263,8 @@ class Queue:
         return replies
 
     def _serve_puts(self, replies: list[Reply]) -> None:
-        """Let enqueues and closes go on, until the head of their line has to wait."""
-        share = 0  # of the room that there is now: what a bulk enqueue may take of it in its turn
+        """Serve enqueues and closes, until the head of their line has to wait."""
+        share = 0  # the part of the present room that a bulk enqueue may take in its turn
         while self._puts:
             head = self._puts[0]
             if self._closed:
@@ -273,8 +278,8 @@ class Queue:
                 room = self._room()
                 if room <= 0:
                     return
-                found = self._reserve_for(head.ticket, head.n, head.unit, room)
-                replies.append(Reply(head.ticket, (np.asarray(found), np.asarray(head.ticket))))
+                reserved = self._reserve_for(head.ticket, head.n, head.unit, room)
+                replies.append(Reply(head.ticket, (np.asarray(reserved), np.asarray(head.ticket))))
             elif isinstance(head, BulkEnqueue):
                 room = self._room()
                 if room <= 0:
@@ -293,7 +298,7 @@ class Queue:
             self._puts.popleft()
 
     def _reserve_for(self, ticket: int, n: int, unit: int, room: int) -> int:
-        """Reserve some of the room under a ticket: so many elements."""
+        """Reserve some of the room under a ticket; returns the number of elements."""
         if n <= 0 or room < unit:
             return 0
         elements = max(1, min(n, (room + 1) // 2) // unit) * unit
@@ -301,11 +306,11 @@ class Queue:
         return elements
 
     def _promised(self) -> int:
-        """Elements that may still come, as room is reserved for them."""
+        """The elements for which room is reserved."""
         return sum(self._reserved.values()) if self._reserved else 0
 
     def _put_in(self, put: Put) -> bool:
-        """Put in what fits; is all of it in?"""
+        """Put in as many elements as fit; true if all of them are in."""
         fits = min(self._room(), put.count - put.done)
         if fits <= 0:
             return False
@@ -318,10 +323,11 @@ class Queue:
         return put.done == put.count
 
     def _share(self, room: int) -> int:
-        """The room that a bulk enqueue may take in its turn: as much as each other one, so that what they bring mixes.
+        """The room that a bulk enqueue may take in its turn: an equal share for each attempt, so that elements mix.
 
-        A queue that keeps a reserve mixes by itself.  There a turn is a quarter of that, or more: five loops that feed
-        a queue would else put five small parts into the room of each batch, which takes longer than to draw it.
+        A queue that keeps a reserve mixes by itself.  There a turn is at least a quarter of the reserve: else five
+        loops that feed a queue would put five small parts into the room of each batch, which takes longer than to draw
+        the batch.
         """
         sharers = len(self._puts)
         if self._reserve:
@@ -335,9 +341,9 @@ class Queue:
         bulk.done = stop
 
     def _room(self) -> int:
-        """How many elements may come in before the dequeues must be tried again.
+        """The number of elements that may come in before the dequeues must be tried again.
 
-        What a waiting dequeue gathers needs no room, so that it gets what it lacks however small the capacity.
+        Elements that a waiting dequeue gathers need no room, so that it can complete even with a small capacity.
         """
         capacity, count, lent = self.spec.capacity, self._store.count, self._loans.lent
         if capacity < 0:
@@ -350,21 +356,21 @@ class Queue:
         """Stored elements that belong to the waiting dequeue at the head already."""
         if not self._takes or not self._gathers:
             return 0
-        there = self._store.count - self._reserve
-        return there if 0 < there < self._takes[0].n else 0
+        available = self._store.count - self._reserve
+        return available if 0 < available < self._takes[0].n else 0
 
     def _serve_takes(self, replies: list[Reply]) -> bool:
-        """Let dequeues go on, until the head of their line has to wait.  Did any end?"""
+        """Serve dequeues, until the head of their line has to wait; true if any of them ended."""
         ended = len(replies)
         while self._takes:
             head = self._takes[0]
-            there = self._store.count - self._reserve
-            if there >= head.n:
+            available = self._store.count - self._reserve
+            if available >= head.n:
                 reply = self._hand_out(head, head.n)
             elif not self._closed or self._loans.lent or self._promised():
                 break
-            elif head.partly and there > 0:
-                reply = self._hand_out(head, there)
+            elif head.partly and available > 0:
+                reply = self._hand_out(head, available)
             else:
                 reply = Reply(head.ticket, error=self._end_error(head))
             self._takes.popleft()
@@ -372,21 +378,21 @@ class Queue:
         return len(replies) > ended
 
     def _hand_out(self, take: Take, n: int) -> Reply:
-        """The next n elements, lent or for good."""
-        taken = self._store.take_many(n) if take.many else self._store.take()
+        """The reply with the next n elements, lent or not."""
+        elements = self._store.take_many(n) if take.many else self._store.take()
         self._dequeued += n
         runs = self._loans.left_front(n)
         if take.lend:
-            self._loans.add(take, taken, runs, n)
-        return Reply(take.ticket, self._store.value_of(taken) if take.many else taken)
+            self._loans.add(take, elements, runs, n)
+        return Reply(take.ticket, self._store.value_of(elements) if take.many else elements)
 
     def _shut(self) -> None:
-        """From now on nothing comes in, and all may leave."""
+        """Close: no more elements come in, and the reserve may leave."""
         self._closed = True
         self._reserve = 0
 
     def _end_all(self, error: OpError, replies: list[Reply]) -> None:
-        """Each attempt gets an error of its own, as whoever raises it adds the operation's name."""
+        """End all attempts.  Each gets a copy of the error, as the caller adds the name of its operation to it."""
         replies += [Reply(attempt.ticket, error=copy.copy(error)) for attempt in (*self._puts, *self._takes)]
         self._puts.clear()
         self._takes.clear()

@@ -1,11 +1,11 @@
 """RandomShuffleQueue: every element that leaves is drawn uniformly from all that are stored.
 
-While the queue is open, `min_after_dequeue` elements stay behind, so that there is always something to draw from.
+While the queue is open, `min_after_dequeue` elements stay in it, so that it can always draw from that many.
 
-What equal seeds promise: two queues with equal seeds that see the same sequence of calls give the same elements in the
-same order.  And it does not matter how dequeues are cut: `dequeue_many(n)` gives what n calls of `dequeue` would give
-in its place, if it does not have to wait.  (If it has to, it draws when it is served, from all that is stored by then;
-each single dequeue would draw when its own element comes.)
+Seeds: two queues with equal seeds and the same sequence of calls give the same elements in the same order.  The sizes
+of the dequeues do not matter: `dequeue_many(n)` gives the same elements as n calls of `dequeue` in its place, if it
+does not have to wait.  (If it has to, it draws when it is served, from all that is stored by then; each single dequeue
+would draw when its own element comes.)
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from dflow.specs import QueueSpec
 
 _DRAWN = 1 << 12  # random numbers that are made at once
 _STEPS = np.arange(_DRAWN)
-_SMALL_ROW = 1 << 12  # bytes of a row that is written with Python's lock held
-_SMALL = 1 << 16  # bytes of a batch that is read faster with it held, though it is copied twice
+_SMALL_ROW = 1 << 12  # bytes of a row; up to this size, rows are written while Python's lock is held
+_SMALL = 1 << 16  # bytes of a batch; up to this size, reading is faster while the lock is held, with two copies
 _BACKWARDS = _STEPS[::-1].copy()
 
 
@@ -48,11 +48,11 @@ def random_shuffle_queue(spec: QueueSpec) -> Queue:
 class BagStore:
     """Elements of equal shapes in no order: an array per component, whose rows are taken or free.
 
-    To draw an element is to try rows at random until one is taken.  So a batch is drawn with a few calls of NumPy:
-    many tries at once, of which those count that hit a taken row as the first ones.  Nothing is moved to fill the gaps;
-    the next elements come there, where the processor's cache still is.
+    To draw an element is to try rows at random until one is taken.  So a batch is drawn with a few calls of NumPy: many
+    tries at once, of which the first try for each taken row counts.  Elements are not moved to fill the gaps; the next
+    elements are written there, where the memory is still in the processor's cache.
 
-    capacity: where doubling stops, as long as that is enough; negative: nowhere.
+    capacity: the number of rows at which doubling stops, as long as that is enough; negative: no limit.
     seed: two integers; (0, 0) seeds from entropy.
     """
 
@@ -146,10 +146,10 @@ class BagStore:
         self._free = np.concatenate((self._free, np.empty(rows - len(self._free), np.intp)))
 
     def _set_rows(self, rows: int) -> None:
-        """What is known of the columns, which have so many rows now."""
+        """Set the attributes that follow from the columns, which have `rows` rows now."""
         self._objects = [column for column in self._columns if column.dtype == object]
         self._flat = [_flat(column) for column in self._columns]
-        self._tried = np.empty(rows, np.intp)  # the first try that hit a row; of rows that no try hit it says nothing
+        self._tried = np.empty(rows, np.intp)  # the first try that hit a row; undefined for rows that no try hit
 
     # -- elements leave
 
@@ -157,7 +157,7 @@ class BagStore:
         """Take up to n elements, at least one if there are as many as n."""
         if 4 * self.count <= self._top and self._top > FIRST_ROWS:
             self._close_up()
-        # Where the rows are closed up is the same for one draw of n elements and n draws of one.
+        # The rows are closed up at the same points for one draw of n elements and n draws of one.
         most = n if self._top <= FIRST_ROWS else min(n, self.count - self._top // 4)
         rows = _STEPS[:0]
         while most and not len(rows):
@@ -172,7 +172,7 @@ class BagStore:
         return batch
 
     def _try(self, most: int) -> Array:
-        """The next tries, until `most` of them hit taken rows, or fewer tries: the rows that they hit."""
+        """The taken rows that the next tries hit: `most` of them, or fewer."""
         numbers = self._numbers.ahead(most * self._top // self.count + most // 2 + 8)
         rows = (numbers * self._top).astype(np.intp)
         # NumPy assigns repeated indices in their order in memory: from behind, so that the first try of a row stays.
@@ -201,31 +201,31 @@ class BagStore:
 
 
 def _read(column: Array, flat: Array | None, rows: Array) -> Array:
-    """A copy of these rows.  `take` gives Python's lock away; the other ways do not, for few rows."""
+    """A copy of these rows.  `take` releases Python's lock; the other ways do not, for few rows."""
     if column.ndim == 1:
         return column[rows]
     if flat is None or len(rows) * flat.itemsize > _SMALL:
         return column.take(rows, axis=0)
-    found = np.empty((len(rows), *column.shape[1:]), column.dtype)
-    found.reshape(-1).view(flat.dtype)[:] = flat[rows]
-    return found
+    copy = np.empty((len(rows), *column.shape[1:]), column.dtype)
+    copy.reshape(-1).view(flat.dtype)[:] = flat[rows]
+    return copy
 
 
 def _flat(column: Array) -> Array | None:
-    """The rows of a column as one item each, if they are small; None where that does not go.
+    """The rows of a column as one item each, if they are small; None where that is not possible.
 
-    NumPy writes them three times as fast, and keeps Python's lock if they are few: to get it back from a thread that
-    runs on another core takes longer than to copy them.  Large rows are written without it.
+    NumPy writes them three times as fast, and keeps Python's lock if they are few: to get the lock back from a thread
+    that runs on another core takes longer than to copy them.  Large rows are written without the lock.
     """
     if column.dtype == object or column.ndim == 1 or not 0 < column[:1].nbytes <= _SMALL_ROW:
         return None
     rows = column.reshape(len(column), -1)
-    found: Array = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
-    return found
+    items: Array = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
+    return items
 
 
 class Numbers:
-    """Random numbers in [0, 1), made in advance; who looks ahead uses as many as it likes."""
+    """Random numbers in [0, 1), made in advance.  `ahead` shows the next ones, `use` consumes some of them."""
 
     def __init__(self, seed: tuple[int, int]) -> None:
         entropy = None if seed == (0, 0) else [part % 2**64 for part in seed]
@@ -240,5 +240,5 @@ class Numbers:
         return self._made[self._at : self._at + n]
 
     def use(self, n: int) -> None:
-        """The next n numbers do not come again."""
+        """Consume the next n numbers."""
         self._at += n

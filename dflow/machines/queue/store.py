@@ -1,9 +1,9 @@
-"""Where a queue keeps its elements in their order: ring buffers.
+"""The stores of a queue that keep elements in their order: ring buffers.
 
 Why rings: an element of fully defined shapes costs no Python object, and a batch goes in and out as a copy of one or
 two slices.  Rings start small and double as they fill, so a large capacity costs nothing until it is used.
 
-Two words: an *element* is one array per component; a *batch* is the same with a first axis over elements.
+An *element* is one array per component; a *batch* is the same with a first axis over elements.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Element = tuple[Array, ...]
 Batch = tuple[Array, ...]
 Taken = tuple[Any, ...]  # a batch in the form that suits its store
 
-FIRST_ROWS = 16  # what a store has room for at first
+FIRST_ROWS = 16  # elements that a store has room for at first
 
 
 class Store(Protocol):
-    """What the algorithm needs of a store.  What goes in is copied; what comes out belongs to the receiver."""
+    """A store, as the algorithm of queues uses it.  It copies elements that come; those that leave are not its own."""
 
-    ordered: bool  # do elements leave in the order in which they came?
+    ordered: bool  # whether elements leave in the order in which they came
 
     @property
     def count(self) -> int:
@@ -46,13 +46,13 @@ class Store(Protocol):
         """Remove the next n elements, in the store's own form; there must be as many."""
 
     def value_of(self, taken: Taken) -> Batch:
-        """What `take_many` gave, as the receiver of a batch sees it."""
+        """The batch for the receiver, from the result of `take_many`."""
 
     def give_back(self, element: Element) -> None:
-        """Store an element that `take` gave, before the others."""
+        """Store an element from `take` again, before the others."""
 
     def give_back_many(self, taken: Taken) -> None:
-        """Store what `take_many` gave, before the others and in the order it had."""
+        """Store elements from `take_many` again, before the others and in their old order."""
 
     def clear(self) -> None:
         """Drop everything."""
@@ -70,9 +70,9 @@ def make_store(spec: QueueSpec) -> Store:
 
 
 def element_sizes(spec: QueueSpec) -> list[tuple[int, ...]] | None:
-    """The shape of each component; None if `spec` does not say.
+    """The shape of each component; None if `spec` has no shapes.
 
-    InvalidArgumentError if it says, but leaves sizes open.
+    InvalidArgumentError if it has shapes that are not fully defined.
     """
     if spec.shapes is None:
         return None
@@ -87,7 +87,7 @@ def element_sizes(spec: QueueSpec) -> list[tuple[int, ...]] | None:
 class RingStore:
     """A ring buffer of one array per component, for elements of equal shapes.
 
-    capacity: where doubling stops, as long as that is enough; negative: nowhere.
+    capacity: the number of rows at which doubling stops, as long as that is enough; negative: no limit.
     """
 
     ordered = True
@@ -149,7 +149,7 @@ class RingStore:
     def _write(self, place: int, batch: Batch) -> None:
         """Write a batch to `place` and after; there must be rows for it."""
         row = (self._head + place) % self._rows
-        straight = self._rows - row  # so many fit before the ring begins anew
+        straight = self._rows - row  # the number of rows before the end of the ring
         for column, array in zip(self._columns, batch, strict=True):
             column[row : row + len(array)] = array[:straight]
             if len(array) > straight:
@@ -227,7 +227,7 @@ class VariableStore:
         return self._boxes.take_many(n)
 
     def value_of(self, taken: Taken) -> Batch:
-        """A batch would need a shape."""
+        """Not possible: a batch would need a shape."""
         raise NotImplementedError
 
     def give_back_many(self, taken: Taken) -> None:

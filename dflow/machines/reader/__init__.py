@@ -1,4 +1,4 @@
-"""The readers: one algorithm for all formats, its saved state, and what files and formats raise.
+"""The readers: one algorithm for all formats, its saved state, and the errors of files and formats.
 
 The formats are in `readers/`.
 """

@@ -1,4 +1,4 @@
-"""What file systems and formats raise, as errors of dflow that name the file."""
+"""The exceptions of file systems and formats, as errors of dflow that name the file."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def read_error(error: BaseException, path: str) -> OpError:
-    """What a format raised, as an OpError that names the file; an OpError is left as it is."""
+    """An exception of a format, as an OpError that names the file; an OpError is left as it is."""
     if isinstance(error, OpError):
         return error
     if not isinstance(error, OSError):
-        found: OpError = UnknownError(None, None, f"{path}; {type(error).__name__}: {text_of(error)}")
+        op_error: OpError = UnknownError(None, None, f"{path}; {type(error).__name__}: {text_of(error)}")
     else:
         relative = isinstance(error, FileNotFoundError) and not os.path.isabs(path) and "://" not in path
-        where = f" in the folder {os.getcwd()}" if relative else ""  # a worker's, where the user may not have looked
-        found = file_error(error)(None, None, f"{path}; {error.strerror or error}{where}")
-    found.__cause__ = error
-    return found
+        where = f" in the folder {os.getcwd()}" if relative else ""  # of the worker, which may differ from the user's
+        op_error = file_error(error)(None, None, f"{path}; {error.strerror or error}{where}")
+    op_error.__cause__ = error
+    return op_error
 
 
 def file_error(error: OSError) -> Callable[[None, None, str], OpError]:
-    """The class of OpError for what a file system raised."""
+    """The class of OpError for an exception of a file system."""
     if error.errno in _EXHAUSTED:
         return ResourceExhaustedError
     return next((own for foreign, own in _CLASSES if isinstance(error, foreign)), UnknownError)

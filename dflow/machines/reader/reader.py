@@ -1,11 +1,11 @@
 """A reader as a pure machine: read attempts go in with a ticket, replies and requests for files come out.
 
 Attempts stand in one line and are served strictly in order.  A reader asks for a file name only when an attempt waits
-and no file is in progress, one request at a time.  It knows no threads, no queue and no Dask: whoever owns it holds one
-lock around each call, does what the returned effects say, and answers a `NeedFile` with `file` or `no_file`.
+and no file is in progress, one request at a time.  It knows no threads, no queue and no Dask: its caller holds one lock
+around each call, carries out the returned effects, and answers a `NeedFile` with `file` or `no_file`.
 
-Records that go to whoever may be gone are *lent*: the reader keeps them until the receiver acknowledges.  What comes
-back is read again first, in its old order, with the counts as if it had not been handed out.
+Records for a receiver that may end are *lent*: the reader keeps them until the receiver acknowledges.  Returned records
+are read again first, in their old order, with the counts as if they had not been handed out.
 
 Why the format object reads the file inside the call: a read of the current file never waits for another operation.
 Source: ReaderBase of TensorFlow 1.15 (core/framework/reader_base.cc).
@@ -55,16 +55,16 @@ class _Attempt:
 class _Run:
     """Records of one file that follow each other."""
 
-    start: int  # the place of the first among all that the reader ever read
+    start: int  # the place of the first record among all that the reader ever read
     records: Records
     count: int
     ends_file: bool  # the file is completed with the last one
     uncommitted: bool = False  # lent, and not counted before it is acknowledged
-    counted: int = 0  # of an uncommitted run: its first records, which count already
+    counted: int = 0  # the first records of an uncommitted run, which count already
 
     @property
     def rest(self) -> _Run:
-        """The records that do not count yet."""
+        """The run of the records that do not count yet."""
         if not self.counted:
             return self
         return self.part(self.counted, self.count)
@@ -80,13 +80,13 @@ class Reader:
 
     name: of the reader's operation; kind: such as "TextLineReader"; make_format: makes the object that reads files,
     and may raise InvalidArgumentError.
-    produced: records handed out, and not come back, since creation or reset.  completed: files read to their end.
+    produced: records handed out, and not returned, since creation or reset.  completed: files read to their end.
 
     A format may set `ends_with_record = True`: each of its files is one record, and is completed together with it.
     A format whose `read` raises stays where it is, so that the next read fails in the same way.
     A format may have `read_up_to(limit)`, which gives at least one record, at most `limit`, or None at the end of the
     file: a sequence of (key, value), which may have both as vectors in its attribute `columns`.  It may have
-    `at_hand()`: how many of the next records it has found already, or finds when it looks now; 0: none so easily.
+    `at_hand()`: the number of next records that it has found already, or finds when it looks ahead now; 0: none.
     """
 
     def __init__(self, name: str, kind: str, make_format: Callable[[], ReaderFormat]) -> None:
@@ -100,11 +100,11 @@ class Reader:
         self._ends_with_record = bool(getattr(self._format, "ends_with_record", False))
         self._taken = 0  # records ever taken from files
         self._lent: dict[int, _Run] = {}  # by the ticket of their attempt
-        self._returned: list[_Run] = []  # what came back, in the order of reading
+        self._returned: list[_Run] = []  # returned records, in the order of reading
         self._line: deque[_Attempt] = deque()
         self._asked_for: int | None = None  # the attempt that the outstanding request was made for
-        self._end: OpError | None = None  # its answer: no more files.  It is told when nothing lent can come back
-        self._files: deque[bytes] = deque()  # came out of the queue, not started yet
+        self._end: OpError | None = None  # its answer, if there are no more files; used when no loan can be returned
+        self._files: deque[bytes] = deque()  # file names from the queue, not started yet
         self._path: bytes | None = None  # the file in progress
         self._is_open = False
         self._at_end = False  # of the file that is open
@@ -112,18 +112,18 @@ class Reader:
 
     @property
     def left_out(self) -> int:
-        """What the format left out, as it counts it: broken records, say.  0 for a format that leaves nothing out."""
+        """The format's count of records that it left out, such as broken ones; 0 for a format that leaves none out."""
         return int(getattr(self._format, "left_out", 0))
 
-    # -- what callers ask for
+    # -- calls for attempts and loans
 
     def read(self, ticket: int, limit: int | None = None, *, lend: bool = False, uncommitted: bool = False) -> Effects:
         """Read one record, or up to `limit` records of one file.
 
         The reply's value is (key, value): two scalar object arrays without a limit, else two vectors of one length
         between 1 and `limit`.  A limit below 1: InvalidArgumentError.
-        A file that cannot be opened fails the attempt and is left; a record that cannot be read fails it as well, and
-        the reader stays there.
+        A file that cannot be opened fails the attempt and is skipped; a record that cannot be read fails it as well,
+        and the reader stays at that record.
         lend: the reader keeps the records, until `acknowledge` or `take_back`.
         uncommitted: the same, and until `commit` or `acknowledge` the counts and the state are those of a reader that
         did not read them.  It gets no more than the format finds easily, or `LOOK` bytes.
@@ -146,7 +146,7 @@ class Reader:
         return self.acknowledge(ticket)
 
     def acknowledge(self, ticket: int) -> Effects:
-        """The receiver has what was lent.  Nothing happens if nothing is lent."""
+        """End a loan whose receiver has the records.  Nothing happens if nothing is lent."""
         run = self._lent.pop(ticket, None)
         if run is not None and run.uncommitted:
             self._count(run, 1)
@@ -156,7 +156,7 @@ class Reader:
         return self.no_file(error)
 
     def take_back(self, ticket: int) -> Effects:
-        """The receiver is gone: what was lent is read again, before all that follows it.
+        """End a loan whose receiver is gone: the records are read again, before all that follow them.
 
         Nothing happens if nothing is lent.
         """
@@ -189,16 +189,16 @@ class Reader:
     # -- answers to NeedFile
 
     def file(self, path: bytes) -> Effects:
-        """The file name that was asked for.  If no attempt waits for it any more, the next read starts with it."""
+        """Answer a request with a file name.  If no attempt waits for it any more, the next read starts with it."""
         self._asked_for = None
         self._files.append(path)
         return self._settle()
 
     def no_file(self, error: OpError) -> Effects:
-        """There is no file name: the attempt that asked fails with `error`, and the next one asks for itself.
+        """Answer a request without a file name: the attempt that asked fails with `error`; the next one asks anew.
 
-        If the attempt that asked was withdrawn, nobody fails: an error of its queue or its step is not another's.
-        The end of the input (OutOfRangeError) is told when no record that is lent can come back any more.
+        If the attempt that asked was withdrawn, no attempt fails: the error concerned only its queue or its step.
+        The end of the input (OutOfRangeError) is reported when no lent record can be returned any more.
         """
         if self._lent and isinstance(error, OutOfRangeError):
             self._end = error
@@ -212,7 +212,7 @@ class Reader:
     # -- state
 
     def reset(self) -> None:
-        """Forget the file in progress, the records that came back, and the counts.
+        """Forget the file in progress, the returned records, and the counts.
 
         A file name that was not started yet is kept.
         """
@@ -229,7 +229,7 @@ class Reader:
         return ReaderState(self.kind, self.produced, self.completed, self._path, place, files, returned).to_bytes()
 
     def restore(self, state: bytes) -> Effects:
-        """Go back to what `state()` gave; attempts that wait go on there, so the result may hold replies.
+        """Go back to a state from `state()`; attempts that wait go on there, so the result may hold replies.
 
         The file is opened by the next read.  A file name that was not started yet is kept.
         Raises InvalidArgumentError, and leaves the reader reset, if these are not the bytes of such a state.
@@ -253,7 +253,7 @@ class Reader:
     # -- inside
 
     def _not_read(self) -> list[_Run]:
-        """Records that were taken from files, and are to be read."""
+        """Records that were taken from files, and are to be read again."""
         uncommitted = [run.rest for run in self._lent.values() if run.uncommitted]
         return sorted([*self._returned, *uncommitted], key=lambda run: run.start)
 
@@ -262,7 +262,7 @@ class Reader:
         self.completed += sign * run.ends_file
 
     def _settle(self) -> Effects:
-        """Do all that can be done now."""
+        """Serve the line until its head has to wait."""
         effects: Effects = []
         while self._line:
             if self._path is None and self._files:
@@ -273,23 +273,23 @@ class Reader:
                     effects.append(NeedFile(self._asked_for))
                 return effects
             head = self._line[0]
-            taken = self._take(1 if head.limit is None else head.limit, head.uncommitted)
-            if isinstance(taken, OpError):
-                effects.append(Reply(self._line.popleft().ticket, None, taken))
-            elif taken.count:
-                effects.append(Reply(self._line.popleft().ticket, _packed(taken.records, head.limit), None))
+            run = self._take(1 if head.limit is None else head.limit, head.uncommitted)
+            if isinstance(run, OpError):
+                effects.append(Reply(self._line.popleft().ticket, None, run))
+            elif run.count:
+                effects.append(Reply(self._line.popleft().ticket, _packed(run.records, head.limit), None))
                 if head.lend:
-                    self._lent[head.ticket] = taken
+                    self._lent[head.ticket] = run
         return effects
 
     def _take(self, limit: int, uncommitted: bool) -> _Run | OpError:
-        """Up to `limit` records that came back, or of the file in progress; none: it is done, and was left."""
-        taken = self._take_returned(limit) if self._returned else self._take_new(limit, uncommitted)
-        if isinstance(taken, _Run):
-            taken.uncommitted = uncommitted and taken.count > 0
-            if not taken.uncommitted:
-                self._count(taken, 1)
-        return taken
+        """Up to `limit` records: returned ones, or of the file in progress; none: the file was at its end."""
+        run = self._take_returned(limit) if self._returned else self._take_new(limit, uncommitted)
+        if isinstance(run, _Run):
+            run.uncommitted = uncommitted and run.count > 0
+            if not run.uncommitted:
+                self._count(run, 1)
+        return run
 
     def _take_returned(self, limit: int) -> _Run:
         run = self._returned[0]
@@ -299,10 +299,11 @@ class Reader:
         return run.part(0, limit)
 
     def _take_new(self, limit: int, uncommitted: bool) -> _Run | OpError:
-        """An error is given only if it comes before any record: else the next read meets it again.
+        """Up to `limit` records of the file in progress.
 
-        uncommitted: `LOOK` bytes are enough, and a file is left when the records before its end have been taken: it is
-        completed by the next read, as they may come back.
+        An error is returned only if it comes before any record: else the next read meets it again.
+        uncommitted: `LOOK` bytes are enough, and a file at its end stays open if records were read: the next read closes
+        it, as these may be returned.
         """
         assert self._path is not None
         path = self._path
@@ -328,14 +329,14 @@ class Reader:
         return self._run(records, limit - missing, ends_file)
 
     def _easily(self, limit: int) -> int:
-        """As many as are at hand: to look further would be to look at these again."""
+        """The number of records at hand, at least 1: to look for more would be to look at these again."""
         return limit if self._at_hand is None else min(limit, max(1, self._at_hand()))
 
     def _read(self, limit: int) -> Records | None:
-        """The next records of the file that is open, as many as its format finds easy to give; None at the end."""
+        """The next records of the file that is open, up to `limit`, as many as its format chooses; None at the end."""
         if limit > 1 and self._read_up_to is not None:
-            found: Records | None = self._read_up_to(limit)
-            return found
+            records: Records | None = self._read_up_to(limit)
+            return records
         record = self._format.read()
         return None if record is None else [record]
 
@@ -348,7 +349,7 @@ class Reader:
             return
         assert self._path is not None
         path, place = self._path, self._place
-        self._path = self._place = None  # a file that cannot be opened is gone
+        self._path = self._place = None  # a file that cannot be opened is skipped
         if b"\0" in path:
             raise InvalidArgumentError(None, None, f"a file name has no byte 0, got {path!r}")
         self._format.open(os.fsdecode(path), place)

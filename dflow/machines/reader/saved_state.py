@@ -13,15 +13,15 @@ Record = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class ReaderState:
-    """Where a reader is.  See `Reader` for its counts."""
+    """The place of a reader and its counts, see `Reader`."""
 
     kind: str
     produced: int
     completed: int
     path: bytes | None  # the file in progress
-    place: Any  # in that file, as its format says it: what JSON can hold
+    place: Any  # in that file, as the format defines it, in values that JSON can hold
     files: list[bytes]  # not started yet
-    returned: list[tuple[list[Record], bool]]  # records to be read first; does their file end with them?
+    returned: list[tuple[list[Record], bool]]  # records to be read first, and whether their file ends with them
 
     def to_bytes(self) -> bytes:
         saved = {
@@ -38,7 +38,7 @@ class ReaderState:
 
     @staticmethod
     def from_bytes(data: bytes) -> ReaderState:
-        """What `to_bytes` gave; ValueError for anything else."""
+        """The state from the result of `to_bytes`; ValueError for other bytes."""
         body = data[9:]
         if data[:9] != _checksum(body):
             raise ValueError("its checksum does not fit")
@@ -55,7 +55,7 @@ class ReaderState:
 
 
 def _texts(record: Record) -> list[str]:
-    """A record for JSON, whatever its bytes are."""
+    """A record as text for JSON; any bytes are possible."""
     return [part.decode("latin-1") for part in record]
 
 

@@ -1,1 +1,1 @@
-"""Operations that make tensors, and those on their shapes, dtypes and parts, whatever their values mean."""
+"""Operations that make tensors, and those on their shapes, dtypes and parts."""

@@ -1,4 +1,4 @@
-"""Tensors put one behind the other along an axis, and cut apart again.
+"""Tensors concatenated along an axis, and split again.
 
 Tensors of every dtype pass through, `string` too.
 Source: array_ops of TensorFlow 1.15.
@@ -29,7 +29,7 @@ __all__ = ["concat", "split"]
 
 
 def concat(values: Any, axis: Any, name: str | None = None) -> Tensor:
-    """Tensors of one dtype put one behind the other along an axis, a number or a tensor; their other sizes agree."""
+    """Tensors of one dtype concatenated along an axis, a number or a tensor; their other sizes agree."""
     if not isinstance(values, (list, tuple)):
         values = [values]
     if not values:
@@ -48,13 +48,13 @@ def _concat_spec(*inputs: TensorSpec, axis: int) -> TensorSpec:
         return TensorSpec(UNKNOWN_SHAPE, inputs[0].dtype)
     place = normal_axis(axis, rank)
     others, total = TensorShape([None] * rank), 0
-    known = True
+    size_known = True
     for spec in inputs:
         shape = spec.shape.with_rank(rank)
         others = others.merge_with(None if i == place else size for i, size in enumerate(shape))
-        known, total = known and shape[place] is not None, total + (shape[place] or 0)
+        size_known, total = size_known and shape[place] is not None, total + (shape[place] or 0)
     return spec_of(
-        [(total if known else None) if i == place else size for i, size in enumerate(others)], inputs[0].dtype
+        [(total if size_known else None) if i == place else size for i, size in enumerate(others)], inputs[0].dtype
     )
 
 
@@ -86,7 +86,7 @@ def _concat_gradient(op: Operation, dy: Tensor) -> list[Tensor | None]:
     axis, sizes = op.attrs["axis"], [None]
     if axis is not None and all(x.shape.ndims is not None for x in op.inputs):
         sizes = [x.shape[axis] for x in op.inputs]
-    if None not in sizes:  # then nobody has to compute what was concatenated
+    if None not in sizes:  # then the concatenated tensors need not be computed
         return list(create_op("SplitV", dy, axis=axis, sizes=tuple(sizes), num=len(sizes)).outputs)
     pieces = create_op("SplitLike", dy, *op.inputs, axis=axis).outputs
     return [*pieces, *[None] * (len(op.inputs) - len(pieces))]
@@ -128,10 +128,10 @@ def _concat_along(op: Operation, pieces: Sequence[Tensor]) -> Tensor:
 def split(
     value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str = "split"
 ) -> list[Tensor]:
-    """A tensor cut along an axis: into so many equal pieces, or into pieces of the given sizes.
+    """A tensor split along an axis, into a number of equal pieces, or into pieces of given sizes.
 
-    num_or_size_splits: a number, sizes (one may be -1: what is left), or a vector of sizes, whose length `num` says if
-    its static shape does not.  axis: a number or a tensor.  ShapeError, or InvalidArgumentError at run time, for sizes
+    num_or_size_splits: a number, sizes (one may be -1: the rest), or a vector of sizes, whose length is `num` if its
+    static shape is unknown.  axis: a number or a tensor.  ShapeError, or InvalidArgumentError at run time, for sizes
     that do not add up; ValueError for a `num` that is not their number, and for a scalar tensor.
     """
     place, last = late(axis)
@@ -140,9 +140,9 @@ def split(
         return list(create_op("Split", value, *last, name=name, axis=place, num=sizes).outputs)
     pieces = _number_of_pieces(sizes, inputs, num)
     op = create_op("SplitV", value, *inputs, *last, name=name, axis=place, sizes=sizes, num=pieces)
-    known = known_value(inputs[0]) if inputs else None
-    if known is not None and place is not None:
-        specs = _split_v_spec(op.inputs[0].spec, axis=place, sizes=ints(known), num=pieces)
+    static_sizes = known_value(inputs[0]) if inputs else None
+    if static_sizes is not None and place is not None:
+        specs = _split_v_spec(op.inputs[0].spec, axis=place, sizes=ints(static_sizes), num=pieces)
         for piece, spec in zip(op.outputs, specs, strict=True):
             piece.set_shape(spec.shape)
     return list(op.outputs)
@@ -193,7 +193,7 @@ def _pieces(x: Any, sizes: Sequence[int], axis: int) -> Any:
 
 
 def _split_v_spec(
-    x: TensorSpec, given: TensorSpec | None = None, *, axis: int, sizes: tuple[int, ...] | None, num: int
+    x: TensorSpec, split_sizes: TensorSpec | None = None, *, axis: int, sizes: tuple[int, ...] | None, num: int
 ) -> list[TensorSpec]:
     if x.shape.ndims is None:
         return [TensorSpec(UNKNOWN_SHAPE, x.dtype)] * num
@@ -217,13 +217,13 @@ def _checked_sizes(sizes: Sequence[int], total: int, error: Any) -> tuple[int, .
 
 
 def _split_v_kernel(
-    x: Any, given: Any = None, *, axis: int, sizes: tuple[int, ...] | None, num: int
+    x: Any, split_sizes: Any = None, *, axis: int, sizes: tuple[int, ...] | None, num: int
 ) -> tuple[Any, ...]:
-    wanted = ints(given) if sizes is None else sizes
-    if len(wanted) != num or (given is not None and given.ndim != 1):
-        raise InvalidArgumentError(None, None, f"{num} sizes were expected, got {list(wanted)}")
+    piece_sizes = ints(split_sizes) if sizes is None else sizes
+    if len(piece_sizes) != num or (split_sizes is not None and split_sizes.ndim != 1):
+        raise InvalidArgumentError(None, None, f"{num} sizes were expected, got {list(piece_sizes)}")
     total = x.shape[axis_of(x, axis)]
-    pieces: tuple[Any, ...] = _pieces(x, _checked_sizes(wanted, total, InvalidArgumentError), axis)
+    pieces: tuple[Any, ...] = _pieces(x, _checked_sizes(piece_sizes, total, InvalidArgumentError), axis)
     return pieces
 
 

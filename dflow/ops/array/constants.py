@@ -1,4 +1,4 @@
-"""Values that are known while the graph is built, and values that a run is given.
+"""Constants, whose values are known while the graph is built, and placeholders, whose values a run feeds.
 
 Source: tf.constant, tf.placeholder of TensorFlow 1.15.
 """
@@ -23,16 +23,16 @@ def constant(
 ) -> Tensor:
     """A tensor of a Python or NumPy value.
 
-    dtype: as given, else float32 for Python floats, int32 for Python integers.  shape: the value is reshaped, and
-    filled up with its last element, unless verify_shape=True (then TypeError for another shape).
+    dtype: None: float32 for Python floats, int32 for Python integers.  shape: the value is reshaped, and filled up with
+    its last element, unless verify_shape=True (then TypeError for another shape).
     """
     array = to_array(value, None if dtype is None else as_dtype(dtype))
-    given = array.size
+    count = array.size
     if shape is not None:
         array = _with_shape(
             array, tuple(int(size) for size in as_shape(shape).as_list() if size is not None), verify_shape
         )
-    filled_up = {"given": given} if given < array.size else {}
+    filled_up = {"given": count} if count < array.size else {}
     tensor: Tensor = add_op("Const", name=name or "Const", value=_read_only(array), **filled_up)
     return tensor
 
@@ -56,7 +56,7 @@ def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _const_spec(value: np.ndarray[Any, Any], given: int | None = None) -> TensorSpec:
-    """given: how many values the program gave, if the others repeat the last one: the node has no more."""
+    """given: the number of the program's values, if the others repeat the last one: the node has these values only."""
     return TensorSpec(TensorShape(value.shape), as_dtype(value.dtype))
 
 
@@ -64,11 +64,11 @@ def _const_kernel(context: KernelContext, value: np.ndarray[Any, Any], given: in
     return context.asarray(value)
 
 
-define("Const", spec=_const_spec, kernel=_const_kernel, gradient=no_gradient("a constant is a leaf"), stateful=True)
+define("Const", spec=_const_spec, kernel=_const_kernel, gradient=no_gradient("a constant has no inputs"), stateful=True)
 
 
 def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Tensor:
-    """A tensor that each run must be given; a run that needs it and does not feed it fails."""
+    """A tensor that each run must feed; a run that needs it and does not feed it fails."""
     tensor: Tensor = add_op("Placeholder", name=name or "Placeholder", dtype=as_dtype(dtype), shape=as_shape(shape))
     return tensor
 
@@ -78,11 +78,11 @@ def _placeholder_spec(dtype: DType, shape: TensorShape) -> TensorSpec:
 
 
 def _placeholder_kernel(context: KernelContext, dtype: DType, shape: TensorShape) -> Any:
-    said = "" if shape == UNKNOWN_SHAPE else f" and shape {[-1 if d is None else d for d in shape.known]}"
+    with_shape = "" if shape == UNKNOWN_SHAPE else f" and shape {[-1 if d is None else d for d in shape.known]}"
     raise InvalidArgumentError(
         None,
         None,
-        f"You must feed a value for placeholder tensor '{context.op}' with dtype {_said(dtype)}{said}",
+        f"You must feed a value for placeholder tensor '{context.op}' with dtype {_said(dtype)}{with_shape}",
     )
 
 
@@ -94,13 +94,13 @@ define(
     "Placeholder",
     spec=_placeholder_spec,
     kernel=_placeholder_kernel,
-    gradient=no_gradient("a placeholder is a leaf"),
+    gradient=no_gradient("a placeholder has no inputs"),
     stateful=True,
 )
 
 
 def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Tensor:
-    """`input`, unless the run feeds this tensor; shape: what fed values must be compatible with."""
+    """`input`, unless the run feeds this tensor; fed values must be compatible with `shape`."""
     graph = getattr(input, "graph", None) or get_default_graph()
     with graph.as_default(), graph.name_scope(name or "PlaceholderWithDefault") as scope:
         default = convert_to_tensor(input, name="input")

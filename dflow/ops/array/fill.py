@@ -39,15 +39,15 @@ __all__ = ["broadcast_to", "fill", "ones", "ones_like", "zeros", "zeros_like"]
 
 
 def _repeated_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
-    """To a shape that is the same for all steps."""
+    """The batch rule for a shape that is the same for all steps."""
     if len(arrays) > 1:
         return each(kernel, arrays, batched, attrs)
-    x, wanted = arrays[0], attrs["shape"]
-    if x.ndim - 1 > len(wanted):  # it does not fit
+    x, target = arrays[0], attrs["shape"]
+    if x.ndim - 1 > len(target):  # it does not fit
         return each(kernel, arrays, batched, attrs)
     xp = namespace(x)
-    x = xp.reshape(x, (x.shape[0], *(1,) * (len(wanted) - x.ndim + 1), *x.shape[1:]))
-    return xp.asarray(xp.broadcast_to(x, (x.shape[0], *wanted)), copy=True)
+    x = xp.reshape(x, (x.shape[0], *(1,) * (len(target) - x.ndim + 1), *x.shape[1:]))
+    return xp.asarray(xp.broadcast_to(x, (x.shape[0], *target)), copy=True)
 
 
 def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
@@ -70,13 +70,13 @@ def _broadcast_to_spec(x: TensorSpec, sizes: TensorSpec | None = None, *, shape:
 
 
 def _broadcast_to_kernel(x: Any, sizes: Any = None, *, shape: Axes | None) -> Any:
-    wanted = sizes_of(sizes) if shape is None else shape
+    target = sizes_of(sizes) if shape is None else shape
     xp = namespace(x)
     try:
-        return xp.asarray(xp.broadcast_to(x, wanted), copy=True)  # a value of its own, which may become a variable's
+        return xp.asarray(xp.broadcast_to(x, target), copy=True)  # a value of its own, which may become a variable's
     except ValueError:
         raise InvalidArgumentError(
-            None, None, f"Incompatible shapes: {list(x.shape)} does not broadcast to {list(wanted)}"
+            None, None, f"Incompatible shapes: {list(x.shape)} does not broadcast to {list(target)}"
         ) from None
 
 
@@ -99,7 +99,7 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
 
 
 def _fill_sizes(sizes: Any) -> tuple[int, ...]:
-    """Sizes that came as an input: a vector, or a scalar whose rank was not known, which TensorFlow takes for one."""
+    """The sizes of an input: a vector, or a scalar of unknown static rank, which TensorFlow takes for a vector."""
     return ints(sizes) if sizes.ndim == 0 else sizes_of(sizes)
 
 
@@ -113,11 +113,11 @@ def _fill_kernel(value: Any, sizes: Any = None, *, shape: Axes | None) -> Any:
     value = single(value)
     if value.ndim:
         raise InvalidArgumentError(None, None, f"value must be a scalar, its shape is {list(value.shape)}")
-    wanted = _fill_sizes(sizes) if shape is None else shape
-    if min(wanted, default=0) < 0:
-        raise InvalidArgumentError(None, None, f"Dimensions must be >= 0, got {list(wanted)}")
+    target = _fill_sizes(sizes) if shape is None else shape
+    if min(target, default=0) < 0:
+        raise InvalidArgumentError(None, None, f"Dimensions must be >= 0, got {list(target)}")
     xp = namespace(value)
-    return xp.asarray(xp.broadcast_to(value, wanted), copy=True)  # a value of its own, which may become a variable's
+    return xp.asarray(xp.broadcast_to(value, target), copy=True)  # a value of its own, which may become a variable's
 
 
 define(
@@ -136,9 +136,9 @@ def zeros(shape: Any, dtype: Any = "float32", name: str | None = None) -> Tensor
 
 def ones(shape: Any, dtype: Any = "float32", name: str | None = None) -> Tensor:
     """A tensor of ones (True); shape: sizes as numbers or as a tensor."""
-    found = as_dtype(dtype)
-    _of_numbers(found)
-    return _repeated(shape, found.numpy_dtype.type(1), found, name or "ones")
+    target_dtype = as_dtype(dtype)
+    _of_numbers(target_dtype)
+    return _repeated(shape, target_dtype.numpy_dtype.type(1), target_dtype, name or "ones")
 
 
 def _of_numbers(dtype: DType) -> None:
@@ -150,10 +150,12 @@ _SMALL = 1000  # values: up to here a constant, which gradients and shapes can l
 
 def _repeated(shape: Any, value: Any, dtype: DType, name: str) -> Tensor:
     if not is_symbolic(shape):
-        known = known_sizes(shape)
-        count = known.num_elements()
+        static_shape = known_sizes(shape)
+        count = static_shape.num_elements()
         if count is not None and count < _SMALL:
-            return constant(value if count else np.empty(known.as_list(), dtype.numpy_dtype), dtype, known, name)
+            return constant(
+                value if count else np.empty(static_shape.as_list(), dtype.numpy_dtype), dtype, static_shape, name
+            )
     elif convert_to_tensor(shape).shape.ndims != 1:
         shape = reshape(shape, [-1])
     graph = graph_of([shape])
@@ -164,7 +166,7 @@ def _repeated(shape: Any, value: Any, dtype: DType, name: str) -> Tensor:
 def zeros_like(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Tensor:
     """Zeros (False, empty strings) in the shape of a tensor, of its dtype or of `dtype`; dense for a SparseTensor.
 
-    optimize: where the static shape says all sizes, nobody computes the tensor for that, or has to feed it.
+    optimize: if the static shape is fully defined, the tensor need not be computed or fed.
     """
     if isinstance(tensor, SparseTensor):
         return zeros(tensor.dense_shape, tensor.dtype if dtype is None else dtype, name or "zeros_like")

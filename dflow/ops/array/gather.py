@@ -96,8 +96,8 @@ def _gather_grad_kernel(y: Any, *arrays: Any, axis: int, shape: Sizes | None) ->
 
 
 def _gather_grad_gradient(op: Operation, dx: Tensor) -> tuple[Tensor | None, ...]:
-    others = op.inputs[1 if op.attrs["shape"] is not None else 2 :]
-    return only_first(op, add_op("GatherV2", dx, *others, axis=op.attrs["axis"]))
+    indices_and_axis = op.inputs[1 if op.attrs["shape"] is not None else 2 :]
+    return only_first(op, add_op("GatherV2", dx, *indices_and_axis, axis=op.attrs["axis"]))
 
 
 define(

@@ -39,16 +39,16 @@ def one_hot(
     """A new axis of `depth` values (the last one, or `axis`): on_value at the index, off_value elsewhere.
 
     indices: integers of any shape; one outside of [0, depth) gives off_value everywhere.  depth: a number or a tensor.
-    on_value, off_value: scalars, 1 and 0 if not given.  dtype: as given, else that of the values, else float32.
+    on_value, off_value: scalars; None: 1 and 0.  dtype: None: that of the values, else float32.
     """
     target = as_dtype(dtype) if dtype is not None else _dtype_of_values(on_value, off_value)
     on = _one(target) if on_value is None else on_value
     off = target.zero if off_value is None else off_value
-    known = [static_value(item) if is_symbolic(item) else item for item in (on, off)]
-    if any(item is None for item in known):
+    static_values = [static_value(item) if is_symbolic(item) else item for item in (on, off)]
+    if any(item is None for item in static_values):
         return _one_hot_of_tensors(indices, depth, on, off, axis, target, name or "one_hot")
     count, inputs = late(depth, "depth")
-    attrs = {key: _scalar(item, target) for key, item in zip(("on_value", "off_value"), known, strict=True)}
+    attrs = {key: _scalar(item, target) for key, item in zip(("on_value", "off_value"), static_values, strict=True)}
     if not is_symbolic(indices) and not np.size(indices):
         indices = np.asarray(indices, np.int32)  # an empty list has no dtype of its own
     place = -1 if axis is None else static_axis(axis)
@@ -73,7 +73,7 @@ def _scalar(value: Any, dtype: DType) -> Any:
 def _one_hot_of_tensors(
     indices: Any, depth: Any, on_value: Any, off_value: Any, axis: Any, dtype: DType, name: str
 ) -> Tensor:
-    """on_value or off_value are known only to a run."""
+    """As `one_hot`, for values of which one is known only at run time."""
     graph = graph_of((indices, depth, on_value, off_value))
     with scopes.building_in(graph), graph.name_scope(name) as scope:
         hit = one_hot(indices, depth, axis=axis, dtype=bool_)
@@ -82,8 +82,10 @@ def _one_hot_of_tensors(
 
 
 def _dtype_of_values(*values: Any) -> DType:
-    given = sorted((value for value in values if value is not None), key=is_symbolic, reverse=True)  # tensors first
-    return convert_to_tensor(given[0]).dtype if given else as_dtype("float32")
+    tensors_first = sorted(
+        (value for value in values if value is not None), key=is_symbolic, reverse=True
+    )  # tensors first
+    return convert_to_tensor(tensors_first[0]).dtype if tensors_first else as_dtype("float32")
 
 
 def _one_hot_spec(

@@ -1,4 +1,4 @@
-"""A tensor with values around it.
+"""Padding of tensors.
 
 Tensors of every dtype pass through, `string` too.
 Source: array_ops.pad of TensorFlow 1.15.
@@ -61,7 +61,7 @@ def _padded(x: Tensor, paddings: Any, mode: str, name: str | None, constant_valu
 
 
 def _known_sizes(x: Tensor, widths: Tensor) -> list[int | None]:
-    """The sizes of the axes whose paddings are known, where only a run knows all of them."""
+    """The sizes of the axes whose paddings are known, where all of them are known only at run time."""
     rows = widths.op.inputs if widths.op.type == "Pack" and widths.op.attrs["axis"] == 0 else ()
     pairs = [known_value(row) for row in rows] or [None] * len(x.shape)
     return [
@@ -84,7 +84,7 @@ def _padded_with_a_tensor(x: Tensor, paddings: Any, value: Any, name: str | None
 
 
 def _pairs(widths: Any, error: Any) -> Pairs:
-    """What is put before and behind each axis, as numbers."""
+    """The numbers of values before and behind each axis."""
     if widths.ndim != 2 or widths.shape[1] != 2:
         fact = f"paddings are pairs of numbers, one an axis, got a shape of {list(widths.shape)}"
         raise error(fact) if error is ShapeError else error(None, None, fact)
@@ -113,7 +113,7 @@ def _pad_spec(x: TensorSpec, widths: TensorSpec | None = None, *, paddings: Pair
 
 
 def _of_widths(x: TensorSpec, widths: TensorSpec | None) -> TensorSpec:
-    """The static shape where only a run knows the paddings."""
+    """The static shape where the paddings are known only at run time."""
     assert widths is not None
     only(widths, widths.dtype.is_integer, "integers as paddings")
     rank = widths.shape.merge_with([None, 2])[0]
@@ -185,7 +185,7 @@ def _mirror_kernel(x: Any, widths: Any = None, *, paddings: Pairs | None, symmet
 
 
 def _mirrored(size: int, before: int, after: int, edge: int) -> list[int]:
-    """Where the values of a padded axis come from; edge: 1 if it is mirrored too, else 0."""
+    """The source index of each value of a padded axis; edge: 1 if the edge is mirrored too, else 0."""
     if max(before, after) > size - 1 + edge:
         raise InvalidArgumentError(
             None,
@@ -206,7 +206,7 @@ def _mirror_grad_spec(
 
 
 def _mirror_grad_kernel(y: Any, widths: Any = None, *, paddings: Pairs | None, symmetric: bool) -> Any:
-    """Each value of the padded tensor, added where it came from."""
+    """The gradient of mirrored padding: each value of the padded tensor is added at its source index."""
     paddings = _pairs_for(y, widths, paddings)
     xp = namespace(y)
     for axis, (before, after) in enumerate(paddings):

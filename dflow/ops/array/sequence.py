@@ -1,4 +1,4 @@
-"""Numbers in a row.
+"""Sequences of numbers: `range`.
 
 Source: math_ops.range of TensorFlow 1.15.
 """
@@ -29,20 +29,20 @@ __all__ = ["range"]
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = None) -> Tensor:
     """The numbers start, start + delta, ... up to `limit`, which is left out; `range(limit)` starts at 0.
 
-    Each may be a scalar tensor.  dtype: as given, else the widest that an argument has: of int32, int64, float32 and
-    float64, or another one, beside int32.  InvalidArgumentError at run time for a delta of 0 or of the wrong sign.
+    Each may be a scalar tensor.  dtype: None: the widest that an argument has: of int32, int64, float32 and float64, or
+    another one, beside int32.  InvalidArgumentError at run time for a delta of 0 or of the wrong sign.
     """
     if limit is None:
         start, limit = 0, start
     values = [start, limit, delta]
-    wanted = None if dtype is None else as_dtype(dtype)
+    target = None if dtype is None else as_dtype(dtype)
     graph = graph_of(values)
     with scopes.building_in(graph), graph.name_scope(name or "range") as scope:
         tensors = [
-            convert_to_tensor(item, None if is_symbolic(item) else wanted, word)
+            convert_to_tensor(item, None if is_symbolic(item) else target, word)
             for item, word in zip(values, ("start", "limit", "delta"), strict=True)
         ]
-        common = wanted or _widest([tensor.dtype for tensor in tensors])
+        common = target or _widest([tensor.dtype for tensor in tensors])
         result: Tensor = add_op("Range", *(cast(tensor, common) for tensor in tensors), name=scope)
     count = _known_count([known_value(item) for item in result.op.inputs])
     if count is not None:
@@ -51,13 +51,13 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
 
 
 def _widest(dtypes: Sequence[DType]) -> DType:
-    others = [dtype for dtype in dtypes if dtype not in _WIDER]
-    if not others:
+    special = [dtype for dtype in dtypes if dtype not in _WIDER]
+    if not special:
         return max(dtypes, key=_WIDER.index)
-    if any(dtype not in (others[0], int32) for dtype in dtypes):
+    if any(dtype not in (special[0], int32) for dtype in dtypes):
         names = ", ".join(dtype.name for dtype in dtypes)
         raise DTypeError(f"start, limit and delta are {names}, none is promoted; cast() them, or give dtype=")
-    return others[0]
+    return special[0]
 
 
 _WIDER = (int32, int64, float32, float64)
@@ -76,7 +76,7 @@ def _known_count(values: Sequence[Any]) -> int | None:
 
 
 def _has_an_end(start: Any, limit: Any, delta: Any) -> bool:
-    """Do steps of `delta` lead from `start` to `limit`, and not for ever?"""
+    """Whether steps of `delta` lead from `start` to `limit`."""
     return delta != 0 and (limit - start) * delta >= 0 and math.isfinite((limit - start) / delta)
 
 

@@ -1,4 +1,4 @@
-"""What the shape of a tensor is, and other shapes for its values: reshape, expand_dims, squeeze.
+"""The shape of a tensor at run time, and other shapes for its values: reshape, expand_dims, squeeze.
 
 Tensors of every dtype pass through, `string` too.
 Source: array_ops of TensorFlow 1.15.
@@ -39,13 +39,13 @@ from dflow.specs import TensorSpec
 __all__ = ["expand_dims", "rank", "reshape", "shape", "size", "squeeze"]
 
 
-# -- what a shape is
+# -- shape, size and rank
 
 
 def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
     """The sizes of a tensor at run time: a vector of int32, or of `out_type`.
 
-    A constant if the static shape says them all: then nobody computes the tensor for that, or has to feed it.
+    A constant if the static shape is fully defined: then the tensor need not be computed or fed.
     Of a SparseTensor, its dense shape.
     """
     if isinstance(input, SparseTensor):
@@ -73,7 +73,7 @@ def size(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
 
 
 def rank(input: Any, name: str | None = None) -> Tensor:
-    """The number of axes of a tensor at run time: an int32 scalar.  A constant if the static shape says it."""
+    """The number of axes of a tensor at run time: an int32 scalar.  A constant if it is known from the static shape."""
     if isinstance(input, SparseTensor):
         return size(input.dense_shape, name)
     x = convert_to_tensor(input)
@@ -90,13 +90,13 @@ def _known(x: Tensor, value: Any, dtype: Any, name: str) -> Tensor:
 
 
 def _sizes(x: Any, values: Any, dtype: DType) -> Any:
-    if is_text(x):  # its dtype is no dtype of numbers, but it is NumPy's array
+    if is_text(x):  # an object array of NumPy
         return np.asarray(values, dtype=dtype.numpy_dtype)
     return vector(x, values, dtype)
 
 
 def _sizes_batch(kernel: Any, arrays: Sequence[Any], batched: Sequence[bool], attrs: dict[str, Any]) -> Any:
-    """All steps have one shape, since they came stacked: one answer, repeated."""
+    """The batch rule: the steps are stacked, so they have one shape, whose sizes are repeated."""
     single = kernel(arrays[0][0, ...], **attrs)
     return namespace(single).broadcast_to(single, (steps(arrays, batched), *single.shape))
 
@@ -131,7 +131,7 @@ define(
 def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
     """The values of a tensor, in row-major order, in another shape.
 
-    shape: sizes, of which one may be -1 (as many as are left), as numbers or as a tensor.
+    shape: sizes, of which one may be -1 (computed from the others), as numbers or as a tensor.
     ShapeError, or InvalidArgumentError at run time, if the numbers of values differ.
     """
     sizes, inputs = shape_argument(shape)
@@ -141,15 +141,15 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
     return result
 
 
-def _filled_in(wanted: TensorShape, given: TensorShape) -> TensorShape:
-    """`wanted` with its one unknown size computed, if the number of values is known."""
-    total = given.num_elements()
-    if total is None or wanted.dims is None or wanted.dims.count(None) != 1:
-        return wanted
-    rest = int(np.prod([dim for dim in wanted.dims if dim is not None], dtype=np.int64))
+def _filled_in(target: TensorShape, source: TensorShape) -> TensorShape:
+    """`target` with its one unknown size computed, if the number of values is known."""
+    total = source.num_elements()
+    if total is None or target.dims is None or target.dims.count(None) != 1:
+        return target
+    rest = int(np.prod([dim for dim in target.dims if dim is not None], dtype=np.int64))
     if rest == 0 or total % rest:
-        return wanted
-    return TensorShape(total // rest if dim is None else dim for dim in wanted.dims)
+        return target
+    return TensorShape(total // rest if dim is None else dim for dim in target.dims)
 
 
 def _reshape_spec(x: TensorSpec, sizes: TensorSpec | None = None, *, shape: Axes | None) -> TensorSpec:
@@ -158,41 +158,41 @@ def _reshape_spec(x: TensorSpec, sizes: TensorSpec | None = None, *, shape: Axes
     if shape.count(-1) > 1 or min(shape, default=0) < -1:
         raise ShapeError(f"a shape has no negative sizes but one -1, got {list(shape)}")
     result = _filled_in(TensorShape(None if dim == -1 else dim for dim in shape), x.shape)
-    given, wanted = x.shape.num_elements(), result.num_elements()
-    if given is not None and (given != wanted if wanted is not None else -1 in shape and given > 0):
-        raise ShapeError(f"cannot reshape a tensor with {given} elements, of shape {x.shape}, to shape {list(shape)}")
-    known = int(np.prod([dim for dim in x.shape.dims or () if dim is not None], dtype=np.int64))
-    if given is None and wanted and (known == 0 or wanted % known):
-        raise ShapeError(f"cannot reshape a tensor of shape {x.shape} to shape {list(shape)}: {wanted} elements")
+    count, target_count = x.shape.num_elements(), result.num_elements()
+    if count is not None and (count != target_count if target_count is not None else -1 in shape and count > 0):
+        raise ShapeError(f"cannot reshape a tensor with {count} elements, of shape {x.shape}, to shape {list(shape)}")
+    partial_count = int(np.prod([dim for dim in x.shape.dims or () if dim is not None], dtype=np.int64))
+    if count is None and target_count and (partial_count == 0 or target_count % partial_count):
+        raise ShapeError(f"cannot reshape a tensor of shape {x.shape} to shape {list(shape)}: {target_count} elements")
     return TensorSpec(result, x.dtype)
 
 
 def _reshape_kernel(x: Any, sizes: Any = None, *, shape: Axes | None) -> Any:
-    wanted = ints(sizes) if shape is None else shape
+    target = ints(sizes) if shape is None else shape
     try:
-        return namespace(x).reshape(x, _without_unknown(wanted, x.shape))
+        return namespace(x).reshape(x, _without_unknown(target, x.shape))
     except ValueError:
         raise InvalidArgumentError(
-            None, None, f"Input to reshape is a tensor with {x.size} values, but the requested shape is {list(wanted)}"
+            None, None, f"Input to reshape is a tensor with {x.size} values, but the requested shape is {list(target)}"
         ) from None
 
 
-def _without_unknown(sizes: Sequence[int], given: Sequence[int]) -> tuple[int, ...]:
+def _without_unknown(sizes: Sequence[int], source: Sequence[int]) -> tuple[int, ...]:
     """The sizes with a number in the place of -1.
 
     Why zeros are left out on both sides if a size is 0: an empty batch keeps the size of its items, as in TensorFlow.
     """
     empty = 0 in sizes
-    total = prod(size for size in given if size or not empty)
-    known = prod(size for size in sizes if size != -1 and (size or not empty))
-    return tuple(total // known if size == -1 else size for size in sizes)
+    total = prod(size for size in source if size or not empty)
+    partial_total = prod(size for size in sizes if size != -1 and (size or not empty))
+    return tuple(total // partial_total if size == -1 else size for size in sizes)
 
 
 def _reshape_batch(kernel: Any, arrays: Sequence[Any], batched: Sequence[bool], attrs: dict[str, Any]) -> Any:
     if len(arrays) > 1 and batched[1]:
         return each(kernel, arrays, batched, attrs)
-    wanted = ints(arrays[1]) if attrs["shape"] is None else attrs["shape"]
-    return kernel(arrays[0], shape=(arrays[0].shape[0], *wanted))
+    target = ints(arrays[1]) if attrs["shape"] is None else attrs["shape"]
+    return kernel(arrays[0], shape=(arrays[0].shape[0], *target))
 
 
 define(

@@ -105,8 +105,8 @@ def _slice_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
 
 
 def _slice_grad_kernel(y: Any, *arrays: Any, begin: Any, shape: Sizes | None) -> Any:
-    wanted, numbers = take_shape(shape, arrays)
-    result = zeros(y, wanted)
+    sizes, numbers = take_shape(shape, arrays)
+    result = zeros(y, sizes)
     first = ints(numbers[0]) if begin is None else begin
     key = tuple(builtins.slice(start, start + count) for start, count in zip(first, y.shape, strict=True))
     result[(*key, ...)] = y

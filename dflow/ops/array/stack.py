@@ -1,4 +1,4 @@
-"""Tensors stacked on a new axis, and taken apart along one.
+"""Tensors stacked on a new axis, and unstacked along an axis.
 
 Tensors of every dtype pass through, `string` too.
 Source: array_ops of TensorFlow 1.15.
@@ -69,9 +69,9 @@ define(
 
 
 def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unstack") -> list[Tensor]:
-    """The slices of a tensor along an axis, which goes away.
+    """The slices of a tensor along an axis, which they do not have.
 
-    num: how many there are; ValueError if it is not given and the static shape does not say it.
+    num: their number; ValueError if it is None and unknown from the static shape.
     """
     x = convert_to_tensor(value)
     if num is None:

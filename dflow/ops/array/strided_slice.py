@@ -37,9 +37,9 @@ Key = tuple[Any, ...]  # of integers, slices, None, Ellipsis; a number may be Fr
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """What the items of a key are: bit i of each is for item i.
+    """The kinds of the items of a key: bit i of each mask is for item i.
 
-    In place of a key: only a run knows how many items there are, and their numbers are inputs, three vectors.
+    Used in place of a key whose number of items is known only at run time; its numbers are inputs, three vectors.
     """
 
     begin: int
@@ -67,7 +67,7 @@ class Masks:
         return slice(None if self.begin & bit else start, None if self.end & bit else stop, step)
 
     def key_of(self, vectors: Sequence[Any]) -> Key:
-        """The key that three inputs say; InvalidArgumentError if they say none."""
+        """The key of three inputs; InvalidArgumentError if they make none."""
         if any(vector.ndim != 1 for vector in vectors):
             shapes = [list(vector.shape) for vector in vectors]
             raise InvalidArgumentError(None, None, f"begin, end and strides are vectors, their shapes are {shapes}")
@@ -91,8 +91,8 @@ def get_item(tensor: Any, key: Any, name: str | None = None) -> Tensor:
     result: Tensor = add_op("StridedSlice", tensor, *inputs, name=name or "strided_slice", key=items)
     if inputs:
         numbers = [known_value(item) for item in result.op.inputs[1:]]
-        known = tuple(_with_values(item, numbers) for item in items)
-        result.set_shape(_strided_slice_spec(result.op.inputs[0].spec, key=known).shape)
+        static_key = tuple(_with_values(item, numbers) for item in items)
+        result.set_shape(_strided_slice_spec(result.op.inputs[0].spec, key=static_key).shape)
     return result
 
 
@@ -178,7 +178,7 @@ def _concrete_key(key: Key | Masks, numbers: Sequence[Any], sizes: Sequence[int]
 
 
 def _with_values(item: Any, numbers: Sequence[Any]) -> Any:
-    """An item of a key with the values of its inputs, as far as they are known."""
+    """An item of a key, with those values of its inputs that are known."""
     if isinstance(item, FromInput):
         number = numbers[item.place]
         return item if number is None else int(number)
@@ -263,8 +263,8 @@ def strided_slice(
 ) -> Tensor:
     """`input_[begin[0]:end[0]:strides[0], ...]`; bit i of a mask changes item i.
 
-    begin, end, strides: numbers or tensors of them.  begin_mask, end_mask: without that bound; ellipsis_mask: it is
-    `...`; new_axis_mask: it is a new axis; shrink_axis_mask: it is the integer begin[i].
+    begin, end, strides: numbers or tensors of them.  begin_mask, end_mask: the item has no such bound; ellipsis_mask:
+    it is `...`; new_axis_mask: it is a new axis; shrink_axis_mask: it is the integer begin[i].
     """
     masks = Masks(begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
     starts, stops = _numbers_of(begin), _numbers_of(end)
@@ -278,12 +278,12 @@ def strided_slice(
 
 
 def _numbers_of(value: Any) -> list[Any] | None:
-    """A vector as Python integers, or as one scalar tensor each; None if only a run knows how many there are."""
+    """A vector as Python integers, or as one scalar tensor each; None if its size is known only at run time."""
     if not is_symbolic(value):
         return [int(item) for item in np.asarray(value).reshape(-1)]
     tensor = convert_to_tensor(value)
-    known = known_value(tensor)
-    if known is not None:
-        return [int(item) for item in known.reshape(-1)]
+    static = known_value(tensor)
+    if static is not None:
+        return [int(item) for item in static.reshape(-1)]
     length = tensor.shape[0] if tensor.shape.ndims == 1 else None
     return None if length is None else [get_item(tensor, i) for i in range(length)]

@@ -35,8 +35,8 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
 
 def _tiled(shape: TensorShape, multiples: Sequence[int | None]) -> TensorShape:
     dims = shape.with_rank(len(multiples))
-    known = zip(dims, multiples, strict=True)
-    return TensorShape(None if dim is None or n is None else dim * n for dim, n in known)
+    pairs = zip(dims, multiples, strict=True)
+    return TensorShape(None if dim is None or n is None else dim * n for dim, n in pairs)
 
 
 def _tile_spec(x: TensorSpec, counts: TensorSpec | None = None, *, multiples: tuple[int, ...] | None) -> TensorSpec:
@@ -50,12 +50,12 @@ def _tile_spec(x: TensorSpec, counts: TensorSpec | None = None, *, multiples: tu
 
 
 def _tile_kernel(x: Any, counts: Any = None, *, multiples: tuple[int, ...] | None) -> Any:
-    wanted = sizes_of(counts) if multiples is None else multiples
-    if len(wanted) != x.ndim or min(wanted, default=0) < 0:
+    repeats = sizes_of(counts) if multiples is None else multiples
+    if len(repeats) != x.ndim or min(repeats, default=0) < 0:
         raise InvalidArgumentError(
-            None, None, f"Expected multiples argument to be a vector of length {x.ndim}, got {list(wanted)}"
+            None, None, f"Expected multiples argument to be a vector of length {x.ndim}, got {list(repeats)}"
         )
-    return namespace(x).tile(x, wanted)
+    return namespace(x).tile(x, repeats)
 
 
 def _tile_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:

@@ -34,9 +34,9 @@ def transpose(a: Any, perm: Any = None, name: str | None = None, conjugate: bool
     axes, inputs = (None, ()) if perm is None else number_or_tensor(perm)
     x = conj(a) if conjugate else a
     result: Tensor = add_op("Transpose", x, *inputs, name=name or "transpose", perm=axes)
-    known = known_value(inputs[0]) if inputs else None
-    if known is not None:
-        result.set_shape(_transpose_spec(result.op.inputs[0].spec, perm=ints(known)).shape)
+    order = known_value(inputs[0]) if inputs else None
+    if order is not None:
+        result.set_shape(_transpose_spec(result.op.inputs[0].spec, perm=ints(order)).shape)
     return result
 
 
@@ -77,7 +77,7 @@ def _transpose_batch(kernel: Any, arrays: Sequence[Any], batched: Sequence[bool]
         return each(kernel, arrays, batched, attrs)
     perm = ints(arrays[1]) if len(arrays) > 1 else attrs["perm"]
     order = _order(perm, arrays[0].ndim - 1)
-    if order is None:  # each step says what is wrong
+    if order is None:  # the kernel of a step raises the error
         return each(kernel, arrays, batched, attrs)
     return kernel(arrays[0], perm=(0, *(axis + 1 for axis in order)))
 
@@ -101,9 +101,9 @@ define(
 
 
 def invert_permutation(x: Any, name: str | None = None) -> Tensor:
-    """Where each number is: result[x[i]] = i.  x: a vector that holds 0 to n - 1, each once.
+    """The place of each number: result[x[i]] = i.  x: a vector that holds 0 to n - 1, each once.
 
-    InvalidArgumentError at run time for another one.
+    InvalidArgumentError at run time for another vector.
     """
     result: Tensor = add_op("InvertPermutation", x, name=name)
     return result

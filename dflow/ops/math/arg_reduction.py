@@ -1,4 +1,4 @@
-"""Where the extremes along an axis are.
+"""The indices of the extremes along an axis.
 
 Source: math_ops of TensorFlow 1.15.
 """
@@ -28,7 +28,7 @@ def argmax(
 ) -> Tensor:
     """The index of the largest value along one axis (0 if none is named), the first of equal ones: int64.
 
-    NaN is left out; where there is nothing else, the index is 0.
+    NaN is left out; the index among NaN only is 0.
     """
     return _place_of("ArgMax", input, axis, name, dimension, output_type)
 
@@ -38,7 +38,7 @@ def argmin(
 ) -> Tensor:
     """The index of the smallest value along one axis (0 if none is named), the first of equal ones: int64.
 
-    NaN is left out; where there is nothing else, the index is 0.
+    NaN is left out; the index among NaN only is 0.
     """
     return _place_of("ArgMin", input, axis, name, dimension, output_type)
 
@@ -81,19 +81,19 @@ def _place(function: str, x: Any, axes: Any, axis: Axis, output_type: DType) -> 
     (place,) = places
     if not x.shape[place]:
         raise InvalidArgumentError(None, None, f"Reduction axis {place} is empty in shape {list(x.shape)}")
-    found = _finds(xp, function, x, place)
-    return xp.astype(found, dtype_in(xp, output_type), copy=False)
+    indices = _indices(xp, function, x, place)
+    return xp.astype(indices, dtype_in(xp, output_type), copy=False)
 
 
-def _finds(xp: Any, function: str, x: Any, place: int) -> Any:
+def _indices(xp: Any, function: str, x: Any, place: int) -> Any:
     """The indices, NaN left out."""
     find = getattr(xp, function)
     if is_integral(x):
         return find(x, axis=place)
     if isinstance(x, np.ndarray):  # NumPy finds the first NaN if there is one
-        found = find(x, axis=place)
-        if not np.isnan(np.take_along_axis(x, np.expand_dims(found, place), place)).any():
-            return found
+        indices = find(x, axis=place)
+        if not np.isnan(np.take_along_axis(x, np.expand_dims(indices, place), place)).any():
+            return indices
     worst = xp.full_like(x, float("-inf") if function == "argmax" else float("inf"))
     return find(xp.where(xp.isnan(x), worst, x), axis=place)
 

@@ -226,7 +226,7 @@ def sign(x: Any, name: str | None = None) -> Tensor:
 
 
 def _sign_gradient(op: Operation, dy: Tensor) -> Tensor:
-    """Of a complex number, what turns it: (dy - conj(dy) * sign(x)**2) / (2 * abs(x)); at 0 it is 0."""
+    """0 for real numbers; for complex ones (dy - conj(dy) * sign(x)**2) / (2 * abs(x)), and 0 at 0."""
     if not dy.dtype.is_complex:
         return zeros_like(dy)
     x, y = op.inputs[0], op.outputs[0]

@@ -1,4 +1,4 @@
-"""Operations on the bits of integers, which the operators `&`, `|`, `^` and `~` of a tensor are.
+"""Operations on the bits of integers, for the operators `&`, `|`, `^` and `~` of a tensor.
 
 Source: bitwise_ops of TensorFlow.
 """
@@ -44,7 +44,7 @@ def _integers(x: TensorSpec, *others: TensorSpec) -> TensorSpec:
     return numbers(x, *others)
 
 
-_OF_INTEGERS = no_gradient("an integer is a step")
+_OF_INTEGERS = no_gradient("it is a step function")
 
 for _kind, _function in [("BitwiseAnd", "bitwise_and"), ("BitwiseOr", "bitwise_or"), ("BitwiseXor", "bitwise_xor")]:
     define(_kind, spec=_integers, kernel=partial(pairwise, _function), gradient=_OF_INTEGERS, batch=elementwise)

@@ -85,10 +85,10 @@ def _order_spec(x: TensorSpec, y: TensorSpec) -> TensorSpec:
 
 def _compare(kind: str, function: str, spec: Callable[..., TensorSpec]) -> None:
     def kernel(x: Any, y: Any) -> Any:
-        found = pairwise(function, x, y)
-        return found if not is_text(x) else found.astype(bool)
+        result = pairwise(function, x, y)
+        return result if not is_text(x) else result.astype(bool)
 
-    define(kind, spec=spec, kernel=kernel, gradient=no_gradient("a comparison is a step"), batch=elementwise)
+    define(kind, spec=spec, kernel=kernel, gradient=no_gradient("it is a step function"), batch=elementwise)
 
 
 _compare("Equal", "equal", _equal_spec)
@@ -102,7 +102,7 @@ _compare("GreaterEqual", "greater_equal", _order_spec)
 
 
 def truths(value: Any) -> Any:
-    """An argument that is bool: an empty list has no dtype of its own, and an array is cast."""
+    """A bool argument: an empty list has no dtype of its own, and an array is cast."""
     if is_symbolic(value) or (not hasattr(value, "dtype") and np.size(value)):
         return value
     return to_array(value, bool_)
@@ -136,7 +136,7 @@ def _logical_spec(x: TensorSpec, *others: TensorSpec) -> TensorSpec:
     return TensorSpec(broadcast(x.shape, *(other.shape for other in others)), bool_)
 
 
-_LOGIC = no_gradient("a bool is a step")
+_LOGIC = no_gradient("it is a step function")
 
 define(
     "LogicalAnd",
@@ -164,17 +164,17 @@ define(
 
 
 def is_nan(x: Any, name: str | None = None) -> Tensor:
-    """Is it not a number?  Elementwise.  floating -> bool."""
+    """True where x is NaN, elementwise.  floating -> bool."""
     return unary("IsNan", x, name)
 
 
 def is_inf(x: Any, name: str | None = None) -> Tensor:
-    """Is it infinite?  Elementwise.  floating -> bool."""
+    """True where x is infinite, elementwise.  floating -> bool."""
     return unary("IsInf", x, name)
 
 
 def is_finite(x: Any, name: str | None = None) -> Tensor:
-    """Is it neither infinite nor NaN?  Elementwise.  floating -> bool."""
+    """True where x is neither infinite nor NaN, elementwise.  floating -> bool."""
     return unary("IsFinite", x, name)
 
 
@@ -192,12 +192,12 @@ define(
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
-    """x where the condition holds, else y, elementwise; without x and y: the places where it holds.
+    """x where the condition is true, else y, elementwise; without x and y: the places where it is true.
 
     condition: bool.  x, y: any dtype, the same, and one shape.  The condition has that shape, or it is a scalar, or a
     vector that chooses among the rows of x and y.
-    `where(condition)`, of bool or of numbers, which hold if they are not 0 -> int64 [n, rank], one row of indices for
-    each value that holds, in row-major order.
+    `where(condition)`, of bool or of numbers, which are true if they are not 0 -> int64 [n, rank], one row of indices
+    for each true value, in row-major order.
     Source: tf.where of TensorFlow 1, which does not broadcast.
     """
     result: Tensor

@@ -86,7 +86,7 @@ floor_div = floordiv
 
 
 def div(x: Any, y: Any, name: str | None = None) -> Tensor:
-    """x / y for floating numbers, `floordiv` for integers: what Python 2 did."""
+    """x / y for floating numbers, `floordiv` for integers, as in Python 2."""
     x, y = operands((x, y), ("x", "y"), "div")
     return floordiv(x, y, name or "div") if x.dtype.is_integer else realdiv(x, y, name or "div")
 

@@ -50,7 +50,7 @@ define("Pow", spec=numbers, kernel=_pow_kernel, gradient=_pow_gradient, batch=el
 
 
 def _zero_for_zero(dy: Tensor, dx: Tensor) -> Tensor:
-    """dx, but 0 where dy is: what has no part in the result has no gradient, also where the derivative is infinite."""
+    """dx, but 0 where dy is 0: a value with no part in the result has no gradient, even for an infinite derivative."""
     return where(not_equal(dy, zeros_like(dy)), dx, zeros_like(dx))
 
 

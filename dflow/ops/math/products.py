@@ -2,8 +2,8 @@
 
 The product P of n numbers x is linear in each of them.  Its first derivative, for each number, is the product of the
 others.  The next ones, along directions v, w, ..., are of one form: for each number k, the sum over distinct i, j, ...
-other than k of v[i] * w[j] * ..., times the product of the numbers that are left.  That sum is symmetric in k, i, j,
-..., so the gradient of such an operation is one more such operation.
+other than k of v[i] * w[j] * ..., times the product of the remaining numbers.  That sum is symmetric in k, i, j, ...,
+so the gradient of such an operation is one more such operation.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ __all__ = ["prod_gradient"]
 
 
 def prod_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
-    """That of `Prod`."""
+    """The gradient of `Prod`."""
     x, *axes = op.inputs
-    others = add_op("ProdOfOthers", x, *axes, axis=op.attrs["axis"], directions=0)
-    return chain(spread_back(op, dy), others), *(None for _ in axes)
+    derivative = add_op("ProdOfOthers", x, *axes, axis=op.attrs["axis"], directions=0)
+    return chain(spread_back(op, dy), derivative), *(None for _ in axes)
 
 
 def _gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
@@ -51,12 +51,12 @@ def _kernel(x: Any, *inputs: Any, axis: Axis, directions: int) -> Any:
     gone = reduced_axes(x, inputs[directions] if len(inputs) > directions else None, axis)
     order = (*(place for place in range(x.ndim) if place not in gone), *gone)
     moved = [xp.permute_dims(value, order) for value in (x, *inputs[:directions])]
-    kept = moved[0].shape[: x.ndim - len(gone)]
-    size = (*kept, x.size // max(1, math.prod(kept)))
+    kept_sizes = moved[0].shape[: x.ndim - len(gone)]
+    size = (*kept_sizes, x.size // max(1, math.prod(kept_sizes)))
     rows = [xp.reshape(value, size) for value in moved]
-    found = _of_directions(rows) if directions else _products_before(rows[0]) * _products_after(rows[0])
+    products = _of_directions(rows) if directions else _products_before(rows[0]) * _products_after(rows[0])
     back = tuple(order.index(place) for place in range(x.ndim))
-    return xp.permute_dims(xp.reshape(found, moved[0].shape), back)
+    return xp.permute_dims(xp.reshape(products, moved[0].shape), back)
 
 
 def _products_before(rows: Any) -> Any:
@@ -75,7 +75,7 @@ Sums = list[Any]  # for each set of directions, as the bits of a number, [..., n
 
 
 def _of_directions(rows: Sequence[Any]) -> Any:
-    """rows: the numbers and, for each direction, what takes the place of one of them; all [..., n]."""
+    """The derivative along all directions.  rows: the numbers, and the components of each direction; all [..., n]."""
     if not rows[0].shape[-1]:
         return rows[0]
     xp = namespace(*rows)
@@ -103,7 +103,7 @@ def _sums_before(rows: Sequence[Any]) -> Sums:
 
 
 def _moved(sums: Sums, count: int) -> Sums:
-    """Each place gets what was `count` places before it, and the first ones the empty product."""
+    """The sums, shifted by `count` places; the first places get the empty product."""
     xp = namespace(*sums)
     first = [(xp.zeros_like if used else xp.ones_like)(part[..., :count]) for used, part in enumerate(sums)]
     return [xp.concat([one, part[..., :-count]], axis=-1) for one, part in zip(first, sums, strict=True)]
@@ -111,11 +111,11 @@ def _moved(sums: Sums, count: int) -> Sums:
 
 def _multiplied(one: Sums, other: Sums) -> Sums:
     """Products of sums: each direction of a set is used by one of the two factors."""
-    found = []
+    products = []
     for used in range(len(one)):
         parts = [part for part in range(1, 1 + used) if part & used == part]
-        found.append(sum((one[part] * other[used ^ part] for part in parts), one[0] * other[used]))
-    return found
+        products.append(sum((one[part] * other[used ^ part] for part in parts), one[0] * other[used]))
+    return products
 
 
 define("ProdOfOthers", spec=_spec, kernel=_kernel, gradient=_gradient)

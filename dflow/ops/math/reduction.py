@@ -197,7 +197,7 @@ def reduce_all(
     reduction_indices: Any = None,
     keep_dims: bool | None = None,
 ) -> Tensor:
-    """Are all values along axes true?  bool; of no values, True."""
+    """True where all values along axes are true.  bool; of no values, True."""
     return reduce("All", truths(input_tensor), axis, keepdims, name, reduction_indices, keep_dims)
 
 
@@ -209,7 +209,7 @@ def reduce_any(
     reduction_indices: Any = None,
     keep_dims: bool | None = None,
 ) -> Tensor:
-    """Is any value along axes true?  bool; of no values, False."""
+    """True where any value along axes is true.  bool; of no values, False."""
     return reduce("Any", truths(input_tensor), axis, keepdims, name, reduction_indices, keep_dims)
 
 
@@ -219,7 +219,7 @@ define(
     kernel=lambda x, axes=None, *, axis, keepdims: namespace(x).all(
         x, axis=reduced_axes(x, axes, axis), keepdims=keepdims
     ),
-    gradient=no_gradient("a bool is a step"),
+    gradient=no_gradient("it is a step function"),
     batch=along_axes,
 )
 define(
@@ -228,11 +228,11 @@ define(
     kernel=lambda x, axes=None, *, axis, keepdims: namespace(x).any(
         x, axis=reduced_axes(x, axes, axis), keepdims=keepdims
     ),
-    gradient=no_gradient("a bool is a step"),
+    gradient=no_gradient("it is a step function"),
     batch=along_axes,
 )
 
-# -- made of the above
+# -- combinations of these
 
 
 def count_nonzero(
@@ -244,10 +244,10 @@ def count_nonzero(
     reduction_indices: Any = None,
     keep_dims: bool | None = None,
 ) -> Tensor:
-    """How many values along axes are not zero (not False, not empty): of int64, or of `dtype`."""
+    """The number of values along axes that are not zero (not False, not empty): of int64, or of `dtype`."""
     x = convert_to_tensor(input_tensor)
-    found = cast(not_equal(x, x.dtype.zero), dtype)
-    return reduce_sum(found, axis, keepdims, name or "count_nonzero", reduction_indices, keep_dims)
+    nonzero = cast(not_equal(x, x.dtype.zero), dtype)
+    return reduce_sum(nonzero, axis, keepdims, name or "count_nonzero", reduction_indices, keep_dims)
 
 
 def reduce_logsumexp(

@@ -1,4 +1,4 @@
-"""Rounding, elementwise; its gradient is nothing.
+"""Rounding, elementwise, without a gradient.
 
 Source: math_ops of TensorFlow 1.15.
 """

@@ -117,7 +117,7 @@ def log_softmax(logits: Any, axis: Any = None, name: str | None = None, dim: Any
 
 
 def _softmax_axis(axis: Any, dim: Any) -> tuple[int | None, tuple[Tensor, ...]]:
-    """The axis as an attribute, or as an input where it is a tensor that only a run knows."""
+    """The axis as an attribute, or as an input if its value is known only at run time."""
     place = dim if axis is None else axis
     return late(place) if is_symbolic(place) else (one_axis(axis, dim), ())
 

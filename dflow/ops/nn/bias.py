@@ -40,9 +40,9 @@ def _bias_add_spec(value: TensorSpec, bias: TensorSpec, channels_first: bool) ->
     if value.shape.ndims < 2:
         raise ShapeError(f"the value has at least two axes, its shape is {value.shape}")
     place = 1 if channels_first else value.shape.ndims - 1
-    wanted: list[int | None] = [None] * value.shape.ndims
-    wanted[place] = channels
-    return TensorSpec(value.shape.merge_with(wanted), value.dtype)
+    expected: list[int | None] = [None] * value.shape.ndims
+    expected[place] = channels
+    return TensorSpec(value.shape.merge_with(expected), value.dtype)
 
 
 def _bias_add_kernel(value: Any, bias: Any, channels_first: bool, out: Any = None) -> Any:

@@ -72,7 +72,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
 
 
 def _of_shape(x: Tensor, result: Tensor, what: str) -> Tensor:
-    """The result, which broadcasting would have given another shape than `x` has."""
+    """The result; ShapeError if broadcasting gave it another shape than that of `x`."""
     if not result.shape.is_compatible_with(x.shape):
         raise ShapeError(f"{what} would change the shape {x.shape} to {result.shape}")
     return result

@@ -50,8 +50,8 @@ def dropout(
     with tensor.graph.as_default(), tensor.graph.name_scope(name or "dropout") as scope:
         probability = convert_to_tensor(keep, None if is_symbolic(keep) else tensor.dtype)
         noise = random_uniform(_noise_shape(tensor, noise_shape), dtype=tensor.dtype, seed=seed)
-        kept = cast(greater_equal(noise, 1 - probability), tensor.dtype)
-        result = multiply(realdiv(tensor, probability), kept, name=scope)
+        mask = cast(greater_equal(noise, 1 - probability), tensor.dtype)
+        result = multiply(realdiv(tensor, probability), mask, name=scope)
         result.set_shape(tensor.shape)
     return result
 
@@ -63,8 +63,8 @@ def _noise_shape(x: Tensor, noise_shape: Any) -> Any:
         noise_shape = noise_shape.as_list()
     if not isinstance(noise_shape, (list, tuple)) or None not in noise_shape:
         return noise_shape
-    known = x.shape.with_rank(len(noise_shape))
+    sizes = x.shape.with_rank(len(noise_shape))
     return [
-        (known[i] if known[i] is not None else shape(x)[i]) if size is None else size
+        (sizes[i] if sizes[i] is not None else shape(x)[i]) if size is None else size
         for i, size in enumerate(noise_shape)
     ]

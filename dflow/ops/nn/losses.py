@@ -1,6 +1,6 @@
 """Losses of neural networks.
 
-They are computed from logits, without overflow: no probability is ever rounded to 0 before its logarithm is taken.
+They are computed from logits, without overflow: no probability is rounded to 0 before its logarithm is taken.
 Source: nn_ops and nn_impl of TensorFlow 1.15.
 """
 
@@ -183,7 +183,7 @@ def _sparse_gradient(op: Operation, dy: Tensor) -> tuple[Tensor, None]:
 def _minus_one_hot_kernel(x: Any, labels: Any) -> Any:
     xp = namespace(x, labels)
     check_indices(labels, x.shape[-1], "labels")
-    if type(x) is np.ndarray:  # one number a row is changed, whatever the number of classes
+    if type(x) is np.ndarray:  # changes one number a row, for any number of classes
         result = x.copy()
         rows = result.reshape(-1, x.shape[-1])
         rows[np.arange(len(rows)), labels.reshape(-1)] -= 1

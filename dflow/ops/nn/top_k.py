@@ -1,4 +1,4 @@
-"""Predictions judged by their largest values.
+"""Predictions compared with targets by their largest values.
 
 Source: nn_ops.in_top_k of TensorFlow 1.15.
 """
@@ -22,7 +22,7 @@ __all__ = ["in_top_k"]
 
 
 def in_top_k(predictions: Any, targets: Any, k: Any, name: str | None = None) -> Tensor:
-    """Is the target among the k largest predictions?  Of equal ones all are in if one is.
+    """True where the target is among the k largest predictions.  Of equal predictions all count if one does.
 
     predictions: float32 [n, classes]; targets: int32 or int64 [n], class numbers; k: a number or a tensor -> bool [n].
     False for a target that is no class and for a row with a value that is not finite.
@@ -48,17 +48,17 @@ def _in_top_k_kernel(predictions: Any, targets: Any, k: int) -> Any:
             "predictions must be 2-dimensional, with one row for each of the targets: got shapes "
             f"{list(predictions.shape)} and {list(targets.shape)}",
         )
-    known = xp.logical_and(targets >= 0, targets < predictions.shape[1])
+    valid = xp.logical_and(targets >= 0, targets < predictions.shape[1])
     if not predictions.shape[1]:
-        return known  # no target is a class
-    places = xp.astype(xp.where(known, targets, xp.zeros_like(targets)), xp.int64, copy=False)
+        return valid  # no target is a class
+    places = xp.astype(xp.where(valid, targets, xp.zeros_like(targets)), xp.int64, copy=False)
     own = xp.take_along_axis(predictions, xp.expand_dims(places, axis=1), axis=1)
     above = xp.sum(xp.astype(predictions > own, xp.int64), axis=1)
-    return xp.logical_and(xp.logical_and(known, xp.all(xp.isfinite(predictions), axis=1)), above < k)
+    return xp.logical_and(xp.logical_and(valid, xp.all(xp.isfinite(predictions), axis=1)), above < k)
 
 
 define(
     "InTopKV2",
     **late_rules("k", spec=_in_top_k_spec, unknown=_in_top_k_spec, kernel=_in_top_k_kernel, batch=each),
-    gradient=no_gradient("a bool is a step"),
+    gradient=no_gradient("it is a step function"),
 )

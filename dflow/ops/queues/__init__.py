@@ -1,4 +1,4 @@
-"""Queues in a graph: the class of each kind, what all have in common, and the operations on them.
+"""Queues in a graph: the class of each kind, their base class, and the operations on them.
 
-What a queue does is in `dflow/machines/queue`.
+The algorithm of a queue is in `dflow/machines/queue`.
 """

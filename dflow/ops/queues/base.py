@@ -1,4 +1,4 @@
-"""What a user does with a queue, whatever its kind.
+"""The base class of queues, with the methods that users call.
 
 Source: data_flow_ops.QueueBase of TensorFlow 1.15.
 """
@@ -23,7 +23,7 @@ from dflow.specs import QueueSpec
 class QueueBase:
     """A queue of tuples of tensors ("elements" of "components").  Made by its subclasses and by `from_list`.
 
-    spec: what it is; op: the operation whose output is its handle.
+    spec: its description; op: the operation whose output is its handle.
     """
 
     def __init__(self, spec: QueueSpec, op: Operation) -> None:
@@ -35,9 +35,9 @@ class QueueBase:
     def from_list(index: Any, queues: list[QueueBase]) -> QueueBase:
         """A queue whose operations act on `queues[index]`; a tensor `index` is evaluated by each run.
 
-        The queues may be on different devices.  (What is enqueued is sent to each of them.)
+        The queues may be on different devices.  (Elements are sent to each of them.)
         InvalidArgumentError, when it is run, for an index that is not in [0, number of queues).  TypeError for queues
-        that are not a list with something in it, or whose dtypes or names differ.
+        that are not a non-empty list, or whose dtypes or names differ.
         """
         return _QueueOfList(index, queues)
 
@@ -87,7 +87,8 @@ class QueueBase:
     def enqueue_many(self, vals: Any, name: str | None = None) -> Operation:
         """Put in the slices of `vals` along its first axis, in order.
 
-        Puts in what fits and waits for room for the rest; no other enqueue comes between.  Errors as for `enqueue`.
+        Puts in as many as fit and waits for room for the rest; no other enqueue comes between.  Errors as for
+        `enqueue`.
         """
         with self._scope(name, "EnqueueMany") as scope:
             return self._add("QueueEnqueueManyV2", self._components(vals), scope)
@@ -110,7 +111,7 @@ class QueueBase:
             return self._dequeue_batch("QueueDequeueManyV2", n, scope)
 
     def dequeue_up_to(self, n: Any, name: str | None = None) -> Any:
-        """Like `dequeue_many` while the queue is open; of a closed queue, what is left, if it is at least one."""
+        """Like `dequeue_many` while the queue is open; of a closed queue, the rest, if it is at least one element."""
         with self._scope(name, "DequeueUpTo") as scope:
             return self._dequeue_batch("QueueDequeueUpToV2", n, scope)
 
@@ -129,13 +130,13 @@ class QueueBase:
             return self._add("QueueSizeV2", (), scope).outputs[0]
 
     def is_closed(self, name: str | None = None) -> Tensor:
-        """Has a close taken effect?  A scalar bool."""
+        """Whether a close has taken effect, as a scalar bool."""
         with self._scope(name, "Is_Closed") as scope:
             return self._add("QueueIsClosedV2", (), scope).outputs[0]
 
     @contextmanager
     def _scope(self, name: str | None, method: str) -> Iterator[str]:
-        """The name scope of one operation, which is called as the scope is."""
+        """The name scope of one operation; the operation has the name of the scope."""
         with self.graph.as_default(), self.graph.name_scope(name or f"{self._method_name}_{method}") as scope:
             yield scope
 
@@ -145,8 +146,8 @@ class QueueBase:
 
     def _dequeue_batch(self, kind: str, n: Any, name: str) -> Any:
         number = convert_to_tensor(n, None if isinstance(n, Tensor) or hasattr(n, "_as_tensor") else int32, name="n")
-        known = constant_value(number)
-        size = int(known) if known is not None and known.ndim == 0 and number.dtype.is_integer else None
+        static = constant_value(number)
+        size = int(static) if static is not None and static.ndim == 0 and number.dtype.is_integer else None
         if size is not None and size < 0:
             raise ValueError(f"queue {self.name!r}: cannot dequeue {size} elements")
         return self._given(self._add(kind, (number,), name, size=size if kind == "QueueDequeueManyV2" else None))
@@ -187,8 +188,8 @@ class QueueBase:
 class _QueueOfList(QueueBase):
     """One of several queues, chosen by each run.
 
-    Each operation becomes one for every queue, beside that queue, of which only the chosen one's does something; an
-    operation at the first queue's side hands on what that gave.
+    Each operation becomes one operation on the device of every queue, of which only that of the chosen queue has an
+    effect; an operation on the first queue's device passes on its outputs.
     """
 
     def __init__(self, index: Any, queues: list[QueueBase]) -> None:
@@ -225,7 +226,7 @@ class _QueueOfList(QueueBase):
 
 
 def _check_list(queues: Any) -> None:
-    """TypeError for what cannot be a list of queues."""
+    """TypeError for a value that cannot be a list of queues."""
     if not isinstance(queues, list) or not queues or not all(isinstance(queue, QueueBase) for queue in queues):
         raise TypeError(f"A list of queues expected, got {queues!r}")
     if any(isinstance(queue, _QueueOfList) for queue in queues):

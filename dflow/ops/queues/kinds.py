@@ -1,4 +1,4 @@
-"""The kinds of queues: what a user says to make one.
+"""The kinds of queues: the classes that users make.
 
 Source: data_flow_ops of TensorFlow 1.15.
 """
@@ -107,8 +107,8 @@ class RandomShuffleQueue(QueueBase):
 class PriorityQueue(QueueBase):
     """A queue whose element with the smallest priority leaves first; of equal ones, the one that came first.
 
-    An element has one more component than `types` and `shapes` say, the first: its priority, an int64 scalar (for
-    `enqueue_many`, a vector).  `dequeue_many` waits until all its elements are there, and takes none before.
+    An element has its priority, an int64 scalar (for `enqueue_many`, a vector), as the first component, before those of
+    `types` and `shapes`.  `dequeue_many` waits until all its elements are there, and takes none before.
     names: of all components, the priority's too.  The other arguments are those of `FIFOQueue`.
     """
 
@@ -121,8 +121,8 @@ class PriorityQueue(QueueBase):
         shared_name: str | None = None,
         name: str | None = "priority_queue",
     ) -> None:
-        known = _shapes(shapes)
-        sizes = None if known is None else (SCALAR, *known)
+        value_shapes = _shapes(shapes)
+        sizes = None if value_shapes is None else (SCALAR, *value_shapes)
         super().__init__(*_new("PriorityQueue", name, capacity, (int64, *_dtypes(types)), sizes, names, shared_name))
 
 
@@ -134,9 +134,9 @@ def _new(
     shapes: Shapes | None,
     names: Any,
     shared_name: str | None,
-    **more: Any,
+    **options: Any,
 ) -> tuple[QueueSpec, Operation]:
-    """A queue of the default graph: what it is, and its operation."""
+    """A new queue of the default graph: its description, and its operation."""
     graph = get_default_graph()
     node = graph._op_name(name or f"{kind}V2")
     spec = QueueSpec(
@@ -148,7 +148,7 @@ def _new(
         names=None if names is None else (names,) if isinstance(names, str) else tuple(names),
         container=graph.scope.container,
         shared_name=shared_name or "",
-        **more,
+        **options,
     )
     return spec, graph.create_op(f"{kind}V2", (), {"queue": spec}, name=f"{node}/")
 
@@ -162,38 +162,38 @@ def _shapes(shapes: Any) -> Shapes | None:
     if shapes is None:
         return None
     if isinstance(shapes, TensorShape):
-        found = [shapes]
+        converted = [shapes]
     elif not isinstance(shapes, (list, tuple)):
         raise TypeError(f"shapes must be None, a TensorShape, a list or a tuple, got {shapes!r}")
     elif _is_flat(shapes, all):
-        found = [as_shape(shapes)]
+        converted = [as_shape(shapes)]
     else:
-        found = [as_shape(shape) for shape in shapes]
-    if any(not shape.is_fully_defined() for shape in found):
-        raise ValueError(f"All shapes must be fully defined: {[str(shape) for shape in found]}")
-    return tuple(found)
+        converted = [as_shape(shape) for shape in shapes]
+    if any(not shape.is_fully_defined() for shape in converted):
+        raise ValueError(f"All shapes must be fully defined: {[str(shape) for shape in converted]}")
+    return tuple(converted)
 
 
 def _partial_shapes(shapes: Any) -> Shapes:
     """A list of shapes; all ranks must be known."""
     if not isinstance(shapes, (list, tuple)) or not shapes or _is_flat(shapes, any):
         raise ValueError(f"When providing partial shapes, a list of shapes must be provided. Got {shapes!r}")
-    found = tuple(as_shape(shape) for shape in shapes)
-    if any(shape.dims is None for shape in found):
-        raise ValueError(f"All shapes must have a defined rank: {[str(shape) for shape in found]}")
-    return found
+    converted = tuple(as_shape(shape) for shape in shapes)
+    if any(shape.dims is None for shape in converted):
+        raise ValueError(f"All shapes must have a defined rank: {[str(shape) for shape in converted]}")
+    return converted
 
 
 def _is_flat(shapes: list[Any] | tuple[Any, ...], how_many: Callable[..., bool]) -> bool:
-    """Are its items sizes, so that it is one shape, such as () or (2, 3)?"""
+    """Whether its items are sizes, so that it is one shape, such as () or (2, 3)."""
     return how_many(size is None or isinstance(size, Integral) for size in shapes)
 
 
 def _seeds(seed: int | None, shared_name: str | None) -> tuple[int, int]:
     """The seeds of a shuffle queue, the same numbers as in TensorFlow 1.
 
-    With the graph's seed alone the second one depends on the shared name, so that all who share a queue say the same.
-    A program may give this number itself, as the seed of another queue of that name.
+    With the graph's seed alone the second one depends on the shared name, so that all programs that share a queue have
+    the same seeds.  A program may give this number itself, as the seed of another queue of that name.
     """
     first, second = get_seed(seed)
     if seed is None and shared_name is not None and get_default_graph().seed is not None:

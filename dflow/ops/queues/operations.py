@@ -1,4 +1,4 @@
-"""The operations on queues, as a graph knows them.
+"""The operations on queues: their shape rules and kernels.
 
 A queue lives on the device of its operation; every operation on it is colocated with it.  Its algorithm is in
 `dflow/machines/queue`.  Enqueues, dequeues and closes may wait: they are attempts.
@@ -53,9 +53,9 @@ def _enqueue_many_spec(*components: TensorSpec, queue: QueueSpec) -> tuple[Tenso
 
 
 def _check_components(queue: QueueSpec, shapes: Sequence[TensorShape]) -> None:
-    for i, (shape, wanted) in enumerate(zip(shapes, queue.component_shapes, strict=True)):
-        if not shape.is_compatible_with(wanted):
-            raise ShapeError(f"component {i} of queue {queue.name!r} is {wanted}, the value is {shape}")
+    for i, (shape, expected) in enumerate(zip(shapes, queue.component_shapes, strict=True)):
+        if not shape.is_compatible_with(expected):
+            raise ShapeError(f"component {i} of queue {queue.name!r} is {expected}, the value is {shape}")
 
 
 def _attempt(method: str) -> Callable[..., Withdraw]:
@@ -129,16 +129,16 @@ def _is_closed_kernel(context: KernelContext, queue: QueueSpec) -> Any:
 
 
 def of_list(kind: str) -> str:
-    """The kind that does as `kind` does if its first input, an index, is its own place in a list of queues.
+    """The kind of operation that acts as `kind` if its first input, an index, is its own place in a list of queues.
 
-    What only looks does it always, and needs no index: it is `kind` itself.
+    An operation that only reads the state of a queue always runs, and needs no index: it is `kind` itself.
     """
     return f"{kind}OfList" if op_def(kind).blocks else kind
 
 
 def _of_list_spec(rule: Callable[..., tuple[TensorSpec, ...]], gives: bool) -> Callable[..., tuple[TensorSpec, ...]]:
     def spec(index: TensorSpec, *inputs: TensorSpec, place: int, count: int, **attrs: Any) -> tuple[TensorSpec, ...]:
-        return rule(*inputs, **attrs) if gives else ()  # what goes in is for one queue, and need not fit this one
+        return rule(*inputs, **attrs) if gives else ()  # enqueued elements are for one queue, and may not fit this one
 
     return spec
 
@@ -169,11 +169,13 @@ def _choose_spec(index: TensorSpec, *values: TensorSpec, count: int) -> tuple[Te
         raise TypeError(f"the index of a queue is {index.dtype.name}, expected an integer")
     index.shape.with_rank(0)
     size = len(values) // count
-    found = values[:size]
+    specs = values[:size]
     for start in range(size, len(values), size):
-        others = values[start : start + size]
-        found = tuple(TensorSpec(a.shape.relax_with(b.shape), a.dtype) for a, b in zip(found, others, strict=True))
-    return found
+        specs_of_queue = values[start : start + size]
+        specs = tuple(
+            TensorSpec(a.shape.relax_with(b.shape), a.dtype) for a, b in zip(specs, specs_of_queue, strict=True)
+        )
+    return specs
 
 
 def _choose_kernel(index: Any, *values: Any, count: int) -> Any:
@@ -181,7 +183,7 @@ def _choose_kernel(index: Any, *values: Any, count: int) -> Any:
     return values[place] if size == 1 else values[place * size : (place + 1) * size]
 
 
-_NONE = no_gradient("a queue is state: what comes out of it does not depend on this step's tensors")
+_NONE = no_gradient("a queue is state: its elements do not depend on this step's tensors")
 
 for _kind in ("FIFOQueueV2", "PaddingFIFOQueueV2", "PriorityQueueV2", "RandomShuffleQueueV2"):
     define(_kind, spec=_handle_spec, kernel=_handle_kernel, gradient=_NONE, stateful=True, host_only=True)
@@ -190,7 +192,7 @@ for _kind in ("FIFOQueueV2", "PaddingFIFOQueueV2", "PriorityQueueV2", "RandomShu
 def _define_attempt(
     kind: str, spec: Callable[..., tuple[TensorSpec, ...]], kernel: Callable[..., Withdraw], gives: bool = False
 ) -> None:
-    """An operation that may wait, by itself and of a list.  gives: has it outputs, one per component?"""
+    """Define an operation that may wait, also for a list of queues.  gives: whether it has outputs, one a component."""
     define(kind, spec=spec, kernel=kernel, gradient=_NONE, blocks=True, host_only=True)
     spec, attempt = _of_list_spec(spec, gives), _of_list_attempt(kernel, gives)
     define(f"{kind}OfList", spec=spec, kernel=attempt, gradient=_NONE, blocks=True, host_only=True)

@@ -1,4 +1,4 @@
-"""What the operations share: arrays in kernels, batch rules, static shapes, broadcasting.  Knows no family.
+"""Common functions of all families of operations: arrays in kernels, batch rules, static shapes, broadcasting.
 
-It defines no operation but those of `like`, which gradients of broadcasting are made of.
+It imports no family, and defines no operation but those of `like`, for gradients of broadcasting.
 """

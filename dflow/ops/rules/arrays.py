@@ -1,6 +1,6 @@
-"""What kernels share: the namespace of their inputs, and the few steps that the array API has no function for.
+"""Common functions of kernels: the namespace of their inputs, and functions that the array API lacks.
 
-Why `namespace` keeps what it found: looking for it takes longer than a small kernel.
+Why `namespace` caches: to look for a namespace takes longer than a small kernel.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ _NAMESPACES: dict[type, Any] = {}
 
 def namespace(*arrays: Any) -> Any:
     """The array namespace of a kernel's inputs, which are arrays of one kind."""
-    found = _NAMESPACES.get(type(arrays[0]))
-    if found is None:
-        found = _NAMESPACES[type(arrays[0])] = array_namespace(*arrays)
-    return found
+    xp = _NAMESPACES.get(type(arrays[0]))
+    if xp is None:
+        xp = _NAMESPACES[type(arrays[0])] = array_namespace(*arrays)
+    return xp
 
 
 def dtype_in(xp: Any, dtype: DType) -> Any:
-    """The dtype as a namespace calls it; NumPy's for `string` and `bfloat16`, which no standard names."""
+    """The dtype of a namespace for a `DType`; NumPy's for `string` and `bfloat16`, which no standard has."""
     return dtype.numpy_dtype if dtype.name in ("string", "bfloat16") else getattr(xp, dtype.name)
 
 
 def is_text(array: Any) -> bool:
-    """Is it a `string` value: a NumPy array of bytes objects?"""
+    """Whether it is a `string` value: a NumPy array of bytes objects."""
     return getattr(array.dtype, "kind", "") == "O"
 
 
 def is_integral(array: Any) -> bool:
-    """Are its values integers?"""
+    """Whether its values are integers."""
     return _is_kind(array, "iu", "integral")
 
 
 def is_unsigned(array: Any) -> bool:
-    """Are its values integers without a sign?"""
+    """Whether its values are unsigned integers."""
     return _is_kind(array, "u", "unsigned integer")
 
 
 def is_complex(array: Any) -> bool:
-    """Are its values complex?"""
+    """Whether its values are complex."""
     return _is_kind(array, "c", "complex floating")
 
 
 def _is_kind(array: Any, letters: str, name: str) -> bool:
-    """NumPy's and CuPy's dtypes say it by a letter; `isdtype` does not know bfloat16."""
+    """Whether the dtype is of a kind: NumPy's and CuPy's dtypes have a letter for it; `isdtype` lacks bfloat16."""
     letter = getattr(array.dtype, "kind", None)
     return letter in letters if letter is not None else bool(namespace(array).isdtype(array.dtype, name))
 
 
 def as_text(value: Any) -> Any:
-    """What NumPy made of an object array, which may be a bare bytes object, as an array again."""
+    """A result of NumPy on an object array, which may be a bare bytes object, as an array again."""
     return value if isinstance(value, np.ndarray) else np.asarray(value, dtype=object)
 
 
@@ -81,7 +81,7 @@ def axis_of(array: Any, axis: int) -> int:
 
 
 def sizes_of(array: Any) -> tuple[int, ...]:
-    """Sizes that came as an input: a vector; InvalidArgumentError for another shape."""
+    """The sizes of an input: a vector; InvalidArgumentError for another shape."""
     if array.ndim != 1:
         raise InvalidArgumentError(None, None, f"sizes are a vector of integers, got a shape of {list(array.shape)}")
     return ints(array)
@@ -109,14 +109,14 @@ def zeros(like: Any, shape: tuple[int, ...]) -> Any:
 
 
 def one_or_all(outputs: Sequence[Any]) -> Any:
-    """What a kernel gives whose number of outputs is an attribute: one output alone, several as a tuple."""
+    """The result of a kernel whose number of outputs is an attribute: one output alone, several as a tuple."""
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
 def pairwise(function: str, x: Any, y: Any, out: Any = None) -> Any:
     """A function of the namespace on two arrays; InvalidArgumentError if their shapes do not broadcast.
 
-    out: one of them, which may be written over: if it is NumPy's and has the shape of the result, it is the result.
+    out: one of them, which may be overwritten: if it is NumPy's and has the shape of the result, it is the result.
     """
     if type(out) is np.ndarray:
         try:

@@ -1,10 +1,10 @@
-"""Batch rules: how an op computes n steps at once, as the loop-batching pass asks for.
+"""Batch rules, by which an op computes n steps at once, for the loop-batching pass.
 
 A rule is `rule(kernel, arrays, batched, attrs)`: `arrays[i]` has a leading axis of n where `batched[i]`, at least one
 does, and every output gets one.  `each` is right for any kernel without state; the others are faster.
 Steps whose outputs differ in shape have no array with a leading axis: they are `Rows`, which only `each` takes.
 
-Why attributes are given in single-step terms: the rule knows what an axis means, the pass does not.
+Why attributes are those of a single step: the rule knows the meaning of an axis, the pass does not.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Rows:
         return len(self.values)
 
     def alike(self, start: int) -> int:
-        """Where the steps end that have the shape of step `start` and follow it."""
+        """The end of the run of steps that have the shape of step `start`."""
         shape = self.values[start].shape
         return next((i for i in range(start, len(self)) if self.values[i].shape != shape), len(self))
 
@@ -63,7 +63,7 @@ def _single_steps(array: Any) -> Sequence[Any]:
 
 
 def stack_steps(values: Sequence[Any]) -> Any:
-    """What n steps gave, with a leading axis; `Rows` if the shapes differ."""
+    """The results of n steps, with a leading axis; `Rows` if the shapes differ."""
     shape = values[0].shape
     return _stacked(values) if all(value.shape == shape for value in values) else Rows(values)
 

@@ -1,4 +1,4 @@
-"""What elementwise operations share: how they are made, their shapes and dtypes, and gradients of broadcasting."""
+"""Common functions of elementwise operations: operands, shapes and dtypes, and gradients of broadcasting."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A number that an operation takes as an attribute, or, where only a run knows it, as its last input.
+"""A number that an operation takes as an attribute, or, if it is known only at run time, as its last input.
 
-The attribute is None then.  `late_rules` makes rules that know both ways of those for a number:
+The attribute is None then.  `late_rules` makes rules for both ways from those for a number:
 
     place, inputs = late(axis)
     add_op("Cumsum", x, *inputs, axis=place)
@@ -29,10 +29,10 @@ Specs = TensorSpec | Sequence[TensorSpec]
 
 
 def late(value: Any, what: str = "axis") -> tuple[int | None, tuple[Tensor, ...]]:
-    """One integer as (attribute, inputs): (number, ()) if it is known, (None, (tensor,)) if only a run knows it.
+    """One integer as (attribute, inputs): (number, ()) if it is known, (None, (tensor,)) if only at run time.
 
     A bool is an integer, and an array of one number is cast, as TensorFlow does.
-    TypeError for what is no integer, ShapeError for several.
+    TypeError for a value that is no integer, ShapeError for several.
     """
     if is_symbolic(value):
         tensor = convert_to_tensor(value)
@@ -60,8 +60,8 @@ def late_rules(
 ) -> dict[str, Any]:
     """The rules of an operation whose number `attr` may be its last input.
 
-    spec, kernel, batch: its rules for a number; unknown: its shape rule without `attr`, where only a run knows it;
-    vector: may a run feed a vector of one number, too?
+    spec, kernel, batch: its rules for a number; unknown: its shape rule without `attr`, if that is known only at run
+    time; vector: whether a run may feed a vector of one number, too.
     """
 
     def number(array: Any) -> int:

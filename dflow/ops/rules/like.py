@@ -1,4 +1,4 @@
-"""What gradients of broadcasting ops are made of: values brought to the shape of another value.
+"""Operations that bring values to the shape of another value, for gradients of broadcasting ops.
 
 Why these are ops and not a `shape()` and a `reshape()`: a shape as a tensor has to come back from a GPU first, while
 a kernel knows the shapes of its inputs.
@@ -23,7 +23,7 @@ Sizes = tuple[int, ...]
 def shape_input(like: Tensor) -> tuple[Sizes | None, tuple[Tensor, ...]]:
     """A shape that an operation needs as (attribute, inputs): known sizes, or the tensor that has it.
 
-    Where it is known, nobody computes the tensor for that, sends it, or has to feed it.
+    If it is known, the tensor need not be computed, sent or fed.
     """
     return (tuple(like.shape.as_list()), ()) if like.shape.is_fully_defined() else (None, (like,))  # type: ignore[arg-type]
 
@@ -60,11 +60,11 @@ def like_spec(x: TensorSpec, *inputs: TensorSpec, shape: Sizes | None, **attrs: 
 
 
 def _reshape_like_spec(x: TensorSpec, *inputs: TensorSpec, shape: Sizes | None) -> TensorSpec:
-    found = like_spec(x, *inputs, shape=shape)
-    given, wanted = x.shape.num_elements(), found.shape.num_elements()
-    if given is not None and wanted is not None and given != wanted:
-        raise ShapeError(f"{given} values do not fill shape {found.shape}")
-    return found
+    result = like_spec(x, *inputs, shape=shape)
+    count, target_count = x.shape.num_elements(), result.shape.num_elements()
+    if count is not None and target_count is not None and count != target_count:
+        raise ShapeError(f"{count} values do not fill shape {result.shape}")
+    return result
 
 
 def _to_shape(change: Callable[[Any, Sizes], Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""What reductions share: the argument `axis`, shape rules, and the gradient that goes back along the axes."""
+"""Common functions of reductions: the argument `axis`, shape rules, and the gradient that repeats along the axes."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def reduced_axes(x: Any, axes: Any, axis: Axis) -> tuple[int, ...]:
 
 
 def spread_back(op: Operation, dy: Tensor, mean: bool = False) -> Tensor:
-    """A reduced value repeated along the axes that were reduced; `mean`: divided by how many values were reduced."""
+    """A reduced value repeated along the axes that were reduced; `mean`: divided by the number of reduced values."""
     result: Tensor
-    if len(op.inputs) == 1 and op.inputs[0].shape.is_fully_defined():  # then nobody has to compute what was reduced
+    if len(op.inputs) == 1 and op.inputs[0].shape.is_fully_defined():  # then the reduced tensor need not be computed
         result = add_op("Spread", dy, shape=tuple(op.inputs[0].shape.as_list()), axis=op.attrs["axis"], mean=mean)
     else:
         result = add_op("SpreadLike", dy, *op.inputs, axis=op.attrs["axis"], mean=mean)

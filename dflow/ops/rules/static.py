@@ -1,7 +1,7 @@
-"""What public functions of operations share while the graph is built: operands, axes, and values that are known.
+"""Common functions for building the graph: operands, axes, and values that are known.
 
-A shape or an axis that is given as Python or NumPy numbers becomes an attribute of the operation; one that is a tensor
-stays an input, which a run may feed.  Either way `known_value` and `known_shape` tell the static shape what they can.
+A shape or an axis of Python or NumPy numbers becomes an attribute of the operation; one that is a tensor stays an
+input, which a run may feed.  In both cases `known_value` and `known_shape` give the known part for the static shape.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Axes = tuple[int, ...]
 
 
 def is_symbolic(value: Any) -> bool:
-    """Is it a tensor, a variable, or a list that holds one?"""
+    """Whether it is a tensor, a variable, or a list that holds one."""
     if isinstance(value, (list, tuple)):
         return any(is_symbolic(item) for item in value)
     return isinstance(value, Tensor) or hasattr(value, "_as_tensor")
@@ -56,7 +56,7 @@ def as_tensor(value: Any, beside: Iterable[Any] = (), name: str | None = None) -
 def operands(values: Sequence[Any], names: Sequence[str] = (), kind: str = "") -> list[Tensor]:
     """The values as tensors; a Python or NumPy value takes the dtype of the first operand, as TensorFlow casts it.
 
-    What stands first keeps its own dtype, which has to be that of a tensor behind it: see `same_dtype`.
+    The first value keeps its own dtype, which has to be that of a tensor behind it: see `same_dtype`.
     DTypeError, which names the op's kind, for a value that the dtype cannot hold.
     """
     with scopes.building_in(graph_of(values)):
@@ -98,7 +98,7 @@ def _convert(value: Any, leader: Tensor, name: str | None, kind: str) -> Tensor:
 
 
 def spec_of(shape: Any, dtype: Any) -> TensorSpec:
-    """A spec from what `as_shape` and `as_dtype` take."""
+    """A spec, from arguments of `as_shape` and `as_dtype`."""
     return TensorSpec(as_shape(shape), as_dtype(dtype))
 
 
@@ -117,14 +117,14 @@ def same_dtype(*specs: TensorSpec) -> None:
 
 
 def only(spec: TensorSpec, accepted: bool, what: str) -> None:
-    """DTypeError unless the dtype was accepted; `what` says which are."""
+    """DTypeError unless the dtype was accepted; `what` describes the accepted ones."""
     if not accepted:
-        raise DTypeError(f"dtype {spec.dtype.name} does not do here: it takes {what}")
+        raise DTypeError(f"dtype {spec.dtype.name} is not supported here: it takes {what}")
 
 
-def refuse(**given: Any) -> None:
+def refuse(**arguments: Any) -> None:
     """NotImplementedError for an argument of TensorFlow 1 that is given but not offered."""
-    for name, value in given.items():
+    for name, value in arguments.items():
         if value is not None:
             raise NotImplementedError(f"{name} is not supported, got {value!r}")
 
@@ -135,7 +135,7 @@ def refuse(**given: Any) -> None:
 def number_or_tensor(value: Any) -> tuple[Any, tuple[Any, ...]]:
     """An argument of integers as (attribute, inputs): (number or tuple, ()), or (None, (tensor,)) for a tensor.
 
-    TypeError for what is neither integers nor a tensor of integers.
+    TypeError for other values, and for a tensor of another dtype.
     """
     if isinstance(value, TensorShape):
         value = value.as_list()
@@ -151,8 +151,8 @@ def number_or_tensor(value: Any) -> tuple[Any, tuple[Any, ...]]:
         raise ShapeError(f"expected an integer or several integers, got {value!r}, of rank {array.ndim}")
     if array.dtype.kind not in "iu":
         raise TypeError(f"expected an integer, several integers or a tensor of integers, got {value!r}")
-    found = array.tolist()
-    return (tuple(found) if isinstance(found, list) else found), ()
+    numbers = array.tolist()
+    return (tuple(numbers) if isinstance(numbers, list) else numbers), ()
 
 
 def normal_axis(axis: int, rank: int) -> int:
@@ -177,7 +177,7 @@ def static_value(value: Any) -> np.ndarray[Any, Any] | None:
 def static_axis(axis: Any) -> int:
     """An axis as a number: from a number or a tensor that is known while the graph is built.
 
-    TensorFlow takes what `int()` makes an integer of: True and 1.0 are 1.
+    TensorFlow accepts the arguments of `int()`: True and 1.0 are 1.
     """
     value = static_value(axis)
     if value is None or value.size != 1 or value.dtype.kind not in "iubf" or not np.isfinite(value).all():
@@ -194,7 +194,7 @@ def shape_argument(shape: Any) -> tuple[Axes | None, tuple[Tensor, ...]]:
 
 
 def target_spec(x: TensorSpec, shape: Axes | None, sizes: TensorSpec | None) -> TensorSpec:
-    """The dtype of `x` in the shape that a `shape_argument` says, as (attribute, input)."""
+    """The dtype of `x` in the shape of a `shape_argument`, as (attribute, input)."""
     if shape is not None:
         return TensorSpec(TensorShape(shape), x.dtype)
     length = None if sizes is None else sizes.shape.with_rank(1)[0]
@@ -217,7 +217,7 @@ def constant_value(tensor: Any) -> np.ndarray[Any, Any] | None:
 
 
 def known_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
-    """The value of a small tensor as far as building the graph tells it: constants, shapes, and what is made of them.
+    """The value of a small tensor, if it is known while the graph is built: constants, shapes and arithmetic on these.
 
     None if it is not known.
     """
@@ -229,8 +229,8 @@ def known_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
         return np.asarray(op.inputs[0].shape.as_list(), dtype=tensor.dtype.numpy_dtype)
     if op.type in ("Size", "Rank"):
         shape = op.inputs[0].shape
-        found = shape.num_elements() if op.type == "Size" else shape.ndims
-        return None if found is None else np.asarray(found, dtype=tensor.dtype.numpy_dtype)
+        number = shape.num_elements() if op.type == "Size" else shape.ndims
+        return None if number is None else np.asarray(number, dtype=tensor.dtype.numpy_dtype)
     if op.type == "StridedSlice":  # of a shape that may be known in part
         part = known_numbers(tensor)
         if part is not None and None not in part:
@@ -244,23 +244,23 @@ def known_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
 
 
 def _folded(op: Operation, inputs: Sequence[Any]) -> np.ndarray[Any, Any] | None:
-    """The value of an operation on known values; None if it fails, which a run that needs it will say."""
+    """The value of an operation on known values; None if it fails: a run that needs it raises the error."""
     try:
         return np.asarray(OPS[op.type].kernel(*inputs, **op.attrs))
     except (InvalidArgumentError, ValueError):
         return None
 
 
-# What arithmetic on shapes is made of.
+# The operations of arithmetic on shapes.
 _ARITHMETIC = frozenset(
     ["Cast", "Neg", "Add", "Sub", "Mul", "FloorDiv", "FloorMod", "Maximum", "Minimum", "Prod", "Sum"]
 )
 _FOLDED = _ARITHMETIC | {"Pack", "ConcatV2", "StridedSlice", "Slice", "Reshape", "ExpandDims", "Squeeze", "Range"}
-_SMALL = 64  # values, of a tensor that is computed while the graph is built
+_SMALL = 64  # the largest number of values of a tensor that is computed while the graph is built
 
 
 def known_shape(tensor: Tensor) -> TensorShape:
-    """What is known of the shape that a vector of sizes says; a size of -1 or an unknown one is None."""
+    """The static shape from a vector of sizes; a size of -1 or an unknown one is None."""
     sizes = known_numbers(tensor)
     if sizes is None:
         length = tensor.shape[0] if tensor.shape.ndims == 1 else None
@@ -269,7 +269,7 @@ def known_shape(tensor: Tensor) -> TensorShape:
 
 
 def known_numbers(tensor: Tensor) -> list[int | None] | None:
-    """The numbers of a vector, each as far as it is known; None if not even their count is."""
+    """The numbers of a vector, None for an unknown one; None if their count is unknown."""
     op = tensor.op
     if op.type == "Shape":
         return None if op.inputs[0].shape.dims is None else op.inputs[0].shape.as_list()
@@ -300,7 +300,7 @@ def _known_slice(op: Operation) -> list[int | None] | None:
 
 
 def known_sizes(value: Any) -> TensorShape:
-    """The static shape that a `shape` argument says: Python numbers, a TensorShape or a tensor."""
+    """The static shape of a `shape` argument: Python numbers, a TensorShape or a tensor."""
     if isinstance(value, TensorShape):
         return value
     if is_symbolic(value):

@@ -1,1 +1,1 @@
-"""Variables: how they are made, named, found again, given their first values, and assigned."""
+"""Variables: their creation, names, reuse, initial values, and assignment."""

@@ -1,4 +1,4 @@
-"""Variables by name: `get_variable` makes one or finds it again, under the `variable_scope` blocks of the program.
+"""Variables by name: `get_variable` makes a variable or reuses it, under the `variable_scope` blocks of the program.
 
     def layer(x):
         w = df.get_variable("w", [784, 10])
@@ -55,7 +55,7 @@ def get_variable(
     initializer: an initializer, such as `zeros_initializer()`; a value or a tensor; or a function of (shape, dtype) or
     of nothing.  None: the scope's, else `glorot_uniform_initializer` for floats and zeros for integers, bool and
     strings, which are empty then.
-    regularizer: a function of the variable; what it gives for a new one goes to the collection REGULARIZATION_LOSSES.
+    regularizer: a function of the variable; its result for a new one goes to the collection REGULARIZATION_LOSSES.
     trainable, collections, validate_shape, use_resource: as in `Variable`.
 
     ValueError if the variable already exists and reuse is not on, if it does not exist and reuse is True, if it was
@@ -67,20 +67,20 @@ def get_variable(
     scope = get_variable_scope()
     store = variable_store(graph)
     full_name = join_names(scope.name, name)
-    wanted = None if dtype is None else as_dtype(dtype)
+    target = None if dtype is None else as_dtype(dtype)
     with store.lock:
-        found = store.variables.get(full_name)
-        if found is not None:
-            return _found_again(found, full_name, scope, shape, wanted)
+        existing = store.variables.get(full_name)
+        if existing is not None:
+            return _reused(existing, full_name, scope, shape, target)
         if scope.reuse is True:
             raise ValueError(
                 f"Variable {full_name} does not exist, or was not created with get_variable(). "
                 "Did you mean to set reuse=AUTO_REUSE in the variable scope?"
             )
-        value, wanted = _initial(full_name, shape, wanted, scope, initializer)
+        value, target = _initial(full_name, shape, target, scope, initializer)
         with graph.name_scope(None):
             variable = store.variables[full_name] = Variable(
-                value, trainable, collections, validate_shape, name=full_name, dtype=wanted
+                value, trainable, collections, validate_shape, name=full_name, dtype=target
             )
     regularize = scope.regularizer if regularizer is None else regularizer
     if regularize is not None:
@@ -91,21 +91,21 @@ def get_variable(
     return variable
 
 
-def _found_again(found: Variable, name: str, scope: VariableScope, shape: Any, dtype: DType | None) -> Variable:
+def _reused(existing: Variable, name: str, scope: VariableScope, shape: Any, dtype: DType | None) -> Variable:
     if not scope.reuse:
         raise ValueError(
             f"Variable {name} already exists, disallowed. Did you mean to set reuse=True or reuse=AUTO_REUSE in the "
-            f"variable scope? Originally defined at: {found.op.made_at}"
+            f"variable scope? Originally defined at: {existing.op.made_at}"
         )
-    if not as_shape(shape).is_compatible_with(found.shape):
+    if not as_shape(shape).is_compatible_with(existing.shape):
         raise ValueError(
-            f"Trying to share variable {name}, but specified shape {as_shape(shape)} and found shape {found.shape}."
+            f"Trying to share variable {name}, but specified shape {as_shape(shape)} and found shape {existing.shape}."
         )
-    if dtype is not None and dtype != found.dtype:
+    if dtype is not None and dtype != existing.dtype:
         raise ValueError(
-            f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype {found.dtype.name}."
+            f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype {existing.dtype.name}."
         )
-    return found
+    return existing
 
 
 def _initial(
@@ -124,10 +124,10 @@ def _initial(
         initializer = initializer()
     if shape is None and _takes_nothing(initializer):
         return initializer, dtype
-    known: TensorShape = as_shape(shape)
-    if not known.is_fully_defined():
-        raise ValueError(f"Shape of a new variable ({name}) must be fully defined, but instead was {known}.")
-    return (lambda: initializer(known.as_list(), dtype=dtype or scope.dtype)), dtype or scope.dtype
+    static_shape: TensorShape = as_shape(shape)
+    if not static_shape.is_fully_defined():
+        raise ValueError(f"Shape of a new variable ({name}) must be fully defined, but instead was {static_shape}.")
+    return (lambda: initializer(static_shape.as_list(), dtype=dtype or scope.dtype)), dtype or scope.dtype
 
 
 def _default_initializer(name: str, dtype: DType) -> Any:

@@ -1,4 +1,4 @@
-"""Initializers: how the first value of a variable is made from its shape.
+"""Initializers make the first value of a variable from its shape.
 
     w = df.get_variable("w", [784, 10], initializer=df.glorot_uniform_initializer(seed=1))
 
@@ -23,7 +23,7 @@ from dflow.shapes import as_shape
 
 
 class Initializer:
-    """Base class of initializers; `dtype` is what `__call__` uses if it is given none."""
+    """Base class of initializers; `dtype` is the default of `__call__`."""
 
     def __init__(self, dtype: Any = float32) -> None:
         self.dtype = as_dtype(dtype)
@@ -57,7 +57,7 @@ class ones_initializer(Initializer):
 
 
 class constant_initializer(Initializer):
-    """The given values, in row-major order; the last one fills what is left, unless `verify_shape`.
+    """Given values, in row-major order; the last one fills the rest, unless `verify_shape`.
 
     value: a number, a nested list or a NumPy array.  TypeError for anything else, and with verify_shape for values of
     another shape than the variable's; ValueError for more values than it holds.
@@ -156,7 +156,7 @@ def _glorot_variance(shape: Sequence[int]) -> float:
 
 
 def _fans(shape: Sequence[int]) -> tuple[float, float]:
-    """How many inputs an output of such weights depends on, and the reverse; the last two axes are inputs, outputs."""
+    """The number of inputs of one output of such weights, and the reverse; the last two axes are inputs, outputs."""
     if len(shape) < 2:
         size = float(shape[0]) if shape else 1.0
         return size, size

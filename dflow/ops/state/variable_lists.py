@@ -89,7 +89,7 @@ initialize_variables = _older(variables_initializer, "initialize_variables")
 
 
 def is_variable_initialized(variable: Variable) -> Tensor:
-    """A bool: has the variable a value?"""
+    """Whether the variable has a value, as a bool."""
     with variable.graph.colocate_with(variable.op):
         tensor: Tensor = add_op("IsVariableInitialized", variable=variable.spec)
     return tensor
@@ -107,7 +107,7 @@ define(
     "IsVariableInitialized",
     spec=_is_initialized_spec,
     kernel=_is_initialized_kernel,
-    gradient=no_gradient("a bool is a step"),
+    gradient=no_gradient("its result is a bool"),
     stateful=True,
 )
 
@@ -134,7 +134,7 @@ def _uninitialized_spec(*initialized: TensorSpec, names: tuple[str, ...]) -> Ten
 
 
 def _uninitialized_kernel(*initialized: Any, names: tuple[str, ...]) -> Any:
-    missing = [name.encode() for name, there in zip(names, initialized, strict=True) if not bool(there)]
+    missing = [name.encode() for name, has_value in zip(names, initialized, strict=True) if not bool(has_value)]
     return np.array(missing, dtype=object)
 
 

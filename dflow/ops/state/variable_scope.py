@@ -1,4 +1,4 @@
-"""`variable_scope` blocks: what `get_variable` calls inside of them put before their names, and use by default.
+"""`variable_scope` blocks: the prefix of names and the defaults for `get_variable` calls inside of them.
 
 Blocks hold for their own thread, the variables of a graph for all threads.
 Source: tf.variable_scope, tf.get_variable_scope, tf.AUTO_REUSE of TensorFlow 1.15.
@@ -30,10 +30,10 @@ AUTO_REUSE = _ReuseMode.AUTO_REUSE  # find a variable, or make it if it does not
 
 
 class VariableScope:
-    """What the current `variable_scope` blocks say.
+    """The name and the defaults of the current `variable_scope` blocks.
 
     name: the prefix of names, without a slash at its end; reuse: True, False or AUTO_REUSE; initializer, regularizer,
-    dtype: what `get_variable` uses if it is given none; original_name_scope: the name scope of the block.
+    dtype: the defaults of `get_variable`; original_name_scope: the name scope of the block.
     use_resource: kept for TensorFlow 1 programs, without effect.
     """
 
@@ -81,7 +81,7 @@ class VariableScope:
         return [item for item in get_default_graph().get_collection(collection) if item.name.startswith(prefix)]
 
 
-# -- what a graph keeps: its variables by name, and the blocks of each thread
+# -- state of a graph: its variables by name, and the blocks of each thread
 
 
 class _Blocks(threading.local):
@@ -89,7 +89,7 @@ class _Blocks(threading.local):
 
     def __init__(self) -> None:
         self.scope = VariableScope(False)
-        self.opened: dict[str, int] = {}  # how often each scope was opened, to number default names
+        self.opened: dict[str, int] = {}  # the number of times that each scope was opened, to number default names
 
     def unique(self, default_name: str) -> str:
         """`default_name` under the current scope, with _1, _2, ... if it is taken."""
@@ -101,7 +101,7 @@ class _Blocks(threading.local):
         return candidate
 
     def forget_below(self, name: str) -> None:
-        """Default names start anew when a scope is entered again."""
+        """Start default names anew, when a scope is entered again."""
         for opened in [key for key in self.opened if key.startswith(f"{name}/") or not name]:
             del self.opened[opened]
 
@@ -123,12 +123,12 @@ forks.new_lock_in_child(sys.modules[__name__], "_making_stores")
 
 def variable_store(graph: Graph) -> VariableStore:
     """The variables of a graph that `get_variable` made; one store for each graph."""
-    kept = graph.get_collection_ref(_KEY)
+    stores = graph.get_collection_ref(_KEY)
     with _making_stores:
-        if not kept:
-            kept.append(VariableStore())
-    found: VariableStore = kept[0]
-    return found
+        if not stores:
+            stores.append(VariableStore())
+    store: VariableStore = stores[0]
+    return store
 
 
 def get_variable_scope() -> VariableScope:

@@ -1,6 +1,6 @@
 """The state behind a variable: its value on a device.
 
-Why a value is never changed in place: a read hands out the array itself, and whoever holds it must not see it change.
+Why a value is never changed in place: a read hands out the array itself, which must not change for its readers.
 Source: state_ops of TensorFlow 1.15.
 """
 
@@ -29,7 +29,7 @@ class VariableState:
         self._value: Any = None
 
     def abort(self, reason: str) -> None:
-        """It was dropped from its container: later steps find another one."""
+        """Mark it as dropped from its container: later steps use another state."""
         self.dropped = True
 
     @property
@@ -42,7 +42,7 @@ class VariableState:
         return 0 if self._value is None else int(getattr(self._value, "nbytes", 0))
 
     def meant_by(self, spec: VariableSpec) -> VariableState:
-        """This state, if it is the variable that a graph means; InvalidArgumentError if another one has its name."""
+        """This state, if it fits the variable of a graph; InvalidArgumentError if it is another one of that name."""
         with self.lock:
             if self._value is None:
                 self.spec = spec

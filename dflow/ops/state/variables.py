@@ -1,8 +1,9 @@
 """Variables: state on a device that outlives steps and, on a cluster, sessions.
 
-`Variable("w")` adds three operations: `w`, which reads the value, `w/Assign`, its initializer, and `w/read`, what other
-operations use.  Inside a `control_dependencies` block a variable is read anew, so that an operation built there sees
-what the block waited for.  Reads and assignments without a control dependency are unordered, as in TensorFlow 1.
+`Variable("w")` adds three operations: `w`, which reads the value, `w/Assign`, its initializer, and `w/read`, for use by
+other operations.  Inside a `control_dependencies` block a variable is read anew, so that an operation built there sees
+the effects that the block waits for.  Reads and assignments without a control dependency are unordered, as in
+TensorFlow 1.
 Source: tf.Variable, tf.assign of TensorFlow 1.15.
 """
 
@@ -69,12 +70,12 @@ def _assign_sub_kernel(context: KernelContext, delta: Any, variable: VariableSpe
 
 
 def _like(value: Any, delta: Any, variable: VariableSpec) -> Any:
-    """The delta, which has the shape of the value: NumPy would repeat a smaller one."""
+    """The delta; an error unless it has the shape of the value: NumPy would repeat a smaller one."""
     if value.shape != delta.shape:
         raise InvalidArgumentError(
             None,
             None,
-            f"variable {variable.name!r} and what changes it do not have the same shape: "
+            f"variable {variable.name!r} and the value of its update do not have the same shape: "
             f"{list(value.shape)} {list(delta.shape)}",
         )
     return delta
@@ -99,9 +100,15 @@ def _count_up_to_kernel(context: KernelContext, variable: VariableSpec, limit: i
     return before[0]
 
 
-define("VariableV2", spec=_value_spec, kernel=_read_kernel, gradient=no_gradient("a variable is a leaf"), stateful=True)
 define(
-    "ReadVariable", spec=_value_spec, kernel=_read_kernel, gradient=no_gradient("a variable is a leaf"), stateful=True
+    "VariableV2", spec=_value_spec, kernel=_read_kernel, gradient=no_gradient("a variable has no inputs"), stateful=True
+)
+define(
+    "ReadVariable",
+    spec=_value_spec,
+    kernel=_read_kernel,
+    gradient=no_gradient("a variable has no inputs"),
+    stateful=True,
 )
 define("Assign", spec=_assign_spec, kernel=_assign_kernel, gradient=not_differentiable, stateful=True)
 define("AssignAdd", spec=_delta_spec, kernel=_assign_add_kernel, gradient=not_differentiable, stateful=True)
@@ -137,7 +144,7 @@ class Variable:
     """State of one dtype and, usually, one shape, kept on a device.
 
     initial_value: a tensor, a value, or a function without arguments that gives one (built under the variable's
-    device).  trainable: is it one of `trainable_variables()`?  collections: where it is listed
+    device).  trainable: whether it is one of `trainable_variables()`.  collections: the collections that it is added to
     (GLOBAL_VARIABLES by default).  validate_shape=False: its shape may change.  container, shared by name: on a
     cluster, sessions that build a variable of the same name on the same device share it.  A variable of the collection
     LOCAL_VARIABLES, such as a count of epochs, has a value for each session: each runs its initializer.
@@ -202,7 +209,7 @@ class Variable:
             self._snapshot: Tensor = graph.create_op("Identity", (self._value,), {}, name="read").outputs[0]
         self.validate_shape = validate_shape
 
-    # -- what it is
+    # -- properties
 
     @property
     def name(self) -> str:
@@ -234,17 +241,17 @@ class Variable:
     # -- reading
 
     def value(self) -> Tensor:
-        """The value as other operations use it; inside `control_dependencies`, a fresh read."""
+        """The value for use by other operations; inside `control_dependencies`, a fresh read."""
         return self._as_tensor()
 
     def read_value(self) -> Tensor:
-        """A fresh read, which happens after what the current control dependencies wait for."""
+        """A fresh read, which happens after the current control dependencies."""
         with self.graph.colocate_with(self.op), self.graph.name_scope(f"{self.op.name}/"):
             op = self.graph.create_op("ReadVariable", (), {"variable": self.spec})
         return op.outputs[0]
 
     def initialized_value(self) -> Tensor:
-        """The value, or the initial value if there is none yet: for another variable's initial value to depend on."""
+        """The value, or the initial value if there is none yet, for the initial value of another variable."""
         with self.graph.colocate_with(self.op), self.graph.name_scope(f"{self.op.name}/"):
             op = self.graph.create_op("InitializedValue", (self.initial_value,), {"variable": self.spec})
         return op.outputs[0]
@@ -304,7 +311,7 @@ class Variable:
 
 
 # -- functions of variables
-# `ref` is a variable, or the new value that another of these functions gave, which then happens before.
+# `ref` is a variable, or the result of another of these functions, which then happens before.
 
 
 def assign(
@@ -346,7 +353,7 @@ def count_up_to(ref: Variable | Tensor, limit: int, name: str | None = None) -> 
 
 
 def _update(ref: Variable | Tensor, kind: str, value: Any, name: str | None, **attrs: Any) -> Tensor:
-    """use_locking is for the operation's node alone: updates are always ordered by a lock."""
+    """Add an update.  use_locking is for the operation's node alone: updates are always ordered by a lock."""
     changed = _changed(ref)
     graph, spec = changed.graph, changed.attrs["variable"]
     with graph.as_default(), graph.name_scope(name or kind) as scope:
@@ -362,7 +369,7 @@ def _changed(ref: Variable | Tensor) -> Operation:
         return ref.op
     if isinstance(ref, Tensor) and ref.op.type in ("VariableV2", "Assign", "AssignAdd", "AssignSub"):
         return ref.op.colocation_root()
-    raise TypeError(f"only a variable can be changed, or the value that a change of it gives, got {ref!r}")
+    raise TypeError(f"only a variable can be changed, or the result of an earlier change, got {ref!r}")
 
 
 def _after_update(ref: Variable | Tensor) -> AbstractContextManager[None]:
