@@ -302,8 +302,8 @@ class Reader:
         """Up to `limit` records of the file in progress.
 
         An error is returned only if it comes before any record: else the next read meets it again.
-        uncommitted: `LOOK` bytes are enough, and a file at its end stays open if records were read: the next read closes
-        it, as these may be returned.
+        uncommitted: `LOOK` bytes are enough, and a file at its end stays open if records were read, as these may be
+        returned: the next read closes it.
         """
         assert self._path is not None
         path = self._path
