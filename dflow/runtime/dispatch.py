@@ -28,13 +28,13 @@ logger = logging.getLogger("dflow.process")
 
 
 def handle(process: Process, channel: Channel, message: Any) -> None:
-    """Do what a message says.  If that fails, its call ends with the error, and what it lends goes back."""
+    """Do what a message says.  If that fails, its call ends with the error, and its delivery goes back."""
     try:
         _handle(message, process, channel)
     except Exception as error:
         logger.exception("a message of %s failed: %s", channel.peer, type(message).__name__)
-        for loan in m.loans(message):
-            channel.send(m.Settled(loan, False))
+        for delivery in m.deliveries(message):
+            channel.send(m.Settled(delivery, False))
         if hasattr(message, "call") and not isinstance(message, m.Return):
             channel.send(m.Return(message.call, as_op_error(error)))
 
@@ -52,14 +52,14 @@ def _return(channel: Channel, call: int, work: Callable[[], Any]) -> None:
         channel.send(m.Return(call, as_op_error(error)))
 
 
-def _settler(channel: Channel, loan: int | None) -> Settle | None:
-    """A function that settles a loan which came over a channel; None without one."""
+def _settler(channel: Channel, delivery: int | None) -> Settle | None:
+    """A function that settles a delivery which came over a channel; None without one."""
 
     def settle(accepted: bool, then: Then | None = None) -> None:
-        assert loan is not None
-        channel.send(m.Settled(loan, accepted), then)
+        assert delivery is not None
+        channel.send(m.Settled(delivery, accepted), then)
 
-    return None if loan is None else settle
+    return None if delivery is None else settle
 
 
 # -- steps: for a part here
@@ -78,7 +78,7 @@ def _start(message: m.Start, process: Process, channel: Channel) -> None:
 def _start_part(message: m.Start, process: Process, channel: Channel) -> None:
     owner, settle = (
         RemoteOwner(channel, message.step, process.executors, process.channel_to),
-        _settler(channel, message.loan),
+        _settler(channel, message.delivery),
     )
     session, plan, step, low_water = message.session, message.plan, message.step, message.low_water
     try:
@@ -95,7 +95,7 @@ def _start_part(message: m.Start, process: Process, channel: Channel) -> None:
 
 @_handle.register(m.Deliver)
 def _deliver(message: m.Deliver, process: Process, channel: Channel) -> None:
-    process.deliver(message.step, message.device, message.edges, _settler(channel, message.loan))
+    process.deliver(message.step, message.device, message.edges, _settler(channel, message.delivery))
 
 
 @_handle.register(m.Cancel)
@@ -131,7 +131,7 @@ def _start_paced(message: m.Announce, process: Process, channel: Channel) -> Non
 
 @_handle.register(m.Fetched)
 def _fetched(message: m.Fetched, process: Process, channel: Channel) -> None:
-    step, settle = process.steps.get(message.step), _settler(channel, message.loan)
+    step, settle = process.steps.get(message.step), _settler(channel, message.delivery)
     if step is not None:
         step.fetched(message.edges, settle, message.finished)
     elif settle is not None:
@@ -157,12 +157,12 @@ def _failed(message: m.Failed, process: Process, channel: Channel) -> None:
         part.fail(message.error)
 
 
-# -- loans and calls
+# -- deliveries and calls
 
 
 @_handle.register(m.Settled)
 def _settled(message: m.Settled, process: Process, channel: Channel) -> None:
-    channel.settle(message.loan, message.accepted)
+    channel.settle(message.delivery, message.accepted)
 
 
 @_handle.register(m.Ask)
@@ -187,11 +187,11 @@ def _returned(message: m.Return, process: Process, channel: Channel) -> None:
         end_future(answer, message.outcome)
     elif answer is not None:
         quick = getattr(answer, "quick", False)  # a reader's is not: it goes on to read the file
-        more = [(outcome, _settler(channel, loan)) for outcome, loan in message.more]
-        process.threads.submit(partial(answer, message.outcome, _settler(channel, message.loan), *more), quick)
+        more = [(outcome, _settler(channel, delivery)) for outcome, delivery in message.more]
+        process.threads.submit(partial(answer, message.outcome, _settler(channel, message.delivery), *more), quick)
     else:
-        for loan in m.loans(message):
-            channel.send(m.Settled(loan, False))
+        for delivery in m.deliveries(message):
+            channel.send(m.Settled(delivery, False))
 
 
 # -- sessions, their plans and their loops

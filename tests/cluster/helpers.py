@@ -84,17 +84,17 @@ class Look:
         """Return when so many dequeues wait at a queue."""
         eventually(lambda: self.queue(name).get("waiting_dequeues") == dequeues, lambda: self.queue(name))
 
-    def lends(self, name: str) -> None:
+    def delivers(self, name: str) -> None:
         """Return when a queue has handed out all it had, and waits to hear that it arrived."""
 
-        def lends() -> bool:
+        def delivers() -> bool:
             inside = self.inside().values()
             sizes = [held["queues"][name]["size"] for held in inside if name in held["queues"]]
             return sizes == [0] and any(held["unacknowledged"] for held in inside)
 
-        eventually(lends, self.inside)
+        eventually(delivers, self.inside)
 
-    def lends_nothing(self) -> None:
+    def needs_no_acknowledgement(self) -> None:
         """Return when all that was handed out is acknowledged, or back in its queue."""
         eventually(lambda: not any(held["unacknowledged"] for held in self.inside().values()), self.inside)
 

@@ -103,7 +103,7 @@ def test_what_a_run_has_given_up_is_the_next_that_its_session_takes(session: df.
         got.append(tap.take())
     look.client.run(partial(be_slow, ""))
     assert got == [0, 1, 2, 3]
-    look.lends_nothing()
+    look.needs_no_acknowledgement()
     assert [tap.take() for _ in range(tap.size())] == [4, 5, 6, 7]
 
 

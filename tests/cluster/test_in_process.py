@@ -101,7 +101,7 @@ def test_state_outlives_sessions_and_a_reset_drops_it() -> None:
             assert not fourth.run(df.is_variable_initialized(value))
 
 
-def test_elements_that_are_lent_go_back_when_their_session_closes() -> None:
+def test_elements_that_are_unacknowledged_go_back_when_their_session_closes() -> None:
     queue = df.FIFOQueue(9, [df.int32], shapes=[[]], shared_name="q")
     put, take = queue.enqueue(7), queue.dequeue()
     with in_process() as cluster, df.Session(cluster.scheduler_address) as stays:

@@ -101,7 +101,7 @@ def test_what_was_seen_does_not_come_again(
         client.hears("ended")
         client.kill()
         look.client.run(partial(be_slow, ""))
-        look.lends_nothing()
+        look.needs_no_acknowledgement()
     left = [tap.take() for _ in range(int(tap.size()))]
     assert sorted(seen + left) == values
 
@@ -124,7 +124,7 @@ def test_a_killed_client_takes_along_only_what_it_had_acknowledged_but_not_said(
         lines = client.said()
         seen += [float(line.removeprefix("took")) for line in lines if line.startswith("took")]
         unsaid += lines[-1:] == ["acknowledges"]
-    look.lends_nothing()
+    look.needs_no_acknowledgement()
     left = [float(value) for value in session.run(tap.queue.dequeue_many(int(tap.size())))]
     assert len(seen) + len(left) >= len(values) - unsaid
     assert set(seen + left) <= set(values)
@@ -155,7 +155,7 @@ def test_what_a_loop_on_a_killed_worker_gave_does_not_come_again(
     cluster.start_worker(name)
     cluster.wait_for_workers()
     look.client.run(partial(be_slow, ""))
-    look.lends_nothing()
+    look.needs_no_acknowledgement()
     left = [tap.take() for _ in range(int(tap.size()))]
     assert left == values[len(values) - len(left) :]
     assert seen == values[: len(seen)]

@@ -61,8 +61,8 @@ def values(loop: df.Loop) -> Iterator[float]:
 
 
 def held(look: Look, tap: Tap) -> None:
-    """Return when a step computes, and the queue has lent what comes next."""
-    look.lends(tap.name)
+    """Return when a step computes, and the queue has delivered what comes next."""
+    look.delivers(tap.name)
     eventually(lambda: tap.size() == 0)
 
 

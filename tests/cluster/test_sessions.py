@@ -128,12 +128,12 @@ def test_arrays_of_50_megabytes_go_in_between_devices_and_out(run: str, session:
 
 
 @pytest.mark.parametrize("hot", [False, True])
-def test_a_record_that_is_lent_to_a_client_goes_back_when_it_dies(
+def test_a_record_that_is_unacknowledged_to_a_client_goes_back_when_it_dies(
     hot: bool, session: df.Session, clients: Clients, look: Look, tmp_path: Path
 ) -> None:
     """The client is stopped before its read gets a record; the next session reads that record first.
 
-    Guards `lend` in `SharedReader.read`.
+    Guards `ack` in `SharedReader.read`.
     """
     path, other = tmp_path / "lines", tmp_path / "other"
     path.write_bytes(b"a\n")

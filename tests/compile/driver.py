@@ -113,10 +113,12 @@ class Driver(ResultRouter):
 
     # -- the owner of the step's parts
 
-    def fetched(self, edges: list[tuple[int, Any]], loan: Callable[[bool], None] | None, finished: str = "") -> None:
+    def fetched(
+        self, edges: list[tuple[int, Any]], delivery: Callable[[bool], None] | None, finished: str = ""
+    ) -> None:
         self.outcome.values.update(edges)
-        if loan is not None:
-            loan(True)
+        if delivery is not None:
+            delivery(True)
         if finished:
             self.finished(finished)
 

@@ -202,7 +202,7 @@ def test_records_that_came_back_are_read_again_and_saved(kind: str, tmp_path: Pa
     path = tmp_path / "file"
     path.write_bytes(content)
     reader = Reader("r", "TestReader", make)
-    reader.read(0, 4, lend=True)
+    reader.read(0, 4, ack=True)
     (reply,) = reader.file(str(path).encode())
     assert not isinstance(reply, NeedFile)
     reader.take_back(0)

@@ -17,7 +17,7 @@ class TestChannel:
         self.peer = peer
         self.closed = False
         self.sent: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.loans: list[Any] = []  # by their numbers
+        self.deliveries: list[Any] = []  # by their numbers
 
     def send(self, message: Any, then: Any = None) -> None:
         self.sent.put(message)
@@ -27,13 +27,13 @@ class TestChannel:
     def next(self) -> Any:
         return self.sent.get(timeout=PATIENCE)
 
-    def lend(self, loan: Any) -> int:
-        self.loans.append(loan)
-        return len(self.loans) - 1
+    def add_delivery(self, delivery: Any) -> int:
+        self.deliveries.append(delivery)
+        return len(self.deliveries) - 1
 
     def wait_for_room(self, first: Any = None) -> None: ...
 
     def close(self) -> None: ...
 
     def held(self) -> HeldByChannel:
-        return HeldByChannel("TestChannel", 0 if self.closed else len(self.loans), messages=0, bytes=0)
+        return HeldByChannel("TestChannel", 0 if self.closed else len(self.deliveries), messages=0, bytes=0)

@@ -26,8 +26,8 @@ class QueueCounts:
     size: int  # elements stored
     capacity: int  # of elements; negative: no bound
     enqueued: int  # elements ever put in
-    dequeued: int  # elements handed out and not returned, lent ones included
-    lent: int  # elements handed out, but not acknowledged
+    dequeued: int  # elements handed out and not returned, unacknowledged ones included
+    unacknowledged: int  # elements handed out, but not acknowledged
     gathered: int  # elements that the first dequeue in the line has so far, and that no size includes
     waiting_enqueues: int  # attempts; a close that waits is one
     waiting_dequeues: int  # attempts
@@ -86,5 +86,5 @@ class Take:
     ticket: int
     n: int
     many: bool
-    lend: bool
+    ack: bool
     partly: bool = False  # may end with fewer than n once the queue is closed

@@ -6,9 +6,9 @@ change both lines are tried, enqueues first, until neither can go on.
 A `dequeue_many` that waits gathers elements as they come.  They stay in the store, and `size` does not include them.
 So to complete it is one copy, and to withdraw it leaves the elements at the front, in their old order.
 
-The elements of a reply to another process are *lent*: the queue keeps them until the receiver acknowledges them or is
-gone.  Lent elements are not stored, but hold their room.  A closed queue does not report its end while elements are
-lent, as they may be returned, nor while room is reserved, as its elements may still come.
+The elements of a reply to another process are a *delivery*: the queue keeps them until the receiver acknowledges them
+or is gone.  Delivered elements are not stored, but hold their room.  A closed queue does not report its end while a
+delivery is unacknowledged, as its elements may be returned, nor while room is reserved, as elements may still come.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.machines.queue.attempts import BulkEnqueue, Close, Put, QueueCounts, Reply, RoomRequest, Take
 from dflow.machines.queue.checks import ComponentCheck
-from dflow.machines.queue.loans import Loans
+from dflow.machines.queue.deliveries import Deliveries
 from dflow.machines.queue.store import Batch, Element, Store
 from dflow.specs import QueueSpec
 
@@ -53,7 +53,7 @@ class Queue:
         self._aborted: OpError | None = None
         self._puts: deque[Put | RoomRequest | BulkEnqueue | Close] = deque()
         self._takes: deque[Take] = deque()
-        self._loans = Loans(store)
+        self._deliveries = Deliveries(store)
         self._reserved: dict[int, int] = {}  # reserved room, by the ticket of its request
         self._enqueued = 0
         self._dequeued = 0
@@ -75,7 +75,7 @@ class Queue:
             capacity=self.spec.capacity,
             enqueued=self._enqueued,
             dequeued=self._dequeued,
-            lent=self._loans.lent,
+            unacknowledged=self._deliveries.unacknowledged,
             gathered=self._gathered(),
             waiting_enqueues=len(self._puts),
             waiting_dequeues=len(self._takes),
@@ -91,7 +91,7 @@ class Queue:
         if error is not None:
             return [Reply(ticket, error=error)]
         self._puts.append(Put(ticket, components, many=False, count=1))
-        return self._settle()
+        return self._serve()
 
     def enqueue_many(self, ticket: int, components: Batch) -> list[Reply]:
         """Put in the rows of the components, [m, *component shape], one after the other, as room appears.
@@ -106,7 +106,7 @@ class Queue:
         if count == 0 and self._aborted is None:
             return [Reply(ticket)]
         self._puts.append(Put(ticket, components, many=True, count=count))
-        return self._settle()
+        return self._serve()
 
     def bulk_enqueue(self, ticket: int, bulk: BulkEnqueue) -> list[Reply]:
         """Put in the rows as a sequence of enqueues would, each made when the one before it ended.
@@ -120,7 +120,7 @@ class Queue:
             return [Reply(ticket, error=error)]
         bulk.ticket = ticket
         self._puts.append(bulk)
-        return self._settle()
+        return self._serve()
 
     def reserve_room(self, ticket: int, n: int, unit: int = 1) -> list[Reply]:
         """Reserve room for up to n elements, which `enqueue_reserved` will bring; waits for room as an enqueue does.
@@ -133,7 +133,7 @@ class Queue:
         CancelledError if the queue is closed.
         """
         self._puts.append(RoomRequest(ticket, n, unit))
-        return self._settle()
+        return self._serve()
 
     def enqueue_reserved(self, ticket: int, reserved: int, n: int, unit: int, *batches: Batch) -> list[Reply]:
         """Put the rows of the batches, one after the other, into the room that `reserved` has; never waits.
@@ -153,31 +153,31 @@ class Queue:
         for components in batches:
             self._store.put_many(components, 0, len(components[0]))
         self._enqueued += count
-        replies = self._settle()
+        replies = self._serve()
         further = 0 if self._puts or self._closed else self._reserve_for(reserved, n, unit, self._room())
         return [Reply(ticket, (np.asarray(count), np.asarray(further))), *replies]
 
-    def dequeue(self, ticket: int, *, lend: bool = False) -> list[Reply]:
+    def dequeue(self, ticket: int, *, ack: bool = False) -> list[Reply]:
         """Take one element; waits while there is none to give.
 
         The value is one array per component, of its shape.  OutOfRangeError if the queue is closed and empty.
-        lend: the queue keeps the element, until `acknowledge` or `take_back`; its arrays must not be changed before.
+        ack: the queue keeps the element, until `acknowledge` or `take_back`; its arrays must not be changed before.
         """
-        self._takes.append(Take(ticket, 1, many=False, lend=lend))
-        return self._settle()
+        self._takes.append(Take(ticket, 1, many=False, ack=ack))
+        return self._serve()
 
-    def dequeue_many(self, ticket: int, n: int, *, lend: bool = False) -> list[Reply]:
+    def dequeue_many(self, ticket: int, n: int, *, ack: bool = False) -> list[Reply]:
         """Take n elements, as they come; waits until there are so many.
 
         The value is one array per component, [n, *component shape].  OutOfRangeError if the queue is closed and has
         fewer than n, which then stay.  InvalidArgumentError if the queue has no shapes.
-        lend: see `dequeue`.
+        ack: see `dequeue`.
         """
-        return self._dequeue_batch(Take(ticket, n, many=True, lend=lend))
+        return self._dequeue_batch(Take(ticket, n, many=True, ack=ack))
 
-    def dequeue_up_to(self, ticket: int, n: int, *, lend: bool = False) -> list[Reply]:
+    def dequeue_up_to(self, ticket: int, n: int, *, ack: bool = False) -> list[Reply]:
         """As `dequeue_many`, but once the queue is closed, takes the remaining m elements, 1 <= m <= n."""
-        return self._dequeue_batch(Take(ticket, n, many=True, lend=lend, partly=True))
+        return self._dequeue_batch(Take(ticket, n, many=True, ack=ack, partly=True))
 
     def close(self, ticket: int, cancel_pending_enqueues: bool = False) -> list[Reply]:
         """Close the queue: it takes no more elements.
@@ -191,12 +191,12 @@ class Queue:
                 if isinstance(put, BulkEnqueue):
                     put.stop_early()
             self._puts.append(Close(ticket))
-            return self._settle()
+            return self._serve()
         replies = [Reply(put.ticket, error=_cancelled(put)) for put in self._puts]
         self._puts.clear()
         self._shut()
         replies.append(Reply(ticket))
-        return replies + self._settle()
+        return replies + self._serve()
 
     def withdraw(self, ticket: int, error: OpError) -> list[Reply]:
         """End an attempt that waits, with `error`.  Nothing happens if it does not wait (any more).
@@ -207,36 +207,36 @@ class Queue:
             for i, attempt in enumerate(line):
                 if attempt.ticket == ticket:
                     del line[i]
-                    return [Reply(ticket, error=error), *self._settle()]
+                    return [Reply(ticket, error=error), *self._serve()]
         return []
 
     def acknowledge(self, ticket: int) -> list[Reply]:
-        """End a loan whose receiver has the elements: their room is free.  Nothing happens if nothing is lent.
+        """End a delivery whose receiver has the elements: their room is free.  Nothing happens if there is no delivery.
 
         Room that is reserved under the ticket is free again.
         """
         reserved = self._reserved.pop(ticket, None)
-        return self._settle() if reserved is not None or self._loans.acknowledge(ticket) else []
+        return self._serve() if reserved is not None or self._deliveries.acknowledge(ticket) else []
 
     def take_back(self, ticket: int) -> list[Reply]:
-        """End a loan whose receiver is gone: the elements go back to the front, even if the queue is closed.
+        """End a delivery whose receiver is gone: the elements go back to the front, even if the queue is closed.
 
         Returned elements are in the order in which they came to the queue, regardless of the order of their return.
-        Nothing happens if nothing is lent.  Room that is reserved under the ticket is free again.
+        Nothing happens if there is no delivery.  Room that is reserved under the ticket is free again.
         """
         if ticket in self._reserved:
             return self.acknowledge(ticket)
-        count = self._loans.take_back(ticket)
+        count = self._deliveries.take_back(ticket)
         self._dequeued -= count
-        return self._settle() if count else []
+        return self._serve() if count else []
 
     def abort(self, error: OpError) -> list[Reply]:
-        """Reset the queue: drop all elements and loans, and end all attempts, now and later, with `error`."""
+        """Reset the queue: drop all elements and deliveries, and end all attempts, now and later, with `error`."""
         self._aborted = error
         self._store.clear()
-        self._loans.clear()
+        self._deliveries.clear()
         self._reserved.clear()
-        return self._settle()
+        return self._serve()
 
     # -- the algorithm
 
@@ -249,9 +249,9 @@ class Queue:
         if take.n == 0 and self._aborted is None:
             return [Reply(take.ticket, self._store.value_of(self._store.take_many(0)))]
         self._takes.append(take)
-        return self._settle()
+        return self._serve()
 
-    def _settle(self) -> list[Reply]:
+    def _serve(self) -> list[Reply]:
         """Serve both lines until neither can go on."""
         replies: list[Reply] = []
         if self._aborted is not None:
@@ -345,11 +345,11 @@ class Queue:
 
         Elements that a waiting dequeue gathers need no room, so that it can complete even with a small capacity.
         """
-        capacity, count, lent = self.spec.capacity, self._store.count, self._loans.lent
+        capacity, count, unacknowledged = self.spec.capacity, self._store.count, self._deliveries.unacknowledged
         if capacity < 0:
             return sys.maxsize
         lacks = self._takes[0].n + self._reserve - count if self._takes and self._gathers else 0
-        free = max(capacity - lent - count, lacks if lent + self._reserve < capacity else 0)
+        free = max(capacity - unacknowledged - count, lacks if unacknowledged + self._reserve < capacity else 0)
         return free - self._promised()
 
     def _gathered(self) -> int:
@@ -367,7 +367,7 @@ class Queue:
             available = self._store.count - self._reserve
             if available >= head.n:
                 reply = self._hand_out(head, head.n)
-            elif not self._closed or self._loans.lent or self._promised():
+            elif not self._closed or self._deliveries.unacknowledged or self._promised():
                 break
             elif head.partly and available > 0:
                 reply = self._hand_out(head, available)
@@ -378,12 +378,12 @@ class Queue:
         return len(replies) > ended
 
     def _hand_out(self, take: Take, n: int) -> Reply:
-        """The reply with the next n elements, lent or not."""
+        """The reply with the next n elements, unacknowledged or not."""
         elements = self._store.take_many(n) if take.many else self._store.take()
         self._dequeued += n
-        runs = self._loans.left_front(n)
-        if take.lend:
-            self._loans.add(take, elements, runs, n)
+        runs = self._deliveries.left_front(n)
+        if take.ack:
+            self._deliveries.add(take, elements, runs, n)
         return Reply(take.ticket, self._store.value_of(elements) if take.many else elements)
 
     def _shut(self) -> None:

@@ -4,8 +4,8 @@ Attempts stand in one line and are served strictly in order.  A reader asks for 
 and no file is in progress, one request at a time.  It knows no threads, no queue and no Dask: its caller holds one lock
 around each call, carries out the returned effects, and answers a `NeedFile` with `file` or `no_file`.
 
-Records for a receiver that may end are *lent*: the reader keeps them until the receiver acknowledges.  Returned records
-are read again first, in their old order, with the counts as if they had not been handed out.
+Records for a receiver that may end are a *delivery*: the reader keeps them until the receiver acknowledges.  Returned
+records are read again first, in their old order, with the counts as if they had not been handed out.
 
 Why the format object reads the file inside the call: a read of the current file never waits for another operation.
 Source: ReaderBase of TensorFlow 1.15 (core/framework/reader_base.cc).
@@ -47,7 +47,7 @@ Records = Sequence[tuple[bytes, bytes]]
 class _Attempt:
     ticket: int
     limit: int | None  # None: read(); a number: read_up_to()
-    lend: bool
+    ack: bool
     uncommitted: bool
 
 
@@ -59,7 +59,7 @@ class _Run:
     records: Records
     count: int
     ends_file: bool  # the file is completed with the last one
-    uncommitted: bool = False  # lent, and not counted before it is acknowledged
+    uncommitted: bool = False  # delivered, and not counted before it is acknowledged
     counted: int = 0  # the first records of an uncommitted run, which count already
 
     @property
@@ -99,11 +99,11 @@ class Reader:
         self._at_hand: Callable[[], int] | None = getattr(self._format, "at_hand", None)
         self._ends_with_record = bool(getattr(self._format, "ends_with_record", False))
         self._taken = 0  # records ever taken from files
-        self._lent: dict[int, _Run] = {}  # by the ticket of their attempt
+        self._unacknowledged: dict[int, _Run] = {}  # by the ticket of their attempt
         self._returned: list[_Run] = []  # returned records, in the order of reading
         self._line: deque[_Attempt] = deque()
         self._asked_for: int | None = None  # the attempt that the outstanding request was made for
-        self._end: OpError | None = None  # its answer, if there are no more files; used when no loan can be returned
+        self._end: OpError | None = None  # its answer, if there are no more files; told when no delivery is open
         self._files: deque[bytes] = deque()  # file names from the queue, not started yet
         self._path: bytes | None = None  # the file in progress
         self._is_open = False
@@ -115,28 +115,28 @@ class Reader:
         """The format's count of records that it left out, such as broken ones; 0 for a format that leaves none out."""
         return int(getattr(self._format, "left_out", 0))
 
-    # -- calls for attempts and loans
+    # -- calls for attempts and deliveries
 
-    def read(self, ticket: int, limit: int | None = None, *, lend: bool = False, uncommitted: bool = False) -> Effects:
+    def read(self, ticket: int, limit: int | None = None, *, ack: bool = False, uncommitted: bool = False) -> Effects:
         """Read one record, or up to `limit` records of one file.
 
         The reply's value is (key, value): two scalar object arrays without a limit, else two vectors of one length
         between 1 and `limit`.  A limit below 1: InvalidArgumentError.
         A file that cannot be opened fails the attempt and is skipped; a record that cannot be read fails it as well,
         and the reader stays at that record.
-        lend: the reader keeps the records, until `acknowledge` or `take_back`.
+        ack: the reader keeps the records, until `acknowledge` or `take_back`.
         uncommitted: the same, and until `commit` or `acknowledge` the counts and the state are those of a reader that
         did not read them.  It gets no more than the format finds easily, or `LOOK` bytes.
         """
         if limit is not None and limit <= 0:
             fact = f"{self.kind} '{self.name}': num_records must be positive, got {limit}"
             return [Reply(ticket, None, InvalidArgumentError(None, None, fact))]
-        self._line.append(_Attempt(ticket, limit, lend or uncommitted, uncommitted))
-        return self._settle()
+        self._line.append(_Attempt(ticket, limit, ack or uncommitted, uncommitted))
+        return self._serve()
 
     def commit(self, ticket: int, count: int) -> Effects:
         """The next `count` records of an uncommitted read are used: they count, and never come back."""
-        run = self._lent.get(ticket)
+        run = self._unacknowledged.get(ticket)
         if run is None:  # the reader was reset, and nothing counts any more
             return []
         if run.counted + count < run.count:
@@ -146,25 +146,25 @@ class Reader:
         return self.acknowledge(ticket)
 
     def acknowledge(self, ticket: int) -> Effects:
-        """End a loan whose receiver has the records.  Nothing happens if nothing is lent."""
-        run = self._lent.pop(ticket, None)
+        """End a delivery whose receiver has the records.  Nothing happens if there is no delivery."""
+        run = self._unacknowledged.pop(ticket, None)
         if run is not None and run.uncommitted:
             self._count(run, 1)
-        if self._end is None or self._lent:
+        if self._end is None or self._unacknowledged:
             return []
         error, self._end = self._end, None
         return self.no_file(error)
 
     def take_back(self, ticket: int) -> Effects:
-        """End a loan whose receiver is gone: the records are read again, before all that follow them.
+        """End a delivery whose receiver is gone: the records are read again, before all that follow them.
 
-        Nothing happens if nothing is lent.
+        Nothing happens if there is no delivery.
         """
-        run = self._lent.pop(ticket, None)
+        run = self._unacknowledged.pop(ticket, None)
         if run is None:
             return []
         if not run.count:  # the reader was reset meanwhile
-            self._lent[ticket] = run
+            self._unacknowledged[ticket] = run
             return self.acknowledge(ticket)
         if run.uncommitted:
             run = run.rest
@@ -174,7 +174,7 @@ class Reader:
         insort(self._returned, run, key=lambda r: r.start)
         if self._end is not None:
             self._asked_for = self._end = None
-        return self._settle()
+        return self._serve()
 
     def withdraw(self, ticket: int, error: OpError) -> Effects:
         """End a waiting attempt with `error`; nothing happens if it waits no more.  Its file request stays open."""
@@ -183,7 +183,7 @@ class Reader:
                 self._line.remove(attempt)
                 if self._end is not None:
                     self._asked_for = self._end = None
-                return [Reply(ticket, None, error), *self._settle()]
+                return [Reply(ticket, None, error), *self._serve()]
         return []
 
     # -- answers to NeedFile
@@ -192,22 +192,22 @@ class Reader:
         """Answer a request with a file name.  If no attempt waits for it any more, the next read starts with it."""
         self._asked_for = None
         self._files.append(path)
-        return self._settle()
+        return self._serve()
 
     def no_file(self, error: OpError) -> Effects:
         """Answer a request without a file name: the attempt that asked fails with `error`; the next one asks anew.
 
         If the attempt that asked was withdrawn, no attempt fails: the error concerned only its queue or its step.
-        The end of the input (OutOfRangeError) is reported when no lent record can be returned any more.
+        The end of the input (OutOfRangeError) is reported when no unacknowledged record can be returned any more.
         """
-        if self._lent and isinstance(error, OutOfRangeError):
+        if self._unacknowledged and isinstance(error, OutOfRangeError):
             self._end = error
             return []
         asked_for, self._asked_for = self._asked_for, None
         replies: Effects = []
         if self._line and self._line[0].ticket == asked_for:
             replies.append(Reply(self._line.popleft().ticket, None, error))
-        return replies + self._settle()
+        return replies + self._serve()
 
     # -- state
 
@@ -218,7 +218,7 @@ class Reader:
         """
         self._leave()
         self._returned.clear()
-        self._lent = dict.fromkeys(self._lent, _Run(0, [], 0, False))
+        self._unacknowledged = dict.fromkeys(self._unacknowledged, _Run(0, [], 0, False))
         self.produced = self.completed = 0
 
     def state(self) -> bytes:
@@ -248,20 +248,20 @@ class Reader:
         self._returned += [self._run(records, len(records), ends_file) for records, ends_file in saved.returned]
         if self._end is not None:
             self._asked_for = self._end = None
-        return self._settle()
+        return self._serve()
 
     # -- inside
 
     def _not_read(self) -> list[_Run]:
         """Records that were taken from files, and are to be read again."""
-        uncommitted = [run.rest for run in self._lent.values() if run.uncommitted]
+        uncommitted = [run.rest for run in self._unacknowledged.values() if run.uncommitted]
         return sorted([*self._returned, *uncommitted], key=lambda run: run.start)
 
     def _count(self, run: _Run, sign: int) -> None:
         self.produced += sign * (run.count - run.counted)
         self.completed += sign * run.ends_file
 
-    def _settle(self) -> Effects:
+    def _serve(self) -> Effects:
         """Serve the line until its head has to wait."""
         effects: Effects = []
         while self._line:
@@ -278,8 +278,8 @@ class Reader:
                 effects.append(Reply(self._line.popleft().ticket, None, run))
             elif run.count:
                 effects.append(Reply(self._line.popleft().ticket, _packed(run.records, head.limit), None))
-                if head.lend:
-                    self._lent[head.ticket] = run
+                if head.ack:
+                    self._unacknowledged[head.ticket] = run
         return effects
 
     def _take(self, limit: int, uncommitted: bool) -> _Run | OpError:

@@ -1,7 +1,7 @@
-"""Answers: how an attempt on a queue or a reader ends, and how what it lends is settled.
+"""Answers: how an attempt on a queue or a reader ends, and how its delivery is settled.
 
 An answer comes once, in any thread, perhaps before its attempt has begun to wait, perhaps when nobody wants it any
-more.  What it lends is settled once: accepted by the receiver, or given back.
+more.  Its delivery is settled once: accepted by the receiver, or given back.
 
 Lent elements are acknowledged before they are used: nobody sees a value, or what was computed with it, before the
 acknowledgement has left this process.  So an element that was seen never comes again, whatever ends next.
@@ -21,7 +21,7 @@ Withdraw = Callable[[], None]
 
 
 class Settle(Protocol):
-    """Settles what was lent: True to take it, False to give it back."""
+    """Settles the delivery: True to take it, False to give it back."""
 
     def __call__(self, accepted: bool, then: Then | None = None) -> None:
         """then: called once, in any thread, when the acknowledgement has left this process; the elements may be used
@@ -62,14 +62,14 @@ def no_withdraw() -> None:
     """Does nothing: the attempt cannot be withdrawn."""
 
 
-def no_loan(accepted: bool, then: Then | None = None) -> None:
-    """Settles nothing: nothing was lent."""
+def no_delivery(accepted: bool, then: Then | None = None) -> None:
+    """Settles nothing: there is no delivery."""
     if then is not None:
         then(True)
 
 
 def unacknowledged() -> OpError:
-    """The error of a step that may not use what was lent to it."""
+    """The error of a step that may not use its delivery."""
     return UnavailableError(
-        None, None, "the connection to the process that lent the elements ended before they were acknowledged"
+        None, None, "the connection to the process that delivered the elements ended before they were acknowledged"
     )

@@ -9,10 +9,10 @@ withdraws it.
                 withdraw   WITHDRAWN   `start` withdraws the request as soon as it can
     OPEN        answer     ANSWERED    `then` is called
                 withdraw   WITHDRAWN   the request is withdrawn
-    ANSWERED    take       TAKEN       the owner settles what was lent from now on
-                withdraw   RETURNED    what was lent goes back
+    ANSWERED    take       TAKEN       the owner settles the delivery from now on
+                withdraw   RETURNED    the delivery is released
     STARTING, OPEN  fail   ANSWERED    as by an answer; the request is withdrawn, and what still comes goes back
-    WITHDRAWN   answer     RETURNED    what was lent goes back, and `returned` is called
+    WITHDRAWN   answer     RETURNED    the delivery is released, and `returned` is called
 
 A second answer, or a `take` without an answer, is an error of the caller.
 """
@@ -52,7 +52,7 @@ class Attempt(NamedAnswer):
     then: called with the attempt when its answer comes after `start` has returned, in the thread of the answer.
     quick: `then` takes next to no time.
     returned: called with the attempt, in whichever thread, when it was withdrawn and its answer has come all the same:
-    what that lent has gone back.
+    its delivery was released.
     times: how many further attempts like it may be answered with it, itself included, if they need not wait; their
     outcomes are the further arguments of the call.
     """
@@ -176,11 +176,11 @@ class Attempt(NamedAnswer):
             withdraw()
 
     def withdraw(self) -> None:
-        """End it, unless its answer was taken: withdraw the request, give back what was lent."""
+        """End it, unless its answer was taken: withdraw the request, release its delivery."""
         give_back(self.abandon())
 
     def abandon(self) -> tuple[Given, ...]:
-        """As `withdraw`, but what was lent is the caller's to give back, after other attempts were abandoned too."""
+        """As `withdraw`, but the delivery is for the caller to release, after other attempts were abandoned too."""
         with self._lock:
             before = self.state
             if before in (TAKEN, WITHDRAWN, RETURNED):
@@ -193,7 +193,7 @@ class Attempt(NamedAnswer):
 
 
 def give_back(given: Iterable[Given]) -> None:
-    """Let what was lent go back to its queue."""
+    """Release deliveries: the elements go back to their queues."""
     for _, settle in given:
         if settle is not None:
             settle(False)

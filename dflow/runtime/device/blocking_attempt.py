@@ -70,7 +70,7 @@ class BlockingAttempt(Attempt):
         return outcome
 
     def _acknowledge(self, settle: Settle, op: OpInfo) -> None:
-        """Take what was lent; returns when the acknowledgement has left this process."""
+        """Take the delivery; returns when the acknowledgement has left this process."""
         sent = self._sent = SimpleQueue()
         settle(True, sent.put)
         if self._stopped is not None:  # before `stop` could see that it waits here

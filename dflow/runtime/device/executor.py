@@ -107,13 +107,13 @@ class DeviceExecutor(Device):
         feeds: Edges,
         router: Router,
         run: Run | None,
-        loan: Settle | None = None,
+        delivery: Settle | None = None,
     ) -> Part:
         """Start this device's part of a step.  `run` is given what is ready to run, and runs it in some thread.
 
         run: None for a `PacedPart`, whose segments the caller runs.
         low_water: all steps of this owner below it have ended.
-        AbortedError if the plan is not installed; the caller gives back the loan of what is fed then, and only then.
+        AbortedError if the plan is not installed: then, and only then, the caller releases the delivery of the feeds.
         """
         with self._lock:  # or the session might end in between, and leave a part behind
             installed = self.installed(session, plan)
@@ -127,13 +127,13 @@ class DeviceExecutor(Device):
                 self._parts[step] = part
                 early = self._early.pop(step, [])
         if not begun:
-            self._refuse([(feeds, loan)])
+            self._refuse([(feeds, delivery)])
             return part
         part.begin()
         if feeds:
-            self._hand_over(part, feeds, loan)
-        for edges, its_loan in early:
-            self._hand_over(part, edges, its_loan)
+            self._hand_over(part, feeds, delivery)
+        for edges, its_delivery in early:
+            self._hand_over(part, edges, its_delivery)
         return part
 
     def part(self, step: StepId) -> Part | None:
@@ -146,37 +146,37 @@ class DeviceExecutor(Device):
         with self._lock:
             return self._ended.has(step)
 
-    def deliver(self, step: StepId, edges: list[tuple[int, Any]], loan: Any = None) -> None:
+    def deliver(self, step: StepId, edges: list[tuple[int, Any]], delivery: Any = None) -> None:
         """Take tensors from another device; kept if the step has not started here yet, refused if it has ended."""
         with self._lock:
             part = self._parts.get(step)
             wanted = not self._ended.has(step) and session_of(step) in self._sessions
             if part is None and wanted:
-                self._early.setdefault(step, []).append((edges, loan))
+                self._early.setdefault(step, []).append((edges, delivery))
                 return
         if part is not None:
-            self._hand_over(part, edges, loan)
-        elif loan is not None:
-            loan(False)
+            self._hand_over(part, edges, delivery)
+        elif delivery is not None:
+            delivery(False)
 
-    def _hand_over(self, part: Part, edges: Edges, loan: Settle | None) -> None:
+    def _hand_over(self, part: Part, edges: Edges, delivery: Settle | None) -> None:
         try:
             arrived = [(edge, self.asarray(value)) for edge, value in edges]
         except Exception as error:  # a device that is full, for example
             part.fail(as_op_error(error))
-            if loan is not None:
-                loan(False)
+            if delivery is not None:
+                delivery(False)
             return
-        if loan is None:
+        if delivery is None:
             part.deliver(arrived)
         elif part.wants():
-            loan(True, partial(self._acknowledged, part, arrived))
+            delivery(True, partial(self._acknowledged, part, arrived))
         else:
-            loan(False)
+            delivery(False)
 
     @staticmethod
     def _acknowledged(part: Part, edges: Edges, sent: bool) -> None:
-        """A part may use what was lent to it: the acknowledgement has left this process."""
+        """A part may use its delivery: the acknowledgement has left this process."""
         if sent:
             part.deliver(edges)
         else:
@@ -184,9 +184,9 @@ class DeviceExecutor(Device):
 
     @staticmethod
     def _refuse(early: list[tuple[list[tuple[int, Any]], Any]]) -> None:
-        for _, loan in early:
-            if loan is not None:
-                loan(False)
+        for _, delivery in early:
+            if delivery is not None:
+                delivery(False)
 
     def cancel(self, step: StepId, error: OpError) -> None:
         """End a step's part here, started or not."""

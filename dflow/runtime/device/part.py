@@ -4,7 +4,7 @@ One rule: each segment has a count of missing inputs; at zero it runs; its outpu
 on another device.  An operation that waits is an attempt and holds no thread.
 
 A part ends in one of three ways: all its segments ran (finished), one of them failed, or it was cancelled.  Whatever
-the way, its waiting attempts are withdrawn and what was lent to it but not used is given back.
+the way, its waiting attempts are withdrawn and deliveries that it has not used are released.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from dflow.runtime.base.attempt import Attempt, give_back
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.runtime.device.installed import InstalledPlan, Route
-from dflow.runtime.device.loan import Loan
 from dflow.runtime.device.program import Program
+from dflow.runtime.device.shared_delivery import SharedDelivery
 
 Run = Callable[[Callable[[], None], bool], None]  # run(work, quick): do it in some thread, not before this returns
 
@@ -31,17 +31,17 @@ FINISHED = CancelledError(None, None, "the step has ended")
 
 
 class Router(Protocol):
-    """Where a part's results go.  A loan, if there is one, must be called once with True or False.
+    """Where a part's results go.  A delivery, if there is one, must be called once with True or False.
 
     channel: to the owner of the step; None if that is in this process.
     """
 
     channel: Any
 
-    def send(self, device: str, address: str, edges: Edges, loan: Settle | None) -> None:
+    def send(self, device: str, address: str, edges: Edges, delivery: Settle | None) -> None:
         """Send tensors to the step's part on another device."""
 
-    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> object:
+    def fetched(self, edges: Edges, delivery: Settle | None, finished: str = "") -> object:
         """Give tensors to the owner of the step.  finished: the device, if all segments of the part ran."""
 
     def finished(self, device: str) -> None:
@@ -179,12 +179,12 @@ class Part:
         finished when both are 0, not before, so that no result comes after the news of the end.
         """
         route = self._installed.routes[i]
-        loan: Loan | None = None
+        delivery: SharedDelivery | None = None
         if settle is not None:
             if route.here or not route.receivers:
                 settle(True)
             else:
-                loan = Loan(settle, route.receivers)
+                delivery = SharedDelivery(settle, route.receivers)
         with self._lock:
             self._free(i)
             ready = self._receive(_values(route.here, results)) if self.ended is None else []
@@ -193,7 +193,7 @@ class Part:
             last = self._open == 0 and self._sending == 1 and self.ended is None
         self._start(ready)
         if route.receivers:
-            self._send(route, results, loan, last)
+            self._send(route, results, delivery, last)
         with self._lock:
             self._sending -= 1
             finished = self._open == 0 and self._sending == 0 and self.ended is None
@@ -204,15 +204,15 @@ class Part:
             if self._installed.plan.reports and not (last and route.caller):
                 self.router.finished(self.executor.name)
 
-    def _send(self, route: Route, results: dict[int, Any], loan: Loan | None, last: bool) -> None:
+    def _send(self, route: Route, results: dict[int, Any], delivery: SharedDelivery | None, last: bool) -> None:
         try:
             for device, address, edges in route.there:
-                self.router.send(device, address, _values(edges, results), loan)
+                self.router.send(device, address, _values(edges, results), delivery)
             if route.caller:
-                self.router.fetched(_values(route.caller, results), loan, self.executor.name if last else "")
+                self.router.fetched(_values(route.caller, results), delivery, self.executor.name if last else "")
         except BaseException:
-            if loan is not None:
-                loan.give_back()
+            if delivery is not None:
+                delivery.give_back()
             raise
 
     def _free(self, i: int) -> None:
@@ -235,7 +235,7 @@ class Part:
             settle(False)
 
     def end(self, error: OpError, tell: bool) -> list[Settle]:
-        """End the part: withdraw what waits.  Gives what is lent and has to go back; see `end_parts`."""
+        """End the part: withdraw what waits.  Gives the delivery and has to go back; see `end_parts`."""
         with self._lock:
             if self.ended is not None:
                 return []

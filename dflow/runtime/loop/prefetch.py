@@ -5,7 +5,7 @@ elements are requested, so that a loop which has nothing to do stands in the que
 A slow loop requests those of one iteration.  A fast one requests those of several, as many as are there: what it uses
 in `WINDOW_S` and no more, so that it does not keep from other consumers what they could work with.
 
-What came early stays lent by its queue until its iteration takes it.  Whatever ends the loop, it goes back to the
+What came early is acknowledged when its iteration takes it.  Whatever ends the loop, it goes back to the
 front, in its old order, as it would from a consumer that died.
 
     state    meaning                                  event      next state
@@ -193,7 +193,7 @@ class PrefetchSource(Source):
         self._state.change("answer")
 
     def _acknowledge(self, settle: Settle) -> None:
-        """Accept what was lent; returns when the acknowledgement has left this process."""
+        """Accept the delivery; returns when the acknowledgement has left this process."""
         settle(True, self._sent.put)
         if not self._sent.get():
             raise self._stopped or unacknowledged().placed(self._dequeue.op)

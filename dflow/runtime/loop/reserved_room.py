@@ -26,7 +26,7 @@ from typing import Any
 from dflow.errors import AbortedError, OpError, OpInfo
 from dflow.machines.queue.store import Batch
 from dflow.runtime.base import timeouts
-from dflow.runtime.base.answers import Settle, no_loan
+from dflow.runtime.base.answers import Settle, no_delivery
 from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.deadline import NEVER, Deadline
 from dflow.runtime.base.failures import as_op_error
@@ -98,7 +98,7 @@ class ReservedRoom:
         self._inbox: SimpleQueue[Attempt | None] = SimpleQueue()  # attempts that were answered; None: a stop
         self._request: Attempt | None = None  # REQUESTED
         self._ticket: int | None = None  # what the queue calls the reservation
-        self._free: Settle = no_loan  # lets the reservation go
+        self._free: Settle = no_delivery  # lets the reservation go
         self._unit = 1  # elements that come together
         self._wanted = 1  # elements that are to have room
         self._outbox: list[Rows] = []  # goes with the next message
@@ -171,7 +171,7 @@ class ReservedRoom:
         request, self._request = self._request, None
         if request is not None:
             request.withdraw()
-        free, self._free = self._free, no_loan
+        free, self._free = self._free, no_delivery
         free(True)
         self._ticket, self.room = None, 0
         self._state.change("release")
@@ -258,7 +258,7 @@ class ReservedRoom:
             self._fail(outcome)
             return
         if self._state.now is not State.REQUESTED:  # a stop came first
-            (settle or no_loan)(False)
+            (settle or no_delivery)(False)
             return
         self.room, self._ticket = self.room + int(outcome[0]), int(outcome[1])
         self._free = settle or self._free

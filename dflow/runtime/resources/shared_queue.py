@@ -3,8 +3,8 @@
 The lock is held for a change of state and a copy of slices, never while a caller is woken.  An attempt that can be
 served at once is answered before `attempt` returns; nobody polls.
 
-Elements on their way to whoever asked are *lent*: the reply comes with a `settle` function, which the receiver calls
-with True when it has them, or with False when it is gone and they must go back to the front.
+Elements on their way to a receiver are a *delivery*: the reply comes with a `settle` function.  Call it with True when
+the receiver has them, with False when it is gone and they must go back to the front.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class SharedQueue:
             wants = (args[0] if args else 1) if takes else 0
             self._waiting[ticket] = Waiting(reply, method, wants, time.monotonic(), args, times)
             if takes:
-                replies = getattr(self._machine, method)(ticket, *args, lend=True)
+                replies = getattr(self._machine, method)(ticket, *args, ack=True)
             else:
                 replies = getattr(self._machine, method)(ticket, *args)
             answers = self._collect(replies)
@@ -110,7 +110,7 @@ class SharedQueue:
         found: list[tuple[Any, Settle]] = []
         while len(found) + 1 < like.times and self._machine.size >= like.wants:
             ticket = next(self._tickets)
-            given = getattr(self._machine, like.method)(ticket, *like.arguments, lend=True)
+            given = getattr(self._machine, like.method)(ticket, *like.arguments, ack=True)
             given += self._machine.withdraw(ticket, _withdrawn(like.method))  # if it would wait
             replies += [reply for reply in given if reply.ticket != ticket]
             value = next(reply.value for reply in given if reply.ticket == ticket)

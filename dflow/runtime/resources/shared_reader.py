@@ -1,6 +1,6 @@
 """A reader shared by threads: a pure machine, one thread at a time that works with it, and callers that wait.
 
-As a queue does, it lends what it gives, see `shared_queue.py`.
+As a queue does, it waits for acknowledgements, see `shared_queue.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dflow.runtime.base.answers import (
     NamedAnswer,
     Then,
     Withdraw,
-    no_loan,
+    no_delivery,
     unacknowledged,
 )
 from dflow.runtime.base.attempt import Attempt
@@ -79,7 +79,7 @@ class SharedReader:
 
         uncommitted: the reader's counts move on as the records are committed, see `RecordDelivery.commit`.
         """
-        read = partial(self._machine.read, limit=limit, lend=True, uncommitted=uncommitted)
+        read = partial(self._machine.read, limit=limit, ack=True, uncommitted=uncommitted)
         return self._begin(reply, request_file, read, True)
 
     def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
@@ -89,7 +89,7 @@ class SharedReader:
     def _begin(
         self, reply: Answer, request_file: RequestFile | None, event: Callable[[int], Effects], reads: bool
     ) -> Withdraw:
-        """request_file: of a read, which lends; None for what asks for no file and leaves reading to another thread."""
+        """request_file: of a read; None for what asks for no file and leaves reading to another thread."""
         with self._lock:
             aborted, ticket = self._aborted, next(self._tickets)
             if aborted is None:
@@ -204,8 +204,8 @@ class SharedReader:
             if self._asked is not None and self._asked[1] is request:
                 self._asked = None
             wanted = bool(self._waiting)
-        for outcome, lent in request.take():
-            settle = lent or no_loan
+        for outcome, delivery in request.take():
+            settle = delivery or no_delivery
             if not wanted:
                 self._no_file(_nobody_reads())
                 settle(False)

@@ -40,7 +40,7 @@ LOOPS_KEPT = 100  # of those that ended, for the dashboard; the oldest go first
 class RunningStep(Protocol):
     """A step whose owner is in this process; see `step.py`."""
 
-    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> object: ...
+    def fetched(self, edges: Edges, delivery: Settle | None, finished: str = "") -> object: ...
 
     def finished(self, device: str) -> None: ...
 
@@ -135,9 +135,9 @@ class Process:
         if self.closing is None:
             self.threads.submit(partial(work, *arguments))
 
-    def deliver(self, step: StepId, device: str, edges: Edges, loan: Settle | None) -> None:
+    def deliver(self, step: StepId, device: str, edges: Edges, delivery: Settle | None) -> None:
         """Give tensors of another process to the part of a step on a device here; for a GPU, in their order."""
-        deliver, copies = partial(self.executors[device].deliver, step, edges, loan), self.copy_queues.get(device)
+        deliver, copies = partial(self.executors[device].deliver, step, edges, delivery), self.copy_queues.get(device)
         if copies is None:
             deliver()
         else:

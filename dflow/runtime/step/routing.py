@@ -29,18 +29,18 @@ class ResultRouter:
         self._devices = devices
         self._channel_to = channel_to
 
-    def send(self, device: str, address: str, edges: Edges, loan: Settle | None) -> None:
+    def send(self, device: str, address: str, edges: Edges, delivery: Settle | None) -> None:
         """Send tensors to the step's part on another device, of this process or of the one at `address`."""
         executor = self._devices.get(device)
         if executor is not None:
-            executor.deliver(self.id, edges, loan)
+            executor.deliver(self.id, edges, delivery)
             return
         channel, crossing = self._channel_to(address), on_host(edges)
-        channel.send(self._delivery(device, crossing, None if loan is None else channel.lend(loan)))
+        channel.send(self._message(device, crossing, None if delivery is None else channel.add_delivery(delivery)))
 
-    def _delivery(self, device: str, edges: Edges, loan: int | None) -> Any:
+    def _message(self, device: str, edges: Edges, delivery: int | None) -> Any:
         """The message that brings tensors to a part in another process."""
-        return m.Deliver(self.id, device, edges, loan)
+        return m.Deliver(self.id, device, edges, delivery)
 
 
 class RemoteOwner(ResultRouter):
@@ -58,8 +58,8 @@ class RemoteOwner(ResultRouter):
         super().__init__(step, devices, channel_to)
         self.channel = channel
 
-    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> None:
-        number = None if loan is None else self.channel.lend(loan, self.id)
+    def fetched(self, edges: Edges, delivery: Settle | None, finished: str = "") -> None:
+        number = None if delivery is None else self.channel.add_delivery(delivery, self.id)
         self.channel.send(m.Fetched(self.id, on_host(edges), number, finished))
 
     def finished(self, device: str) -> None:

@@ -265,15 +265,15 @@ class Step(ResultRouter):
         self._parts.clear()
         self._silence = None
 
-    def _delivery(self, device: str, edges: Edges, loan: int | None) -> Any:
+    def _message(self, device: str, edges: Edges, delivery: int | None) -> Any:
         """The first tensors for a part that begins with them start it.
 
         Called in the owner's thread, as all that parts of this process do.
         """
         if device not in self._unstarted:
-            return super()._delivery(device, edges, loan)
+            return super()._message(device, edges, delivery)
         self._unstarted.discard(device)
-        return m.Start(self.session, device, self.call.number, self.id, self.low_water, edges, loan)
+        return m.Start(self.session, device, self.call.number, self.id, self.low_water, edges, delivery)
 
     # -- called from any thread
 
@@ -281,24 +281,24 @@ class Step(ResultRouter):
         """Run work of a part of this process in the owner's thread."""
         self._inbox.put(work)
 
-    def fetched(self, edges: Edges, loan: Settle | None, finished: str = "") -> bool:
-        """Take values for the caller; False if it does not want them any more: what is lent goes back then.
+    def fetched(self, edges: Edges, delivery: Settle | None, finished: str = "") -> bool:
+        """Take values for the caller; False if it does not want them any more: the delivery is released then.
 
-        The caller goes on when the acknowledgement of what is lent has left this process.
+        The caller goes on when the acknowledgement of the delivery has left this process.
         """
         with self._lock:
             accepted = not self._over
             if accepted:
                 self.values.update(edges)
-                if loan is not None:
+                if delivery is not None:
                     self._landing += 1
                 elif finished:
                     self._inbox.put(self._one_less)
-        if loan is not None:
+        if delivery is not None:
             if accepted:
-                loan(True, partial(self._landed, finished))
+                delivery(True, partial(self._landed, finished))
             else:
-                loan(False)
+                delivery(False)
         return accepted
 
     def _landed(self, finished: str, sent: bool) -> None:

@@ -1,7 +1,7 @@
 """Calls: messages to another process that it answers with a `Return` of their number.
 
 A request ends a future.  An `Ask` is an attempt on a queue, outside of any step, of a reader or a loop: it can be
-withdrawn, its answer is called, and may bring elements that are lent.
+withdrawn, its answer is called, and may bring elements that are not acknowledged.
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ class ServedCalls:
             self._waiting.pop(key, None)
         given = attempt.take()
         if given:
-            (outcome, loan), *more = [
-                (value, None if settle is None else channel.lend(settle)) for value, settle in given
+            (outcome, delivery), *more = [
+                (value, None if settle is None else channel.add_delivery(settle)) for value, settle in given
             ]
-            channel.send(m.Return(call, outcome, loan, tuple(more)))
+            channel.send(m.Return(call, outcome, delivery, tuple(more)))
 
     def withdraw(self, channel: Channel, call: int) -> None:
         """Withdraw an attempt; its outcome, that it was cancelled, comes from the queue."""

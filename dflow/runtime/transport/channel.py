@@ -85,7 +85,7 @@ class Channel:
         self._outbox: deque[Outgoing] = deque()
         self._taken: list[Outgoing] = []  # what the writer has in hand
         self._writing = False  # a writer of the link empties the outbox: nothing may pass it
-        self._loans: dict[int, tuple[Callable[[bool], None], StepId | None]] = {}
+        self._deliveries: dict[int, tuple[Callable[[bool], None], StepId | None]] = {}
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._room = threading.Event()
@@ -94,7 +94,7 @@ class Channel:
     # -- sending, in any thread
 
     def send(self, message: Any, then: Then | None = None) -> None:
-        """Send a message; it is dropped, and its loan given back, if the channel has closed.
+        """Send a message; it is dropped, and its delivery given back, if the channel has closed.
 
         then: is called once, in any thread: with True when the message has left this process, so that the end of this
         process does not take it along, or with False if the channel ended before.
@@ -131,8 +131,8 @@ class Channel:
     def _cannot_send(self, message: Any, error: Exception) -> None:
         text = f"{type(message).__name__} for {self.peer} cannot be sent: {error.__cause__ or error}"
         logger.error(text)
-        for loan in m.loans(message):
-            self.settle(loan, False)
+        for delivery in m.deliveries(message):
+            self.settle(delivery, False)
         theirs, ours = _instead(message, InvalidArgumentError(None, None, text))
         if theirs is not None:
             self._send(Outgoing(encode(theirs), None))
@@ -148,25 +148,25 @@ class Channel:
             first()
             self._room.wait()
 
-    def lend(self, loan: Callable[[bool], None], step: StepId | None = None) -> int | None:
-        """The number of a loan that goes with the next message; None on a closed channel, which gives it back at once.
+    def add_delivery(self, delivery: Callable[[bool], None], step: StepId | None = None) -> int | None:
+        """The number of a delivery that goes with the next message; None on a closed channel, which releases it.
 
         step: the one whose owner gets it, for `take_back`.
         """
         number = next(self._numbers)
         with self._lock:
             if not self.closed:
-                self._loans[number] = loan, step
+                self._deliveries[number] = delivery, step
                 return number
-        loan(False)
+        delivery(False)
         return number
 
     def settle(self, number: int, accepted: bool) -> None:
-        """Settle a loan: the other side has the elements, or does not want them."""
+        """Settle a delivery: the other side has the elements, or does not want them."""
         with self._lock:
-            loan, _ = self._loans.pop(number, (None, None))
-        if loan is not None:
-            loan(accepted)
+            delivery, _ = self._deliveries.pop(number, (None, None))
+        if delivery is not None:
+            delivery(accepted)
 
     def take_back(self, step: StepId) -> None:
         """The owner of a step, at the other end, has given it up: it takes nothing of what is on its way there.
@@ -174,7 +174,7 @@ class Channel:
         Why not wait until it says so: what it takes next would be behind that.
         """
         with self._lock:
-            numbers = [number for number, (_, its) in self._loans.items() if its == step]
+            numbers = [number for number, (_, its) in self._deliveries.items() if its == step]
         for number in numbers:
             self.settle(number, False)
 
@@ -203,7 +203,7 @@ class Channel:
         with self._lock:
             link = "" if self._link is None else type(self._link).__name__
             frames = [outgoing.frame for outgoing in (*self._taken, *self._outbox)]
-            unacknowledged = len(self._loans)
+            unacknowledged = len(self._deliveries)
         size = sum(len(buffer) for frame in frames for buffer in frame)
         return HeldByChannel(link, unacknowledged, messages=len(frames), bytes=size)
 
@@ -314,8 +314,8 @@ class Channel:
             self._taken = []
             self._outbox.clear()
             self._room.set()
-            loans = [loan for loan, _ in self._loans.values()]
-            self._loans.clear()
+            deliveries = [delivery for delivery, _ in self._deliveries.values()]
+            self._deliveries.clear()
             connecting = self._connecting
         if connecting is not None and not connecting.done():
             connecting.get_loop().call_soon_threadsafe(connecting.cancel)
@@ -323,8 +323,8 @@ class Channel:
         self._receiver.channel_closed(self)
         for outgoing in unsent:
             _tell(outgoing.then, False)
-        for loan in loans:
-            loan(False)
+        for delivery in deliveries:
+            delivery(False)
 
 
 def _instead(message: Any, error: OpError) -> tuple[Any, Any]:

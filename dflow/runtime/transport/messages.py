@@ -1,7 +1,7 @@
 """What crosses a channel: one frozen data class a message.  It is pickled as its class and its fields.
 
 A step belongs to an owner, a session or one of its loops, which may live in any process; `StepId` is (owner, number).
-Elements that are on loan carry a number; the receiver answers with `Settled`.
+Elements that are on delivery carry a number; the receiver answers with `Settled`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dflow.specs import QueueSpec
 PROTOCOL = 13  # raised with every change of these classes; client and workers must agree
 
 
-def loans(message: Any) -> list[int]:
-    """The loans that go with a message."""
-    more = [loan for _, loan in getattr(message, "more", ())]
-    return [loan for loan in (getattr(message, "loan", None), *more) if loan is not None]
+def deliveries(message: Any) -> list[int]:
+    """The deliveries that go with a message."""
+    more = [delivery for _, delivery in getattr(message, "more", ())]
+    return [delivery for delivery in (getattr(message, "delivery", None), *more) if delivery is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Announce:
 class Start:
     """Run a step's part on one device.
 
-    loan: of what comes with it from another part of the step, if that is on loan.
+    delivery: of what comes with it from another part of the step, if that is on delivery.
     """
 
     session: str
@@ -104,7 +104,7 @@ class Start:
     step: StepId
     low_water: int
     feeds: Edges
-    loan: int | None = None
+    delivery: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Deliver:
     step: StepId
     device: str
     edges: Edges
-    loan: int | None
+    delivery: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Fetched:
 
     step: StepId
     edges: Edges
-    loan: int | None
+    delivery: int | None
     finished: str = ""
 
 
@@ -155,9 +155,9 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The receiver has lent elements (accepted), or they must go back."""
+    """The receiver has the elements (accepted), or they must go back."""
 
-    loan: int
+    delivery: int
     accepted: bool
 
 
@@ -187,12 +187,12 @@ class Withdraw:
 class Return:
     """The end of a call.  outcome: a value, which is arrays or None for an `Ask`, or an OpError.
 
-    more: what further attempts of an `Ask` gave, arrays and their loans.
+    more: what further attempts of an `Ask` gave, arrays and their deliveries.
     """
 
     call: int
     outcome: Any = None
-    loan: int | None = None
+    delivery: int | None = None
     more: tuple[tuple[Any, int | None], ...] = ()
 
 

@@ -19,7 +19,7 @@ class Want:
     n: int = 0
     many: bool = False
     partly: bool = False
-    lend: bool = False
+    ack: bool = False
     got: list[list[int]] = field(default_factory=list)
 
 
@@ -36,15 +36,15 @@ class Model:
     items: list[list[int]] = field(default_factory=list)
     puts: list[Want] = field(default_factory=list)
     takes: list[Want] = field(default_factory=list)
-    loans: dict[int, list[list[int]]] = field(default_factory=dict)
+    deliveries: dict[int, list[list[int]]] = field(default_factory=dict)
     came: int = 0  # elements so far
     closed: bool = False
     entered: list[int] = field(default_factory=list)
     over: dict[int, Any] = field(default_factory=dict)  # what ended since `settle` was called
 
     @property
-    def lent(self) -> int:
-        return sum(map(len, self.loans.values()))
+    def unacknowledged(self) -> int:
+        return sum(map(len, self.deliveries.values()))
 
     def settle(self) -> dict[int, Any]:
         put = self.put_one if self.rank is None else self.put_all
@@ -70,7 +70,7 @@ class Model:
         elif head.values is None:
             self.closed = True
             self.over[head.ticket] = DONE
-        elif self.capacity < 0 or len(self.items) + self.lent < self.capacity:
+        elif self.capacity < 0 or len(self.items) + self.unacknowledged < self.capacity:
             self.items.append([head.values[0], self.came])
             self.came += 1
             self.entered.append(head.values.pop(0))
@@ -88,13 +88,13 @@ class Model:
         before = len(self.items), len(self.takes)
         while self.takes:
             head = self.takes[0]
-            at_once = len(self.items) >= head.n or (self.closed and not self.loans)
+            at_once = len(self.items) >= head.n or (self.closed and not self.deliveries)
             while len(head.got) < head.n and len(self.items) > (0 if self.closed else self.reserve):
                 if self.rank and not (at_once or head.got):
                     break
                 head.got.append(self.items.pop(0))
             if len(head.got) < head.n:
-                if not self.closed or self.loans:
+                if not self.closed or self.deliveries:
                     break
                 if not (head.partly and head.got):
                     self.items[:0] = head.got
@@ -103,8 +103,8 @@ class Model:
                     continue
             values = [value for value, _ in head.got]
             self.over[head.ticket] = values if head.many else values[0]
-            if head.lend:
-                self.loans[head.ticket] = head.got
+            if head.ack:
+                self.deliveries[head.ticket] = head.got
             del self.takes[0]
         return before != (len(self.items), len(self.takes))
 
@@ -121,9 +121,9 @@ class Model:
         self.puts, self.closed = [], True
 
     def take_back(self, ticket: int) -> None:
-        if ticket not in self.loans:
+        if ticket not in self.deliveries:
             return
-        items = self.loans.pop(ticket)
+        items = self.deliveries.pop(ticket)
         if self.takes:  # those that the head has taken are the next ones, too
             self.items[:0] = self.takes[0].got
             self.takes[0].got = []

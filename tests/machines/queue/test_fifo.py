@@ -242,10 +242,10 @@ def test_counts_say_what_is_stored_what_passed_and_who_waits() -> None:
     """Q1.6"""
     queue = fifo(2)
     queue.enqueue_many(0, one([0, 1, 2]))
-    queue.dequeue(1, lend=True)
+    queue.dequeue(1, ack=True)
     queue.close(2)
     counts = queue.counts()
-    assert (counts.size, counts.capacity, counts.enqueued, counts.dequeued, counts.lent) == (1, 2, 2, 1, 1)
+    assert (counts.size, counts.capacity, counts.enqueued, counts.dequeued, counts.unacknowledged) == (1, 2, 2, 1, 1)
     assert (counts.waiting_enqueues, counts.waiting_dequeues, counts.closed) == (2, 0, False)
 
 

@@ -109,12 +109,12 @@ def test_a_waiting_batch_gives_its_elements_back_at_the_close() -> None:
     assert ended(queue.dequeue_up_to(4, 3)) == {4: [[1, 0], [2, 2]]}
 
 
-def test_lent_elements_come_back_as_they_were() -> None:
+def test_unacknowledged_elements_come_back_as_they_were() -> None:
     queue = padding()
     queue.enqueue_many(0, one([[1, 1], [2, 2], [3, 3]]))
     queue.enqueue(1, one([4]))
-    queue.dequeue(2, lend=True)
-    queue.dequeue_many(3, 2, lend=True)
+    queue.dequeue(2, ack=True)
+    queue.dequeue_many(3, 2, ack=True)
     queue.take_back(3)
     queue.take_back(2)
     assert queue.size == 4

@@ -121,8 +121,8 @@ def test_elements_that_come_back_take_their_old_places() -> None:
     """Q9.2"""
     queue = priority()
     queue.enqueue_many(0, words([1, 1, 1, 1, 2], b"a", b"b", b"c", b"d", b"e"))
-    queue.dequeue(1, lend=True)
-    queue.dequeue_many(2, 2, lend=True)
+    queue.dequeue(1, ack=True)
+    queue.dequeue_many(2, 2, ack=True)
     queue.enqueue_many(3, words([1, 0], b"later", b"now"))
     queue.take_back(2)
     queue.take_back(1)

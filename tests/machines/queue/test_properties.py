@@ -28,23 +28,23 @@ class Pair:
         self.next_value = 0
         self.open_tickets: set[int] = set()
         self.inside = Counter[int]()  # values that are in the queue
-        self.lent: dict[int, list[int]] = {}
+        self.unacknowledged: dict[int, list[int]] = {}
 
-    def call(self, what: str, n: int, lend: bool) -> None:
+    def call(self, what: str, n: int, ack: bool) -> None:
         ticket = self.tickets
         old = n * 7919 % (ticket + 1)  # some ticket from before
-        replies = getattr(self, what)(ticket, n, lend, old)
+        replies = getattr(self, what)(ticket, n, ack, old)
         if what not in ("withdraw", "acknowledge", "take_back"):
             self.open_tickets.add(ticket)
             self.tickets += 1
         self.compare(ended(replies), self.model.settle())
 
-    def enqueue(self, ticket: int, n: int, lend: bool, old: int) -> Any:
+    def enqueue(self, ticket: int, n: int, ack: bool, old: int) -> Any:
         self.next_value += 1
         self.model.puts.append(Want(ticket, [self.next_value]))
         return self.queue.enqueue(ticket, self.kind.element(self.next_value))
 
-    def enqueue_many(self, ticket: int, n: int, lend: bool, old: int) -> Any:
+    def enqueue_many(self, ticket: int, n: int, ack: bool, old: int) -> Any:
         values = list(range(self.next_value + 1, self.next_value + n + 1))
         self.next_value += n
         if n:
@@ -53,17 +53,17 @@ class Pair:
             self.model.over[ticket] = DONE
         return self.queue.enqueue_many(ticket, self.kind.batch(values))
 
-    def dequeue(self, ticket: int, n: int, lend: bool, old: int) -> Any:
-        self.model.takes.append(Want(ticket, n=1, lend=lend))
-        return self.queue.dequeue(ticket, lend=lend)
+    def dequeue(self, ticket: int, n: int, ack: bool, old: int) -> Any:
+        self.model.takes.append(Want(ticket, n=1, ack=ack))
+        return self.queue.dequeue(ticket, ack=ack)
 
-    def dequeue_many(self, ticket: int, n: int, lend: bool, old: int) -> Any:
-        self.want(Want(ticket, n=n, many=True, lend=lend))
-        return self.queue.dequeue_many(ticket, n, lend=lend)
+    def dequeue_many(self, ticket: int, n: int, ack: bool, old: int) -> Any:
+        self.want(Want(ticket, n=n, many=True, ack=ack))
+        return self.queue.dequeue_many(ticket, n, ack=ack)
 
-    def dequeue_up_to(self, ticket: int, n: int, lend: bool, old: int) -> Any:
-        self.want(Want(ticket, n=n, many=True, lend=lend, partly=True))
-        return self.queue.dequeue_up_to(ticket, n, lend=lend)
+    def dequeue_up_to(self, ticket: int, n: int, ack: bool, old: int) -> Any:
+        self.want(Want(ticket, n=n, many=True, ack=ack, partly=True))
+        return self.queue.dequeue_up_to(ticket, n, ack=ack)
 
     def want(self, want: Want) -> None:
         if want.n:
@@ -71,26 +71,26 @@ class Pair:
         else:
             self.model.over[want.ticket] = []
 
-    def close(self, ticket: int, n: int, lend: bool, old: int) -> Any:
+    def close(self, ticket: int, n: int, ack: bool, old: int) -> Any:
         self.model.puts.append(Want(ticket))
         return self.queue.close(ticket)
 
-    def close_and_cancel(self, ticket: int, n: int, lend: bool, old: int) -> Any:
+    def close_and_cancel(self, ticket: int, n: int, ack: bool, old: int) -> Any:
         self.model.close_and_cancel(ticket)
         return self.queue.close(ticket, cancel_pending_enqueues=True)
 
-    def withdraw(self, ticket: int, n: int, lend: bool, old: int) -> Any:
+    def withdraw(self, ticket: int, n: int, ack: bool, old: int) -> Any:
         self.model.withdraw(old)
         return self.queue.withdraw(old, WITHDRAWN)
 
-    def acknowledge(self, ticket: int, n: int, lend: bool, old: int) -> Any:
-        self.model.loans.pop(old, None)
-        self.lent.pop(old, None)
+    def acknowledge(self, ticket: int, n: int, ack: bool, old: int) -> Any:
+        self.model.deliveries.pop(old, None)
+        self.unacknowledged.pop(old, None)
         return self.queue.acknowledge(old)
 
-    def take_back(self, ticket: int, n: int, lend: bool, old: int) -> Any:
+    def take_back(self, ticket: int, n: int, ack: bool, old: int) -> Any:
         self.model.take_back(old)
-        self.inside.update(self.lent.pop(old, []))
+        self.inside.update(self.unacknowledged.pop(old, []))
         return self.queue.take_back(old)
 
     def compare(self, real: dict[int, Any], expected: dict[int, Any]) -> None:
@@ -106,8 +106,8 @@ class Pair:
             assert values == wanted if self.kind.ordered else len(values) == len(wanted)
             assert all(self.inside[value] == 1 for value in values)
             self.inside.subtract(values)
-            if ticket in self.model.loans:
-                self.lent[ticket] = values
+            if ticket in self.model.deliveries:
+                self.unacknowledged[ticket] = values
         self.compare_counts()
 
     def values(self, outcome: Any, expected: Any) -> list[int]:
@@ -121,7 +121,11 @@ class Pair:
 
     def compare_counts(self) -> None:
         counts, model = self.queue.counts(), self.model
-        assert (counts.size, counts.lent, counts.closed) == (len(model.items), model.lent, model.closed)
+        assert (counts.size, counts.unacknowledged, counts.closed) == (
+            len(model.items),
+            model.unacknowledged,
+            model.closed,
+        )
         assert (counts.waiting_enqueues, counts.waiting_dequeues) == (len(model.puts), len(model.takes))
         assert counts.enqueued - counts.dequeued == self.inside.total()
 
@@ -162,8 +166,8 @@ def test_a_queue_does_what_the_model_does_and_loses_and_repeats_nothing(
         pair.call(*call)
 
     pair.call("close_and_cancel", 0, False)
-    while pair.lent:  # what comes back may be lent again
-        ticket = min(pair.lent)
+    while pair.unacknowledged:  # what comes back may be delivered again
+        ticket = min(pair.unacknowledged)
         settle = pair.take_back if ticket % 2 else pair.acknowledge
         pair.compare(ended(settle(0, 0, False, ticket)), pair.model.settle())
     pair.call("dequeue_up_to", 10**6, False)
@@ -173,13 +177,13 @@ def test_a_queue_does_what_the_model_does_and_loses_and_repeats_nothing(
 
 @settings(max_examples=100)
 @given(st.integers(1, 5), st.integers(0, 4), st.lists(CALLS, max_size=40))
-def test_stored_and_lent_elements_never_need_more_room_than_there_is(
+def test_stored_and_unacknowledged_elements_never_need_more_room_than_there_is(
     capacity: int, reserve: int, calls: list[tuple[str, int, bool]]
 ) -> None:
     """Q2.11, Q8.2: holds as long as no dequeue_many takes more than fits, or gives back what it took"""
     pair = Pair("RandomShuffleQueue", capacity + reserve, reserve)
-    for what, n, lend in calls:
+    for what, n, ack in calls:
         if what not in ("withdraw", "dequeue_many", "dequeue_up_to"):
-            pair.call(what, n, lend)
+            pair.call(what, n, ack)
             counts = pair.queue.counts()
-            assert counts.size + counts.lent <= counts.capacity
+            assert counts.size + counts.unacknowledged <= counts.capacity

@@ -547,21 +547,21 @@ def test_no_record_is_lost_or_repeated_or_out_of_order(calls: list[str], random:
     assert waiting or got + values_left(reader) == expected
 
 
-# -- lending
+# -- deliveries
 
 
-def lent_reader(**files: Any) -> Reader:
-    """A reader that lent out the records of `a` in three replies, with the tickets 1, 2 and 3."""
+def unacknowledged_reader(**files: Any) -> Reader:
+    """A reader that unacknowledged out the records of `a` in three replies, with the tickets 1, 2 and 3."""
     reader = reader_of(**files)
-    reader.read(1, lend=True)
+    reader.read(1, ack=True)
     reader.file(b"a")
-    reader.read(2, lend=True)
-    reader.read(3, lend=True)
+    reader.read(2, ack=True)
+    reader.read(3, ack=True)
     return reader
 
 
 def test_records_that_come_back_are_read_again_in_their_order_with_the_old_counts() -> None:
-    reader = lent_reader(a=[b"x", b"y", b"z", b"end"])
+    reader = unacknowledged_reader(a=[b"x", b"y", b"z", b"end"])
     for ticket in (2, 3, 1):
         assert reader.take_back(ticket) == []
     assert reader.produced == 0
@@ -570,11 +570,11 @@ def test_records_that_come_back_are_read_again_in_their_order_with_the_old_count
 
 
 def test_records_that_come_back_a_second_time_keep_their_order() -> None:
-    reader = lent_reader(a=[b"x", b"y", b"z", b"end"])
+    reader = unacknowledged_reader(a=[b"x", b"y", b"z", b"end"])
     reader.take_back(1)
     reader.take_back(2)
-    reader.read(4, lend=True)
-    reader.read(5, lend=True)
+    reader.read(4, ack=True)
+    reader.read(5, ack=True)
     reader.take_back(5)
     reader.take_back(4)
     reader.take_back(3)
@@ -582,7 +582,7 @@ def test_records_that_come_back_a_second_time_keep_their_order() -> None:
 
 
 def test_an_acknowledged_record_does_not_come_back() -> None:
-    reader = lent_reader(a=[b"x", b"y", b"z"])
+    reader = unacknowledged_reader(a=[b"x", b"y", b"z"])
     assert reader.acknowledge(1) == []
     assert reader.take_back(1) == []
     reader.take_back(2)
@@ -590,7 +590,7 @@ def test_an_acknowledged_record_does_not_come_back() -> None:
     assert reader.produced == 3
 
 
-def test_a_record_that_was_not_lent_does_not_come_back() -> None:
+def test_a_record_that_was_not_unacknowledged_does_not_come_back() -> None:
     reader = reader_of(a=[b"x", b"y"])
     reader.read(1)
     reader.file(b"a")
@@ -599,7 +599,7 @@ def test_a_record_that_was_not_lent_does_not_come_back() -> None:
 
 
 def test_a_read_that_waits_for_a_file_gets_what_comes_back_and_the_file_serves_the_next() -> None:
-    reader = lent_reader(a=[b"x", b"y", b"z"], b=[b"w"])
+    reader = unacknowledged_reader(a=[b"x", b"y", b"z"], b=[b"w"])
     assert reader.read(4) == [NeedFile(4)]
     assert value(reader.take_back(2)) == [b"a:2", b"y"]
     assert reader.file(b"b") == []
@@ -608,7 +608,7 @@ def test_a_read_that_waits_for_a_file_gets_what_comes_back_and_the_file_serves_t
 
 def test_a_returned_batch_is_handed_out_in_parts_and_completes_its_file_with_the_last() -> None:
     reader = reader_of(a=[b"x", b"y", b"z"])
-    reader.read(1, 5, lend=True)
+    reader.read(1, 5, ack=True)
     reader.file(b"a")
     assert (reader.produced, reader.completed) == (3, 1)
     reader.take_back(1)
@@ -619,9 +619,9 @@ def test_a_returned_batch_is_handed_out_in_parts_and_completes_its_file_with_the
     assert (reader.produced, reader.completed) == (3, 1)
 
 
-def test_the_end_of_the_input_is_told_when_no_lent_record_can_come_back() -> None:
+def test_the_end_of_the_input_is_told_when_no_unacknowledged_record_can_come_back() -> None:
     closed = OutOfRangeError(None, None, "closed")
-    reader = lent_reader(a=[b"x", b"y", b"z"])
+    reader = unacknowledged_reader(a=[b"x", b"y", b"z"])
     assert reader.read(4) == [NeedFile(4)]
     assert reader.no_file(closed) == []
     reader.acknowledge(1)
@@ -630,7 +630,7 @@ def test_the_end_of_the_input_is_told_when_no_lent_record_can_come_back() -> Non
 
 
 def test_a_record_that_comes_back_before_the_end_of_the_input_is_told_is_read_first() -> None:
-    reader = lent_reader(a=[b"x", b"y", b"z"])
+    reader = unacknowledged_reader(a=[b"x", b"y", b"z"])
     reader.read(4)
     reader.read(5)
     reader.no_file(OutOfRangeError(None, None, "closed"))
@@ -641,7 +641,7 @@ def test_a_record_that_comes_back_before_the_end_of_the_input_is_told_is_read_fi
 
 
 def test_the_next_read_asks_again_when_the_one_that_met_the_end_of_the_input_is_withdrawn() -> None:
-    reader = lent_reader(a=[b"x", b"y", b"z"])
+    reader = unacknowledged_reader(a=[b"x", b"y", b"z"])
     reader.read(4)
     reader.read(5)
     reader.no_file(OutOfRangeError(None, None, "closed"))
@@ -651,7 +651,7 @@ def test_the_next_read_asks_again_when_the_one_that_met_the_end_of_the_input_is_
 
 
 def test_nothing_comes_back_to_a_reader_that_was_reset_meanwhile() -> None:
-    reader = lent_reader(a=[b"x", b"y", b"z"], b=[b"w"])
+    reader = unacknowledged_reader(a=[b"x", b"y", b"z"], b=[b"w"])
     reader.take_back(1)
     reader.reset()
     assert reader.take_back(2) == []
@@ -660,8 +660,8 @@ def test_nothing_comes_back_to_a_reader_that_was_reset_meanwhile() -> None:
     assert (reader.produced, reader.completed) == (1, 0)
 
 
-def test_a_reset_tells_the_end_of_the_input_when_the_last_loan_is_settled() -> None:
-    reader = lent_reader(a=[b"x", b"y", b"z"])
+def test_a_reset_tells_the_end_of_the_input_when_the_last_delivery_is_settled() -> None:
+    reader = unacknowledged_reader(a=[b"x", b"y", b"z"])
     reader.read(4)
     reader.no_file(OutOfRangeError(None, None, "closed"))
     reader.reset()
@@ -672,7 +672,7 @@ def test_a_reset_tells_the_end_of_the_input_when_the_last_loan_is_settled() -> N
 
 def test_a_state_holds_the_records_that_came_back() -> None:
     files: Mapping[str, Any] = {"a": [b"x", b"\xff\x00", b"z", b"end"]}
-    reader, other = lent_reader(**files), reader_of(**files)
+    reader, other = unacknowledged_reader(**files), reader_of(**files)
     reader.take_back(3)
     reader.take_back(2)
     other.restore(reader.state())
@@ -685,12 +685,12 @@ def test_lending_loses_and_repeats_no_record(seed: int, limit: int) -> None:
     """What is acknowledged in the end is each record once, in order but for what others hold meanwhile."""
     random = Random(seed)
     files = {name: [f"{name}{i}".encode() for i in range(random.randrange(6))] for name in "abc"}
-    reader, names, lent, got = reader_of(**files), list(files), {}, []
+    reader, names, unacknowledged, got = reader_of(**files), list(files), {}, []
     ticket, ended = 0, False
-    while not ended or lent:
-        if lent and (ended or random.random() < 0.5):
-            number = random.choice(list(lent))
-            records = lent.pop(number)
+    while not ended or unacknowledged:
+        if unacknowledged and (ended or random.random() < 0.5):
+            number = random.choice(list(unacknowledged))
+            records = unacknowledged.pop(number)
             if random.random() < 0.5:
                 got += records
                 effects = reader.acknowledge(number)
@@ -700,14 +700,14 @@ def test_lending_loses_and_repeats_no_record(seed: int, limit: int) -> None:
         elif not ended:
             ticket += 1
             ended = True  # until it is known better: a read waits
-            effects = reader.read(ticket, limit, lend=True)
+            effects = reader.read(ticket, limit, ack=True)
         for effect in (pending := list(effects)):
             if isinstance(effect, NeedFile):
                 more = OutOfRangeError(None, None, "closed")
                 pending += reader.file(os.fsencode(names.pop(0))) if names else reader.no_file(more)
             elif effect.error is None:
                 assert effect.value is not None
-                lent[effect.ticket] = effect.value[1].tolist()
+                unacknowledged[effect.ticket] = effect.value[1].tolist()
                 ended = False
     assert sorted(got) == sorted(record for records in files.values() for record in records)
     assert reader.produced == len(got)

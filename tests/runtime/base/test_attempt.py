@@ -1,4 +1,4 @@
-"""An attempt ends once, and what its answer lends is settled once, in whatever order its events come."""
+"""An attempt ends once, and the delivery of its answer is settled once, in whatever order its events come."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from dflow.errors import CancelledError, InternalError
 from dflow.runtime.base.attempt import Attempt, State
-from tests.runtime.loans import Lent
+from tests.runtime.deliveries import FakeDelivery
 
 STOP = CancelledError(None, None, "stop")
 
@@ -19,7 +19,7 @@ class Story:
 
     def __init__(self) -> None:
         self.attempt = Attempt("s", "take", self._then, returned=lambda attempt: self.told.append("returned"))
-        self.lent = Lent()
+        self.unacknowledged = FakeDelivery()
         self.told: list[str] = []
         self.taken: list[Any] = []
         self.withdrawn = 0
@@ -39,7 +39,7 @@ class Story:
 
     def _do(self, event: str) -> None:
         if event == "answer":
-            self.attempt((7,), self.lent)
+            self.attempt((7,), self.unacknowledged)
         elif event == "withdraw":
             self.attempt.withdraw()
         else:
@@ -63,13 +63,13 @@ def test_it_is_answered_or_withdrawn(events: tuple[str, ...]) -> None:
     answered = events.index("answer") < events.index("withdraw")
     begun = events.index("started") < 2
     if answered and events[2] == "withdraw":  # it was taken before
-        assert (story.taken, story.lent.settled, story.withdrawn) == ([(7,)], [], 0)
+        assert (story.taken, story.unacknowledged.settled, story.withdrawn) == ([(7,)], [], 0)
         assert story.attempt.state is State.TAKEN
     elif answered:
-        assert (story.taken, story.lent.settled, story.withdrawn) == ([], [False], 0)
+        assert (story.taken, story.unacknowledged.settled, story.withdrawn) == ([], [False], 0)
         assert story.attempt.state is State.RETURNED
     else:
-        assert (story.taken, story.lent.settled, story.withdrawn) == ([], [False], 1 if begun else 0)
+        assert (story.taken, story.unacknowledged.settled, story.withdrawn) == ([], [False], 1 if begun else 0)
         assert story.told == ["returned"]
         assert story.attempt.over
 
@@ -79,9 +79,9 @@ def test_it_is_answered_or_fails(events: tuple[str, ...]) -> None:
     story = Story()
     story.play(events)
     if events.index("answer") < events.index("fail"):
-        assert (story.taken, story.lent.settled, story.withdrawn) == ([(7,)], [], 0)
+        assert (story.taken, story.unacknowledged.settled, story.withdrawn) == ([(7,)], [], 0)
     else:
-        assert (story.taken, story.lent.settled, story.withdrawn) == ([STOP], [False], 1)
+        assert (story.taken, story.unacknowledged.settled, story.withdrawn) == ([STOP], [False], 1)
 
 
 def test_then_is_called_for_an_answer_that_comes_after_the_start_only() -> None:
@@ -116,8 +116,8 @@ def test_nothing_can_be_taken_before_the_answer() -> None:
 
 def test_what_is_abandoned_is_given_back_by_who_abandons_it() -> None:
     story = Story()
-    assert story.attempt.start(lambda attempt: attempt((7,), story.lent))
+    assert story.attempt.start(lambda attempt: attempt((7,), story.unacknowledged))
     ((outcome, settle),) = story.attempt.abandon()
-    assert (outcome, story.lent.settled) == ((7,), [])
-    assert settle is story.lent
+    assert (outcome, story.unacknowledged.settled) == ((7,), [])
+    assert settle is story.unacknowledged
     assert story.attempt.abandon() == ()

@@ -17,7 +17,7 @@ from dflow.runtime.base.deadline import NEVER
 from dflow.runtime.device.executor import DeviceExecutor
 from dflow.runtime.device.part import Part, end_parts
 from dflow.specs import QueueSpec, ReaderSpec
-from tests.runtime.loans import Lent
+from tests.runtime.deliveries import FakeDelivery
 
 STOP = CancelledError(None, None, "stop")
 QUEUE = QueueSpec(kind="FIFOQueue", node="q", capacity=9, dtypes=(df.float32,), shapes=(df.TensorShape([]),))
@@ -52,9 +52,9 @@ def waiting(session: df.Session) -> Any:
     (host,) = session.backend.process.executors.values()  # type: ignore[attr-defined]
     name = session.backend.session  # type: ignore[attr-defined]
 
-    def start(number: int, low_water: int = 0, feeds: Any = (), loan: Any = None) -> tuple[Part, ResultRouter]:
+    def start(number: int, low_water: int = 0, feeds: Any = (), delivery: Any = None) -> tuple[Part, ResultRouter]:
         router, step = ResultRouter(), (name, number)
-        part = host.start(name, plan.number, step, low_water, list(feeds), router, lambda work, quick: work(), loan)  # type: ignore[arg-type]
+        part = host.start(name, plan.number, step, low_water, list(feeds), router, lambda work, quick: work(), delivery)  # type: ignore[arg-type]
         return part, router
 
     return host, name, start
@@ -84,48 +84,48 @@ def test_tensors_for_an_ended_step_are_dropped_and_go_back(waiting: Any) -> None
     host, name, start = waiting
     part, _ = start(1)
     part.cancel(STOP)
-    loan = Lent()
-    host.deliver((name, 1), [(0, 1.0)], loan)
-    assert loan.settled == [False]
+    delivery = FakeDelivery()
+    host.deliver((name, 1), [(0, 1.0)], delivery)
+    assert delivery.settled == [False]
     assert host.held().early == ()
 
 
 def test_tensors_that_start_a_part_of_an_ended_step_go_back(waiting: Any) -> None:
     host, name, start = waiting
     host.cancel((name, 1), STOP)
-    loan = Lent()
-    start(1, feeds=[(0, 1.0)], loan=loan)
-    assert loan.settled == [False]
+    delivery = FakeDelivery()
+    start(1, feeds=[(0, 1.0)], delivery=delivery)
+    assert delivery.settled == [False]
     assert host.held().parts == ()
 
 
 def test_tensors_that_start_a_part_are_the_parts(waiting: Any) -> None:
     _, _, start = waiting
-    loan = Lent()
-    part, _ = start(1, feeds=[(0, 1.0)], loan=loan)
-    assert loan.settled == [True]
+    delivery = FakeDelivery()
+    part, _ = start(1, feeds=[(0, 1.0)], delivery=delivery)
+    assert delivery.settled == [True]
     part.cancel(STOP)
 
 
-def test_a_part_uses_what_is_lent_to_it_when_the_acknowledgement_has_left_the_process(waiting: Any) -> None:
+def test_a_part_uses_what_is_unacknowledged_to_it_when_the_acknowledgement_has_left_the_process(waiting: Any) -> None:
     host, name, start = waiting
-    lent = Lent(slow=True)
+    delivery = FakeDelivery(slow=True)
     part, _ = start(1)
     part.deliver = mock.Mock()
-    host.deliver((name, 1), [(0, 1.0)], lent)
-    assert lent.settled == [True]
+    host.deliver((name, 1), [(0, 1.0)], delivery)
+    assert delivery.settled == [True]
     part.deliver.assert_not_called()
-    lent.left()
+    delivery.left()
     part.deliver.assert_called_once_with([(0, 1.0)])
     part.cancel(STOP)
 
 
 def test_a_part_fails_whose_acknowledgement_was_lost(waiting: Any) -> None:
     host, name, start = waiting
-    lent = Lent(slow=True)
+    delivery = FakeDelivery(slow=True)
     part, router = start(1)
-    host.deliver((name, 1), [(0, 1.0)], lent)
-    lent.left(False)
+    host.deliver((name, 1), [(0, 1.0)], delivery)
+    delivery.left(False)
     (error,) = router.errors
     assert isinstance(error, UnavailableError)
     assert part.ended is not None
@@ -133,7 +133,7 @@ def test_a_part_fails_whose_acknowledgement_was_lost(waiting: Any) -> None:
 
 def test_tensors_for_a_step_that_was_cancelled_before_it_began_are_dropped(waiting: Any) -> None:
     host, name, start = waiting
-    early, late = Lent(), Lent()
+    early, late = FakeDelivery(), FakeDelivery()
     host.deliver((name, 1), [(0, 1.0)], early)
     host.cancel((name, 1), STOP)
     host.deliver((name, 1), [(0, 1.0)], late)
@@ -148,16 +148,16 @@ def test_ended_steps_are_forgotten_below_the_floor(waiting: Any) -> None:
         host.cancel((name, number), STOP)
     part, _ = start(7, low_water=7)
     assert host.held().ended == 1  # the owner with its low_water
-    loan = Lent()
-    host.deliver((name, 3), [(0, 1.0)], loan)
-    assert loan.settled == [False]
+    delivery = FakeDelivery()
+    host.deliver((name, 3), [(0, 1.0)], delivery)
+    assert delivery.settled == [False]
     part.cancel(STOP)
 
 
 def test_an_owner_that_was_lost_starts_nothing_and_gets_nothing(waiting: Any) -> None:
     """Guards `DeviceExecutor.end_owner`, which the client calls for a loop whose worker died."""
     host, name, start = waiting
-    early, late = Lent(), Lent()
+    early, late = FakeDelivery(), FakeDelivery()
     host.deliver((f"{name}/loop", 1), [(0, 1.0)], early)
     host.end_owner(f"{name}/loop", STOP)
     host.deliver((f"{name}/loop", 2), [(0, 1.0)], late)
@@ -169,9 +169,9 @@ def test_an_owner_that_was_lost_starts_nothing_and_gets_nothing(waiting: Any) ->
 def test_a_part_whose_feeds_find_no_room_on_the_device_fails_and_what_came_early_goes_back(
     waiting: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the elements of a queue that came for it would stay lent."""
+    """Else the elements of a queue that came for it would stay delivery."""
     host, name, _ = waiting
-    fed, early, router = Lent(), Lent(), ResultRouter()
+    fed, early, router = FakeDelivery(), FakeDelivery(), ResultRouter()
     host.deliver((name, 1), [(0, 1.0)], early)
 
     def full(value: Any) -> Any:
@@ -185,11 +185,11 @@ def test_a_part_whose_feeds_find_no_room_on_the_device_fails_and_what_came_early
     assert fed.settled == early.settled == [False]
 
 
-@pytest.mark.parametrize("loan", [None, Lent()])
+@pytest.mark.parametrize("delivery", [None, FakeDelivery()])
 def test_a_part_fails_whose_tensors_from_another_device_find_no_room(
-    waiting: Any, monkeypatch: pytest.MonkeyPatch, loan: Lent | None
+    waiting: Any, monkeypatch: pytest.MonkeyPatch, delivery: FakeDelivery | None
 ) -> None:
-    """Whoever sent them goes on; what was lent with them goes back."""
+    """Whoever sent them goes on; what was delivery with them goes back."""
     host, name, start = waiting
     _, router = start(1)
 
@@ -197,15 +197,15 @@ def test_a_part_fails_whose_tensors_from_another_device_find_no_room(
         raise MemoryError("the device is full")
 
     monkeypatch.setattr(host, "asarray", full)
-    host.deliver((name, 1), [(0, 1.0)], loan)
+    host.deliver((name, 1), [(0, 1.0)], delivery)
     assert [type(error) for error in router.errors] == [ResourceExhaustedError]
-    assert loan is None or loan.settled == [False]
+    assert delivery is None or delivery.settled == [False]
 
 
 def test_the_end_of_a_session_fails_its_steps_and_leaves_nothing(waiting: Any) -> None:
     host, name, start = waiting
     routers = [start(number)[1] for number in (1, 3)]
-    early = Lent()
+    early = FakeDelivery()
     host.deliver((name, 2), [(0, 1.0)], early)
     host.drop_session(name, STOP)
     (one,), (two,) = [router.errors for router in routers]
@@ -221,9 +221,9 @@ def test_nothing_begins_or_stays_for_a_session_that_ended(waiting: Any) -> None:
     host.drop_session(name, STOP)
     with pytest.raises(AbortedError):
         start(1)
-    loan = Lent()
-    host.deliver((name, 1), [(0, 1.0)], loan)
-    assert loan.settled == [False]
+    delivery = FakeDelivery()
+    host.deliver((name, 1), [(0, 1.0)], delivery)
+    assert delivery.settled == [False]
     host.cancel((name, 1), STOP)
     with pytest.raises(AbortedError):
         host.resource_of(QUEUE, name)

@@ -25,18 +25,18 @@ class Owner:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self.loans: list[Callable[[bool], None] | None] = []
+        self.deliveries: list[Callable[[bool], None] | None] = []
         self.done: list[str] = []
         self.failures: list[OpError] = []
 
-    def send(self, device: str, address: str, edges: Any, loan: Any) -> None: ...
+    def send(self, device: str, address: str, edges: Any, delivery: Any) -> None: ...
 
     def failed(self, device: str, error: OpError) -> None:
         self.failures.append(error)
 
-    def fetched(self, edges: Any, loan: Any, finished: str = "") -> None:
+    def fetched(self, edges: Any, delivery: Any, finished: str = "") -> None:
         self.values += [value for _, value in edges]
-        self.loans.append(loan)
+        self.deliveries.append(delivery)
         if finished:
             self.finished(finished)
 
@@ -81,9 +81,9 @@ def test_an_element_goes_to_the_owner_and_back_if_it_is_not_wanted(wanted: bool,
     part, owner = started(session, queue.dequeue())
     run(part, 0)
     assert owner.values == [5.0]
-    (loan,) = owner.loans
-    assert loan is not None
-    loan(wanted)
+    (delivery,) = owner.deliveries
+    assert delivery is not None
+    delivery(wanted)
     assert session.run(queue.size()) == (0 if wanted else 1)
 
 

@@ -1,4 +1,4 @@
-"""The attempts of a part: each is answered once, and what an answer lends is settled once, in whatever order."""
+"""The attempts of a part: each is answered once, and the delivery of its answer is settled once, in whatever order."""
 
 from collections.abc import Callable
 from functools import partial
@@ -107,7 +107,7 @@ def test_an_error_ends_the_part_and_names_the_operation(part: SomePart) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_what_an_answer_lent_goes_back_once_at_the_end(when: str) -> None:
+def test_what_an_answer_unacknowledged_goes_back_once_at_the_end(when: str) -> None:
     settled: list[bool] = []
     work: list[Any] = []
     part = SomePart(Kernel(), run=lambda what, quick: work.append(what))

@@ -13,7 +13,7 @@ from dflow.errors import CancelledError, InternalError, OpError, OpInfo, OutOfRa
 from dflow.runtime.loop.prefetch import MOST, TABLE, WINDOW_S, PrefetchSource, State
 from dflow.specs import QueueSpec
 from tests.conformance.programs import in_thread, until
-from tests.runtime.loans import Lent
+from tests.runtime.deliveries import FakeDelivery
 
 QUEUE = QueueSpec(kind="FIFOQueue", node="q", capacity=9, dtypes=("float32",))
 PATIENCE = 20
@@ -45,18 +45,18 @@ class AProcess:
 
 
 class Batches:
-    """What the queue lends, by name."""
+    """What the queue delivers, by name."""
 
     def __init__(self) -> None:
-        self.lent: dict[str, Lent] = {}
+        self.unacknowledged: dict[str, FakeDelivery] = {}
 
-    def __call__(self, name: str, slow: bool = False) -> tuple[tuple[str], Lent]:
-        self.lent[name] = Lent(slow)
-        return (name,), self.lent[name]
+    def __call__(self, name: str, slow: bool = False) -> tuple[tuple[str], FakeDelivery]:
+        self.unacknowledged[name] = FakeDelivery(slow)
+        return (name,), self.unacknowledged[name]
 
     @property
     def settled(self) -> dict[str, list[bool]]:
-        return {name: lent.settled for name, lent in self.lent.items() if lent.settled}
+        return {name: delivery.settled for name, delivery in self.unacknowledged.items() if delivery.settled}
 
 
 class Clock:
@@ -114,7 +114,7 @@ def test_elements_are_used_when_their_acknowledgement_has_left(
     process.answers[0](*batches("a", slow=True))
     until(lambda: batches.settled)
     assert wait([taking], 0.05).not_done
-    batches.lent["a"].left()
+    batches.unacknowledged["a"].left()
     assert taking.result(PATIENCE) == ["a", None]
 
 
@@ -125,7 +125,7 @@ def test_an_acknowledgement_that_is_lost_ends_the_iteration(
     until(lambda: process.answers)
     process.answers[0](*batches("a", slow=True))
     until(lambda: batches.settled)
-    batches.lent["a"].left(False)
+    batches.unacknowledged["a"].left(False)
     error = taking.exception(PATIENCE)
     assert isinstance(error, UnavailableError)
     assert error.node_def is not None
@@ -140,7 +140,7 @@ def test_the_next_elements_are_requested_when_an_iteration_has_its_own(
     source.take(9)
     assert len(process.answers) == 2
     process.answers[1](*batches("b"))
-    assert batches.settled == {"a": [True]}, "b stays lent"
+    assert batches.settled == {"a": [True]}, "b stays delivery"
     assert len(process.answers) == 2
     assert source.take(8) == ["b", None]
     assert len(process.answers) == 3

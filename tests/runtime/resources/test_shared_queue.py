@@ -1,4 +1,4 @@
-"""Dequeues that are answered several at a time: each is one of its own, with a loan of its own."""
+"""Dequeues that are answered several at a time: each is one of its own, with a delivery of its own."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_first_is_waited_for_and_brings_what_came_with_it() -> None:
     assert (taker.calls, taker.outcomes) == (1, [1, 2])
 
 
-def test_each_is_lent_by_itself_and_what_goes_back_stands_in_its_old_place() -> None:
+def test_each_is_unacknowledged_by_itself_and_what_goes_back_stands_in_its_old_place() -> None:
     queue = make()
     put(queue, 1, 2, 3, 4)
     first, second, third = Taker(queue, 3).settles
@@ -78,7 +78,7 @@ def test_each_is_lent_by_itself_and_what_goes_back_stands_in_its_old_place() -> 
     assert rest(queue) == [2, 3, 4]
 
 
-def test_what_is_lent_keeps_its_room() -> None:
+def test_what_is_unacknowledged_keeps_its_room() -> None:
     queue = make(capacity=2)
     put(queue, 1, 2)
     taker, entered = Taker(queue, 2), list[Any]()
@@ -96,7 +96,7 @@ def test_batches_too() -> None:
 
 
 def test_the_rest_of_a_closed_queue_is_not_taken_beforehand() -> None:
-    """It may be that what is lent comes back: whoever asks again waits for that."""
+    """It may be that the delivery comes back: whoever asks again waits for that."""
     queue = make()
     put(queue, *range(5))
     queue.attempt(lambda *answer: None, "close")

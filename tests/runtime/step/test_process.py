@@ -156,25 +156,25 @@ def test_an_ask_is_answered_once_and_withdrawn_with_its_channel(process: Any, ch
     assert len(process.served) == queue.row()["waiting_dequeues"] == 0
 
 
-def test_an_ask_for_several_is_one_answer_with_a_loan_for_each(process: Any, channel: TestChannel) -> None:
+def test_an_ask_for_several_is_one_answer_with_a_deliveries_for_each(process: Any, channel: TestChannel) -> None:
     queue = process.executors[DEVICE].resource_of(NAMES, "session")
     for value in (1, 2, 3):
         queue.attempt(lambda *answer: None, "enqueue", (np.float32(value),))
     handle(process, channel, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "session/loop", "take", times=5))
     answer = channel.next()
-    assert (answer.outcome, answer.loan, answer.more) == ((1,), 0, (((2,), 1), ((3,), 2)))
-    channel.loans[0](True)
-    channel.loans[2](False)
+    assert (answer.outcome, answer.delivery, answer.more) == ((1,), 0, (((2,), 1), ((3,), 2)))
+    channel.deliveries[0](True)
+    channel.deliveries[2](False)
     assert (queue.size, queue.row()["dequeued"], queue.row()["moved_by"]) == (1, 2, "take of loop loop")
 
 
 def test_several_that_nobody_wants_any_more_go_back(process: Any, channel: TestChannel) -> None:
     handle(process, channel, m.Return(9, (1,), 4, (((2,), 5), ((3,), 6))))
-    assert [channel.next() for _ in range(3)] == [m.Settled(loan, False) for loan in (4, 5, 6)]
+    assert [channel.next() for _ in range(3)] == [m.Settled(delivery, False) for delivery in (4, 5, 6)]
 
 
 def test_tensors_that_start_a_part_which_cannot_start_go_back(process: Any, channel: TestChannel) -> None:
-    handle(process, channel, m.Start("session", DEVICE, 1, ("session", 1), 0, [(0, 1.0)], loan=4))
+    handle(process, channel, m.Start("session", DEVICE, 1, ("session", 1), 0, [(0, 1.0)], delivery=4))
     assert channel.next() == m.Settled(4, False)
     assert isinstance(channel.next().error, AbortedError)
 

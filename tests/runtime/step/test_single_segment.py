@@ -20,7 +20,7 @@ from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.step.single_segment import only_program
 from dflow.runtime.step.step import Step
 from tests.conformance.programs import until
-from tests.runtime.loans import Lent
+from tests.runtime.deliveries import FakeDelivery
 
 
 @pytest.fixture
@@ -185,11 +185,11 @@ def test_an_attempt_that_is_late_says_so_and_takes_nothing() -> None:
 
 
 def test_an_answer_that_comes_after_the_end_goes_back() -> None:
-    lent = Lent()
+    delivery = FakeDelivery()
     attempt = BlockingAttempt("s", "take")
     attempt.stop(df.errors.CancelledError(None, None, "stop"))
-    attempt((np.asarray(1.0),), lent)
-    assert lent.settled == [False]
+    attempt((np.asarray(1.0),), delivery)
+    assert delivery.settled == [False]
 
 
 def test_an_attempt_goes_without_the_garbage_collector() -> None:
@@ -206,24 +206,24 @@ def test_an_attempt_goes_without_the_garbage_collector() -> None:
 
 def test_an_answer_that_comes_before_a_cancellation_is_the_result() -> None:
     """It was taken out of its queue: it would be lost else."""
-    lent = Lent()
+    delivery = FakeDelivery()
     attempt = BlockingAttempt("s", "take")
 
     def begin(answer: Any) -> None:
-        answer((7,), lent)
+        answer((7,), delivery)
         attempt.stop(df.errors.CancelledError(None, None, "stop"))
 
     assert attempt.run(begin, OpInfo("take", "QueueDequeueV2", "there", "")) == (7,)
-    assert lent.settled == [True]
+    assert delivery.settled == [True]
 
 
 def test_an_attempt_has_its_elements_when_the_acknowledgement_has_left_the_process() -> None:
-    lent, results = Lent(slow=True), SimpleQueue[Any]()
+    delivery, results = FakeDelivery(slow=True), SimpleQueue[Any]()
     attempt = BlockingAttempt("s", "take")
     asked = threading.Event()
 
     def settle(accepted: bool, then: Any) -> None:
-        lent(accepted, then)
+        delivery(accepted, then)
         asked.set()
 
     info = OpInfo("take", "QueueDequeueV2", "there", "")
@@ -231,7 +231,7 @@ def test_an_attempt_has_its_elements_when_the_acknowledgement_has_left_the_proce
     thread.start()
     assert asked.wait(20)
     assert results.empty()
-    lent.left()
+    delivery.left()
     assert results.get(timeout=20) == (7,)
     thread.join()
 

@@ -18,7 +18,7 @@ from dflow.runtime.step.process import Process
 from dflow.runtime.step.step import Step, StepNumbers
 from dflow.runtime.transport import messages as m
 from tests.runtime.channels import PATIENCE, TestChannel
-from tests.runtime.loans import Lent
+from tests.runtime.deliveries import FakeDelivery
 
 PART = "/job:ps/replica:0/task:0/device:CPU:0"
 
@@ -39,54 +39,54 @@ def step() -> Waiting:
 
 
 def test_values_that_come_with_the_end_of_the_part_are_the_result(step: Waiting) -> None:
-    lent = Lent()
-    step.begun = lambda: step.fetched([(0, 7)], lent, PART)  # type: ignore[method-assign, assignment, return-value]
+    delivery = FakeDelivery()
+    step.begun = lambda: step.fetched([(0, 7)], delivery, PART)  # type: ignore[method-assign, assignment, return-value]
     assert step.run(()) == [7]
-    assert lent.settled == [True]
+    assert delivery.settled == [True]
 
 
 def test_values_that_come_after_a_deadline_go_back(step: Waiting) -> None:
-    lent = Lent()
+    delivery = FakeDelivery()
     with pytest.raises(DeadlineExceededError):
         step.run((), Deadline(0.01))
-    step.fetched([(0, 7)], lent, PART)
-    assert lent.settled == [False]
+    step.fetched([(0, 7)], delivery, PART)
+    assert delivery.settled == [False]
 
 
 def test_values_that_come_after_a_cancellation_go_back(step: Waiting) -> None:
     """Also before the owner's thread has seen the cancellation."""
-    lent = Lent()
+    delivery = FakeDelivery()
 
     def cancelled() -> None:
         step.cancel(CancelledError(None, None, "stop"))
-        step.fetched([(0, 7)], lent, PART)
+        step.fetched([(0, 7)], delivery, PART)
 
     step.begun = cancelled  # type: ignore[method-assign]
     with pytest.raises(CancelledError):
         step.run(())
-    assert lent.settled == [False]
+    assert delivery.settled == [False]
 
 
 def test_values_that_came_before_a_cancellation_are_the_result(step: Waiting) -> None:
     """They were acknowledged: the element would be lost else."""
-    lent = Lent()
+    delivery = FakeDelivery()
 
     def cancelled() -> None:
-        step.fetched([(0, 7)], lent, PART)
+        step.fetched([(0, 7)], delivery, PART)
         step.cancel(CancelledError(None, None, "stop"))
 
     step.begun = cancelled  # type: ignore[method-assign]
     assert step.run(()) == [7]
-    assert lent.settled == [True]
+    assert delivery.settled == [True]
 
 
 def test_the_caller_goes_on_when_the_acknowledgement_has_left_the_process(step: Waiting) -> None:
     """Else an end of the session, or of the process, would bring an element again that was seen."""
-    lent, results = Lent(slow=True), list[object]()
+    delivery, results = FakeDelivery(slow=True), list[object]()
     begun = threading.Event()
 
     def fetched() -> None:
-        step.fetched([(0, 7)], lent)
+        step.fetched([(0, 7)], delivery)
         step.finished(PART)
         begun.set()
 
@@ -94,10 +94,10 @@ def test_the_caller_goes_on_when_the_acknowledgement_has_left_the_process(step: 
     caller = threading.Thread(target=lambda: results.append(step.run(())))
     caller.start()
     assert begun.wait(PATIENCE)
-    assert lent.settled == [True]
+    assert delivery.settled == [True]
     step.cancel(CancelledError(None, None, "stop"))
     assert results == []
-    lent.left()
+    delivery.left()
     caller.join(PATIENCE)
     assert results == [[7]]
 
@@ -105,17 +105,17 @@ def test_the_caller_goes_on_when_the_acknowledgement_has_left_the_process(step: 
 @pytest.mark.parametrize("finished", ["with the values", "before that was known", "before the channel ended"])
 def test_values_whose_acknowledgement_was_lost_are_not_given_to_the_caller(step: Waiting, finished: str) -> None:
     """Their elements are in the queue again.  A channel tells first that it ended, then what it did not send."""
-    lent = Lent(slow=True)
+    delivery = FakeDelivery(slow=True)
 
     def fetched() -> None:
         if finished == "with the values":
-            step.fetched([(0, 7)], lent, PART)
+            step.fetched([(0, 7)], delivery, PART)
         else:
-            step.fetched([(0, 7)], lent)
+            step.fetched([(0, 7)], delivery)
             step.finished(PART)
         if finished == "before the channel ended":
             step.cancel(UnavailableError(None, None, "ended before they were acknowledged"))
-        lent.left(False)
+        delivery.left(False)
 
     step.begun = fetched  # type: ignore[method-assign]
     with pytest.raises(UnavailableError, match="before they were acknowledged"):
@@ -124,12 +124,12 @@ def test_values_whose_acknowledgement_was_lost_are_not_given_to_the_caller(step:
 
 def test_values_whose_acknowledgement_left_right_after_a_cancellation_are_the_result(step: Waiting) -> None:
     """Also if it left before the owner's thread has seen the cancellation."""
-    lent = Lent(slow=True)
+    delivery = FakeDelivery(slow=True)
 
     def fetched() -> None:
-        step.fetched([(0, 7)], lent, PART)
+        step.fetched([(0, 7)], delivery, PART)
         step.cancel(CancelledError(None, None, "stop"))
-        lent.left()
+        delivery.left()
 
     step.begun = fetched  # type: ignore[method-assign]
     assert step.run(()) == [7]
@@ -139,13 +139,13 @@ def test_a_deadline_that_passes_while_the_acknowledgement_is_sent_loses_nothing(
     step: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dflow.runtime.base.timeouts.STOP_GRACE", PATIENCE)
-    lent = Lent(slow=True)
+    delivery = FakeDelivery(slow=True)
     late = mock.Mock(wraps=step.deadline.left, side_effect=lambda: 0.0)
 
     def fetched() -> None:
         step.deadline.left = late  # type: ignore[method-assign]
-        step.fetched([(0, 7)], lent, PART)
-        threading.Thread(target=lent.left).start()
+        step.fetched([(0, 7)], delivery, PART)
+        threading.Thread(target=delivery.left).start()
 
     step.begun = fetched  # type: ignore[method-assign]
     assert step.run((), Deadline(100)) == [7]
@@ -156,12 +156,12 @@ def test_a_deadline_does_not_wait_for_an_acknowledgement_that_cannot_be_sent(
 ) -> None:
     """The process of the queue stands still, perhaps for ever, and the connection is full."""
     monkeypatch.setattr("dflow.runtime.base.timeouts.STOP_GRACE", 0.01)
-    lent = Lent(slow=True)
-    step.begun = lambda: step.fetched([(0, 7)], lent, PART)  # type: ignore[method-assign, assignment, return-value]
+    delivery = FakeDelivery(slow=True)
+    step.begun = lambda: step.fetched([(0, 7)], delivery, PART)  # type: ignore[method-assign, assignment, return-value]
     with pytest.raises(DeadlineExceededError, match="the step did not end within"):
         step.run((), Deadline(0.01))
-    lent.left()
-    assert lent.settled == [True]
+    delivery.left()
+    assert delivery.settled == [True]
 
 
 class Elsewhere(Step):

@@ -156,10 +156,10 @@ def test_what_cannot_be_pickled_fails_alone(kind: str) -> None:
         async with Pair(kind) as pair:
             channel = pair.channel
             channel.send(m.Finished(STEP, "before"))
-            channel.send(m.Fetched(STEP, [(0, bad)], channel.lend(settled.append), "d"))
-            channel.send(m.Deliver(STEP, "e", [(0, bad)], channel.lend(settled.append)))
+            channel.send(m.Fetched(STEP, [(0, bad)], channel.add_delivery(settled.append), "d"))
+            channel.send(m.Deliver(STEP, "e", [(0, bad)], channel.add_delivery(settled.append)))
             channel.send(m.Return(3, bad))
-            channel.send(m.Return(4, bad, channel.lend(settled.append)))
+            channel.send(m.Return(4, bad, channel.add_delivery(settled.append)))
             channel.send(m.Finished(STEP, "after"))
             before, fetched, delivered, reply, answer, after = await pair.there.wait_for(6)
             assert (before, after) == (m.Finished(STEP, "before"), m.Finished(STEP, "after"))
@@ -169,7 +169,7 @@ def test_what_cannot_be_pickled_fails_alone(kind: str) -> None:
             assert (delivered.step, delivered.device) == (STEP, "e")
             for end, call in ((reply, 3), (answer, 4)):
                 assert isinstance(end, m.Return)
-                assert (end.call, end.loan) == (call, None)
+                assert (end.call, end.delivery) == (call, None)
             for error in (fetched.error, delivered.error, reply.outcome, answer.outcome):
                 assert isinstance(error, InvalidArgumentError)
                 assert "lock" in error.message
@@ -282,7 +282,7 @@ def test_an_address_or_arguments_that_are_wrong_end_the_channel(peer: str, argum
     async def test() -> None:
         end, settled = End(), list[bool]()
         channel = Channel(end, peer)
-        channel.lend(settled.append)
+        channel.add_delivery(settled.append)
         await channel.open(arguments, "", 1)
         assert channel.closed
         await end.closed.wait()
@@ -563,11 +563,11 @@ def test_no_thread_and_no_socket_is_left(wire: str) -> None:
     run(test)
 
 
-def test_a_lost_peer_gives_loans_back_and_ends_the_channel(wire: str) -> None:
+def test_a_lost_peer_gives_deliveries_back_and_ends_the_channel(wire: str) -> None:
     async def test() -> None:
         settled: SimpleQueue[bool] = SimpleQueue()
         async with Pair(wire) as pair:
-            pair.channel.send(m.Fetched(STEP, [], pair.channel.lend(settled.put), ""))
+            pair.channel.send(m.Fetched(STEP, [], pair.channel.add_delivery(settled.put), ""))
             assert pair.channel.held().unacknowledged == 1
             pair.back.cut()
             await pair.here.closed.wait()

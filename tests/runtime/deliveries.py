@@ -1,12 +1,12 @@
-"""Something that was lent, and what became of it."""
+"""A delivery, and what became of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 
-class Lent:
-    """Settles a loan as a queue of this process does, or as a connection does that takes its time.
+class FakeDelivery:
+    """Settles a delivery as a queue of this process does, or as a connection does that takes its time.
 
     settled: what it was called with.  slow: an acknowledgement leaves this process with `left()`, and is lost with
     `left(False)`.

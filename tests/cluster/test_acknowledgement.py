@@ -35,7 +35,7 @@ def test_a_killed_client_that_waits_swallows_nothing(
 ) -> None:
     """Fifteen times: a client dies in a dequeue, and what is enqueued at once goes to a living one.
 
-    Guards `channel_closed` (what the dead wants is withdrawn) and `Channel.lend` (what was sent to it comes back).
+    Guards `channel_closed` (what the dead wants is withdrawn) and `Channel.ack` (what was sent to it comes back).
     """
     tap = Tap(session, f"killed-{hot}")
     for i in range(15):
@@ -51,14 +51,14 @@ def test_a_killed_client_that_waits_swallows_nothing(
 
 
 @pytest.mark.parametrize("hot", [False, True])
-def test_what_is_lent_to_a_client_goes_back_when_it_dies(
+def test_what_is_unacknowledged_to_a_client_goes_back_when_it_dies(
     hot: bool, session: df.Session, clients: Clients, look: Look
 ) -> None:
     """The client is stopped before the element comes, so that it is certainly on its way when it is killed.
 
-    Guards the loans of `Router.fetched`.
+    Guards the deliveries of `Router.fetched`.
     """
-    tap = Tap(session, f"lent-{hot}")
+    tap = Tap(session, f"delivered-{hot}")
     client = clients.start(WAITER.format(name=tap.name, hot=hot))
     if hot:
         tap.put(-1)
@@ -74,12 +74,12 @@ def test_what_is_lent_to_a_client_goes_back_when_it_dies(
 
 
 @pytest.mark.parametrize("hot", [False, True])
-def test_what_is_lent_to_a_consumer_on_another_worker_goes_back_when_that_dies(
+def test_what_is_unacknowledged_to_a_consumer_on_another_worker_goes_back_when_that_dies(
     hot: bool, session: df.Session, cluster: EmbeddedCluster, look: Look
 ) -> None:
     """The consumer's worker is stopped before the element comes, then killed; its step fails, the element stays.
 
-    Guards the loans of `Router.send`.
+    Guards the deliveries of `Router.send`.
     """
     cluster.wait_for_workers()
     tap = Tap(session, f"consumer-{hot}")
@@ -110,7 +110,7 @@ def test_what_is_lent_to_a_consumer_on_another_worker_goes_back_when_that_dies(
 
 @pytest.mark.parametrize("consumer", ["worker", "ps", "caller"])
 def test_two_dequeues_of_a_closed_queue_with_one_element_end_in_a_cold_run(consumer: str, session: df.Session) -> None:
-    """The queue says that it is at its end though the element that it lent is not used yet.
+    """The queue says that it is at its end though the element that it delivered is not used yet.
 
     An element is acknowledged where it is used, before it is used there: an acknowledgement that waited for the other
     element would make that wait for ever.

@@ -1,4 +1,4 @@
-"""Loans: elements on their way to another process, which the queue keeps until they are acknowledged."""
+"""Deliveries: elements on their way to another process, which the queue keeps until they are acknowledged."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ Run = tuple[int, int]  # elements that came one after the other: how many came b
 
 
 @dataclass(slots=True, eq=False)
-class _Loan:
+class _Delivery:
     runs: list[Run]
     taken: Taken  # in the store's own form
     many: bool
     count: int
 
 
-class Loans:
-    """The loans of one queue.
+class Deliveries:
+    """The deliveries of one queue.
 
     Returned elements go to the front of the store.  There they are in the order in which they came to the queue,
-    regardless of the order of their return, and of how often they were lent before.
+    regardless of the order of their return, and of how often they were delivered before.
     """
 
     def __init__(self, store: Store) -> None:
-        self.lent = 0  # elements
+        self.unacknowledged = 0  # elements
         self._store = store
-        self._loans: dict[int, _Loan] = {}
+        self._deliveries: dict[int, _Delivery] = {}
         self._returned: list[Run] = []  # the returned elements, which are at the front, sorted
         self._left = 0  # the number of elements that have left the store at least once
 
     def add(self, take: Take, taken: Taken, runs: list[Run], n: int) -> None:
-        """Record a loan: the n elements that left the store for `take`."""
-        self._loans[take.ticket] = _Loan(runs, taken, take.many, n)
-        self.lent += n
+        """Record a delivery: the n elements that left the store for `take`."""
+        self._deliveries[take.ticket] = _Delivery(runs, taken, take.many, n)
+        self.unacknowledged += n
 
     def acknowledge(self, ticket: int) -> int:
-        """Forget a loan.  Returns its elements; 0 if there is no such loan."""
-        loan = self._loans.pop(ticket, None)
-        if loan is None:
+        """Forget a delivery.  Returns its elements; 0 if there is no such delivery."""
+        delivery = self._deliveries.pop(ticket, None)
+        if delivery is None:
             return 0
-        self.lent -= loan.count
-        return loan.count
+        self.unacknowledged -= delivery.count
+        return delivery.count
 
     def take_back(self, ticket: int) -> int:
-        """Store a loan's elements again.  Returns how many; 0 if there is no such loan."""
-        loan = self._loans.pop(ticket, None)
-        if loan is None:
+        """Store a delivery's elements again.  Returns how many; 0 if there is no such delivery."""
+        delivery = self._deliveries.pop(ticket, None)
+        if delivery is None:
             return 0
-        self.lent -= loan.count
-        if loan.many:
-            self._store.give_back_many(loan.taken)
+        self.unacknowledged -= delivery.count
+        if delivery.many:
+            self._store.give_back_many(delivery.taken)
         else:
-            self._store.give_back(loan.taken)
+            self._store.give_back(delivery.taken)
         if self._store.ordered:
-            self._sort_in(loan.runs)
-        return loan.count
+            self._sort_in(delivery.runs)
+        return delivery.count
 
     def left_front(self, n: int) -> list[Run]:
         """Record that n elements left the front of the store, returned ones first.  Returns their runs."""
@@ -78,10 +78,10 @@ class Loans:
         return runs if len(runs) == 1 else _joined(runs)
 
     def clear(self) -> None:
-        """Drop all loans."""
-        self._loans.clear()
+        """Drop all deliveries."""
+        self._deliveries.clear()
         self._returned.clear()
-        self.lent = 0
+        self.unacknowledged = 0
 
     def _sort_in(self, runs: list[Run]) -> None:
         """Sort the elements that were just put to the front in among the elements that were returned before."""

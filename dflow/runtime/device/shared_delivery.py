@@ -1,4 +1,4 @@
-"""A loan: elements that are lent to several receivers at once."""
+"""A delivery to several receivers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import threading
 from dflow.runtime.base.answers import Settle, Then
 
 
-class Loan:
-    """Elements that are lent to several receivers: theirs with the first yes, given back when all said no."""
+class SharedDelivery:
+    """A delivery to several receivers: accepted with the first acceptance, released when all have released it."""
 
     __slots__ = ("_lock", "_open", "_sent", "_settle", "_settled", "_waiting")
 
@@ -43,7 +43,7 @@ class Loan:
             then(sent)
 
     def give_back(self) -> None:
-        """They did not get away: they go back, unless someone has them already."""
+        """Release it, as it could not be sent, unless a receiver has accepted it already."""
         with self._lock:
             if self._settled:
                 return
