@@ -209,7 +209,7 @@ class CallPlan:
     feeds_of: dict[str, tuple[int, ...]]  # device -> the fed edges that it needs
     fetches: tuple[int | None, ...]  # the edge of each fetch; None for an operation
     reports: int  # the number of parts that tell that they finished; then all have
-    givers: dict[str, frozenset[str]] = field(default_factory=dict)  # device -> the devices whose values it starts with
+    producers: dict[str, frozenset[str]] = field(default_factory=dict)  # device -> those whose values start it
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,8 +165,8 @@ def _settled(message: m.Settled, process: Process, channel: Channel) -> None:
     channel.settle(message.delivery, message.accepted)
 
 
-@_handle.register(m.Ask)
-def _ask(message: m.Ask, process: Process, channel: Channel) -> None:
+@_handle.register(m.QueueCall)
+def _call_queue(message: m.QueueCall, process: Process, channel: Channel) -> None:
     def begin(attempt: Attempt) -> Withdraw:
         resource = process.executors[message.device].resource_of(message.queue, message.session)
         withdraw: Withdraw = resource.attempt(attempt, message.method, *message.arguments, times=message.times)
@@ -232,7 +232,7 @@ def _install_loop(message: m.InstallLoop, process: Process, channel: Channel) ->
     def done() -> None:
         channel.send(m.LoopDone(session, name, run.iterations))
 
-    run = LoopRun(process, message.spec, report, channel.wait_for_room, done)
+    run = LoopRun(process, message.spec, report, channel.wait_until_writable, done)
     _return(channel, message.call, partial(process.add_loop, run))
 
 

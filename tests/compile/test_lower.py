@@ -202,7 +202,7 @@ def test_a_part_that_can_do_nothing_by_itself_is_known_with_those_that_it_waits_
         b = df.negative(a)
     with df.device("/cpu:2"):
         c = df.add(a, b)
-    assert compiled(c).call.givers == {cpu(1): {cpu(0)}, cpu(2): {cpu(0), cpu(1)}}
+    assert compiled(c).call.producers == {cpu(1): {cpu(0)}, cpu(2): {cpu(0), cpu(1)}}
 
 
 def test_a_part_that_has_feeds_or_something_to_begin_with_waits_for_no_one() -> None:
@@ -215,7 +215,7 @@ def test_a_part_that_has_feeds_or_something_to_begin_with_waits_for_no_one() -> 
         began = df.identity(df.constant(2.0))
         with df.control_dependencies([b]):
             c = df.negative(began)
-    assert compiled([b, c, began], [fed]).call.givers == {}
+    assert compiled([b, c, began], [fed]).call.producers == {}
 
 
 # -- attributes and names

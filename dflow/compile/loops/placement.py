@@ -34,8 +34,8 @@ def _messages(plan: Plan, driver: str) -> int:
     here = {device for device in plan.parts if plan.addresses[device] == plan.addresses[driver]}
     starts, reports = 0, 0
     for device in plan.parts.keys() - here:
-        givers = plan.call.givers.get(device)
-        starts += not (givers and givers <= here)
+        producers = plan.call.producers.get(device)
+        starts += not (producers and producers <= here)
         reports += plan.parts[device].reports
     return starts + reports
 

@@ -1,8 +1,8 @@
 """States with names: the transitions of an object as data, checked as they happen.
 
-    TABLE = {State.EMPTY: {"ask": State.ASKED}, State.ASKED: {"answer": State.READY}, ...}
+    TABLE = {State.EMPTY: {"request": State.REQUESTED}, State.REQUESTED: {"answer": State.READY}, ...}
     state = States("the prefetch of loop 'train'", TABLE, State.EMPTY)
-    state.change("ask")  # now it is ASKED
+    state.change("request")  # now it is REQUESTED
 
 An event that has no place in the table is a bug in dflow: the error tells what happened before.
 """

@@ -47,7 +47,7 @@ class Context:
 
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:
         """Take one element of a queue on any device, outside of the step; gives what withdraws the request."""
-        return self._executor.process.ask(
+        return self._executor.process.call_queue(
             self.session, device, self._addresses.get(device, ""), queue, "dequeue", reply
         )
 

@@ -26,7 +26,7 @@ class Services(Protocol):
 
     def allow(self, session: str, threads: Threads) -> AbstractContextManager[Any]: ...
 
-    def ask(
+    def call_queue(
         self,
         session: str,
         device: str,

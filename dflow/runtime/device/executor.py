@@ -61,11 +61,11 @@ class DeviceExecutor(Device):
         Raises InvalidArgumentError for what cannot be made ready, AbortedError for a session that is not known.
         """
         self.session(session)
-        turn = self.process.allow(session, part.threads)
+        inter_op = self.process.allow(session, part.threads)
         bind = plain(self, kernels, session, part.addresses)
-        programs = [Program(segment, self, bind, turn) for segment in part.segments]
+        programs = [Program(segment, self, bind, inter_op) for segment in part.segments]
         body = part.vectorized
-        vectorized = None if body is None else VectorizedProgram(body, kernels, self, session, part.addresses, turn)
+        vectorized = None if body is None else VectorizedProgram(body, kernels, self, session, part.addresses, inter_op)
         with self._lock:
             self.session(session).formats.update(formats)  # still: it may have ended
             self._plans.setdefault(session, {})[part.plan] = InstalledPlan(part, programs, vectorized)

@@ -24,15 +24,18 @@ QUICK_S = 1e-4  # seconds: a program that takes less runs in the thread that rea
 
 
 class Program:
-    """A segment on its device.  turn: held while it runs, but not while an operation of it waits."""
+    """A segment on its device.
 
-    def __init__(self, segment: Segment, executor: Device, bind: Binder, turn: AbstractContextManager[Any]) -> None:
+    inter_op: a semaphore that it holds while it runs, but not while an operation of it waits.
+    """
+
+    def __init__(self, segment: Segment, executor: Device, bind: Binder, inter_op: AbstractContextManager[Any]) -> None:
         self.segment = segment
         self.blocks = segment.blocks
         self.arguments = segment.arguments
         self.results = segment.results
         self._scope = executor.scope
-        self._turn = turn
+        self._inter_op = inter_op
         self._template: list[Any] = [None] * segment.slots
         for slot, value in segment.literals:
             self._template[slot] = executor.asarray(value)
@@ -54,7 +57,7 @@ class Program:
         """Compute the results, edge -> value, from the values of the edges.  An OpError names the operation."""
         started = time.perf_counter()
         # 1 / 0 is inf, log(-1) is nan, without a word, as in TensorFlow
-        with self._turn, np.errstate(all="ignore"), self._scope():
+        with self._inter_op, np.errstate(all="ignore"), self._scope():
             results = self._run(values)
         self._took(time.perf_counter() - started)
         return results

@@ -31,14 +31,14 @@ class VectorizedProgram:
         executor: Device,
         session: str,
         addresses: Mapping[str, str],
-        turn: AbstractContextManager[Any],
+        inter_op: AbstractContextManager[Any],
     ) -> None:
         self.body = body
         self._context = Context(executor, body.read.op, session, addresses)
         kernel = kernels[body.read.op.kind].kernel
         self.read: Callable[..., Callable[[], None]] = partial(kernel, self._context, **body.read.attrs)
         batched = set(body.read.outputs)
-        self._program = Program(body.line, executor, vectorized(kernels, batched), turn)
+        self._program = Program(body.line, executor, vectorized(kernels, batched), inter_op)
         self._batched = [slot in batched for slot in body.enqueue.inputs]
 
     @property

@@ -111,8 +111,8 @@ def block_sink(process: Process, spec: LoopSpec, enqueue: Instruction) -> BlockS
     executor = process.executors.get(op.device)
     if executor is not None:
         return LocalBlockSink(spec.owner, op, lambda: executor.resource_of(queue, spec.session))
-    ask = partial(process.ask, spec.session, op.device, spec.call.addresses[op.device], queue)
-    return RemoteBlockSink(ReservedRoom(spec.owner, op, ask, lambda: None), ComponentCheck(queue))
+    call_queue = partial(process.call_queue, spec.session, op.device, spec.call.addresses[op.device], queue)
+    return RemoteBlockSink(ReservedRoom(spec.owner, op, call_queue, lambda: None), ComponentCheck(queue))
 
 
 class Offer:

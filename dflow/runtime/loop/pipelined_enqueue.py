@@ -41,8 +41,8 @@ class PipelinedSink(Sink):
         self._enqueue = enqueue
         self._check = ComponentCheck(enqueue.queue)
         device = enqueue.op.device
-        ask = partial(process.ask, session, device, enqueue.address, enqueue.queue)
-        self._room = ReservedRoom(owner, enqueue.op, ask, before_wait=lambda: self.before_wait())
+        call_queue = partial(process.call_queue, session, device, enqueue.address, enqueue.queue)
+        self._room = ReservedRoom(owner, enqueue.op, call_queue, before_wait=lambda: self.before_wait())
         self._by_itself = 0  # so many iterations enqueue, and wait
         self._put_at = monotonic()
         self._window = 1  # iterations

@@ -155,10 +155,10 @@ class PrefetchSource(Source):
         put = self._inbox.put
         attempt = self._attempt = Attempt(self._owner, dequeue.op.name, put, returned=put, times=times)
         self._state.change("request")
-        ask = partial(
-            self._process.ask, self._session, dequeue.op.device, dequeue.address, dequeue.queue, dequeue.method
+        call_queue = partial(
+            self._process.call_queue, self._session, dequeue.op.device, dequeue.address, dequeue.queue, dequeue.method
         )
-        if attempt.start(lambda answer: ask(answer, *dequeue.arguments)):
+        if attempt.start(lambda answer: call_queue(answer, *dequeue.arguments)):
             self._answered(attempt)
 
     def _await(self, condition: Callable[[], bool]) -> None:

@@ -52,7 +52,7 @@ TABLE = {
     State.CLOSED: {"close": State.CLOSED},
 }
 
-Ask = Callable[..., Callable[[], None]]  # ask(method, answer, *arguments): gives what withdraws the request
+CallQueue = Callable[..., Callable[[], None]]  # (method, answer, *arguments): gives what withdraws the call
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +80,18 @@ class Message:
 class ReservedRoom:
     """The room of one loop.  All methods but `stop` are called in the loop's thread.
 
-    op: the enqueue, for errors and reports.  ask: makes an attempt on the queue.
+    op: the enqueue, for errors and reports.  call_queue: makes an attempt on the queue.
     before_wait: called before it waits, so that the loop holds nothing else meanwhile.
     error: why nothing goes in any more, if so.  waited_s: how long the loop has waited here.
     """
 
-    def __init__(self, owner: str, op: OpInfo, ask: Ask, before_wait: Callable[[], None]) -> None:
+    def __init__(self, owner: str, op: OpInfo, call_queue: CallQueue, before_wait: Callable[[], None]) -> None:
         self.room = 0  # reserved elements, beside those that are on their way
         self.error: OpError | None = None
         self.waited_s = 0.0
         self._owner = owner
         self._op = op
-        self._ask = ask
+        self._call_queue = call_queue
         self._before_wait = before_wait
         self._state = States(f"the room of {owner} for {op.name!r}", TABLE, State.IDLE)
         self._stop: OpError | None = None
@@ -218,7 +218,7 @@ class ReservedRoom:
 
     def _begin(self, attempt: Attempt, method: str, *arguments: Any) -> bool:
         """Start an attempt on the queue; True if it has ended already."""
-        return attempt.start(lambda answer: self._ask(method, answer, *arguments))
+        return attempt.start(lambda answer: self._call_queue(method, answer, *arguments))
 
     def _wait_while(self, condition: Callable[[], bool], deadline: Deadline = NEVER) -> None:
         """Wait while it holds, until the deadline; without one, until something has failed."""

@@ -71,7 +71,7 @@ class LoopRun:
     """A loop where it runs.
 
     report: called with iterations and their values, in whichever thread let their elements in: it must not wait.
-    wait_for_room: called in the loop's own thread after reports: it waits while too many are on their way, and
+    wait_until_writable: called in the loop's own thread after reports: it waits while too many are on their way, and
     calls its argument before it does.
     done: called at the end, after the last report.
     """
@@ -81,7 +81,7 @@ class LoopRun:
         process: Process,
         spec: LoopSpec,
         report: Callable[[int, tuple[Any, ...]], None] = lambda i, v: None,
-        wait_for_room: Callable[[Callable[[], None]], None] = lambda first: None,
+        wait_until_writable: Callable[[Callable[[], None]], None] = lambda first: None,
         done: Callable[[], None] = lambda: None,
     ) -> None:
         self.spec = spec
@@ -90,7 +90,7 @@ class LoopRun:
         self.values: dict[str, float] = {}
         self._process = process
         self._report = report
-        self._wait_for_room = wait_for_room
+        self._wait_until_writable = wait_until_writable
         self._done = done
         self._lock = threading.Lock()  # of `_state`, `_claimed` and `_stages`
         self._state = States(f"the loop {spec.owner}", TABLE, State.WAITING)
@@ -183,7 +183,7 @@ class LoopRun:
                         self._iterate(source, body, sink, left)
                     else:
                         self._vectorized.run(left, partial(self._iterate, source, body, sink, left))
-                        self._wait_for_room(self._release)
+                        self._wait_until_writable(self._release)
         except OutOfRangeError:
             raise
         except OpError:
@@ -204,7 +204,7 @@ class LoopRun:
             values = [None if value is None else to_host(value) for value in values]
             self._note(values)
             self._report(self.iterations, tuple(values))
-            self._wait_for_room(self._release)
+            self._wait_until_writable(self._release)
 
     @contextmanager
     def _open_stages(self) -> Iterator[tuple[Source, Body, Sink]]:

@@ -60,7 +60,7 @@ class SharedReader:
         self._events: deque[tuple[Event, bool]] = deque()  # and whether it may read a file
         self._has_worker = False
         self._waiting: dict[int, tuple[Answer, RequestFile | None]] = {}
-        self._asked: tuple[int, Attempt] | None = None  # a request for a file name, and the read that it is for
+        self._request: tuple[int, Attempt] | None = None  # a request for a file name, and the read that it is for
         self._tickets = itertools.count()
         self._aborted: OpError | None = None
         self.dropped = False  # it is in its container no more
@@ -166,7 +166,7 @@ class SharedReader:
                 waiting = self._waiting.get(effect.ticket)
                 if isinstance(effect, NeedFile):
                     if waiting is not None and waiting[1] is not None:
-                        answers.append(partial(self._ask, effect.ticket, waiting[0], waiting[1]))
+                        answers.append(partial(self._request_file_name, effect.ticket, waiting[0], waiting[1]))
                     else:
                         self._events.appendleft((partial(self._machine.no_file, _nobody_reads()), False))
                 elif waiting is None:
@@ -184,12 +184,12 @@ class SharedReader:
         for answer in answers:
             answer()
 
-    def _ask(self, ticket: int, reply: Answer, request_file: RequestFile) -> None:
+    def _request_file_name(self, ticket: int, reply: Answer, request_file: RequestFile) -> None:
         """Ask for a file name, for an attempt; a report of the queue says who reads."""
         owner, op = (reply.owner, reply.op) if isinstance(reply, NamedAnswer) else ("", "")
         request = Attempt(owner, op, self._named, returned=lambda _: self._no_file(_nobody_reads()), quick=False)
         with self._lock:
-            self._asked = (ticket, request)
+            self._request = (ticket, request)
         ended = request.start(request_file)
         with self._lock:
             wanted = ticket in self._waiting
@@ -201,8 +201,8 @@ class SharedReader:
     def _named(self, request: Attempt) -> None:
         """A file name came, or an error; it goes back if nobody reads the file now."""
         with self._lock:
-            if self._asked is not None and self._asked[1] is request:
-                self._asked = None
+            if self._request is not None and self._request[1] is request:
+                self._request = None
             wanted = bool(self._waiting)
         for outcome, delivery in request.take():
             settle = delivery or no_delivery
@@ -234,9 +234,9 @@ class SharedReader:
         error = CancelledError(None, None, "Reader operation was cancelled")
         with self._lock:
             waiting = self._waiting.pop(ticket, None)
-            asked, request = self._asked, None
+            asked, request = self._request, None
             if asked is not None and asked[0] == ticket:
-                request, self._asked = asked[1], None
+                request, self._request = asked[1], None
         if waiting is not None:
             waiting[0](error)
             self._add(partial(self._machine.withdraw, ticket, error))
@@ -250,7 +250,7 @@ class SharedReader:
         with self._lock:
             self._aborted = error
             waiting, self._waiting = self._waiting, {}
-            asked, self._asked = self._asked, None
+            asked, self._request = self._request, None
         for answer, _ in waiting.values():
             answer(error.portable())
         self._add(partial(self._end, list(waiting), error))

@@ -101,7 +101,7 @@ class Process:
         self._no_steps = threading.Event()  # the last one has ended, since somebody waits for that
         self._lock = threading.RLock()
         self._channels: dict[str, Channel] = {}
-        self._turns: dict[str, threading.Semaphore] = {}  # of sessions that bound how many programs run at once
+        self._semaphores: dict[str, threading.Semaphore] = {}  # of sessions that bound how many programs run at once
         self._sessions: dict[str, Channel | None] = {}  # that began here -> the channel to the client, if there is one
         self._ending = threading.RLock()  # while a session ends: one of that name begins after that, not in between
 
@@ -143,7 +143,7 @@ class Process:
         else:
             copies.add(deliver)
 
-    def ask(
+    def call_queue(
         self,
         session: str,
         device: str,
@@ -157,7 +157,7 @@ class Process:
         executor = self.executors.get(device)
         if executor is None:
             channel = self.channel_to(address)
-            withdraw = self.calls.ask(channel, session, device, queue, method, answer, *arguments)
+            withdraw = self.calls.call_queue(channel, session, device, queue, method, answer, *arguments)
             self._check_calls(channel)
         else:
             withdraw = executor.resource_of(queue, session).attempt(answer, method, *arguments)
@@ -200,7 +200,7 @@ class Process:
                 BLAS.limit(f"{session} on {self.name}", threads.intra)  # a process may have several workers
             if threads.inter <= 0:
                 return nullcontext()
-            return self._turns.setdefault(session, threading.Semaphore(threads.inter))
+            return self._semaphores.setdefault(session, threading.Semaphore(threads.inter))
 
     def end_session(self, session: str, error: OpError) -> None:
         """Cancel the session's steps and loops here, and drop what was private to it."""
@@ -208,7 +208,7 @@ class Process:
             with self._lock:
                 BLAS.release(f"{session} on {self.name}")
                 self._sessions.pop(session, None)
-                self._turns.pop(session, None)
+                self._semaphores.pop(session, None)
                 loops = [self.loops.pop(key) for key in list(self.loops) if key[0] == session]
             for loop in loops:
                 loop.stop(error)

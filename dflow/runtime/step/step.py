@@ -155,8 +155,8 @@ class Step(ResultRouter):
             return
         channel = self.process.channel_to(address)
         self._channels.setdefault(channel, []).append(device)
-        givers = self.call.givers.get(device)
-        if givers and givers <= executors.keys():
+        producers = self.call.producers.get(device)
+        if producers and producers <= executors.keys():
             self._unstarted.add(device)
         else:
             channel.send(m.Start(self.session, device, plan, self.id, self.low_water, on_host(feeds) if feeds else []))

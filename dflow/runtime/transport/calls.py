@@ -1,6 +1,6 @@
 """Calls: messages to another process that it answers with a `Return` of their number.
 
-A request ends a future.  An `Ask` is an attempt on a queue, outside of any step, of a reader or a loop: it can be
+A request ends a future.  An `QueueCall` is an attempt on a queue, outside of any step, of a reader or a loop: it can be
 withdrawn, its answer is called, and may bring elements that are not acknowledged.
 """
 
@@ -37,7 +37,7 @@ class Calls:
         channel.send(make(self._add(channel, future)))
         return future
 
-    def ask(
+    def call_queue(
         self,
         channel: Channel,
         session: str,
@@ -50,7 +50,7 @@ class Calls:
         """Make an attempt on a queue at the other end of a channel; gives what withdraws it."""
         call = self._add(channel, answer, device)
         owner, op, times = getattr(answer, "owner", ""), getattr(answer, "op", ""), getattr(answer, "times", 1)
-        channel.send(m.Ask(call, session, device, queue, method, arguments, owner, op, times))
+        channel.send(m.QueueCall(call, session, device, queue, method, arguments, owner, op, times))
         return lambda: channel.send(m.Withdraw(call))
 
     def _add(self, channel: Channel, waiting: Future[Any] | Answer, device: str = "") -> int:
@@ -87,10 +87,10 @@ class ServedCalls:
         self._lock = threading.Lock()
         self._waiting: dict[tuple[Channel, int], Attempt] = {}
 
-    def serve(self, channel: Channel, ask: m.Ask, begin: Callable[[Attempt], Withdraw]) -> None:
+    def serve(self, channel: Channel, call: m.QueueCall, begin: Callable[[Attempt], Withdraw]) -> None:
         """Make the attempt that a message asks for; its end is the outcome of the call."""
-        key = (channel, ask.call)
-        attempt = Attempt(ask.owner, ask.op, partial(self._answered, key), times=ask.times)
+        key = (channel, call.call)
+        attempt = Attempt(call.owner, call.op, partial(self._answered, key), times=call.times)
         with self._lock:
             self._waiting[key] = attempt
         if attempt.start(begin):

@@ -35,7 +35,7 @@ logger = logging.getLogger("dflow.channel")
 
 CHANNEL_OP = "dflow_channel"  # the worker handler that takes channels
 
-CROWDED = 100  # messages that wait to be sent, from which on `wait_for_room` waits
+HIGH_WATER = 100  # messages that wait to be sent, from which on `wait_until_writable` waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Channel:
             if queued:
                 self._writing = self._writing or link is not None
                 self._outbox.append(Outgoing(rest, outgoing.then))
-                if len(self._outbox) >= CROWDED:
+                if len(self._outbox) >= HIGH_WATER:
                     self._room.clear()
         if not queued:
             if outgoing.then is not None:
@@ -139,7 +139,7 @@ class Channel:
         if ours is not None:
             self.handle(ours)
 
-    def wait_for_room(self, first: Callable[[], object] = lambda: None) -> None:
+    def wait_until_writable(self, first: Callable[[], object] = lambda: None) -> None:
         """Wait while many messages are queued: for a thread that sends unasked, such as a loop with its reports.
 
         first: is called before it waits.

@@ -162,7 +162,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class QueueCall:
     """One attempt on a queue of the other process, outside of any part: a reader that needs a file name."""
 
     call: int
@@ -178,16 +178,16 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """The caller does not want the outcome of an `Ask` any more."""
+    """The caller does not want the outcome of an `QueueCall` any more."""
 
     call: int
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """The end of a call.  outcome: a value, which is arrays or None for an `Ask`, or an OpError.
+    """The end of a call.  outcome: a value, which is arrays or None for an `QueueCall`, or an OpError.
 
-    more: what further attempts of an `Ask` gave, arrays and their deliveries.
+    more: what further attempts of an `QueueCall` gave, arrays and their deliveries.
     """
 
     call: int

@@ -38,7 +38,7 @@ def test_unacknowledged_elements_go_back_to_the_front_in_their_old_order() -> No
     assert ended(queue.dequeue_many(2, 5)) == {2: [0, 1, 2, 3, 4]}
 
 
-def test_deliveries_that_come_back_in_any_order_stand_in_the_order_in_which_they_were_unacknowledged() -> None:
+def test_deliveries_that_come_back_in_any_order_stand_in_the_order_in_which_they_were_made() -> None:
     """Q6.1"""
     for order in ([1, 2, 3], [3, 2, 1], [2, 1, 3], [2, 3, 1]):
         queue = fifo(6)
@@ -93,7 +93,7 @@ def test_elements_of_any_shape_come_back_in_their_old_order() -> None:
     assert [ended(queue.dequeue(20 + i)) for i in range(4)] == [{20 + i: [i] * i} for i in range(4)]
 
 
-def test_a_deliveries_comes_back_behind_what_is_left_of_an_older_one() -> None:
+def test_a_delivery_comes_back_behind_what_is_left_of_an_older_one() -> None:
     """Q6.1"""
     queue = fifo(6)
     queue.enqueue_many(0, one(range(6)))

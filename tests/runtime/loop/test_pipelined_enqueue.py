@@ -40,7 +40,7 @@ class AProcess:
         self.unreachable: OpError | None = None
         self._asked = threading.Condition()
 
-    def ask(
+    def call_queue(
         self, session: str, device: str, address: str, queue: Any, method: str, answer: Any, *arguments: Any
     ) -> Any:
         if self.unreachable is not None:
@@ -311,7 +311,7 @@ def test_a_loop_that_waits_for_its_client_lets_its_room_go(monkeypatch: pytest.M
     sink = AReservingSink()
     kept: list[bool] = []
 
-    def wait_for_room(first: Callable[[], None]) -> None:
+    def wait_until_writable(first: Callable[[], None]) -> None:
         kept.append(sink.reserves)
         first()
         kept.append(sink.reserves)
@@ -323,7 +323,7 @@ def test_a_loop_that_waits_for_its_client_lets_its_room_go(monkeypatch: pytest.M
         plan = sess.plans.take((df.constant(1.0),), (), NEVER)
         (home,) = backend.process.executors
         spec = LoopSpec(backend.session, "loop", plan.call, home, "loop", 2, every=1, pipelined=what)
-        assert LoopRun(backend.process, spec, wait_for_room=wait_for_room).run() == (2, None)
+        assert LoopRun(backend.process, spec, wait_until_writable=wait_until_writable).run() == (2, None)
     assert kept == [True, False, True, False]
 
 

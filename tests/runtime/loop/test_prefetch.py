@@ -29,7 +29,7 @@ class AProcess:
         self.unreachable: OpError | None = None
         self.at_once: list[tuple[Any, ...]] = []  # answers that come before a request has returned
 
-    def ask(
+    def call_queue(
         self, session: str, device: str, address: str, queue: Any, method: str, answer: Any, *arguments: Any
     ) -> Any:
         if self.unreachable is not None:

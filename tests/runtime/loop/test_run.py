@@ -129,7 +129,7 @@ class CrowdedChannel(TestChannel):
         self.room = threading.Event()
         self.room.set()
 
-    def wait_for_room(self, first: Any = None) -> None:
+    def wait_until_writable(self, first: Any = None) -> None:
         self.room.wait()
 
 

@@ -269,8 +269,8 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _reserving(process: Process, spec: Any, enqueue: Any) -> RemoteBlockSink:
     queue, device = enqueue.attrs["queue"], enqueue.op.device
-    ask = partial(process.ask, spec.session, device, "", queue)
-    return RemoteBlockSink(ReservedRoom(spec.owner, enqueue.op, ask, lambda: None), ComponentCheck(queue))
+    call_queue = partial(process.call_queue, spec.session, device, "", queue)
+    return RemoteBlockSink(ReservedRoom(spec.owner, enqueue.op, call_queue, lambda: None), ComponentCheck(queue))
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -279,7 +279,7 @@ def test_a_stop_waits_for_no_answer_and_what_comes_late_is_given_back(
 ) -> None:
     """As of a queue in a process that stands still."""
     asked: SimpleQueue[Any] = SimpleQueue()
-    monkeypatch.setattr(Process, "ask", lambda self, *arguments: asked.put(arguments[5]) or (lambda: None))
+    monkeypatch.setattr(Process, "call_queue", lambda self, *arguments: asked.put(arguments[5]) or (lambda: None))
     (tmp_path / "lines").write_text(LINES)
     names = df.FIFOQueue(1, [df.string], shapes=[[]])
     queue = df.FIFOQueue(1000, [df.string], shapes=[[]])
@@ -326,9 +326,9 @@ def test_all_records_come_in_their_order_to_a_queue_elsewhere(capacity: int, tmp
 @pytest.mark.usefixtures("elsewhere")
 def test_a_stopped_loop_counts_what_is_on_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To a queue of another process: the answer comes after the stop."""
-    plain, loops = Process.ask, SimpleQueue[Any]()
+    plain, loops = Process.call_queue, SimpleQueue[Any]()
 
-    def ask(self: Process, *arguments: Any) -> Any:
+    def call_queue(self: Process, *arguments: Any) -> Any:
         *before, method, answer, kept, n, unit, components = arguments
         if method != "enqueue_reserved":
             return plain(self, *arguments)
@@ -338,7 +338,7 @@ def test_a_stopped_loop_counts_what_is_on_its_way(tmp_path: Path, monkeypatch: p
         threading.Thread(target=answer, args=outcome).start()
         return withdraw
 
-    monkeypatch.setattr(Process, "ask", ask)
+    monkeypatch.setattr(Process, "call_queue", call_queue)
     (tmp_path / "lines").write_text(LINES)
     names, queue = (df.FIFOQueue(1000, [df.string], shapes=[[]]) for _ in range(2))
     reader = df.TextLineReader()

@@ -128,24 +128,24 @@ def test_a_session_begins_anew_after_it_has_ended_everywhere(
     host.session("session")
 
 
-def test_an_ask_for_a_session_that_ended_is_refused_and_leaves_nothing(process: Any, channel: TestChannel) -> None:
+def test_a_queue_call_for_a_session_that_ended_is_refused(process: Any, channel: TestChannel) -> None:
     other = TestChannel()
     close(process, channel)
-    handle(process, other, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "", ""))
+    handle(process, other, m.QueueCall(3, "session", DEVICE, NAMES, "dequeue", (), "", ""))
     answer = other.next()
     assert isinstance(answer.outcome, AbortedError)
     assert "session session is not known" in answer.outcome.message
     with pytest.raises(AbortedError, match="is not known"):
-        process.ask("session", DEVICE, "", NAMES, "dequeue", lambda *answer: None)
+        process.call_queue("session", DEVICE, "", NAMES, "dequeue", lambda *answer: None)
     assert holds_nothing(process)
     assert process.queue_rows() == []
 
 
-def test_an_ask_is_answered_once_and_withdrawn_with_its_channel(process: Any, channel: TestChannel) -> None:
+def test_a_queue_call_is_answered_once_and_withdrawn_with_its_channel(process: Any, channel: TestChannel) -> None:
     other = TestChannel()
     queue = process.executors[DEVICE].resource_of(NAMES, "session")
     for number in (3, 4, 5):
-        handle(process, other, m.Ask(number, "session", DEVICE, NAMES, "dequeue", (), "", ""))
+        handle(process, other, m.QueueCall(number, "session", DEVICE, NAMES, "dequeue", (), "", ""))
     queue.attempt(lambda *answer: None, "enqueue", (np.float32(1),))
     assert (other.next().call, len(process.served)) == (3, 2)
     handle(process, other, m.Withdraw(4))
@@ -156,11 +156,11 @@ def test_an_ask_is_answered_once_and_withdrawn_with_its_channel(process: Any, ch
     assert len(process.served) == queue.row()["waiting_dequeues"] == 0
 
 
-def test_an_ask_for_several_is_one_answer_with_a_deliveries_for_each(process: Any, channel: TestChannel) -> None:
+def test_a_queue_call_for_several_is_one_answer_with_a_delivery_for_each(process: Any, channel: TestChannel) -> None:
     queue = process.executors[DEVICE].resource_of(NAMES, "session")
     for value in (1, 2, 3):
         queue.attempt(lambda *answer: None, "enqueue", (np.float32(value),))
-    handle(process, channel, m.Ask(3, "session", DEVICE, NAMES, "dequeue", (), "session/loop", "take", times=5))
+    handle(process, channel, m.QueueCall(3, "session", DEVICE, NAMES, "dequeue", (), "session/loop", "take", times=5))
     answer = channel.next()
     assert (answer.outcome, answer.delivery, answer.more) == ((1,), 0, (((2,), 1), ((3,), 2)))
     channel.deliveries[0](True)
@@ -262,11 +262,11 @@ def test_calls_end_with_their_channel() -> None:
     channel, other = TestChannel(), TestChannel()
     with closing(Process("tcp://worker", lambda process, address: channel, handle)) as process:  # type: ignore[arg-type, return-value]
         answers: list[Any] = []
-        process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
+        process.call_queue("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
         first, second = process.request(channel, m.Ping), process.request(other, m.Ping)  # type: ignore[arg-type]
         close(process, channel)
         assert isinstance(first.exception(0), df.errors.UnavailableError)
-        process.ask("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
+        process.call_queue("session", GPU, "tcp://peer", NAMES, "dequeue", answers.append)
         assert [type(answer) for answer in answers] == [df.errors.UnavailableError] * 2
         handle(process, other, m.Return(2, "value"))  # type: ignore[arg-type]
         assert second.result(0) == "value"

@@ -187,7 +187,7 @@ def elsewhere(channel: TestChannel) -> Elsewhere:
     """The part on `PART` begins with what `MINE` sends it."""
     process = Process("p", lambda process, address: channel)  # type: ignore[arg-type, return-value]
     process.executors[MINE] = DeviceExecutor(MINE)
-    call = CallPlan(7, {PART: "tcp://ps"}, (), {PART: ()}, (), 1, givers={PART: frozenset({MINE})})
+    call = CallPlan(7, {PART: "tcp://ps"}, (), {PART: ()}, (), 1, producers={PART: frozenset({MINE})})
     return Elsewhere(process, "s", call, StepNumbers("s"))
 
 

@@ -22,7 +22,7 @@ from dflow.runtime.threads.leader_followers import LeaderFollowers
 from dflow.runtime.transport import channel as channel_module
 from dflow.runtime.transport import handshake
 from dflow.runtime.transport import messages as m
-from dflow.runtime.transport.channel import CROWDED, Channel
+from dflow.runtime.transport.channel import HIGH_WATER, Channel
 from dflow.runtime.transport.connection import Carried, CommLink, SocketLink, socket_link
 from dflow.runtime.transport.handshake import Wire
 
@@ -187,7 +187,7 @@ def test_a_request_that_cannot_be_pickled_fails_here(kind: str) -> None:
     async def test() -> None:
         async with Pair(kind) as pair:
             pair.channel.send(m.Start("session", "d", 0, STEP, 0, [(0, bad)]))
-            pair.channel.send(m.Ask(5, "session", "d", bad, "dequeue", (), "", ""))
+            pair.channel.send(m.QueueCall(5, "session", "d", bad, "dequeue", (), "", ""))
             pair.channel.send(m.InstallLoop(bad, 6))
             start, ask, install = await pair.here.wait_for(3)
             assert isinstance(start, m.Failed)
@@ -462,14 +462,14 @@ def test_who_sends_unasked_waits_while_much_is_queued(wire: str, monkeypatch: py
             links, start_writer = list[SocketLink](), SocketLink.start_writer  # a writer takes all that is queued
             monkeypatch.setattr(SocketLink, "start_writer", lambda link: links.append(link))
             first = threading.Event()
-            pair.channel.wait_for_room(first.set)
+            pair.channel.wait_until_writable(first.set)
             assert not first.is_set(), "it need not wait"
-            for i in range(40 + CROWDED):
+            for i in range(40 + HIGH_WATER):
                 pair.channel.send(deliver(i) if i < 40 else READY)
-            waiting = asyncio.create_task(asyncio.to_thread(pair.channel.wait_for_room, first.set))
+            waiting = asyncio.create_task(asyncio.to_thread(pair.channel.wait_until_writable, first.set))
             held = pair.channel.held()
-            assert (held.link, held.messages >= CROWDED) == (LINKS[wire], True)
-            assert held.bytes > CROWDED  # what the socket did not take of the large messages among them
+            assert (held.link, held.messages >= HIGH_WATER) == (LINKS[wire], True)
+            assert held.bytes > HIGH_WATER  # what the socket did not take of the large messages among them
             assert await asyncio.to_thread(first.wait, TIMEOUT)
             monkeypatch.undo()
             (link,) = links
