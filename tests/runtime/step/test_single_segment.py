@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from queue import SimpleQueue
 from typing import Any
 
@@ -192,14 +193,19 @@ def test_an_answer_that_comes_after_the_end_goes_back() -> None:
     assert delivery.settled == [False]
 
 
+class WatchedAttempt(BlockingAttempt):
+    __slots__ = ("__weakref__",)
+
+
 def test_an_attempt_goes_without_the_garbage_collector() -> None:
     """It would keep what its step has until then, and each run of a queue's operation makes one."""
-    info = OpInfo("take", "QueueDequeueV2", "there", "")
-    gc.collect()
+    attempt = WatchedAttempt("s", "take")
+    seen = weakref.ref(attempt)
     gc.disable()
     try:
-        assert BlockingAttempt("s", "take").run(lambda answer: answer((7,)), info) == (7,)
-        assert gc.collect() == 0
+        assert attempt.run(lambda answer: answer((7,)), OpInfo("take", "QueueDequeueV2", "there", "")) == (7,)
+        del attempt
+        assert seen() is None
     finally:
         gc.enable()
 
