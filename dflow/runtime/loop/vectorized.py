@@ -8,6 +8,14 @@ Up to its commit a record does not count as read, and whatever goes wrong, it is
 records of the block go through the plain body one by one: those before the bad one are delivered, and the error is the
 plain body's own.  So no kernel has to say which record it failed at.
 
+    state       meaning                                        event      next state
+    AT_ONCE     iterations go many at once                     fail       CHECKING
+                                                               roll back  ONE_BY_ONE
+    CHECKING    the records of a block that failed go one      roll back  ONE_BY_ONE
+                by one; if they go well, the operations
+                fail for many records at once
+    ONE_BY_ONE  iterations go one by one from now on           roll back  ONE_BY_ONE
+
 benchmarks/csv_pipeline.py and benchmarks/repeat.py show what this is worth: 20 to 70 times the records a second.
 """
 
@@ -18,7 +26,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from enum import Enum
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, cast
@@ -27,6 +35,7 @@ from dflow.compile import LoopSpec
 from dflow.errors import OpError
 from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.failures import as_op_error
+from dflow.runtime.base.states import States
 from dflow.runtime.device.vectorized_program import VectorizedProgram
 from dflow.runtime.loop.blocks import Block, block_sink
 from dflow.runtime.loop.stage import Stage
@@ -44,6 +53,21 @@ BLOCK_S = 0.005  # seconds that a block may take: a stop waits for it
 Records = tuple[Any, Any]  # keys and values, two vectors of one length
 
 
+class State(Enum):
+    """How the iterations of a loop go."""
+
+    AT_ONCE = "at once"
+    CHECKING = "checking"
+    ONE_BY_ONE = "one by one"
+
+
+TABLE: dict[State, dict[str, State]] = {
+    State.AT_ONCE: {"fail": State.CHECKING, "roll back": State.ONE_BY_ONE},
+    State.CHECKING: {"roll back": State.ONE_BY_ONE},
+    State.ONE_BY_ONE: {"roll back": State.ONE_BY_ONE},
+}
+
+
 class VectorizedLoop(Stage):
     """Many iterations of one loop at once.
 
@@ -59,10 +83,9 @@ class VectorizedLoop(Stage):
         self._sink = block_sink(process, spec, program.body.enqueue)
         self._advanced = advanced
         self._blocks: deque[Block] = deque()  # that are not in the queue yet: two at most
-        self._by_itself = 0  # so many iterations go one by one
-        self._failed: Exception | None = None  # why a block failed whose records go one by one now
-        self._off = False  # records go one by one from now on
-        self._closed = False  # and nothing is put into the sink
+        self._state = States(f"the blocks of {spec.owner}", TABLE, State.AT_ONCE)
+        self._unchecked = 0  # CHECKING: records that are still to go one by one
+        self._error: Exception | None = None  # CHECKING: why the block failed
 
     @property
     def waited_s(self) -> float:  # type: ignore[override]
@@ -88,13 +111,12 @@ class VectorizedLoop(Stage):
 
     def _goes_at_once(self) -> bool:
         """Whether the next records go many at once."""
-        if self._by_itself:
-            self._by_itself -= 1
-            return False
-        if self._failed is not None and not self._off:  # its records went well one by one: the operations fail
-            self._off = True
-            logger.warning("the loop %s goes record by record: many at once failed: %s", self._label, self._failed)
-        return not (self._off or self._closed)
+        if self._unchecked:
+            self._unchecked -= 1
+        elif self._state.now is State.CHECKING:
+            logger.warning("the loop %s goes record by record: many at once failed: %s", self._label, self._error)
+            self._roll_back()
+        return self._state.now is State.AT_ONCE
 
     def _run_block(self, limit: int, idle: bool) -> None:
         """Make, or begin, up to `limit` iterations."""
@@ -128,7 +150,8 @@ class VectorizedLoop(Stage):
         try:
             return Block(delivery, count, self._program.run(records, count), self._advanced)
         except Exception as error:
-            self._by_itself, self._failed = count, error
+            self._state.change("fail")
+            self._unchecked, self._error = count, error
             delivery(False)
             return None
 
@@ -139,7 +162,7 @@ class VectorizedLoop(Stage):
     def _try(self, put: Callable[[], None]) -> bool:
         """Whether elements enter.  If not, a single iteration will find the error."""
         try:
-            if not self._closed:
+            if self._state.now is not State.ONE_BY_ONE:
                 put()
         except OpError:
             self._roll_back()
@@ -159,17 +182,16 @@ class VectorizedLoop(Stage):
             self._source.leave_turn()
 
     def close(self, failed: bool) -> None:
-        if not failed and not self._closed:
-            with suppress(OpError):  # a stop, or the end of the queue: what is not in is read again
-                self._sink.drain()
+        if not failed:  # after a stop, or at the end of the queue, what is not in is read again
+            self._drain()
         self._roll_back()
         self._source.leave_turn()
 
     def _roll_back(self) -> None:
         """Let records be read again whose elements are not in the queue; from now on, all goes one by one."""
-        if self._closed:
+        if self._state.now is State.ONE_BY_ONE:
             return
-        self._closed = True
+        self._state.change("roll back")
         self._sink.close(failed=True)
         self._source.withdraw()
         while self._blocks:
