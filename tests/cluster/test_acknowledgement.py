@@ -51,7 +51,7 @@ def test_a_killed_client_that_waits_swallows_nothing(
 
 
 @pytest.mark.parametrize("hot", [False, True])
-def test_what_is_unacknowledged_to_a_client_goes_back_when_it_dies(
+def test_elements_on_their_way_to_a_client_go_back_when_it_dies(
     hot: bool, session: df.Session, clients: Clients, look: Look
 ) -> None:
     """The client is stopped before the element comes, so that it is certainly on its way when it is killed.
@@ -74,7 +74,7 @@ def test_what_is_unacknowledged_to_a_client_goes_back_when_it_dies(
 
 
 @pytest.mark.parametrize("hot", [False, True])
-def test_what_is_unacknowledged_to_a_consumer_on_another_worker_goes_back_when_that_dies(
+def test_elements_on_their_way_to_a_consumer_on_another_worker_go_back_when_that_dies(
     hot: bool, session: df.Session, cluster: EmbeddedCluster, look: Look
 ) -> None:
     """The consumer's worker is stopped before the element comes, then killed; its step fails, the element stays.

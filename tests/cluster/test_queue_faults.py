@@ -108,7 +108,7 @@ def test_a_killed_consumer_takes_the_element_of_its_step_along_and_no_other(
 ) -> None:
     """It moves elements from one queue to another, which is full: the one in its hands was taken, as in TensorFlow 1.
 
-    What was still on its way to it goes back: see `test_what_is_unacknowledged_to_a_consumer_on_another_worker_...`.
+    What was still on its way to it goes back: see `test_elements_on_their_way_to_a_consumer_on_another_worker_...`.
     """
     cluster.wait_for_workers()
     source, sink = Tap(session, "source"), Tap(session, "sink", capacity=3)

@@ -128,7 +128,7 @@ def test_arrays_of_50_megabytes_go_in_between_devices_and_out(run: str, session:
 
 
 @pytest.mark.parametrize("hot", [False, True])
-def test_a_record_that_is_unacknowledged_to_a_client_goes_back_when_it_dies(
+def test_a_record_on_its_way_to_a_client_goes_back_when_it_dies(
     hot: bool, session: df.Session, clients: Clients, look: Look, tmp_path: Path
 ) -> None:
     """The client is stopped before its read gets a record; the next session reads that record first.

@@ -60,7 +60,7 @@ def three_unacknowledged() -> Queue:
     return queue
 
 
-def test_what_is_unacknowledged_again_keeps_its_old_place() -> None:
+def test_what_is_delivered_again_keeps_its_old_place() -> None:
     """Q6.1"""
     queue = three_unacknowledged()
     queue.take_back(1)
@@ -70,7 +70,7 @@ def test_what_is_unacknowledged_again_keeps_its_old_place() -> None:
     assert ended(queue.dequeue_many(5, 6)) == {5: [0, 1, 2, 3, 4, 5]}
 
 
-def test_elements_that_came_apart_and_were_unacknowledged_together_part_again() -> None:
+def test_elements_that_came_apart_and_were_delivered_together_part_again() -> None:
     """Q6.1"""
     queue = three_unacknowledged()
     queue.take_back(1)

@@ -107,7 +107,7 @@ def test_tensors_that_start_a_part_are_the_parts(waiting: Any) -> None:
     part.cancel(STOP)
 
 
-def test_a_part_uses_what_is_unacknowledged_to_it_when_the_acknowledgement_has_left_the_process(waiting: Any) -> None:
+def test_a_part_uses_a_delivery_when_the_acknowledgement_has_left_the_process(waiting: Any) -> None:
     host, name, start = waiting
     delivery = FakeDelivery(slow=True)
     part, _ = start(1)

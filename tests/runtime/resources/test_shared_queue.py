@@ -78,7 +78,7 @@ def test_each_is_unacknowledged_by_itself_and_what_goes_back_stands_in_its_old_p
     assert rest(queue) == [2, 3, 4]
 
 
-def test_what_is_unacknowledged_keeps_its_room() -> None:
+def test_unacknowledged_elements_keep_their_room() -> None:
     queue = make(capacity=2)
     put(queue, 1, 2)
     taker, entered = Taker(queue, 2), list[Any]()
