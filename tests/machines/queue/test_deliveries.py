@@ -177,7 +177,7 @@ def test_text_and_elements_without_shapes_come_back_whole() -> None:
     assert ended(queue.dequeue(4)) == {4: (b"c", [2])}
 
 
-def test_a_shuffle_queue_whose_room_is_unacknowledged_waits_for_the_receiver() -> None:
+def test_a_shuffle_queue_whose_elements_are_unacknowledged_waits_for_the_receiver() -> None:
     """Q8.2"""
     queue = shuffle(3, min_after_dequeue=1)
     queue.enqueue_many(0, one(range(3)))

@@ -590,7 +590,7 @@ def test_an_acknowledged_record_does_not_come_back() -> None:
     assert reader.produced == 3
 
 
-def test_a_record_that_was_not_unacknowledged_does_not_come_back() -> None:
+def test_a_record_that_needs_no_acknowledgement_does_not_come_back() -> None:
     reader = reader_of(a=[b"x", b"y"])
     reader.read(1)
     reader.file(b"a")

@@ -107,7 +107,7 @@ def test_an_error_ends_the_part_and_names_the_operation(part: SomePart) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_what_an_answer_unacknowledged_goes_back_once_at_the_end(when: str) -> None:
+def test_the_delivery_of_an_answer_goes_back_once_at_the_end(when: str) -> None:
     settled: list[bool] = []
     work: list[Any] = []
     part = SomePart(Kernel(), run=lambda what, quick: work.append(what))

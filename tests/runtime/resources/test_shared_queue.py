@@ -68,7 +68,7 @@ def test_the_first_is_waited_for_and_brings_what_came_with_it() -> None:
     assert (taker.calls, taker.outcomes) == (1, [1, 2])
 
 
-def test_each_is_unacknowledged_by_itself_and_what_goes_back_stands_in_its_old_place() -> None:
+def test_each_is_acknowledged_by_itself_and_what_goes_back_stands_in_its_old_place() -> None:
     queue = make()
     put(queue, 1, 2, 3, 4)
     first, second, third = Taker(queue, 3).settles
