@@ -293,9 +293,6 @@ class Process:
 
     def channel_closed(self, channel: Channel) -> None:
         """The other process is gone: withdraw what it wanted, fail what it was to do for us, end its sessions."""
-        with self._lock:
-            if self._channels.get(channel.peer) is channel:
-                del self._channels[channel.peer]
         self.served.channel_closed(channel)
         self.calls.channel_closed(channel, self.closing)
         self._steps_lost(channel)
@@ -303,6 +300,9 @@ class Process:
         self._loops_lost(channel)
         self._sessions_lost(channel)
         self.on_channel_closed(channel)
+        with self._lock:  # at the end: a process that is not in `channels` any more is known to be gone
+            if self._channels.get(channel.peer) is channel:
+                del self._channels[channel.peer]
 
     def _steps_lost(self, channel: Channel) -> None:
         for step in list(self.steps.values()):
