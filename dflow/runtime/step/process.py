@@ -1,7 +1,10 @@
-"""What one process knows: its devices, its channels and the sessions that end with them, its steps and its loops.
+"""The state of one process (`Process`): its device executors, channels, sessions, steps and loops.
 
-A worker has one, made by the worker plugin; each session has one of its own in the client's process.  A local session's
-has executors and no channels.  What it does with messages is in `dispatch.py`.
+A worker has one `Process`, which the worker plugin makes.  Each session on a cluster has one of its own in the client's
+process.  Each local session has one with executors and without channels.
+
+`dispatch.py` handles the messages of the channels.  When a channel ends, `Process.channel_closed` ends everything that
+depends on it: sessions, parts, steps, loops and calls.
 """
 
 from __future__ import annotations
@@ -34,11 +37,11 @@ from dflow.runtime.transport.calls import Calls, ServedCalls
 from dflow.runtime.transport.channel import Channel
 from dflow.specs import QueueSpec
 
-LOOPS_KEPT = 100  # of those that ended, for the dashboard; the oldest go first
+LOOPS_KEPT = 100  # ended loops that are kept for the dashboard; the oldest are dropped first
 
 
 class RunningStep(Protocol):
-    """A step whose owner is in this process; see `step.py`."""
+    """A step whose owner is in this process: `Step` in `step.py`."""
 
     def fetched(self, edges: Edges, delivery: Settle | None, finished: str = "") -> object: ...
 
@@ -52,7 +55,10 @@ class RunningStep(Protocol):
 
 
 class RunningLoop(Protocol):
-    """A loop that runs, or is about to run, on this process; see `loop/run.py`."""
+    """A loop that runs, or is about to run, in this process: `LoopRun` in `loop/run.py`.
+
+    The user's handle of a loop is another object: `Loop` in `session/loop_handle.py`.
+    """
 
     spec: LoopSpec
 
@@ -71,10 +77,12 @@ class RunningLoop(Protocol):
 
 
 class Process:
-    """The runtime of one process.
+    """The runtime of one worker, or of one session in its client.
 
-    name: what peers call it, a worker's address or a session's id.  connect: opens a channel to an address.  handle:
-    does what a message says, see dispatch.py.  A local session has neither.
+    A process of the operating system with several workers or sessions has several `Process` objects.
+
+    name: the name that peers use, a worker's address or a session's id.
+    connect: opens a channel to an address.  handle: handles a message, see `dispatch.py`.  A local session has neither.
     """
 
     def __init__(
@@ -84,26 +92,26 @@ class Process:
         handle: Callable[[Process, Channel, Any], None] | None = None,
     ) -> None:
         self.name = name
-        self.incarnation = uuid.uuid4().hex  # a worker that is started again has the same devices, and nothing in them
+        self.incarnation = uuid.uuid4().hex  # a restarted worker has the same devices, empty
         self.threads = LeaderFollowers(f"dflow-{name}", max(2, os.cpu_count() or 1))
         self.executors: dict[str, DeviceExecutor] = {}
-        self.copy_queues: dict[str, SerialExecutor] = {}  # GPU -> what copies tensors of channels to it
+        self.copy_queues: dict[str, SerialExecutor] = {}  # GPU -> copies tensors of channels to it
         self.steps: dict[StepId, RunningStep] = {}
-        self.attempts: set[BlockingAttempt] = set()  # steps that are nothing else
+        self.attempts: set[BlockingAttempt] = set()  # steps that are one attempt each
         self.loops: dict[tuple[str, str], RunningLoop] = {}
         self.calls = Calls()
         self.served = ServedCalls()
         self.on_loop_report: Callable[[m.LoopReport | m.LoopDone], None] = lambda report: None
         self.on_channel_closed: Callable[[Channel], None] = lambda channel: None
-        self.closing: OpError | None = None  # why nothing new begins
+        self.closing: OpError | None = None  # why nothing new starts, while it closes
         self._connect = connect
         self._handle = handle
-        self._no_steps = threading.Event()  # the last one has ended, since somebody waits for that
+        self._no_steps = threading.Event()  # set when the last step ends while it closes
         self._lock = threading.RLock()
         self._channels: dict[str, Channel] = {}
-        self._semaphores: dict[str, threading.Semaphore] = {}  # of sessions that bound how many programs run at once
-        self._sessions: dict[str, Channel | None] = {}  # that began here -> the channel to the client, if there is one
-        self._ending = threading.RLock()  # while a session ends: one of that name begins after that, not in between
+        self._semaphores: dict[str, threading.Semaphore] = {}  # session -> limits its programs that run at once
+        self._sessions: dict[str, Channel | None] = {}  # began here -> channel to the client, if any
+        self._ending = threading.RLock()  # held while a session ends: one of its name begins afterwards
 
     # -- running
 
@@ -114,29 +122,32 @@ class Process:
             self.copy_queues[executor.name] = SerialExecutor(self.in_pool)
 
     def cancel_steps(self, error: OpError) -> None:
-        """End all steps that are owned here, each with an error of its own: each that is raised gets a traceback."""
+        """End all steps with an owner here, each with its own copy of the error: a raise adds a traceback to it."""
         for step in list(self.steps.values()):
             step.cancel(error.portable())
 
     def step_ended(self, step: StepId) -> None:
-        """Forget a step of an owner here, which has ended."""
+        """Forget a step that has ended and whose owner is here."""
         del self.steps[step]
         if self.closing is not None and not self.steps:
             self._no_steps.set()
 
     def wait_for_steps(self, seconds: float) -> None:
-        """Wait for the ends of the steps that are owned here: they acknowledge what they have.  `closing` is set."""
+        """Wait until the steps with an owner here have ended: they acknowledge their deliveries first.
+
+        `closing` has to be set.
+        """
         self._no_steps.clear()
         if self.steps:
             self._no_steps.wait(seconds)
 
     def in_pool(self, work: Callable[..., object], *arguments: Any) -> None:
-        """Run something that a message started, in a thread of the pool; nothing starts when the process closes."""
+        """Run the work of a message in a thread of the pool.  No work starts while the process closes."""
         if self.closing is None:
             self.threads.submit(partial(work, *arguments))
 
     def deliver(self, step: StepId, device: str, edges: Edges, delivery: Settle | None) -> None:
-        """Give tensors of another process to the part of a step on a device here; for a GPU, in their order."""
+        """Deliver tensors of another process to a step's part on a device here; to a GPU, in their order."""
         deliver, copies = partial(self.executors[device].deliver, step, edges, delivery), self.copy_queues.get(device)
         if copies is None:
             deliver()
@@ -153,7 +164,7 @@ class Process:
         answer: Callable[..., None],
         *arguments: Any,
     ) -> Callable[[], None]:
-        """Make one attempt on a queue of any device, outside of a step; gives what withdraws it."""
+        """Make one attempt on a queue of any device, outside of a step.  Returns the function that withdraws it."""
         executor = self.executors.get(device)
         if executor is None:
             channel = self.channel_to(address)
@@ -164,11 +175,11 @@ class Process:
         return withdraw
 
     def queue_rows(self) -> list[dict[str, Any]]:
-        """The rows of the queues on this process's devices, with those who wait for them."""
+        """The rows of the queues on this process's devices, with the attempts that wait for them."""
         return [row for executor in list(self.executors.values()) for row in executor.state.queue_rows()]
 
     def held(self) -> Held:
-        """The sessions, steps, loops, calls and messages that are here now."""
+        """The sessions, steps, attempts, loops, calls, parts and messages that this process holds now."""
         return Held(
             sessions=tuple(self.sessions()),
             steps=tuple(self.steps),
@@ -183,27 +194,30 @@ class Process:
     # -- sessions and their loops
 
     def begin_session(self, session: str, channel: Channel | None = None) -> None:
-        """From here on the session may use this process, until `end_session`; it ends with its client's channel."""
+        """Let a session use this process, until `end_session`.
+
+        channel: to its client, if there is one: the session ends with it.
+        """
         with self._lock:
             self._sessions[session] = channel
             for executor in self.executors.values():
                 executor.begin_session(session)
 
     def allow(self, session: str, threads: Threads) -> AbstractContextManager[Any]:
-        """Limit the threads of a session's steps here; gives the lock in which each program runs.
+        """Limit the threads of a session's steps here.  Returns the context in which each program runs.
 
-        AbortedError for a session that is not known.
+        AbortedError for a session that did not begin here, or has ended.
         """
         with self._lock:
             self.check_session(session)
             if threads.intra:
-                BLAS.limit(f"{session} on {self.name}", threads.intra)  # a process may have several workers
+                BLAS.limit(f"{session} on {self.name}", threads.intra)  # an OS process may have several workers
             if threads.inter <= 0:
                 return nullcontext()
             return self._semaphores.setdefault(session, threading.Semaphore(threads.inter))
 
     def end_session(self, session: str, error: OpError) -> None:
-        """Cancel the session's steps and loops here, and drop what was private to it."""
+        """Cancel the session's steps and loops here, and drop its private state."""
         with self._ending:
             with self._lock:
                 BLAS.release(f"{session} on {self.name}")
@@ -227,7 +241,7 @@ class Process:
             return list(self._sessions)
 
     def add_loop(self, run: RunningLoop) -> None:
-        """Add a loop that a Dask task will run here; AbortedError if its session is not known."""
+        """Add a loop that a Dask task will run here; AbortedError if its session did not begin here, or has ended."""
         with self._lock:
             self.check_session(run.spec.session)
             self.loops[run.spec.session, run.spec.name] = run
@@ -237,7 +251,7 @@ class Process:
     # -- channels
 
     def channel_to(self, address: str) -> Channel:
-        """The channel to a process; opened, without waiting for it, if there is none."""
+        """The channel to a process.  If there is none, one is opened, without waiting for the connection."""
         with self._lock:
             channel = self._channels.get(address)
             if channel is None or channel.closed:
@@ -249,50 +263,54 @@ class Process:
             return channel
 
     def channels(self) -> list[Channel]:
-        """The channels that are open."""
+        """The channels that have not ended."""
         with self._lock:
             return list(self._channels.values())
 
     def accepted(self, channel: Channel, hello: m.Hello) -> None:
-        """A channel was opened by another process.
+        """Add a channel that another process opened, and begin the session of that client.
 
-        A client opens one in place of another when it has seen the end of that.  This end may not have: what the client
-        takes for gone, the session's own queues for example, has to be gone then.
+        A client opens a second channel after it has seen the end of the first one, perhaps before this process has seen
+        it.  The client then expects that its session's private state, such as its own queues, is gone.  So a session
+        that is still here is ended first.
         """
         with self._ending:
             if self._sessions.get(hello.session) is not None:
                 self.end_session(hello.session, _client_gone(hello.session))
             with self._lock:
-                known = self._channels.get(hello.peer)
-                if known is None or known.closed:
+                current = self._channels.get(hello.peer)
+                if current is None or current.closed:
                     self._channels[hello.peer] = channel
                 if hello.session:
                     self.begin_session(hello.session, channel)
 
     def handler(self, channel: Channel) -> Callable[[Any], None]:
-        """What is called with each message of a channel."""
+        """The function that is called with each message of a channel."""
         assert self._handle is not None  # a process that has channels
         return partial(self._handle, self, channel)
 
     def request(self, channel: Channel, make: Callable[[int], Any]) -> Future[Any]:
-        """Send the message that `make(call)` gives; the future ends with its outcome, or with the channel."""
+        """Send the message `make(call)` of a new call.  The future ends with the answer, or with the channel."""
         future = self.calls.request(channel, make)
         self._check_calls(channel)
         return future
 
     def _check_calls(self, channel: Channel) -> None:
-        """End the calls over a channel that has closed, perhaps before the last one was there to be seen."""
+        """End the calls over a closed channel: `channel_closed` may have run before the last call was added."""
         if channel.closed:
             self.calls.channel_closed(channel, self.closing)
 
     def ask_queue_rows(self, channel: Channel) -> Future[Any]:
-        """`queue_rows` of another process."""
+        """Request the `queue_rows` of another process."""
         return self.request(channel, m.QueueRows)
 
     # -- the end
 
     def channel_closed(self, channel: Channel) -> None:
-        """The other process is gone: withdraw what it wanted, fail what it was to do for us, end its sessions."""
+        """Handle the end of a channel: the other process is gone.
+
+        Withdraws the attempts of that process, fails calls, steps, parts and loops that need it, and ends its sessions.
+        """
         self.served.channel_closed(channel)
         self.calls.channel_closed(channel, self.closing)
         self._steps_lost(channel)
@@ -309,11 +327,11 @@ class Process:
             step.channel_closed(channel)
 
     def _parts_lost(self, channel: Channel) -> None:
-        """End the parts whose owner is gone; fail those that work with a part that is gone."""
+        """End the parts whose owner is gone; fail the parts that send tensors to a lost part."""
         executors = list(self.executors.values())
-        gone = CancelledError(None, None, f"{channel.peer}, which ran this step, is gone")
+        error = CancelledError(None, None, f"{channel.peer}, which ran this step, is gone")
         end_parts(
-            [p for executor in executors for p in executor.parts_of(lambda part: part.router.channel is channel)], gone
+            [p for executor in executors for p in executor.parts_of(lambda part: part.router.channel is channel)], error
         )
         for cut in [
             p for executor in executors for p in executor.parts_of(lambda part: bool(part.sends_to(channel.peer)))
@@ -321,9 +339,9 @@ class Process:
             cut.fail(lost(channel.peer, cut.sends_to(channel.peer), "this step's part there"))
 
     def _loops_lost(self, channel: Channel) -> None:
-        """End the loops that use devices of a process that is gone, also one that is between two steps.
+        """End the loops that use devices of a process that is gone, also a loop that is between two steps.
 
-        It would go on with the new, empty device if that has the same address.
+        Such a loop would otherwise go on with a new, empty device at the same address.
         """
         with self._lock:
             loops = list(self.loops.values())
@@ -333,15 +351,15 @@ class Process:
                 loop.stop(lost(channel.peer, devices, f"what the loop {loop.spec.label!r} uses there"))
 
     def _sessions_lost(self, channel: Channel) -> None:
-        """End the sessions of a client that is gone; not one that goes on with another channel."""
+        """End the sessions of a client that is gone, except for a session that goes on over another channel."""
         with self._ending:
             with self._lock:
-                sessions = [session for session, other in self._sessions.items() if other is channel]
+                sessions = [session for session, own in self._sessions.items() if own is channel]
             for session in sessions:
                 self.end_session(session, _client_gone(session))
 
     def close(self) -> None:
-        """Close every channel and let the pool go; nothing starts from here on."""
+        """Close all channels and the pool of threads.  No work starts from now on."""
         with self._lock:
             self.closing = self.closing or CancelledError(None, None, f"{self.name} is closing")
             channels, self._channels = list(self._channels.values()), {}

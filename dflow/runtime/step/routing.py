@@ -1,4 +1,7 @@
-"""Where the results of a step's parts go: to its parts on other devices, and to its owner."""
+"""Routers: send the results of a step's parts to its parts on other devices, and to its owner.
+
+The router of a part is its `Step` if the owner is in this process, and a `RemoteOwner` otherwise.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ from dflow.runtime.transport.channel import Channel
 
 
 class ResultRouter:
-    """The results of the parts that a step has in this process.  Each kind of owner has a subclass.
+    """Routes the results of the parts that a step has in this process.  Each kind of owner has a subclass.
 
-    id: of the step.  devices: of this process.  channel_to: gives the channel to an address.
+    id: of the step.  devices: of this process.  channel_to: returns the channel to an address.
     """
 
     channel: Channel | None = None  # to the owner; None if it is in this process
@@ -44,7 +47,7 @@ class ResultRouter:
 
 
 class RemoteOwner(ResultRouter):
-    """The owner is at the other end of a channel, and starts all parts itself."""
+    """The router of parts whose owner is at the other end of a channel.  The owner starts all parts itself."""
 
     channel: Channel
 
@@ -70,5 +73,5 @@ class RemoteOwner(ResultRouter):
 
 
 def on_host(edges: Edges) -> Edges:
-    """Tensors as they cross a channel."""
+    """The tensors in host memory, as they cross a channel."""
     return [(edge, to_host(value)) for edge, value in edges]

@@ -1,9 +1,14 @@
-"""Steps that are one segment of this process: they need no inbox and no parts.
+"""Steps that consist of one segment in the process of their owner: they need no inbox and no parts.
 
-Nothing brings such a step a tensor and nothing waits for its results but its own thread.  If its segment never waits,
-it is one call; if it is an operation that may wait, it is one attempt.
+Local sessions run their steps with `run_step`; loops use `only_program` and `run_program`.
 
-benchmarks/local_run.py shows what this is worth: a run takes half as long as with parts.
+* If the segment never waits, the step is one call of its program (`run_program`).
+* If the segment is an operation that may wait, the step is one attempt (`run_attempt`).
+* All other steps have parts (`Step` in `step.py`).
+
+No other part sends tensors to such a step, and only the step's own thread waits for its results.
+
+Why: a run takes half as long as with parts, see benchmarks/local_run.py.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ def run_step(
     feeds: Sequence[Any],
     deadline: Deadline = NEVER,
 ) -> list[Any]:
-    """Run a step to its end, as `Step.run` says, then let other threads have their turn."""
+    """Run a step to its end, as `Step.run` does, then let other threads have their turn."""
     program = only_program(process, session, call)
     if program is None:
         step = Step(process, session, call, numbers)
@@ -56,7 +61,7 @@ def only_program(process: Process, session: str, call: CallPlan) -> Program | No
 
 
 def run_program(process: Process, call: CallPlan, program: Program, feeds: Sequence[Any]) -> list[Any]:
-    """Run a step whose one segment never waits; nothing can end it before its end."""
+    """Run a step whose one segment never waits.  It cannot be cancelled."""
     fed = dict(zip(call.feeds, feeds, strict=True))
     try:
         values = program.run(_on_device(process, call, program, fed))
@@ -73,14 +78,13 @@ def run_attempt(
     feeds: Sequence[Any],
     deadline: Deadline,
 ) -> list[Any]:
-    """Run a step whose one segment is an operation that may wait; `Process.attempts` can stop it."""
+    """Run a step whose one segment is an operation that may wait.  Its attempt is in `Process.attempts` meanwhile."""
     fed = dict(zip(call.feeds, feeds, strict=True))
     session = attempt.owner
     process.attempts.add(attempt)
     try:
-        process.executors[program.segment.device].session(
-            session
-        )  # still: whoever ends it looks for attempts afterwards
+        # Raises if the session has ended.  A session that ends after this line stops the attempt.
+        process.executors[program.segment.device].session(session)
         values = _on_device(process, call, program, fed)
         outcome = attempt.run(
             partial(program.attempt, values), program.info, deadline.left(), partial(late, process, session, deadline)

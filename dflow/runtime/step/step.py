@@ -1,8 +1,12 @@
-"""A step as its owner sees it: start a part on each device, run what is ready here, wait for the rest.
+"""A step as its owner sees it: starts a part on each device, runs the segments of this process, waits for the rest.
+
+Hot runs, loops and local sessions use `Step`.  A cold run uses its subclass `ColdStep` (`dask/cold.py`), and a step of
+one segment in its owner's process needs none (`single_segment.py`).  A `Step` is a run of the whole plan; a `Part`
+(`device/part.py`) is the part of a step on one device.
 
 The owner's thread runs the segments of the devices of its own process; other processes run theirs in their pools.
-Whatever happens, the result, a failure, a deadline, a cancellation, a lost channel, arrives in one inbox, in the
-owner's thread.  Nothing polls.
+Results, failures, cancellations and lost channels arrive in one inbox.  The owner's thread waits for it until the
+deadline.  Nothing polls.
 """
 
 from __future__ import annotations
@@ -33,16 +37,16 @@ from dflow.runtime.transport.silence import Silence
 
 
 class StepNumbers:
-    """The numbers of one owner's steps; the low-water mark is below every step that has not ended."""
+    """Numbers the steps of one owner.  The low-water mark is the lowest number of a step that has not ended."""
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self._lock = threading.Lock()
         self._next = 0
-        self._open: dict[int, None] = {}  # in rising order
+        self._open: dict[int, None] = {}  # the steps that have not ended, in rising order
 
     def begin(self) -> tuple[StepId, int]:
-        """A new step's id, and the low-water mark."""
+        """Begin a step.  Returns its id, and the low-water mark."""
         with self._lock:
             number = self._next
             self._next += 1
@@ -65,17 +69,17 @@ def late(
     channels: Container[Channel] = (),
     withdraw: Callable[[], None] = no_withdraw,
 ) -> OpError:
-    """The error of a step of `owner` that did not end in time: it names the queues with attempts of this owner.
+    """The error of a step of `owner` that did not end in time.  It names the queues that attempts of it wait for.
 
-    answers: until then the other processes, if there are any, tell who waits for their queues.
-    channels: to the processes that have a part of the step.  Those of them that do not answer are named, too.
-    withdraw: ends the step.  The processes hear of that after they were asked, so that their answers tell what it
-    waited for, and before anybody waits for an answer: a step that is late takes nothing and puts nothing meanwhile.
+    answers: limits the wait for other processes, which report the attempts that wait for their queues.
+    channels: to the processes that have a part of the step.  The error also names those of them that do not answer.
+    withdraw: ends the step.  It is called after the reports are requested, so that they show what the step waited for,
+    and before this thread waits for them, so that the late step takes and puts no elements meanwhile.
     """
     rows, silent = process.queue_rows(), list[str]()
-    asked = [(channel, process.ask_queue_rows(channel)) for channel in process.channels()]
+    reports = [(channel, process.ask_queue_rows(channel)) for channel in process.channels()]
     withdraw()
-    for channel, answer in asked:
+    for channel, answer in reports:
         try:
             rows += answer.result(answers.left())
         except TimeoutError:
@@ -83,12 +87,12 @@ def late(
                 silent.append(
                     f"worker {channel.peer} did not answer within {timeouts.STALL_ANSWER:g} s, when it was asked why"
                 )
-        except OpError:  # a report must not be worse than what it reports
+        except OpError:  # a failed report must not hide the error of the step
             pass
     session, _, loop = owner.partition("/")
-    whose = f"of loop {loop}" if loop else f"of {session}"
-    mine = [row for row in rows if any(w["who"].endswith(whose) for w in row["waiting"])]
-    return deadline.error(LATE, [*silent, report(mine)] if mine else silent)
+    suffix = f"of loop {loop}" if loop else f"of {session}"
+    awaited = [row for row in rows if any(w["who"].endswith(suffix) for w in row["waiting"])]
+    return deadline.error(LATE, [*silent, report(awaited)] if awaited else silent)
 
 
 class Step(ResultRouter):
@@ -103,23 +107,23 @@ class Step(ResultRouter):
         self.values: dict[int, Any] = {}
         self.error: BaseException | None = None
         self.deadline = NEVER
-        self.waited_s = 0.0  # how long the owner's thread had nothing to run
+        self.waited_s = 0.0  # seconds in which the owner's thread had nothing to run
         self._numbers = numbers
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._open = 0  # parts that have not told yet that they finished
+        self._open = 0  # parts that have not reported their end yet
         self._over = False
-        self._lock = threading.Lock()  # of what comes from other threads: `values` and `_over`
-        self._landing = 0  # values for the caller that are not acknowledged yet
-        self._lost = False  # the acknowledgement of one of them did not leave: no value may be used
-        self._withdrawn = False  # the parts were told that it ends with an error
-        self._told: list[Future[Any]] = []  # they end when other processes have heard that it is late
+        self._lock = threading.Lock()  # of `values` and `_over`, which other threads change
+        self._landing = 0  # deliveries for the caller that are not acknowledged yet
+        self._lost = False  # an acknowledgement could not be sent: no value may be used
+        self._withdrawn = False  # the parts were cancelled
+        self._told: list[Future[Any]] = []  # end when other processes have cancelled their parts of a late step
         self._parts: list[Part] = []
         self._channels: dict[Channel, list[str]] = {}  # channel -> the devices behind it
-        self._silence: Silence | None = None  # from `LOG_SLOW_AFTER` on
-        self._unstarted: set[str] = set()  # devices whose parts start with what parts of this process send them
+        self._silence: Silence | None = None  # made after `LOG_SLOW_AFTER`
+        self._unstarted: set[str] = set()  # devices whose parts start with tensors of parts of this process
 
     def run(self, feeds: Sequence[Any], deadline: Deadline = NEVER) -> list[Any]:
-        """Run to the end; gives the value of each fetch (None for an operation), as the device has it.
+        """Run to the end.  Returns the value of each fetch, as an array of its device; None for an operation.
 
         Raises the first failure; DeadlineExceededError; CancelledError; UnavailableError if a process that has a part
         of the step is lost.
@@ -160,7 +164,7 @@ class Step(ResultRouter):
             self._unstarted.add(device)
         else:
             channel.send(m.Start(self.session, device, plan, self.id, self.low_water, on_host(feeds) if feeds else []))
-        if channel.closed:  # perhaps before this step was there to be seen
+        if channel.closed:  # `channel_closed` may have run before this step was added
             self.channel_closed(channel)
 
     def _wait(self) -> None:
@@ -185,7 +189,7 @@ class Step(ResultRouter):
             raise error
 
     def _complete(self) -> bool:
-        """Whether every part has said its end, and the caller has what it fetched."""
+        """Whether all parts have reported their ends, and the caller has the fetched values."""
         return not (self._open or self._landing or self._lost)
 
     def _late(self, answers: Deadline) -> OpError:
@@ -196,7 +200,10 @@ class Step(ResultRouter):
         self._told = [self.process.request(channel, m.Ping) for channel in channels]
 
     def _came_after_all(self, answers: Deadline) -> bool:
-        """Whether it ended before its parts heard that it is late: the element of an enqueue, for example, is in."""
+        """Whether the step ended before its parts were cancelled for being late.
+
+        For example, the element of its enqueue may be in the queue.
+        """
         wait(self._told, answers.left())
         with suppress(queue.Empty):
             while True:
@@ -204,14 +211,14 @@ class Step(ResultRouter):
         return self.error is None and self._complete()
 
     def _let_land(self) -> None:
-        """Wait a moment for acknowledgements on their way: elements that were taken would be lost else."""
+        """Wait a moment for acknowledgements on their way.  Otherwise, elements that were taken would be lost."""
         ends = Deadline(timeouts.STOP_GRACE)
         with suppress(queue.Empty):
             while self._landing:
                 self._inbox.get(timeout=ends.left())()
 
     def _next(self) -> Callable[[], None]:
-        """The next thing to do in this thread; queue.Empty at the deadline."""
+        """The next work for this thread; queue.Empty at the deadline."""
         try:
             return self._inbox.get_nowait()
         except queue.Empty:
@@ -222,7 +229,7 @@ class Step(ResultRouter):
             self.waited_s += time.monotonic() - started
 
     def _awaited(self) -> Callable[[], None]:
-        """Wait for the next thing to do; the log names the processes that do not answer meanwhile."""
+        """Wait for the next work.  Meanwhile, log the processes that do not answer."""
         while True:
             left, silence = self.deadline.left(), self._silence
             pause = max(0.0, timeouts.LOG_SLOW_AFTER - self.waited_s) if silence is None else silence.pause()
@@ -239,14 +246,14 @@ class Step(ResultRouter):
         return Silence(self.process.ask_queue_rows, self._channels, waited_s)
 
     def _cancel_parts(self, error: BaseException) -> None:
-        """End all that belongs to the step, which ends with `error`."""
+        """Cancel everything that belongs to the step, which ends with `error`."""
         self._withdraw(error)
 
     def _withdraw(self, error: BaseException) -> list[Channel]:
-        """Cancel the parts, once: they withdraw what they wait for.  Gives the channels to those of other processes."""
+        """Cancel the parts, once: they withdraw their attempts.  Returns the channels to cancelled parts."""
         if self._withdrawn:
             return []
-        self._withdrawn, told = True, list[Channel]()
+        self._withdrawn, channels = True, list[Channel]()
         reason = (
             error if isinstance(error, OpError) else CancelledError(None, None, f"the step was cancelled: {error!r}")
         )
@@ -257,18 +264,22 @@ class Step(ResultRouter):
             for device in started:
                 channel.send(m.Cancel(self.id, device, reason))
             if started:
-                told.append(channel)
-        return told
+                channels.append(channel)
+        return channels
 
     def _let_go(self) -> None:
-        """Forget what refers to this step: the cycle, and its values, would stay until Python's next collection."""
+        """Drop references that lead back to this step.
+
+        A cycle would keep it, and its values, until Python's next garbage collection.
+        """
         self._parts.clear()
         self._silence = None
 
     def _message(self, device: str, edges: Edges, delivery: int | None) -> Any:
-        """The first tensors for a part that begins with them start it.
+        """The message that brings tensors to a part in another process.
 
-        Called in the owner's thread, as all that parts of this process do.
+        It also starts the part if these are its first tensors and the part begins with them.
+        Called in the owner's thread, in which all segments of this process run.
         """
         if device not in self._unstarted:
             return super()._message(device, edges, delivery)
@@ -282,7 +293,7 @@ class Step(ResultRouter):
         self._inbox.put(work)
 
     def fetched(self, edges: Edges, delivery: Settle | None, finished: str = "") -> bool:
-        """Take values for the caller; False if it does not want them any more: the delivery is released then.
+        """Accept values for the caller.  Returns False, and releases the delivery, if the step has ended.
 
         The caller goes on when the acknowledgement of the delivery has left this process.
         """
@@ -307,10 +318,10 @@ class Step(ResultRouter):
             self._inbox.put(partial(self._acknowledged, finished, sent))
 
     def _acknowledged(self, finished: str, sent: bool) -> None:
-        """In the owner's thread: when nothing is landing any more, it knows whether the values may be used."""
+        """Count a delivery whose acknowledgement was sent, or could not be sent.  Called in the owner's thread."""
         with self._lock:
             self._landing -= 1
-        if not sent:  # the element is in its queue again: no value of the step may be used
+        if not sent:  # the element is back in its queue: no value of the step may be used
             self._lost = True
             self._fail(unacknowledged())
         elif finished:
@@ -326,7 +337,7 @@ class Step(ResultRouter):
         self.cancel(error)
 
     def cancel(self, error: BaseException) -> None:
-        """End the step with `error`, unless it ends otherwise before."""
+        """End the step with `error`, unless it ends in another way first."""
         with self._lock:
             self._over = True
             self._inbox.put(partial(self._fail, error))
@@ -336,7 +347,7 @@ class Step(ResultRouter):
             self.error = error
 
     def channel_closed(self, channel: Channel) -> None:
-        """A process with a part of this step is gone."""
+        """End the step with UnavailableError if the process that is gone has a part of it."""
         devices = self._channels.get(channel)
         if devices is not None:
             self.cancel(lost(channel.peer, devices, "this step's part there"))
