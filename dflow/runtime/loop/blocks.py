@@ -1,8 +1,16 @@
-"""Blocks of elements that a loop computes at once, and their sinks: the elements enter as the queue has room for them.
+"""Blocks of elements that a batched loop (`vectorized.py`) computes at once, and the sinks that put them into a queue.
 
-The local sink offers a block to a queue of this process: it stands in the queue's line of enqueues.  A consumer that
-makes room lets elements in, while the loop's thread reads and computes the next block.
-The remote sink sends a block into room that a queue of another process reserves for the loop.
+The elements of a block enter the queue as it has room for them:
+
+* `LocalBlockSink` offers a block to a queue of this process: the offer stands in the queue's line of enqueues.  A
+  consumer that makes room lets elements in, while the loop's thread reads and computes the next block.
+* `RemoteBlockSink` sends a block into room that a queue of another process reserves for the loop.
+
+Names that may be confused:
+
+* `Block` is a block of computed elements.  `Block` in `readers/records.py` is a buffer of bytes with records in it.
+* `Rows`, from `ops/rules/batching.py`, holds the arrays of one component if their shapes differ.  `ReservedRows` is
+  `Rows` of `reserved_room.py`: elements that go into reserved room together.
 """
 
 from __future__ import annotations
@@ -31,17 +39,19 @@ from dflow.runtime.step.process import Process
 
 
 class Block:
-    """The elements that were computed from records which were read together.
+    """The elements that were computed from a block of records.
 
-    A record is committed when its element is in the queue; those that are not committed can be rolled back.
-    count: of the records.  elements: their components, [count, ...] or rows of different shapes.
+    A record is committed when its element is in the queue.  Records that are not committed can be rolled back.
+
+    delivery: of the records.  count: the number of records.
+    elements: the components of the elements, each an array [count, ...] or `Rows` of different shapes.
     entered: called with a number of elements that are in the queue, in the thread that let them in.
     """
 
     def __init__(
         self, delivery: RecordDelivery, count: int, elements: tuple[Any, ...], entered: Callable[[int], None]
     ) -> None:
-        self.left = count  # elements that are still to be put
+        self.left = count  # elements that are not put yet
         self.uncommitted = count
         self._delivery = delivery
         self._count = count
@@ -49,7 +59,7 @@ class Block:
         self._entered = entered
 
     def take(self, limit: int) -> tuple[int, tuple[Any, ...]]:
-        """The next elements that are of one shape, `limit` at most: how many, and their components."""
+        """Take the next elements that have one shape, at most `limit`.  Returns their number and their components."""
         start = self._count - self.left
         ends = [component.alike(start) for component in self._elements if isinstance(component, Rows)]
         stop = min([start + limit, self._count, *ends])
@@ -57,21 +67,21 @@ class Block:
         return stop - start, tuple(_part(component, start, stop) for component in self._elements)
 
     def put_back(self, count: int) -> None:
-        """The last `count` elements that were taken are still to be put."""
+        """Undo `take` for its last `count` elements."""
         self.left += count
 
     def in_queue(self, count: int) -> None:
-        """The next `count` elements are in the queue: commit their records, count the iterations."""
+        """Commit the records of the next `count` elements, which are in the queue, and count their iterations."""
         self.lost(count)
         self._entered(count)
 
     def lost(self, count: int) -> None:
-        """Commit the records of the next `count` elements, of which nobody will know whether they are in the queue."""
+        """Commit the records of the next `count` elements, which may or may not be in the queue."""
         self.uncommitted -= count
         self._delivery.commit(count)
 
     def roll_back(self) -> None:
-        """Let the records be read again that are not committed."""
+        """Return the uncommitted records to the reader, which reads them again."""
         if self.uncommitted:
             self.uncommitted = 0
             self._delivery(False)
@@ -82,21 +92,24 @@ def _part(component: Any, start: int, stop: int) -> Any:
 
 
 class BlockSink(Protocol):
-    """Where the elements of a loop's blocks go."""
+    """The sink of a loop's blocks."""
 
     @property
     def waited_s(self) -> float:
-        """How long the loop has waited here."""
+        """Seconds that the loop has waited in this sink."""
 
     @property
     def pending(self) -> int:
-        """Elements that were put, and are not known to be in."""
+        """The number of elements that were put and are not known to be in the queue."""
 
     def put(self, block: Block) -> None:
-        """Put a block; at most one before it is still on its way then.  Raises why an element does not get in."""
+        """Put a block, when at most one earlier block is still on its way.
+
+        Raises the error of an element that cannot enter the queue.
+        """
 
     def drain(self) -> None:
-        """Wait until all that was put is in.  Raises why an element does not get in."""
+        """Wait until all blocks are in the queue.  Raises the error of an element that cannot enter it."""
 
     def finish(self) -> None: ...
 
@@ -116,13 +129,13 @@ def block_sink(process: Process, spec: LoopSpec, enqueue: Instruction) -> BlockS
 
 
 class Offer:
-    """Elements of a block, of one shape, that stand in the queue's line of enqueues."""
+    """The next elements of one shape of a block, in the queue's line of enqueues."""
 
     def __init__(self, block: Block) -> None:
         self.block = block
         self.count, components = block.take(block.left)
         self.bulk = BulkEnqueue(components, self.count, progress=self.note)
-        self._noted = 0  # elements that are in the queue and count
+        self._noted = 0  # elements in the queue that were counted
         self._lock = threading.Lock()
 
     @property
@@ -130,7 +143,7 @@ class Offer:
         return self.count - self._noted
 
     def note(self) -> None:
-        """Count the elements that are in the queue by now; called in any thread, once or more for each of them."""
+        """Count the elements that have entered the queue since the last call.  Called from any thread."""
         with self._lock:
             new = self.bulk.done - self._noted
             if new:
@@ -139,9 +152,9 @@ class Offer:
 
 
 class LocalBlockSink(Stage):
-    """Offers elements to a queue of this process: one stretch of one shape at a time.
+    """Offers elements to a queue of this process, one stretch of one shape at a time.
 
-    op: the enqueue.  find_queue: gives the queue.
+    op: the enqueue.  find_queue: returns the queue.
     """
 
     def __init__(self, owner: str, op: OpInfo, find_queue: Callable[[], SharedQueue]) -> None:
@@ -149,7 +162,7 @@ class LocalBlockSink(Stage):
         self._owner = owner
         self._op = op
         self._find_queue = find_queue
-        self._queue: SharedQueue | None = None  # found again when it was dropped, as a lookup takes long
+        self._queue: SharedQueue | None = None  # looked up again only after it was dropped, as a lookup takes long
         self._inbox: SimpleQueue[Attempt | None] = SimpleQueue()  # attempts that were answered; None: a stop
         self._offer: Offer | None = None
         self._attempt: Attempt | None = None
@@ -170,12 +183,12 @@ class LocalBlockSink(Stage):
             self._await(offer)
             self._offer = self._attempt = None
             block = offer.block
-            block.put_back(offer.left)  # a close, or `finish`, lets one more element in, and no others
+            block.put_back(offer.left)  # after a close or `finish`, only one more element enters
             if block.left:
                 self._put(block)
 
     def finish(self) -> None:
-        """Let no more than the element in that waits now."""
+        """Let only the element in that waits now."""
         self._finishing = True
         offer = self._offer
         if offer is not None:
@@ -186,7 +199,7 @@ class LocalBlockSink(Stage):
         self._inbox.put(None)
 
     def close(self, failed: bool) -> None:
-        """Withdraw what is still in the line."""
+        """Withdraw the offer that is still in the line."""
         offer, self._offer = self._offer, None
         if offer is not None and self._attempt is not None:
             self._attempt.withdraw()
@@ -196,7 +209,7 @@ class LocalBlockSink(Stage):
         if self._finishing:
             return
         offer = self._offer = Offer(block)
-        if self._finishing:  # `finish` may have found no offer
+        if self._finishing:  # `finish` may have run before the offer was made
             offer.bulk.stop_early()
         attempt = self._attempt = Attempt(self._owner, self._op.name, self._inbox.put)
         if attempt.start(partial(self._begin, offer)):
@@ -209,7 +222,7 @@ class LocalBlockSink(Stage):
         return self._queue.attempt(attempt, "bulk_enqueue", offer.bulk)
 
     def _await(self, offer: Offer) -> None:
-        """Wait until an offer is in, as far as it gets."""
+        """Wait for the end of an offer.  Some of its elements may not be in the queue then."""
         started = monotonic()
         try:
             while (attempt := self._inbox.get()) is not self._attempt:
@@ -225,7 +238,7 @@ class LocalBlockSink(Stage):
 
 
 class RemoteBlockSink(Stage):
-    """Sends elements into room that a queue of another process reserves.  check: of what goes into that queue."""
+    """Sends elements into room that a queue of another process reserves.  check: of the queue's dtypes and shapes."""
 
     def __init__(self, room: ReservedRoom, check: ComponentCheck) -> None:
         self._room = room

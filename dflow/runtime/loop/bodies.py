@@ -1,4 +1,8 @@
-"""The body of a loop that goes one iteration at a time: a step, or one program of the loop's own device."""
+"""The body of a loop that makes one iteration at a time.
+
+Each iteration is a step (`step/step.py`).  If it is one segment of this process that never waits, it is one call of the
+segment's program instead (`step/single_segment.py`).
+"""
 
 from __future__ import annotations
 
@@ -21,12 +25,12 @@ class Body(Stage):
         self._process = process
         self._spec = spec
         self._numbers: StepNumbers | None = None  # until the first iteration
-        self._program: Program | None = None  # if each step is one that never waits
+        self._program: Program | None = None  # if the step is one segment that never waits
         self._stopped: OpError | None = None
         self._step: Step | None = None
 
     def run(self, feeds: list[Any]) -> list[Any]:
-        """The values of the fetches.  Raises what ended the step, or the error of a stop."""
+        """Run one iteration.  Returns the values of the fetches.  Raises the error of the step, or that of a stop."""
         spec = self._spec
         if self._numbers is None:
             self._numbers = StepNumbers(spec.owner)
@@ -35,7 +39,7 @@ class Body(Stage):
         if self._program is not None:
             return run_program(self._process, spec.call, self._program, feeds)
         step = self._step = Step(self._process, spec.session, spec.call, self._numbers)
-        if self._stopped is not None:  # `stop` may have found the step before
+        if self._stopped is not None:  # `stop` may have run before this step was made
             step.cancel(self._stopped)
         try:
             return step.run(feeds)
@@ -43,10 +47,10 @@ class Body(Stage):
             self.waited_s += step.waited_s
 
     def stop(self, error: OpError) -> None:
-        self._stopped = error  # before it looks for a step: one that begins later sees this
+        self._stopped = error  # set before the step is looked up: a later step sees it
         step = self._step
         if step is not None:
             step.cancel(error)
 
     def close(self, failed: bool) -> None:
-        self._step = None  # and the values of the last iteration
+        self._step = None  # drops the values of the last iteration, too

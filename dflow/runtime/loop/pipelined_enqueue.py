@@ -1,8 +1,8 @@
-"""The sink of a loop that pipelines its enqueues: an iteration computes while the elements before it are on their way.
+"""The sink of a loop that pipelines its enqueues: an iteration computes while earlier elements are on their way.
 
-The elements go into room that the queue, in another process, reserves for the loop: for what the loop makes in
-`WINDOW_S`.  An element for which there is none waits for it, as an enqueue does, and the loop with it.
-A slow loop does without: it enqueues, and waits for the answer.
+The elements go into room that the queue, in another process, reserves for the loop (`reserved_room.py`): room for the
+elements that the loop makes in `WINDOW_S`.  An element without reserved room waits for it, as an enqueue does, and the
+loop waits with it.  A slow loop reserves no room: it enqueues, and waits for the answer.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from dflow.runtime.loop.reserved_room import ReservedRoom, Rows
 from dflow.runtime.loop.stage import Stage
 from dflow.runtime.step.process import Process
 
-SLOW_S = 0.02  # seconds of an iteration from which on a loop reserves no room: others could not use it for so long
+SLOW_S = 0.02  # seconds; a loop with longer iterations reserves no room, as others could not use it for so long
 
 
 class Sink(Stage):
-    """The sink of a loop whose iterations enqueue for themselves, if at all."""
+    """The sink of a loop without pipelined enqueues.  Enqueues, if there are any, are part of its body."""
 
     def put(self, values: list[Any]) -> list[Any]:
-        """Take the values of an iteration; gives those that are the user's."""
+        """Take the values of an iteration.  Returns the values of the user's fetches."""
         return values
 
 
@@ -43,7 +43,7 @@ class PipelinedSink(Sink):
         device = enqueue.op.device
         call_queue = partial(process.call_queue, session, device, enqueue.address, enqueue.queue)
         self._room = ReservedRoom(owner, enqueue.op, call_queue, before_wait=lambda: self.before_wait())
-        self._by_itself = 0  # so many iterations enqueue, and wait
+        self._by_itself = 0  # so many next iterations enqueue and wait for the answer
         self._put_at = monotonic()
         self._window = 1  # iterations
 
@@ -52,9 +52,9 @@ class PipelinedSink(Sink):
         return self._room.waited_s
 
     def put(self, values: list[Any]) -> list[Any]:
-        """Put an iteration's element, or elements: returns when they are in, or sent into reserved room.
+        """Put the element, or the elements, of an iteration.
 
-        Raises what ended this enqueue, or one before.
+        Returns when they are in the queue, or have reserved room.  Raises the error of this or of an earlier enqueue.
         """
         components = self._components(values)
         self._measure()
@@ -95,16 +95,16 @@ class PipelinedSink(Sink):
         return components
 
     def _measure(self) -> None:
-        """Note how fast the loop goes."""
-        took = monotonic() - self._put_at
-        self._window = 1 if took > SLOW_S else max(2, iterations_in_window(took))
+        """Choose the window by the duration of the last iteration."""
+        seconds = monotonic() - self._put_at
+        self._window = 1 if seconds > SLOW_S else max(2, iterations_in_window(seconds))
 
     def _finds_room(self, count: int) -> bool:
-        """Whether there is room for an iteration's elements; waits for some."""
+        """Whether `count` elements of an iteration have reserved room; waits until there is some room."""
         if self._by_itself or self._window == 1:
             self._by_itself = max(0, self._by_itself - 1)
             return False
-        found = self._room.wait(count * self._window, count)
-        if found < count:
-            self._by_itself = MOST  # there is none for so many at once: the queue is small, or full most of the time
-        return found >= count
+        room = self._room.wait(count * self._window, count)
+        if room < count:
+            self._by_itself = MOST  # no room for so many elements at once: the queue is small, or full most of the time
+        return room >= count

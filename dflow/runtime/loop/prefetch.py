@@ -1,21 +1,25 @@
-"""The source of a loop that prefetches: the next elements come while an iteration computes with its own.
+"""The source of a loop that prefetches: the next elements come while an iteration computes with the present ones.
 
-Each iteration takes what has come for it, or waits until it comes.  When nothing is left, and only then, the next
-elements are requested, so that a loop which has nothing to do stands in the queue's line once, as any consumer does.
-A slow loop requests those of one iteration.  A fast one requests those of several, as many as are there: what it uses
-in `WINDOW_S` and no more, so that it does not keep from other consumers what they could work with.
+Each iteration takes elements that have come, or waits for them.  The next elements are requested when none are left,
+and only then.  So a loop that has nothing to do stands in the queue's line once, as any consumer does.
 
-What came early is acknowledged when its iteration takes it.  Whatever ends the loop, it goes back to the
-front, in its old order, as it would from a consumer that died.
+A slow loop requests the elements of one iteration.  A fast loop requests those of several iterations and gets as many
+as are there, but no more than it uses in `WINDOW_S`: other consumers could work with them.
 
-    state    meaning                                  event      next state
-    EMPTY    nothing is here, nothing is requested    request    REQUESTED
-    REQUESTED  the queue has not answered             answer     READY
-                                                      release    EMPTY
-    READY    elements, or an error, are here          take       READY
-                                                      take last  EMPTY
-                                                      release    EMPTY
-    CLOSED   the loop has ended
+Elements are acknowledged when their iteration takes them.  At any end of the loop, the unused ones go back to the front
+of the queue, in their old order, as they would from a consumer that died.
+
+    state      meaning                                  event      next state
+    EMPTY      nothing is here, nothing is requested    request    REQUESTED
+                                                        release    EMPTY
+    REQUESTED  the queue has not answered               answer     READY
+                                                        release    EMPTY
+    READY      elements, or an error, are here          take       READY
+                                                        take last  EMPTY
+                                                        release    EMPTY
+    CLOSED     the loop has ended
+
+In each state, `close` leads to CLOSED.
 """
 
 from __future__ import annotations
@@ -37,12 +41,12 @@ from dflow.runtime.base.states import States
 from dflow.runtime.loop.stage import Stage
 from dflow.runtime.step.process import Process
 
-WINDOW_S = 0.002  # seconds of a loop's work that it requests at once, if that is more than one iteration
-MOST = 16  # iterations
+WINDOW_S = 0.002  # seconds; a loop requests the elements that it uses in this time, and those of one iteration at least
+MOST = 16  # iterations whose elements are requested at once, at most
 
 
 class State(Enum):
-    """What a loop has of its next elements."""
+    """The state of a loop's prefetch."""
 
     EMPTY = "empty"
     REQUESTED = "requested"
@@ -58,16 +62,16 @@ TABLE = {
 }
 
 
-def iterations_in_window(took: float) -> int:
-    """How many iterations of so many seconds fit into `WINDOW_S`; 1 at least, `MOST` at most."""
-    return MOST if took * MOST <= WINDOW_S else max(1, int(WINDOW_S / took))
+def iterations_in_window(seconds: float) -> int:
+    """The number of iterations, of so many seconds each, that fit into `WINDOW_S`: at least 1, at most `MOST`."""
+    return MOST if seconds * MOST <= WINDOW_S else max(1, int(WINDOW_S / seconds))
 
 
 class Source(Stage):
-    """The source of a loop that feeds nothing to its iterations."""
+    """The source of a loop without prefetch: its iterations have no feeds."""
 
     def take(self, left: int) -> list[Any]:
-        """The feeds of the next iteration.  left: how many iterations the loop will make, this one included."""
+        """The feeds of the next iteration.  left: the number of iterations to come, this one included."""
         return []
 
 
@@ -82,10 +86,10 @@ class PrefetchSource(Source):
         self._dequeue = dequeue
         self._state = States(f"the prefetch of {owner}", TABLE, State.EMPTY)
         self._attempt: Attempt | None = None  # REQUESTED
-        self._withdrawn: Attempt | None = None  # whose answer is still to come
+        self._withdrawn: Attempt | None = None  # an attempt whose answer is still to come
         self._ready: deque[Given] = deque()  # READY
         self._inbox: SimpleQueue[Attempt | None] = SimpleQueue()  # attempts that were answered; None: a stop
-        self._sent: SimpleQueue[bool] = SimpleQueue()  # has an acknowledgement left this process?
+        self._sent: SimpleQueue[bool] = SimpleQueue()  # whether an acknowledgement has left this process
         self._stopped: OpError | None = None
         self._finishing = False
         self._taken_at = 0.0
@@ -94,7 +98,7 @@ class PrefetchSource(Source):
     def take(self, left: int) -> list[Any]:
         """The element, or the batch, of the next iteration; waits for it.  Raises the queue's error, or that of a stop.
 
-        Nothing is requested beyond the last iteration.
+        Requests no elements for iterations after the last one.
         """
         self._measure()
         if self._stopped is not None:
@@ -130,10 +134,9 @@ class PrefetchSource(Source):
         self._give_back()
 
     def _give_back(self) -> None:
-        """What is here goes back.
+        """Release the elements that are here or on their way.
 
-        So does what is on its way; it is waited for before the next request, which would else be answered with what
-        comes after it.
+        The next request waits for the return of those on their way.  Otherwise, it would get later elements first.
         """
         attempt, self._attempt = self._attempt, None
         ready, self._ready = self._ready, deque()
@@ -143,13 +146,13 @@ class PrefetchSource(Source):
         give_back(ready)
 
     def _measure(self) -> None:
-        """Note how fast the loop goes."""
+        """Choose the window by the duration of the last iteration."""
         now = monotonic()
-        took, self._taken_at = now - self._taken_at, now
-        self._window = iterations_in_window(took)
+        seconds, self._taken_at = now - self._taken_at, now
+        self._window = iterations_in_window(seconds)
 
     def _request(self, iterations: int) -> None:
-        """Request the elements of the next iterations."""
+        """Request the elements of the next iterations: as many as the window has, at most `iterations`."""
         dequeue = self._dequeue
         times = 1 if self._finishing else min(self._window, iterations)
         put = self._inbox.put
@@ -162,7 +165,7 @@ class PrefetchSource(Source):
             self._answered(attempt)
 
     def _await(self, condition: Callable[[], bool]) -> None:
-        """Wait until it holds.  Raises the error of a stop."""
+        """Wait until the condition holds.  Raises the error of a stop."""
         if condition():
             return
         started = monotonic()
@@ -178,7 +181,7 @@ class PrefetchSource(Source):
             self.waited_s += monotonic() - started
 
     def _note(self, attempt: Attempt | None) -> None:
-        """An attempt was answered, or has returned; None: a stop."""
+        """Handle an attempt that was answered, or that has returned; None: a stop, whose error is raised."""
         if attempt is None:
             assert self._stopped is not None
             raise self._stopped
@@ -193,7 +196,7 @@ class PrefetchSource(Source):
         self._state.change("answer")
 
     def _acknowledge(self, settle: Settle) -> None:
-        """Accept the delivery; returns when the acknowledgement has left this process."""
+        """Acknowledge a delivery.  Returns when the acknowledgement has left this process."""
         settle(True, self._sent.put)
         if not self._sent.get():
             raise self._stopped or unacknowledged().placed(self._dequeue.op)

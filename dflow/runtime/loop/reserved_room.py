@@ -1,17 +1,22 @@
 """Room that a queue of another process reserves for the elements of a loop.
 
-What is sent into reserved room is as good as in, so the loop goes on while it is on its way.  One message is on its way
-at a time; what is put until its answer comes goes with the next one, which also asks for more room.
+Pipelined enqueues (`pipelined_enqueue.py`) and blocks (`RemoteBlockSink` in `blocks.py`) use it.  An element that is
+sent into reserved room is as good as in the queue, so the loop goes on while the element is on its way.
+
+One message is on its way at a time.  Elements that are put before its answer comes go with the next message, which also
+requests more room.
 
     state      meaning                            event      next state
     IDLE       no room is reserved                request    REQUESTED
+                                                  release    IDLE
     REQUESTED  the loop waits for room            reserved   RESERVED
                                                   release    IDLE
     RESERVED   room is reserved, 0 or more        release    IDLE
-    FAILED     nothing goes in any more           release    FAILED
+    FAILED     no element goes in any more        release    FAILED
     CLOSED     the loop has ended
 
-In each of them `fail` leads to FAILED, `close` to CLOSED.  A message may be on its way in each of them.
+From each state, `close` leads to CLOSED; from each state but CLOSED, `fail` leads to FAILED.  A message may be on its
+way in each state.
 """
 
 from __future__ import annotations
@@ -34,7 +39,7 @@ from dflow.runtime.base.states import States
 
 
 class State(Enum):
-    """What a loop has of a queue's room."""
+    """The state of a loop's reserved room."""
 
     IDLE = "idle"
     REQUESTED = "requested"
@@ -52,14 +57,14 @@ TABLE = {
     State.CLOSED: {"close": State.CLOSED},
 }
 
-CallQueue = Callable[..., Callable[[], None]]  # (method, answer, *arguments): gives what withdraws the call
+CallQueue = Callable[..., Callable[[], None]]  # call(method, answer, *arguments) returns the function that withdraws it
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Elements that go into the queue together.
+    """Elements that go into the queue together.  Not the `Rows` of `ops/rules/batching.py`.
 
-    in_queue: called when they are in.  lost: called if nobody will know whether they are.
+    in_queue: called when they are in the queue.  lost: called if it cannot be known whether they are.
     """
 
     count: int
@@ -70,7 +75,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """Rows on their way, and the reservation that they go into."""
+    """Rows on their way to the queue, and the reservation that they use."""
 
     attempt: Attempt
     ticket: int | None
@@ -81,12 +86,12 @@ class ReservedRoom:
     """The room of one loop.  All methods but `stop` are called in the loop's thread.
 
     op: the enqueue, for errors and reports.  call_queue: makes an attempt on the queue.
-    before_wait: called before it waits, so that the loop holds nothing else meanwhile.
-    error: why nothing goes in any more, if so.  waited_s: how long the loop has waited here.
+    before_wait: called before the loop waits here, so that it holds nothing else meanwhile.
+    error: why no element goes in any more; None if they do.  waited_s: seconds that the loop has waited here.
     """
 
     def __init__(self, owner: str, op: OpInfo, call_queue: CallQueue, before_wait: Callable[[], None]) -> None:
-        self.room = 0  # reserved elements, beside those that are on their way
+        self.room = 0  # elements that still fit into the reserved room
         self.error: OpError | None = None
         self.waited_s = 0.0
         self._owner = owner
@@ -97,35 +102,35 @@ class ReservedRoom:
         self._stop: OpError | None = None
         self._inbox: SimpleQueue[Attempt | None] = SimpleQueue()  # attempts that were answered; None: a stop
         self._request: Attempt | None = None  # REQUESTED
-        self._ticket: int | None = None  # what the queue calls the reservation
-        self._free: Settle = no_delivery  # lets the reservation go
-        self._unit = 1  # elements that come together
-        self._wanted = 1  # elements that are to have room
-        self._outbox: list[Rows] = []  # goes with the next message
+        self._ticket: int | None = None  # the queue's number of the reservation
+        self._free: Settle = no_delivery  # releases the reservation
+        self._unit = 1  # elements that are put together
+        self._wanted = 1  # elements to reserve room for
+        self._outbox: list[Rows] = []  # for the next message
         self._sending: list[Message] = []
 
     @property
     def pending(self) -> int:
-        """Elements that are put, and of which it is not known that they are in."""
+        """The number of elements that were put and are not known to be in the queue."""
         return sum(rows.count for rows in self._outbox) + sum(r.count for m in self._sending for r in m.rows)
 
     def look(self) -> None:
-        """Note what has happened, without waiting.  Raises `error`."""
+        """Handle the events that have come, without waiting.  Raises `error`."""
         while not self._inbox.empty():
             self._next(NEVER)
         self.check()
 
     def check(self) -> None:
-        """Raises `error`, if nothing goes in any more."""
+        """Raise `error`, if there is one."""
         if self.error is not None:
             raise self.error
 
     def wait(self, wanted: int, unit: int) -> int:
-        """The room that there is; waits until there is some.  Raises `error`.
+        """The reserved room, in elements; waits until there is some.  0 if the queue has room, but not for a unit.
 
-        wanted: elements that are to have room from now on.  unit: elements that come together; 0 if there is room, but
-        not for a unit.
-        A loop that waits holds no room: who stands before it in the queue's line, even a close, does not wait for it.
+        wanted: elements to reserve room for from now on.  unit: elements that are put together.  Raises `error`.
+        A loop that waits holds no room, so that attempts before it in the queue's line, such as a close, do not wait
+        for it.
         """
         self._unit, self._wanted = unit, wanted
         self._wait_while(lambda: not self.room and bool(self._sending))
@@ -137,25 +142,25 @@ class ReservedRoom:
         return self.room
 
     def put(self, rows: Rows) -> None:
-        """Put elements into the room that there is for them: they leave now, or with the next message."""
+        """Put elements into reserved room, which must be large enough: they leave now, or with the next message."""
         self.room -= rows.count
         self._outbox.append(rows)
         if not self._sending:
             self._send()
 
     def flush(self) -> None:
-        """Wait until all that was put has left.  Raises `error`."""
+        """Wait until all elements that were put have left.  Raises `error`."""
         self._wait_while(lambda: bool(self._outbox))
         self.check()
 
     def attempt(self, method: str, *arguments: Any) -> None:
-        """Make another attempt on the queue and wait for its end.  Raises its error, or `error`."""
+        """Make an attempt of another kind on the queue, and wait for its end.  Raises its error, or `error`."""
         attempt = Attempt(self._owner, self._op.name, self._inbox.put)
         if not self._begin(attempt, method, *arguments):
             self._wait_while(lambda: attempt.pending)
             if attempt.pending:
                 attempt.cancel()
-                if self._stop is not None:  # it may be in all the same
+                if self._stop is not None:  # its elements may be in the queue nevertheless
                     self._wait_while(lambda: attempt.pending, Deadline(timeouts.STOP_GRACE))
         if attempt.pending:
             attempt.withdraw()
@@ -165,7 +170,7 @@ class ReservedRoom:
             raise as_op_error(outcome, self._op)
 
     def release(self) -> None:
-        """Send what was put, and let the rest of the room go."""
+        """Send the elements that were put, and release the rest of the room."""
         if self._outbox and (self.error is None or self._stop is not None):
             self._send()
         request, self._request = self._request, None
@@ -177,7 +182,7 @@ class ReservedRoom:
         self._state.change("release")
 
     def drain(self) -> None:
-        """Wait until all that was put is in; after a stop, wait a moment for what is on its way.  Raises `error`."""
+        """Wait until all elements are in the queue; after a stop, a moment for those on their way.  Raises `error`."""
         self._wait_while(lambda: bool(self._sending or self._outbox))
         self.release()
         if self._stop is not None:
@@ -185,7 +190,7 @@ class ReservedRoom:
         self.check()
 
     def close(self) -> None:
-        """Nothing is put any more, and nobody will know of what is still on its way."""
+        """End the use of the room.  Elements that are still on their way count as `lost`."""
         for message in self._sending:
             message.attempt.withdraw()
             for rows in message.rows:
@@ -194,11 +199,11 @@ class ReservedRoom:
         self._state.change("close")
 
     def stop(self, error: OpError) -> None:
-        """Wait for no room any more; what was sent goes in.  Called from any thread."""
+        """End all waiting for room, with `error`.  Elements that were sent go in.  Called from any thread."""
         self._stop = error
         self._inbox.put(None)
 
-    # -- what happens
+    # -- events
 
     def _request_room(self) -> None:
         self._state.change("request")
@@ -207,13 +212,13 @@ class ReservedRoom:
             self._handle(attempt)
 
     def _send(self) -> None:
-        """Send what waits in the outbox."""
+        """Send the elements of the outbox."""
         rows, self._outbox = self._outbox, []
         attempt = Attempt(self._owner, self._op.name, self._inbox.put)
         self._sending.append(Message(attempt, self._ticket, rows))
-        more = max(0, self._wanted - self.room)
+        missing = max(0, self._wanted - self.room)
         batches = [it.components for it in rows]
-        if self._begin(attempt, "enqueue_reserved", self._ticket, more, self._unit, *batches):
+        if self._begin(attempt, "enqueue_reserved", self._ticket, missing, self._unit, *batches):
             self._handle(attempt)
 
     def _begin(self, attempt: Attempt, method: str, *arguments: Any) -> bool:
@@ -221,7 +226,7 @@ class ReservedRoom:
         return attempt.start(lambda answer: self._call_queue(method, answer, *arguments))
 
     def _wait_while(self, condition: Callable[[], bool], deadline: Deadline = NEVER) -> None:
-        """Wait while it holds, until the deadline; without one, until something has failed."""
+        """Wait while the condition holds: until the deadline, or, without one, until there is an `error`."""
         if not condition():
             return
         self._before_wait()
@@ -231,7 +236,7 @@ class ReservedRoom:
         self.waited_s += monotonic() - started
 
     def _next(self, deadline: Deadline) -> bool:
-        """Wait for the next event and note it; False if there is none until the deadline."""
+        """Wait for the next event and handle it; False if there is none until the deadline."""
         try:
             attempt = self._inbox.get(timeout=deadline.left())
         except Empty:
@@ -243,7 +248,7 @@ class ReservedRoom:
         return True
 
     def _handle(self, attempt: Attempt) -> None:
-        """An attempt was answered."""
+        """Handle an attempt that was answered."""
         if attempt is self._request:
             self._request = None
             self._requested(*attempt.take()[0])
@@ -265,18 +270,18 @@ class ReservedRoom:
         self._state.change("reserved")
 
     def _sent(self, message: Message) -> None:
-        """The queue has answered a message."""
+        """Handle the answer to a message."""
         ((outcome, _),) = message.attempt.take()
         if isinstance(outcome, BaseException):
             self._fail(outcome)
-            if not isinstance(outcome, AbortedError):  # the queue was reset: they are not in
+            if not isinstance(outcome, AbortedError):  # a reset queue has none of them
                 for rows in message.rows:
                     rows.lost()
             return
         if int(outcome[0]) != sum(rows.count for rows in message.rows):
             self._fail(AbortedError(None, None, "the queue reserves no room for this loop any more"))
             return
-        if message.ticket == self._ticket:  # else it has been let go, and what came beside it too
+        if message.ticket == self._ticket:  # else it was released, with the room of this answer
             self.room += int(outcome[1])
         for rows in message.rows:
             rows.in_queue()
@@ -284,6 +289,6 @@ class ReservedRoom:
             self._send()
 
     def _fail(self, error: BaseException) -> None:
-        if self.error is None:  # a copy, to name this operation: others are stopped with the same error
+        if self.error is None:  # a copy that names this operation: the same error stops others, too
             self.error = as_op_error(error).portable().placed(self._op)
             self._state.change("fail")

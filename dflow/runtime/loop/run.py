@@ -1,12 +1,17 @@
-"""A loop where it runs: a plan run again and again next to its devices.
+"""A loop in the process of its driver (`LoopRun`): runs a plan again and again next to its devices.
 
-No scheduler and no client takes part in an iteration.  An iteration is a source, a body and a sink:
+A Dask task runs it on a worker (`dask/loop_task.py`); in a local session, a thread does.  Neither the scheduler nor the
+client takes part in an iteration.  An iteration takes the feeds of its source, runs its body with them, and gives the
+values to its sink:
 
-    source   nothing, or a dequeue that goes ahead of the iterations (`prefetch.py`)
+    source   no feeds, or a prefetched dequeue (`prefetch.py`)
     body     a step, or one program (`bodies.py`)
-    sink     nothing, or an enqueue that does not wait for its answer (`pipelined_enqueue.py`)
+    sink     nothing, or a pipelined enqueue (`pipelined_enqueue.py`)
 
 A loop that reads records, computes and enqueues makes many iterations at once where it can (`vectorized.py`).
+
+`LoopRun` may be confused with `LoopSpec` (`compile/loops/spec.py`), the description of a loop, and with `Loop`
+(`session/loop_handle.py`), its handle in the user's program.
 
     state             event         next state
     WAITING           run           RUNNING
@@ -44,7 +49,7 @@ from dflow.runtime.threads.blas import BLAS
 
 
 class State(Enum):
-    """How far a loop is; the dashboard shows the value."""
+    """The state of a loop; the dashboard shows the value."""
 
     WAITING = "waiting to start"
     RUNNING = "running"
@@ -68,11 +73,12 @@ TABLE: dict[State, dict[str, State]] = {
 
 
 class LoopRun:
-    """A loop where it runs.
+    """A loop in the process that runs it.
 
-    report: called with iterations and their values, in whichever thread let their elements in: it must not wait.
-    wait_until_writable: called in the loop's own thread after reports: it waits while too many are on their way, and
-    calls its argument before it does.
+    report: called with the number of an iteration and its values, in the thread that let its element into the queue.
+    It must not wait.
+    wait_until_writable: called in the loop's own thread after reports.  It waits while too many reports are on their
+    way, and calls its argument before it waits.
     done: called at the end, after the last report.
     """
 
@@ -96,7 +102,7 @@ class LoopRun:
         self._state = States(f"the loop {spec.owner}", TABLE, State.WAITING)
         self._claimed = False
         self._stopping = False
-        self._stop: OpError | None = None  # what it was stopped with
+        self._stop: OpError | None = None  # the error of a stop
         self._started: float | None = None
         self._ended: float | None = None
         self._stages: list[Stage] = []
@@ -104,17 +110,17 @@ class LoopRun:
 
     @property
     def state(self) -> str:
-        """How far it is, in words."""
+        """The state, in words."""
         return self._state.now.value
 
     @property
     def waiting_s(self) -> float:
-        """Seconds in which it had nothing to run."""
+        """Seconds in which the loop had nothing to run."""
         return sum(stage.waited_s for stage in self._stages)
 
     @property
     def busy_s(self) -> float:
-        """Seconds of its life in which it had something to run, up to now."""
+        """Seconds in which the loop had something to run, up to now or to its end."""
         if self._started is None:
             return 0.0
         until = time.monotonic() if self._ended is None else self._ended
@@ -122,22 +128,22 @@ class LoopRun:
 
     @property
     def over(self) -> bool:
-        """Whether it has run to its end."""
+        """Whether the loop has run to its end."""
         return self._ended is not None
 
     def devices_at(self, address: str) -> list[str]:
-        """The devices of the process at `address` that its iterations have to do with."""
+        """The devices of the process at `address` that the iterations use."""
         spec = self.spec
-        found = {device for device, where in spec.call.addresses.items() if where == address}
+        devices = {device for device, where in spec.call.addresses.items() if where == address}
         own = (spec.prefetch, spec.pipelined)
-        found.update(made.op.device for made in own if made is not None and made.address == address)
+        devices.update(call.op.device for call in own if call is not None and call.address == address)
         with suppress(OpError):  # its session has ended, and the loop with it
             part = self._process.executors[spec.driver].installed(spec.session, spec.call.number)
-            found.update(part.devices_at(address))
-        return sorted(found)
+            devices.update(part.devices_at(address))
+        return sorted(devices)
 
     def claim(self) -> bool:
-        """Whether the caller may run it: once, as Dask starts tasks again."""
+        """True for the first caller, which may run the loop: Dask may start its task again."""
         with self._lock:
             claimed, self._claimed = self._claimed, True
             return not claimed
@@ -145,13 +151,13 @@ class LoopRun:
     # -- running
 
     def run(self) -> tuple[int, OpError | None]:
-        """Iterate to the end; gives the number of iterations, and the error that was the end, if one was.
+        """Iterate to the end.  Returns the number of iterations, and the error of a planned end, if there was one.
 
-        Ends at the step count, at OutOfRangeError of an iteration if there is no step count, at CancelledError, or on
-        a stop.  Any other error is raised.
+        The loop ends at the step count, at OutOfRangeError of an iteration if there is no step count, at
+        CancelledError, or on a stop.  It raises any other error.
 
-        Why CancelledError is given: a queue that is closed under a loop ends it as planned, often before the loop
-        hears of a stop, and a Dask task that raises writes a traceback to its worker's log.
+        Why CancelledError is returned: to close a queue is a planned way to end a loop that uses it, and often the loop
+        ends by it before it hears of a stop.  A Dask task that raises writes a traceback to its worker's log.
         """
         event = "failed"
         end: OpError | None = None
@@ -175,7 +181,7 @@ class LoopRun:
         return self.iterations, end
 
     def _go(self) -> None:
-        """Iterate until it is stopped, or all steps are made.  Raises what ended it, also if that was a stop."""
+        """Iterate until a stop, or until all steps are made.  Raises the error of the end, also that of a stop."""
         try:
             with self._open_stages() as (source, body, sink), self._blas():
                 while not self._stopping and (left := self._left()):
@@ -189,7 +195,7 @@ class LoopRun:
         except OpError:
             if self._stop is None:
                 raise
-            raise self._stop from None  # what stopped it, the end of its session perhaps, may be why it failed
+            raise self._stop from None  # the failure may be a result of the stop, such as the end of the session
         if self._stop is not None:
             raise self._stop
 
@@ -197,7 +203,7 @@ class LoopRun:
         return sys.maxsize if self.spec.steps is None else self.spec.steps - self.iterations
 
     def _iterate(self, source: Source, body: Body, sink: Sink, left: int) -> None:
-        """One iteration."""
+        """Make one iteration."""
         values = sink.put(body.run(source.take(left)))
         self.iterations += 1
         if self._reported(self.iterations - 1):
@@ -208,7 +214,10 @@ class LoopRun:
 
     @contextmanager
     def _open_stages(self) -> Iterator[tuple[Source, Body, Sink]]:
-        """The stages of its iterations.  At the end all that was put is in, and what was not used goes back."""
+        """The context with the stages of the iterations.
+
+        At its end, elements that were put are in their queue, and prefetched elements that were not used go back.
+        """
         process, spec = self._process, self.spec
         body = Body(process, spec)
         source, sink = Source(), Sink()
@@ -223,7 +232,7 @@ class LoopRun:
         stages = (self._vectorized, sink if spec.pipelined else None, source if spec.prefetch else None, body)
         with self._lock:
             self._stages = [stage for stage in stages if stage is not None]
-        if self._stop is not None:  # `stop` may have found no stages
+        if self._stop is not None:  # `stop` may have run before the stages were made
             self._stop_stages(self._stop)
         failed = True
         try:
@@ -233,21 +242,21 @@ class LoopRun:
             _close(self._stages, failed)
 
     def _blas(self) -> Any:
-        """The threads of BLAS, if there is something for it in the parts that this process runs."""
+        """The context with the loop's share of BLAS threads, if its parts in this process multiply matrices."""
         session, call = self.spec.session, self.spec.call
         executors = [self._process.executors[device] for device in call.addresses if device in self._process.executors]
         multiplies = any("MatMul" in executor.installed(session, call.number).plan.kinds for executor in executors)
         return BLAS.loop() if multiplies else nullcontext()
 
     def _release(self) -> None:
-        """It may wait for long: others may have the room that a queue reserves for it, and the elements it has."""
+        """Release prefetched elements and reserved room for others, before a wait that may be long."""
         for stage in self._stages:
             stage.release()
 
     # -- reports
 
     def _advanced(self, iterations: int) -> None:
-        """So many more were made at once."""
+        """Count iterations that were made at once, and report some of them."""
         self.at_once += iterations
         before = self.iterations
         self.iterations += iterations
@@ -255,14 +264,14 @@ class LoopRun:
             self._report(iteration, (None,) * len(self.spec.call.fetches))
 
     def _reported(self, before: int) -> list[int]:
-        """The iterations after `before`, up to now, whose values are reported."""
+        """The iterations after number `before`, up to now, that are reported."""
         every, now = self.spec.every, self.iterations
-        found = list(range(before - before % every + every, now + 1, every))
+        reported = list(range(before - before % every + every, now + 1, every))
         last = now == self.spec.steps and before < now and now % every
-        return [*found, now] if last else found
+        return [*reported, now] if last else reported
 
     def _note(self, values: list[Any]) -> None:
-        """Keep the scalars for the dashboard."""
+        """Keep the scalars among the values for the dashboard."""
         for name, value in zip(self.spec.names, values, strict=False):
             if getattr(value, "ndim", None) == 0 and value.dtype != object:
                 self.values[name] = float(value)
@@ -270,8 +279,8 @@ class LoopRun:
     # -- stopping, in any thread
 
     def stop(self, error: OpError | None = None) -> None:
-        """End after the current iteration; with an error, end what it waits for as well."""
-        self._stop = error or self._stop  # before it looks for stages: those that are made later see this
+        """End the loop after the current iteration; with an error, also end each wait of this iteration."""
+        self._stop = error or self._stop  # set before the stages are looked up: later ones see it
         self._change("stop")
         self._stopping = True
         if error is not None:
@@ -289,7 +298,7 @@ class LoopRun:
             self._state.change(event)
 
     def row(self, process: str) -> dict[str, Any]:
-        """What the dashboard shows."""
+        """The row of this loop on the dashboard."""
         return {
             "id": self.spec.name,
             "name": self.spec.label,
@@ -305,7 +314,7 @@ class LoopRun:
 
 
 def _close(stages: list[Stage], failed: bool) -> None:
-    """Close stages, the last too if one before it raises an error, which is raised."""
+    """Close all stages, also after one of them has raised an error; raises that error."""
     if stages:
         try:
             stages[0].close(failed)

@@ -1,6 +1,6 @@
-"""The stages of a loop: sources give an iteration its elements, sinks put into a queue what it computed.
+"""The stages of a loop (`run.py`): sources feed an iteration, bodies compute, sinks put the results into a queue.
 
-All stages of a loop work in the loop's thread, but for what is said to be called from any thread.
+The methods of stages are called in the loop's thread, except for those that may be called from any thread.
 """
 
 from __future__ import annotations
@@ -11,25 +11,26 @@ from dflow.errors import OpError
 
 
 class Stage:
-    """A source, a body or a sink of a loop.  This one never waits and holds nothing.
+    """A source, a body or a sink of a loop.  The base class never waits and holds nothing.
 
-    before_wait: called before the loop waits in this stage for long: `release` of its other stages.
+    before_wait: called before the loop waits in this stage for long.  It calls `release` of the other stages.
     """
 
-    waited_s = 0.0  # how long the loop has waited in it
+    waited_s = 0.0  # seconds that the loop has waited in this stage
     before_wait: Callable[[], None] = staticmethod(lambda: None)
 
     def finish(self) -> None:
-        """Begin nothing for further iterations.  Called from any thread."""
+        """Begin no work for further iterations.  Called from any thread."""
 
     def stop(self, error: OpError) -> None:
-        """End what it waits for, now and later, with `error`.  Called from any thread."""
+        """End each wait in this stage, now and later, with `error`.  Called from any thread."""
 
     def release(self) -> None:
-        """Hold nothing that others could use: the loop is about to wait for something else."""
+        """Release elements and room that others could use: the loop is about to wait in another stage."""
 
     def close(self, failed: bool) -> None:
-        """The loop has ended: give back what was not used, wait until what was put is in.
+        """End the stage with its loop: release unused elements, wait until elements that were put are in their queue.
 
-        failed: with an error.  Else raises why an element that was put is not in.
+        failed: the loop has ended with an error.  Otherwise raises the error of an element that was put and cannot
+        enter.
         """

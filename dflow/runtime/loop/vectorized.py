@@ -1,12 +1,15 @@
-"""A loop that makes many iterations at once: a source of blocks, a vectorized program, a sink for blocks.
+"""Loop batching: a loop that makes many iterations at once, with a block of records for them.
 
-    read     a block of records, by one read of the loop's reader
+It has a source of blocks (`BlockSource`), a vectorized program (`device/vectorized_program.py`) and a sink for blocks
+(`blocks.py`).  For each block, it does three things:
+
+    read     one read of the loop's reader takes a block of records
     compute  one straight line of kernel calls, each over all records of the block
-    put      the elements enter as the queue has room for them, and with each its record is committed
+    put      the elements enter the queue as it has room for them, and each commits its record
 
-Up to its commit a record does not count as read, and whatever goes wrong, it is rolled back.  If a kernel fails, the
-records of the block go through the plain body one by one: those before the bad one are delivered, and the error is the
-plain body's own.  So no kernel has to say which record it failed at.
+A record does not count as read before its commit.  If anything fails, it is rolled back.  If a kernel fails, the
+records of the block go through the plain body one by one: those before the bad record are delivered, and the error is
+the plain body's own.  So a kernel need not tell which record it failed at.
 
     state       meaning                                        event      next state
     AT_ONCE     iterations go many at once                     fail       CHECKING
@@ -16,7 +19,7 @@ plain body's own.  So no kernel has to say which record it failed at.
                 fail for many records at once
     ONE_BY_ONE  iterations go one by one from now on           roll back  ONE_BY_ONE
 
-benchmarks/csv_pipeline.py and benchmarks/repeat.py show what this is worth: 20 to 70 times the records a second.
+Why: 20 to 70 times the records a second, see benchmarks/csv_pipeline.py and benchmarks/repeat.py.
 """
 
 from __future__ import annotations
@@ -46,15 +49,15 @@ from dflow.runtime.step.process import Process
 logger = logging.getLogger("dflow.loops")
 
 FIRST = 16  # records of the first block
-AGAIN = 256  # records at most of a block that the queue may be waiting for
-MOST = 1 << 14  # records of any block
-BLOCK_S = 0.005  # seconds that a block may take: a stop waits for it
+AGAIN = 256  # records, at most, of a block that the queue may be waiting for
+MOST = 1 << 14  # records, at most, of any block
+BLOCK_S = 0.005  # seconds that a block takes, about: a stop waits for them
 
 Records = tuple[Any, Any]  # keys and values, two vectors of one length
 
 
 class State(Enum):
-    """How the iterations of a loop go."""
+    """The state of a loop that may make many iterations at once."""
 
     AT_ONCE = "at once"
     CHECKING = "checking"
@@ -69,9 +72,9 @@ TABLE: dict[State, dict[str, State]] = {
 
 
 class VectorizedLoop(Stage):
-    """Many iterations of one loop at once.
+    """Makes many iterations of one loop at once.
 
-    advanced: called with a number of iterations that were made, in the thread that let their elements in.
+    advanced: called with a number of iterations that were made, in the thread that let their elements into the queue.
     """
 
     def __init__(
@@ -82,19 +85,19 @@ class VectorizedLoop(Stage):
         self._source = BlockSource(spec.owner, program)
         self._sink = block_sink(process, spec, program.body.enqueue)
         self._advanced = advanced
-        self._blocks: deque[Block] = deque()  # that are not in the queue yet: two at most
+        self._blocks: deque[Block] = deque()  # not all in the queue yet: two at most
         self._state = States(f"the blocks of {spec.owner}", TABLE, State.AT_ONCE)
-        self._unchecked = 0  # CHECKING: records that are still to go one by one
-        self._error: Exception | None = None  # CHECKING: why the block failed
+        self._unchecked = 0  # CHECKING: records of the failed block that have not gone one by one yet
+        self._error: Exception | None = None  # CHECKING: the error of the block
 
     @property
     def waited_s(self) -> float:  # type: ignore[override]
         return self._source.waited_s + self._sink.waited_s
 
     def run(self, left: int, iterate: Callable[[], None]) -> None:
-        """Make up to `left` iterations, or begin them.
+        """Make or begin up to `left` iterations.
 
-        iterate: makes one iteration by itself, when something is wrong with the records: it raises the error then.
+        iterate: makes one iteration with the plain body.  If a record is bad, it raises the error.
         """
         pending = self._sink.pending
         if pending >= left:
@@ -110,7 +113,7 @@ class VectorizedLoop(Stage):
                 self._source.leave_turn()
 
     def _goes_at_once(self) -> bool:
-        """Whether the next records go many at once."""
+        """Whether the next records are computed many at once."""
         if self._unchecked:
             self._unchecked -= 1
         elif self._state.now is State.CHECKING:
@@ -119,8 +122,8 @@ class VectorizedLoop(Stage):
         return self._state.now is State.AT_ONCE
 
     def _run_block(self, limit: int, idle: bool) -> None:
-        """Make, or begin, up to `limit` iterations."""
-        started = time.thread_time()  # the time of other threads of this process does not count
+        """Make or begin up to `limit` iterations, with one block."""
+        started = time.thread_time()  # without the time of other threads of this process
         block = self._read(limit, idle)
         if block is None:
             return
@@ -131,11 +134,12 @@ class VectorizedLoop(Stage):
             self._blocks.popleft()
 
     def _read(self, limit: int, idle: bool) -> Block | None:
-        """The next block; None if there is none, or its records have to go one by one.
+        """The next block; None at the end of the loop, or if its records have to go one by one.
 
         Raises the error of the read, or of a stop, when all elements before it are in the queue.
         """
-        if not self._source.request(limit, idle) and not self._drain():  # it waits: perhaps for what is not in yet
+        # A read that has to wait may wait for elements of this loop that are not in the queue yet.
+        if not self._source.request(limit, idle) and not self._drain():
             return None
         try:
             records = self._source.take()
@@ -156,11 +160,11 @@ class VectorizedLoop(Stage):
             return None
 
     def _drain(self) -> bool:
-        """Wait until all that was put is in the queue; see `_try`."""
+        """Wait until all blocks are in the queue; see `_try`."""
         return self._try(self._sink.drain)
 
     def _try(self, put: Callable[[], None]) -> bool:
-        """Whether elements enter.  If not, a single iteration will find the error."""
+        """Whether `put` succeeds.  If not, records are rolled back, and a single iteration will raise the error."""
         try:
             if self._state.now is not State.ONE_BY_ONE:
                 put()
@@ -182,13 +186,13 @@ class VectorizedLoop(Stage):
             self._source.leave_turn()
 
     def close(self, failed: bool) -> None:
-        if not failed:  # after a stop, or at the end of the queue, what is not in is read again
+        if not failed:  # else records without an element in the queue are read again, as after a stop
             self._drain()
         self._roll_back()
         self._source.leave_turn()
 
     def _roll_back(self) -> None:
-        """Let records be read again whose elements are not in the queue; from now on, all goes one by one."""
+        """Roll back the records whose elements are not in the queue.  From now on, records go one by one."""
         if self._state.now is State.ONE_BY_ONE:
             return
         self._state.change("roll back")
@@ -199,10 +203,10 @@ class VectorizedLoop(Stage):
 
 
 class BlockSource(Stage):
-    """Reads blocks of records.  Loops with the same reader and the same queue take turns.
+    """Reads blocks of records.  Loops with the same reader and the same queue take turns (`resources/loop_turns.py`).
 
-    A block holds the records of one file that the reader's format finds easily: the loop waits only where a read of one
-    record would.
+    A block has records of one file that the reader's format finds easily.  The loop waits only where a read of one
+    record would wait.
     """
 
     def __init__(self, owner: str, program: VectorizedProgram) -> None:
@@ -226,9 +230,9 @@ class BlockSource(Stage):
     # -- turns
 
     def wait_turn(self, idle: bool) -> bool:
-        """Wait until it is this loop's turn; False if the loop is to end.
+        """Wait for this loop's turn; False if the loop is to end.
 
-        idle: none of its elements are on their way, so it lets other loops go first.
+        idle: none of the loop's elements are on their way, so it lets other loops go first.
         """
         turns = self._turns
         if turns is None or self._reader.dropped:
@@ -246,7 +250,7 @@ class BlockSource(Stage):
         return not self._finishing
 
     def leave_turn(self) -> None:
-        """Let others have their turn.  None of its records may be uncommitted."""
+        """End this loop's turn.  None of its records may be uncommitted."""
         self._has_turn = False
         if self._turns is not None:
             self._turns.leave(self)
@@ -254,9 +258,9 @@ class BlockSource(Stage):
     # -- records
 
     def request(self, limit: int, idle: bool) -> bool:
-        """Begin to read the next block, up to `limit` records; True if `take` will not wait.
+        """Begin to read the next block, of up to `limit` records; True if `take` will not wait.
 
-        idle: none of the loop's elements are on their way: the queue may be waiting for this block.
+        idle: none of the loop's elements are on their way, so the queue may be waiting for this block.
         """
         if idle:
             self._size = min(self._size, AGAIN)
@@ -285,13 +289,13 @@ class BlockSource(Stage):
         return outcome, cast(RecordDelivery, delivery)
 
     def withdraw(self) -> None:
-        """End the read that was requested; its records are read again."""
+        """Withdraw the read that was requested.  Its records are read again."""
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             attempt.withdraw()
 
     def took(self, count: int, seconds: float) -> None:
-        """Choose the size of the next block: to read `count` records and to compute with them took so many seconds."""
+        """Choose the size of the next block: this one, of `count` records, took `seconds` to read and to compute."""
         if count < self._size:
             return
         if seconds > BLOCK_S:
