@@ -1,7 +1,7 @@
-"""What a process does with each message.
+"""Handlers of the messages that a process receives over its channels, one for each kind of message.
 
-All this happens in the thread that reads the channel, before its next message, so that nothing here waits.  What may
-wait, or takes long, is for the pool.
+A handler runs in the thread that reads the channel, before the channel's next message.  So handlers never wait: work
+that may wait or that takes long goes to the pool of the process (`Process.in_pool`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ logger = logging.getLogger("dflow.process")
 
 
 def handle(process: Process, channel: Channel, message: Any) -> None:
-    """Do what a message says.  If that fails, its call ends with the error, and its delivery goes back."""
+    """Handle a message.  If that fails, its call ends with the error, and its deliveries are released."""
     try:
         _handle(message, process, channel)
     except Exception as error:
@@ -45,7 +45,7 @@ def _handle(message: Any, process: Process, channel: Channel) -> None:
 
 
 def _return(channel: Channel, call: int, work: Callable[[], Any]) -> None:
-    """End a call with what `work` gives or raises."""
+    """End a call with the result of `work`, or with its error."""
     try:
         channel.send(m.Return(call, work()))
     except Exception as error:
@@ -53,7 +53,7 @@ def _return(channel: Channel, call: int, work: Callable[[], Any]) -> None:
 
 
 def _settler(channel: Channel, delivery: int | None) -> Settle | None:
-    """A function that settles a delivery which came over a channel; None without one."""
+    """The function that settles a delivery of the other process; None if there is no delivery."""
 
     def settle(accepted: bool, then: Then | None = None) -> None:
         assert delivery is not None
@@ -62,14 +62,14 @@ def _settler(channel: Channel, delivery: int | None) -> Settle | None:
     return None if delivery is None else settle
 
 
-# -- steps: for a part here
+# -- steps: messages for a part in this process
 
 
 @_handle.register(m.Start)
 def _start(message: m.Start, process: Process, channel: Channel) -> None:
     if process.closing is not None:
         return
-    if message.device in process.copy_queues:  # its feeds are copied first
+    if message.device in process.copy_queues:  # copies the feeds first, which takes long
         process.in_pool(_start_part, message, process, channel)
     else:
         _start_part(message, process, channel)
@@ -89,7 +89,7 @@ def _start_part(message: m.Start, process: Process, channel: Channel) -> None:
             settle(False)
         owner.failed(message.device, as_op_error(error))
         return
-    if channel.closed:  # meanwhile, so that `channel_closed` did not see the part
+    if channel.closed:  # `channel_closed` may have run before the part was added
         part.cancel(CancelledError(None, None, f"{channel.peer}, which ran this step, is gone"))
 
 
@@ -116,17 +116,17 @@ def _announce(message: m.Announce, process: Process, channel: Channel) -> None:
 
 
 def _start_paced(message: m.Announce, process: Process, channel: Channel) -> None:
-    """Start a part whose segments will be run by Dask tasks."""
+    """Start a part whose segments Dask tasks will run."""
     owner = RemoteOwner(channel, message.step, process.executors, process.channel_to)
     executor = process.executors[message.device]
     part = executor.start(
         message.session, message.plan, message.step, message.low_water, message.feeds, owner, run=None
     )
-    if channel.closed:  # meanwhile, so that `channel_closed` did not see the part
+    if channel.closed:  # `channel_closed` may have run before the part was added
         part.cancel(CancelledError(None, None, f"{channel.peer}, which ran this step, is gone"))
 
 
-# -- steps: for an owner here
+# -- steps: messages for an owner in this process
 
 
 @_handle.register(m.Fetched)
@@ -151,7 +151,7 @@ def _failed(message: m.Failed, process: Process, channel: Channel) -> None:
     if step is not None:
         step.failed(message.device, message.error)
         return
-    executor = process.executors.get(message.device)  # a tensor for a part here could not be sent
+    executor = process.executors.get(message.device)  # a tensor for a part in this process could not be sent
     part = executor.part(message.step) if executor is not None else None
     if part is not None:
         part.fail(message.error)
@@ -186,9 +186,9 @@ def _returned(message: m.Return, process: Process, channel: Channel) -> None:
     if isinstance(answer, Future):
         end_future(answer, message.outcome)
     elif answer is not None:
-        quick = getattr(answer, "quick", False)  # a reader's is not: it goes on to read the file
-        more = [(outcome, _settler(channel, delivery)) for outcome, delivery in message.more]
-        process.threads.submit(partial(answer, message.outcome, _settler(channel, message.delivery), *more), quick)
+        quick = getattr(answer, "quick", False)  # the answer of a reader is not: it goes on to read the file
+        further = [(outcome, _settler(channel, delivery)) for outcome, delivery in message.more]
+        process.threads.submit(partial(answer, message.outcome, _settler(channel, message.delivery), *further), quick)
     else:
         for delivery in m.deliveries(message):
             channel.send(m.Settled(delivery, False))
@@ -264,7 +264,7 @@ def _reset(message: m.Reset, process: Process, channel: Channel) -> None:
 
 
 def _reset_all(message: m.Reset, process: Process) -> None:
-    for session in process.sessions():  # first: a step that misses its state would say that, not that it was aborted
+    for session in process.sessions():  # before the state: else a step might fail with another error
         process.end_session(session, AbortedError(None, None, "the session's target was reset"))
     for executor in process.executors.values():
         executor.state.reset(message.containers)
