@@ -1,1 +1,4 @@
-"""What runs under Dask: plugins, tasks, actors, and what Dask does not document."""
+"""dflow's side of Dask: plugins, tasks and actors, and the calls of methods that Dask does not document.
+
+Knows steps, devices and channels.  Knows no `Session`, and of loops only that a task runs one.
+"""

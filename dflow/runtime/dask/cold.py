@@ -1,16 +1,16 @@
-"""A cold run: the first run of a plan, as a Dask task graph of one task a segment.
+"""Cold runs: the first run of a plan on a cluster, as a Dask task graph with one task for each segment.
 
-Each task is annotated with the resource of its device, so that Dask's scheduler, and nothing else, puts it on the right
-worker; there it calls the device's executor.  Its key starts with the user's operation names, so that the Dask
-dashboard reads like the program.
+Each task is annotated with the resource of its device, so that Dask's scheduler places it on the worker of the device.
+There it calls the device executor.  Its key begins with names of the user's operations, so that the Dask dashboard
+reads like the program.
 
-A cold run is a hot run that Dask paces: the parts of the step are the same, tensors go over the same channels, and
-elements of queues are acknowledged in the same way.  The one difference is that a segment which has its tensors waits
-for its task (`PacedPart`).  The tasks give no values: a task that has ended says that the segments after it may begin.
+A cold run is a hot run at Dask's pace.  The parts of the step are the same, tensors go over the same channels, and
+elements of queues are acknowledged in the same way.  The one difference: a segment that has its tensors waits for its
+task (`PacedPart`).  The tasks return no values: the end of a task only lets the tasks after it start.
 
 **A segment runs at most once.**  Dask starts a task again when its worker dies.  So the owner announces a step to its
-devices before it sends the graph, and a device runs each segment of an announced step once: a restarted worker knows
-nothing of the step and refuses, and a living one remembers what it ran.
+devices before it sends the graph, and a device runs each segment of an announced step once.  A restarted worker does
+not know the step and refuses the task.  A living worker remembers the segments that it ran.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from dflow.runtime.step.step import Step, StepNumbers
 from dflow.runtime.transport import messages as m
 from dflow.runtime.transport.calls import answered
 
-# What a step may end with by intent: no error of its tasks.
+# Planned ends of a step, which are no errors of its tasks.
 QUIET_ENDS = (OutOfRangeError, CancelledError, DeadlineExceededError)
 
 # -- on the worker
 
 
 def run_segment(device: str, owner: str, number: int, index: int, *upstream: None) -> None:
-    """The Dask task of a segment.  upstream: of the tasks before it; they give nothing.
+    """The Dask task of a segment.  upstream: the results of the tasks before it, which are None.
 
-    A step that has ended is no error of this task: its owner knows, and an exception would be a traceback in the
-    worker's log.
+    If the step has ended, this is no error of the task: the owner knows of the end, and an exception would write a
+    traceback to the worker's log.
     """
     plugin = current_plugin()
     executor, step = plugin.process.executors.get(device), (owner, number)
@@ -78,8 +78,8 @@ class ColdStep(Step):
         self._plan = plan
         self._client = client
         self._watch = watch
-        self._futures: list[Future[Any]] = []  # of the tasks that no other task needs
-        self._forget: list[Callable[[], None]] = []  # not to hear of their ends
+        self._futures: list[Future[Any]] = []  # of the last tasks, which no other task needs
+        self._forget: list[Callable[[], None]] = []  # functions that end the watch over them
         self._keys: list[str] = []  # of all tasks
 
     def _start(self, fed: dict[int, Any]) -> None:
@@ -94,28 +94,28 @@ class ColdStep(Step):
         for index, future in zip(ends, self._futures, strict=True):
             self._forget.append(self._watch.when_done(future, partial(self._ended, index)))
 
-    def _ended(self, index: int, found: BaseException | None) -> None:
-        """A task ended.  The parts tell over their channels how the step goes; here it is seen if a task was lost."""
+    def _ended(self, index: int, outcome: BaseException | None) -> None:
+        """Cancel the step if a task was lost.  In all other cases, the parts report over their channels."""
         segment = self._plan.segments[index]
-        if isinstance(found, FutureCancelled) and not is_connected(self._client):
+        if isinstance(outcome, FutureCancelled) and not is_connected(self._client):
             self.cancel(UnavailableError(None, None, f"the scheduler was lost, and {segment.label!r} with it"))
-        elif found is not None:
-            self.cancel(_step_error(found, segment))
+        elif outcome is not None:
+            self.cancel(_step_error(outcome, segment))
 
     def _announce(self, call: CallPlan, fed: dict[int, Any]) -> None:
-        asked = []
+        requests = []
         for device, address in call.addresses.items():
             channel = self.process.channel_to(address)
             self._channels.setdefault(channel, []).append(device)
             feeds = [(edge, fed[edge]) for edge in call.feeds_of[device]]
             make = partial(m.Announce, self.session, device, call.number, self.id, self.low_water, feeds)
-            asked.append((channel, device, self.process.request(channel, make)))
-        for channel, device, reply in asked:
+            requests.append((channel, device, self.process.request(channel, make)))
+        for channel, device, reply in requests:
             answered(channel, reply, f"take its part of the first run of plan {call.number} on {device}", self.deadline)
 
     def _wait(self) -> None:
         super()._wait()
-        for forget in self._forget:  # all is there: Dask's own news would only be another request for each result
+        for forget in self._forget:  # the step is done: the watch would only request each result
             forget()
 
     def _late(self, answers: Deadline) -> OpError:
@@ -130,22 +130,22 @@ class ColdStep(Step):
         return unbegun(self._client, [str(future.key) for future in self._futures], self._keys)
 
     def _let_go(self) -> None:
-        """Of the tasks, too: they must not live as long as the traceback of this run's error."""
+        """Drop the tasks, too: they must not live as long as the traceback of this run's error."""
         super()._let_go()
         self._futures = []
 
     def _cancel_parts(self, error: BaseException) -> None:
         super()._cancel_parts(error)
-        # Dask's scheduler drops a client that cancels a task which others need that no client asked for.  What those
-        # before the last ones do is of no use to anyone then, and ends with them or with their part.
+        # Only the last tasks are cancelled: Dask's scheduler drops a client that cancels a task with dependents that no
+        # client requested.  The tasks before them are of no use then, and end with them or with their part.
         if self._futures:
             self._watch.cancel(self._futures)
 
 
 def task_graph(plan: Plan, step: StepId) -> tuple[HighLevelGraph, list[str]]:
-    """One annotated Dask task for each segment, and their keys, which read like the user's program.
+    """The graph with one annotated Dask task for each segment, and their keys, which read like the user's program.
 
-    A layer for each task, made here and not by `delayed`, which would copy all layers before it.
+    Each task is a layer of its own.  `delayed` would copy all layers before it.
     """
     keys = [f"{segment.label}-{uuid.uuid4().hex}" for segment in plan.segments]
     sources = {edge: key for segment, key in zip(plan.segments, keys, strict=True) for edge in segment.gives}
@@ -159,7 +159,7 @@ def task_graph(plan: Plan, step: StepId) -> tuple[HighLevelGraph, list[str]]:
 
 
 def _step_error(error: BaseException, segment: Segment) -> OpError:
-    """The exception of a segment's task, as dflow's; Dask's own mean that a worker was lost."""
+    """The exception of a segment's task as an OpError.  An exception of Dask itself means that a worker was lost."""
     if isinstance(error, OpError):
         return error
     if isinstance(error, FutureCancelled):

@@ -1,4 +1,4 @@
-"""Connects a session's Dask client to its scheduler."""
+"""Connects the Dask client of a session to its scheduler."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from dflow.runtime.dask.client import CLIENT
 def connect_client(target: str, config: ConfigProto) -> Client:
     """A Dask client of the session's own, connected to the scheduler at `target`.
 
-    Waits up to the session's `operation_timeout_in_ms`; without one, as long as Dask does.  NotFoundError for what is
-    no address, UnavailableError if no scheduler answers, DeadlineExceededError at the time-out.
+    Waits up to the session's `operation_timeout_in_ms`; without one, as long as Dask does.  NotFoundError for a target
+    that is no address, UnavailableError if no scheduler answers, DeadlineExceededError at the time-out.
     """
     milliseconds = config.operation_timeout_in_ms
     seconds = milliseconds / 1000 or timeouts.SCHEDULER_ANSWER
     deadline = Deadline(milliseconds / 1000 or None)
     try:
         if not target.startswith("ucx://"):
-            _check_address(target)  # a Client that cannot even try leaves half of itself behind
-            reach(target, seconds)  # a Client waits for ever for who listens and answers nothing, or not as expected
+            _check_address(target)  # a Client that cannot start to connect leaves threads and objects behind
+            reach(target, seconds)  # a Client waits for ever if a listener gives no answer, or an unexpected one
         return Client(target, set_as_default=False, name=CLIENT, **({"timeout": seconds} if milliseconds else {}))
     except ValueError as error:
         fact = "No session factory registered for the given session options: "
@@ -43,7 +43,7 @@ def connect_client(target: str, config: ConfigProto) -> Client:
 
 
 def _check_address(target: str) -> None:
-    """ValueError for what is no address; UnavailableError for a scheduler inside another process."""
+    """ValueError for a target that is no address; UnavailableError for a scheduler inside another process."""
     if not target.startswith("inproc://"):
         get_address_host_port(target)
         return

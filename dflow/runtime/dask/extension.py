@@ -1,6 +1,7 @@
-"""The scheduler extension: which worker is which device, which keys keep state alive, what the dashboard shows.
+"""The scheduler extension: names the devices of workers, holds the keys of shared state, serves the dashboard.
 
-A session registers it.  It holds no queue and no value, and takes part in no step.
+It is a plugin of Dask's scheduler, which each session registers; the first registration counts.  It adds the worker
+plugin (`worker.py`) to each worker.  It holds no queue and no value, and takes part in no step.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from dflow.runtime.transport.versions import versions
 
 logger = logging.getLogger("dflow.extension")
 
-AT_START: list[Callable[[Scheduler], None]] = []  # what else the extension adds to the scheduler, such as its page
-HOLDER = "dflow"  # the client, for the scheduler, that wants the keys of shared state
+AT_START: list[Callable[[Scheduler], None]] = []  # additions to the scheduler, such as the dashboard page
+HOLDER = "dflow"  # for the scheduler, the client that desires the keys of shared state
 NAME = "dflow"
 
 Place = tuple[str, str]  # device, container
@@ -44,13 +45,13 @@ class Member:
     devices: list[str]
     virtual: bool
     versions: dict[str, str]
-    before: bool = False  # were its devices declared in an earlier life?
+    before: bool = False  # whether its devices were declared before a restart
     ready: bool = False  # the scheduler knows its devices as resources
     lost: bool = False
 
     @property
     def exists(self) -> bool:
-        """Has it devices, for sessions?  One that is gone before it declared them has those that it had before."""
+        """Whether sessions see its devices.  If it was lost before it declared them: those from before its restart."""
         return self.ready or (self.lost and self.before)
 
 
@@ -64,10 +65,10 @@ class DflowExtension(SchedulerPlugin):
         self.names = DeviceNames()
         self.members: dict[str, Member] = {}  # by the worker's name
         self.version = 0
-        self.newcomers: dict[str, asyncio.Task[None]] = {}  # workers without a device yet -> what sets them up
+        self.newcomers: dict[str, asyncio.Task[None]] = {}  # workers without devices yet -> the task that sets them up
         self.refused: dict[str, str] = {}  # workers that get no device -> why
         self._leftovers = Leftovers()
-        self.held: dict[str, dict[str, Place]] = {}  # worker address -> keys of actors there, and what they are in
+        self.held: dict[str, dict[str, Place]] = {}  # worker address -> keys of its actors -> their places
 
     async def start(self, scheduler: Scheduler) -> None:
         make_current_frames_safe()
@@ -93,11 +94,14 @@ class DflowExtension(SchedulerPlugin):
         self.newcomers[worker] = asyncio.create_task(self._set_up(worker))
 
     async def _set_up(self, worker: str) -> None:
-        """Have a worker ask for its devices.
+        """Add the worker plugin to a worker, which then asks for its devices.
 
-        Why not by a plugin that Dask gives to all workers: nobody would hear of one worker's answer before all have
-        answered, and one that stands still for long is not asked again.  One whose answer alone was lost is not asked
-        again either: Dask would take down the plugin that works there.
+        A worker that does not answer gets the plugin again, as long as the scheduler knows it.  A worker that has
+        declared its devices, and whose answer alone was lost, does not: Dask would take down the plugin that works
+        there.
+
+        Why not a plugin that Dask adds to all workers: the answer of one worker would not come before all have
+        answered, and a worker that stands still for long would not be asked again.
         """
         while isinstance(error := await add_plugin(self.scheduler, worker, NAME, DflowWorker()), OSError):
             logger.info("%s does not answer yet: %s", worker, error)  # as long as the scheduler knows it
@@ -117,15 +121,15 @@ class DflowExtension(SchedulerPlugin):
         virtual_gpus: int,
         versions: dict[str, str],
     ) -> dict[str, Any]:
-        """A worker asks for its devices: {"devices": [...]}, or {"refused": why}."""
-        known = self.members.get(name)
-        if known is not None and not known.lost and known.address != worker and known.address in self.scheduler.workers:
-            return self._refuse(worker, f"worker {name!r} is there already, at {known.address}")
+        """Give a worker its devices.  Returns {"devices": [...]}, or {"refused": reason}."""
+        last = self.members.get(name)
+        if last is not None and not last.lost and last.address != worker and last.address in self.scheduler.workers:
+            return self._refuse(worker, f"worker {name!r} is there already, at {last.address}")
         try:
             devices = self.names.join(Applicant(name, host, gpu, virtual_gpus))
         except ValueError as error:
             return self._refuse(worker, str(error))
-        virtual, before = gpu is None and virtual_gpus > 0, known is not None and (known.ready or known.before)
+        virtual, before = gpu is None and virtual_gpus > 0, last is not None and (last.ready or last.before)
         self.members[name] = Member(name, worker, incarnation, devices, virtual, versions, before)
         return {"devices": devices}
 
@@ -137,7 +141,7 @@ class DflowExtension(SchedulerPlugin):
         return {"refused": why}
 
     def dflow_ready(self, name: str) -> None:
-        """The worker has declared its devices as resources."""
+        """Note that a worker has declared its devices as resources."""
         self.members[name].ready = True
         self.newcomers.pop(self.members[name].address, None)
         self.version += 1
@@ -165,7 +169,7 @@ class DflowExtension(SchedulerPlugin):
     def dflow_devices(self) -> dict[str, Any]:
         """The table of devices, with the versions of the workers' software.
 
-        A worker that the scheduler knows, and that has not asked for its devices, has those that it is likely to get.
+        A worker that has not declared its devices yet is listed as starting, with the devices that it is likely to get.
         """
         workers = [self.scheduler.workers[address] for address in self.newcomers if address in self.scheduler.workers]
         applicants = [(worker_name(w.name, w.address, w.nanny), get_address_host(w.address)) for w in workers]
@@ -192,23 +196,23 @@ class DflowExtension(SchedulerPlugin):
         }
 
     def dflow_heard(self, worker: str) -> float | None:
-        """How many seconds ago a worker has given a sign of life; None if the scheduler does not know it."""
-        known = self.scheduler.workers.get(worker)
-        return None if known is None else max(0.0, metrics.time() - known.last_seen)
+        """The seconds since the last sign of life of a worker; None if the scheduler does not know it."""
+        state = self.scheduler.workers.get(worker)
+        return None if state is None else max(0.0, metrics.time() - state.last_seen)
 
     def dflow_hold(self, worker: str, key: str, place: Place) -> None:
-        """Keep an actor alive beyond its session."""
+        """Keep an actor alive after the end of its session."""
         if key in self.scheduler.tasks:
             self.held.setdefault(worker, {})[key] = place
             self.scheduler.client_desires_keys(keys=[key], client=HOLDER)
 
     def dflow_reset(self, containers: list[str]) -> None:
-        """These containers were dropped: so are their actors."""
+        """Release the actors of containers that were dropped."""
         for held in self.held.values():
-            gone = [key for key, (device, its) in held.items() if its in containers_of(device, containers)]
-            for key in gone:
+            keys = [key for key, (device, own) in held.items() if own in containers_of(device, containers)]
+            for key in keys:
                 del held[key]
-            self._let_go(gone, "dflow-reset")
+            self._let_go(keys, "dflow-reset")
 
     def _let_go(self, keys: list[str], stimulus_id: str) -> None:
         if keys:
@@ -217,7 +221,7 @@ class DflowExtension(SchedulerPlugin):
     # -- the dashboard
 
     def dflow_snapshot(self) -> dict[str, Any]:
-        """What all workers reported with their last heartbeats."""
+        """The tables that all workers reported with their last heartbeats."""
         merged: dict[str, Any] = {"time": time.time(), "devices": [], "queues": [], "readers": []}
         merged |= {"loops": [], "containers": []}
         for address, state in self.scheduler.workers.items():

@@ -1,7 +1,7 @@
-"""The device table as the scheduler last gave it, and which channels have ended since.
+"""A session's cache of the device table: the newest one of the scheduler, until a channel to a worker ends.
 
-Callers ask the scheduler from their threads while channels end on the event loop, so an answer may be older than such
-an end.
+Several threads ask the scheduler, and channels end on the event loop.  So an answer may be older than the end of a
+channel.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from dflow.compile import DeviceInfo, DeviceTable
 
 
 class KnownDevices:
-    """Keeps the newest table; the end of a channel makes every table stale that was asked for before it."""
+    """Keeps the newest table.  At the end of a channel, all tables that were requested before it are out of date."""
 
     def __init__(self) -> None:
-        self.table: DeviceTable | None = None  # None: ask the scheduler
-        self.generation = 0  # grows with each channel that ends; read it before you ask
+        self.table: DeviceTable | None = None  # None: to be requested from the scheduler
+        self.generation = 0  # grows with each channel that ends; read it before a request
         self._lock = threading.Lock()
-        self._incarnations: dict[str, str] = {}  # address -> the process there, as the newest table says
-        self._gone: dict[str, str] = {}  # the same of channels that ended, until the scheduler says what became of them
-        self._cuts: Counter[str] = Counter()  # address -> channels that ended though their worker lives
+        self._incarnations: dict[str, str] = {}  # address -> the process there, in the newest table
+        self._gone: dict[str, str] = {}  # the same for ended channels, until the next table
+        self._cuts: Counter[str] = Counter()  # address -> the number of ended channels of a living worker
 
     def process_at(self, address: str) -> str:
-        """The incarnation of a worker, as the newest table says; "" if that has none at this address."""
+        """The incarnation of the worker at an address in the newest table; "" if there is none."""
         return self._incarnations.get(address, "")
 
     def channel_closed(self, address: str) -> None:
@@ -37,29 +37,29 @@ class KnownDevices:
             self.table = None
 
     def doubts(self, devices: Iterable[DeviceInfo]) -> bool:
-        """Whether a channel has ended to a process that the scheduler takes for living."""
+        """Whether a channel has ended to a process that the scheduler counts as alive."""
         with self._lock:
             return any(map(self._was_cut, devices))
 
     def keep(
         self, devices: Iterable[DeviceInfo], version: int, generation: int, refused: Iterable[str] = ()
     ) -> DeviceTable | None:
-        """The table of an answer that was asked for in `generation`; None if a channel has ended since: ask again."""
-        found = tuple(devices)
+        """Keep an answer to a request of `generation`.  Returns the newest table; None if a channel has ended since."""
+        answer = tuple(devices)
         with self._lock:
             if generation != self.generation:
                 return None
-            self._cuts.update({device.address for device in found if self._was_cut(device)})
+            self._cuts.update({device.address for device in answer if self._was_cut(device)})
             self._gone.clear()
-            here = tuple(replace(device, connection=self._cuts[device.address]) for device in found)
-            table = DeviceTable(here, version + self._cuts.total(), tuple(refused))
+            counted = tuple(replace(device, connection=self._cuts[device.address]) for device in answer)
+            table = DeviceTable(counted, version + self._cuts.total(), tuple(refused))
             if self.table is None or table.version >= self.table.version:  # another thread may have a newer one
                 self.table = table
-                self._incarnations = {device.address: device.incarnation for device in here}
+                self._incarnations = {device.address: device.incarnation for device in counted}
             return self.table
 
     def _was_cut(self, device: DeviceInfo) -> bool:
-        """Under the lock."""
+        """Whether a channel to the device's living process has ended.  Under the lock."""
         return not device.lost and self._gone.get(device.address) == device.incarnation
 
 
@@ -70,8 +70,8 @@ def devices_in(answer: dict[str, Any]) -> list[DeviceInfo]:
         for worker in answer["starting"]
         for name in worker["devices"]
     ]
-    coming = {device.name for device in starting}
-    there = [
+    starting_names = {device.name for device in starting}
+    declared = [
         DeviceInfo(
             name,
             member["address"],
@@ -81,6 +81,6 @@ def devices_in(answer: dict[str, Any]) -> list[DeviceInfo]:
         )
         for member in answer["members"]
         for name in member["devices"]
-        if name not in coming  # those of a worker that has come back
+        if name not in starting_names  # a restarted worker has the same devices
     ]
-    return there + starting
+    return declared + starting

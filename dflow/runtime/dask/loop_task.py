@@ -9,16 +9,17 @@ from dflow.runtime.dask.worker import current_plugin
 
 
 def run_loop(session: str, name: str) -> tuple[int | None, OpError | None]:
-    """The Dask task of a loop, on the worker of its driver device: how many steps it did, and what ended it quietly.
+    """Run a loop on the worker of its driver.  Returns the number of its steps, and the error of a planned end, if any.
 
-    None steps if it did not run.  Whatever else comes, the loop ran to its end, and says so over its channel as well.
+    The number is None if the loop did not run; the error then says why.  In all other cases the loop has run to its
+    end, and reports this over its channel as well.
     """
     try:
         plugin = current_plugin()
     except OpError as error:
         return None, error
     run = plugin.process.loops.get((session, name))
-    if run is None or not run.claim():  # no failure of this task: that would be a traceback in the worker's log
+    if run is None or not run.claim():  # returned, as a raise would write a traceback to the worker's log
         fact = f"the loop {name!r} was lost with its worker, or its session ended; it is not started again"
         return None, UnavailableError(None, None, fact)
     secede()

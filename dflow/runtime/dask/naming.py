@@ -1,4 +1,6 @@
-"""Which worker is which device: numbers are given at first sight, kept, and given again to a worker that comes back.
+"""The names of the devices of workers.
+
+A worker gets its devices when it joins.  The names are kept, and a worker that comes back gets the same ones.
 
 * A worker named `/job:ps/task:0` is that task.
 * Any other worker with a GPU is one GPU of a task of the job `worker`; the GPU workers of one host are one task.
@@ -21,28 +23,31 @@ DEFAULT_JOB = "worker"
 class Applicant:
     """A worker that asks for its devices."""
 
-    name: str  # as the worker was started with
+    name: str  # see `worker_name`
     host: str
-    gpu: int | None = None  # the GPU that is its own, as the driver counts; None: it has none
-    virtual_gpus: int = 0  # GPUs that its CPU plays
+    gpu: int | None = None  # the number of its own GPU, as the driver counts; None: no GPU
+    virtual_gpus: int = 0  # GPUs that its CPU stands in for
 
 
 @dataclass
 class DeviceNames:
-    """The names given so far.  Raises ValueError for a name that another worker has."""
+    """The device names in use, and the workers that have them."""
 
     tasks: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)  # (kind, name or host) -> job, task
     given: dict[str, str] = field(default_factory=dict)  # device -> the name of its worker
 
     def join(self, worker: Applicant) -> list[str]:
-        """The devices of a worker, the CPU first; the same as before for a worker that comes back."""
-        known = [device for device, name in self.given.items() if name == worker.name]
-        devices = known or self._new(worker)
+        """Give a worker its devices, the CPU first; the same ones to a worker that comes back.
+
+        ValueError if another worker has one of them.
+        """
+        earlier = [device for device, name in self.given.items() if name == worker.name]
+        devices = earlier or self._new(worker)
         for device in devices:
             other = self.given.setdefault(device, worker.name)
             if other != worker.name:
-                for mine in [d for d in devices if self.given.get(d) == worker.name]:
-                    del self.given[mine]
+                for own in [d for d in devices if self.given.get(d) == worker.name]:
+                    del self.given[own]
                 raise ValueError(
                     f"worker {worker.name!r} claims {device}, which worker {other!r} has already; start it under "
                     "another --name"
@@ -50,9 +55,9 @@ class DeviceNames:
         return devices
 
     def expected(self, workers: Iterable[tuple[str, str]]) -> list[list[str]]:
-        """The devices that workers, by name and host, would have if they joined in this order; [] for one refused.
+        """The devices that workers, by name and host, would get if they joined in this order; [] for a refused one.
 
-        Nothing is given: how many GPUs they have, if any, is not known before they join.
+        It changes nothing.  It is a guess: the number of their GPUs is not known before they join.
         """
         names = DeviceNames(dict(self.tasks), dict(self.given))
         return [names._guess(name, host) for name, host in workers]
@@ -83,9 +88,9 @@ class DeviceNames:
     def _task_of(self, kind: str, name: str) -> tuple[str, int]:
         key = (kind, name)
         if key not in self.tasks:
-            taken = {task for job, task in self.tasks.values() if job == DEFAULT_JOB}
-            taken |= {s.task or 0 for s in map(DeviceSpec.from_string, self.given) if s.job == DEFAULT_JOB}
-            self.tasks[key] = (DEFAULT_JOB, next(i for i in range(len(taken) + 1) if i not in taken))
+            used = {task for job, task in self.tasks.values() if job == DEFAULT_JOB}
+            used |= {s.task or 0 for s in map(DeviceSpec.from_string, self.given) if s.job == DEFAULT_JOB}
+            self.tasks[key] = (DEFAULT_JOB, next(i for i in range(len(used) + 1) if i not in used))
         return self.tasks[key]
 
     def _free_gpu(self, job: str, task: int, wanted: int) -> int:
@@ -96,12 +101,12 @@ class DeviceNames:
 
 
 def worker_name(name: object, address: str, nanny: object) -> str:
-    """The name that a worker was started with, else its Nanny's address, so that it comes back as itself."""
+    """The name that a worker was started with, else its Nanny's address, which stays the same after a restart."""
     return str(nanny or address) if name == address else str(name)
 
 
 def _claimed_task(name: str) -> tuple[str, int] | None:
-    """The job and the task of a worker named after them."""
+    """The job and the task in the name of a worker; None if it names none."""
     if not name.startswith("/job:"):
         return None
     spec = DeviceSpec.from_string(name)

@@ -1,7 +1,9 @@
-"""Says which Dask tasks of a first run, or of a loop that starts, no thread of their worker has begun.
+"""Reports of the Dask tasks of a first run, or of a starting loop, that no thread of their worker has begun.
 
-Why: such a task waits in silence while the user's other tasks have all of a worker's threads, perhaps for ever if one
-of them waits for the run.  The error at the deadline of a first run, and the log of both, name the task and its worker.
+The log names such a task and its worker, and so does the error at the deadline of a first run.
+
+Why: the task waits without a sign while the user's other tasks have all threads of its worker.  It waits for ever if
+one of them waits for the run.
 """
 
 from __future__ import annotations
@@ -22,40 +24,44 @@ logger = logging.getLogger("dflow.cluster")
 
 
 def unbegun(client: Any, last: Collection[str], tasks: Collection[str]) -> list[str]:
-    """A line for each of these tasks that Dask has given to a worker, and that no thread there has begun.
+    """A line for each of these tasks that Dask has assigned to a worker, and that no thread there has begun.
 
-    last: those that no other task needs, which the client holds.  [] if nobody answers soon: this only adds to what is
-    reported.
+    last: the keys of the tasks that no other task needs, which the client holds.
+    [] if the answers do not come soon, as the lines only add details to another report.
     """
     try:
         lines: list[str] = on_loop(client, partial(_unbegun, client, last, tasks)).result(timeouts.UNBEGUN_ANSWER)
-    except Exception:  # a report must not be worse than what it reports
+    except Exception:  # a failed report must not hide another error
         return []
     return lines
 
 
 async def _unbegun(client: Any, last: Collection[str], tasks: Collection[str]) -> list[str]:
     states = await scheduler_call(client, "get_task_status")(keys=list(last))
-    known = [key for key, state in states.items() if state is not None]  # `call_stack` fails for the others
-    # What runs first: a task that is given to a worker afterwards has not begun, and one that has ended is not there.
-    stacks = await scheduler_call(client, "call_stack")(keys=known)
-    given = await scheduler_call(client, "processing")()
+    existing = [key for key, state in states.items() if state is not None]  # `call_stack` fails for others
+    # The running tasks come first.  A task that is assigned to a worker afterwards has not begun, and a task that has
+    # ended is not assigned any more.
+    stacks = await scheduler_call(client, "call_stack")(keys=existing)
+    assigned = await scheduler_call(client, "processing")()
     begun = {task for running in stacks.values() for task in running}
     return [
-        _line(worker, task, [other for other in there if other not in tasks])
-        for worker, there in given.items()
-        for task in there
+        _line(worker, task, [key for key in keys if key not in tasks])
+        for worker, keys in assigned.items()
+        for task in keys
         if task in tasks and task not in begun
     ]
 
 
-def _line(worker: str, task: str, others: Sequence[Any]) -> str:
-    beside = f"{len(others)} others, such as {others[0]!r}, are there" if others else "no other is there"
+def _line(worker: str, task: str, user_tasks: Sequence[Any]) -> str:
+    beside = f"{len(user_tasks)} others, such as {user_tasks[0]!r}, are there" if user_tasks else "no other is there"
     return f"worker {worker} has not begun the Dask task {task!r}; {beside}"
 
 
 class Unbegun(Silence):
-    """Names also, once, the tasks of a first run that have not begun.  ask: gives the lines of `unbegun`."""
+    """A `Silence` that also logs, once, the tasks of a first run that have not begun.
+
+    ask: returns the lines of `unbegun`.
+    """
 
     def __init__(
         self,
@@ -71,14 +77,17 @@ class Unbegun(Silence):
     def look(self) -> None:
         answered = bool(self._asked)
         super().look()
-        if not self._told and (answered or self.pause() is None):  # the processes had their time, or there are none
+        if not self._told and (answered or self.pause() is None):  # after the processes, if there are any
             self._told = True
             for line in self._ask_tasks():
                 logger.warning("%s; a first run waits until it begins", line)
 
 
 async def tell_of_unbegun(client: Any, task: str, what: str) -> None:
-    """Say in the log that the task of a loop has not begun, after a while; to be cancelled when the loop ends."""
+    """Log after a while that the task of a loop has not begun.  Cancel this when the loop ends.
+
+    what: the loop, in words.
+    """
     await asyncio.sleep(timeouts.LOG_SLOW_AFTER)
     for line in await _unbegun(client, [task], [task]):
         logger.warning("%s; %s waits until it begins", line, what)

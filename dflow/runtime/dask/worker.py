@@ -1,7 +1,7 @@
-"""The worker plugin: makes a worker's device executors, declares their names as Dask resources, takes channels.
+"""The worker plugin: makes a worker's device executors, declares their names as Dask resources, accepts channels.
 
-A plain `dask worker` or `dask-cuda-worker` needs no option of dflow: the extension of the scheduler gives the plugin to
-every worker that comes, restarted ones too.
+A plain `dask worker` or `dask-cuda-worker` needs no option of dflow: the scheduler extension (`extension.py`) adds the
+plugin to every new worker, also to a restarted one.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from dflow.runtime.transport.versions import versions
 logger = logging.getLogger("dflow.worker")
 
 NAME = "dflow"
-SHARE = 2.0**-20  # of a device's resource: many segments and loops run on a device at once
-TAKEN_BACK = ("released", "cancelled", "forgotten")  # states of a task that Dask wants no more
+SHARE = 2.0**-20  # of a device's resource for one task: many segments and loops run on a device at once
+TAKEN_BACK = ("released", "cancelled", "forgotten")  # states of a task that Dask does not want any more
 SWITCH_INTERVAL = 0.0005  # seconds; at Python's 5 ms, one busy loop adds 5 ms to every wake-up of another thread
 
 
@@ -53,7 +53,7 @@ class DflowWorker(WorkerPlugin):
         make_current_frames_safe()
         self.worker = worker
         self.process = Process(worker.address, self._open_channel, handle)
-        self.tasks: dict[Any, Any] = {}  # Dask key -> what cancels it
+        self.tasks: dict[Any, Any] = {}  # Dask key -> the function that cancels its task
         self._background: set[asyncio.Task[None]] = set()
         gpu = _own_gpu()
         virtual = 0 if gpu is not None else settings.virtual_gpus()
@@ -83,7 +83,7 @@ class DflowWorker(WorkerPlugin):
         self.process.close()
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
-        """A task of ours that Dask takes back before its function returned is cancelled."""
+        """Cancel a task of dflow that Dask takes back before its function has returned."""
         if start in ("executing", "long-running") and finish in TAKEN_BACK:
             cancel = self.tasks.pop(key, None)
             if cancel is not None:
@@ -96,7 +96,7 @@ class DflowWorker(WorkerPlugin):
     def task(self, cancel: Callable[[OpError], None]) -> Task:
         """The context in which this thread runs its Dask task.
 
-        cancel: is called when Dask takes the task back; at once, if it did already.
+        cancel: called when Dask takes the task back; at once, if it already has.
         """
         return Task(self, cancel)
 
@@ -117,26 +117,28 @@ class DflowWorker(WorkerPlugin):
         return channel
 
     async def take_channel(self, comm: Comm, hello: Any) -> str:
-        """The worker handler: one channel, for as long as its comm lasts.  Of another protocol no message is read."""
-        said: Hello = hello.messages[0]
-        if said.protocol != PROTOCOL:
-            logger.error("no channel for %s: it speaks protocol %s, this worker %s", said.peer, said.protocol, PROTOCOL)
+        """The worker's handler of a new channel, which lasts as long as its comm.  Refuses other protocols."""
+        first: Hello = hello.messages[0]
+        if first.protocol != PROTOCOL:
+            logger.error(
+                "no channel for %s: it speaks protocol %s, this worker %s", first.peer, first.protocol, PROTOCOL
+            )
             comm.abort()
             return "dont-reply"
-        channel = Channel(self.process, said.peer)
-        self.process.accepted(channel, said)
-        await channel.accept(comm, said, listen_context(self.worker) if is_encrypted(comm) else None)
+        channel = Channel(self.process, first.peer)
+        self.process.accepted(channel, first)
+        await channel.accept(comm, first, listen_context(self.worker) if is_encrypted(comm) else None)
         return "dont-reply"
 
     # -- the dashboard
 
     def report(self, worker: Worker) -> dict[str, Any]:
-        """What goes with each heartbeat."""
+        """The tables for the dashboard, which go to the scheduler with each heartbeat."""
         tidy_keys()
         rows: dict[str, Any] = {"time": time.time(), "queues": [], "readers": [], "containers": []}
         for executor in self.process.executors.values():
-            for table, found in executor.rows().items():
-                rows[table] += found
+            for table, own_rows in executor.rows().items():
+                rows[table] += own_rows
         rows["devices"] = [
             {"name": executor.name, "virtual": executor.virtual} for executor in self.process.executors.values()
         ]
@@ -145,9 +147,9 @@ class DflowWorker(WorkerPlugin):
 
 
 class Task:
-    """The Dask task of a thread.  An OpError ends its block, and is kept as `failure`: a copy that can be pickled.
+    """The context of a Dask task in its thread.  An OpError ends its block; `failure` is a copy that can be pickled.
 
-    Why it is not raised there: the copy would have the error itself as its context, and Dask pickles that, too.
+    Why it does not raise the copy: the error itself would be the context of the copy, and Dask pickles that, too.
     """
 
     failure: OpError
@@ -178,7 +180,7 @@ def _taken_back(key: Any) -> CancelledError:
 
 
 def _own_gpu() -> int | None:
-    """The GPU that this worker owns, as the driver counts them; None if it has none.
+    """The number of the GPU that this worker owns, as the driver counts; None if it has none.
 
     dask-cuda gives each worker a rotated CUDA_VISIBLE_DEVICES, whose first entry is its own.
     """
