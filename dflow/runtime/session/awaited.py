@@ -1,4 +1,4 @@
-"""Workers that a run waits for: those that Dask's scheduler knows, and that have not declared their devices yet."""
+"""Waits for workers that a run needs: Dask's scheduler knows them, but they have not declared their devices yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dflow.runtime.base.deadline import Deadline, Patience
 
 
 class AwaitedWorkers:
-    """What one run waits for.  It looks again and again, as Dask's scheduler does not tell of them."""
+    """The workers that one run waits for.  It polls the table of devices, as Dask's scheduler sends no news of them."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
@@ -21,9 +21,10 @@ class AwaitedWorkers:
         self._pause = timeouts.WORKER_LOOK
 
     def all_there(self, starting: Iterable[DeviceInfo]) -> bool:
-        """Is nobody to be waited for?  Otherwise it waits a moment, so that the caller looks again.
+        """True if there is no worker to wait for.  Otherwise it waits a moment, and the caller looks again.
 
-        starting: devices that the run needs.  DeadlineExceededError that names their workers.
+        starting: the devices that the run needs and that are not declared yet.
+        DeadlineExceededError at the deadline, with the names of their workers.
         """
         self.workers = {device.address: device.name for device in starting}
         if not self.workers:
@@ -35,19 +36,19 @@ class AwaitedWorkers:
         return False
 
     def look_up(self) -> None:
-        """DeadlineExceededError at the deadline, if there are workers to be waited for."""
+        """DeadlineExceededError at the deadline, if there are workers to wait for."""
         if self.workers:
             workers = ", ".join(f"{address} with {device}" for address, device in self.workers.items())
             self._patience.check(f"the worker {workers}", "declare its devices")
 
     def check_there(self, table: DeviceTable) -> None:
-        """UnavailableError if a worker that was waited for is gone, or has no devices.
+        """UnavailableError if a worker that the run waited for is gone, or has no devices.
 
         For a run that cannot be placed without it.
         """
-        there = {device.address for device in table.devices if not device.lost}
+        addresses = {device.address for device in table.devices if not device.lost}
         for address, device in self.workers.items():
-            if address not in there:
+            if address not in addresses:
                 refused = "".join(f"; {worker}" for worker in table.refused)
                 fact = f"the worker {address}, which was to be {device}, was lost or refused before it declared it"
                 raise UnavailableError(None, None, fact + refused)

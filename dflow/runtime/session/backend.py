@@ -1,4 +1,4 @@
-"""What a session asks of the place where its plans run: this process (`local.py`) or a cluster (`cluster.py`)."""
+"""The interface of a session's backend, which runs plans in this process (`local.py`) or on Dask (`cluster.py`)."""
 
 from __future__ import annotations
 
@@ -12,36 +12,39 @@ from dflow.runtime.session.loop_handle import Loop
 
 
 class Backend(Protocol):
-    """Where plans run.  What waits raises DeadlineExceededError at the deadline, and has withdrawn what it began."""
+    """Runs the plans of a session.
 
-    session: str  # the session's name there
+    A method that waits raises DeadlineExceededError at the deadline, after it has withdrawn the work that it began.
+    """
+
+    session: str  # the name of the session in the backend
 
     def table(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
-        """The devices that exist, also of workers that have not declared them yet; fresh: ask again."""
+        """The devices that exist, also those of workers that have not declared them yet.  fresh: not from the cache."""
 
     def devices(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
-        """The same, for people: workers that have just come are waited for, but not for ever."""
+        """As `table`, for a listing: waits for a while until new workers have declared their devices."""
 
     def install(self, plan: Plan, deadline: Deadline) -> None:
-        """Make a plan known wherever it will run; if that fails, nowhere."""
+        """Install a plan on all of its devices; if that fails, on none."""
 
     def forget(self, plan: Plan) -> None:
-        """A plan that will not run again."""
+        """Remove a plan, which will not run again, from its devices."""
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
-        """Run it once; the value of each fetch, None for an operation."""
+        """Run a plan once.  Returns the value of each fetch, None for an operation."""
 
     def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
         """Start a loop of the plan, next to its devices."""
 
     def queue_rows(self) -> list[dict[str, Any]]:
-        """How all queues are, and who waits for them, as of the last second."""
+        """A row for each queue, with its size and the attempts that wait for it, as of the last second."""
 
     def held(self) -> HeldBySession:
-        """What the session holds in this process now: loops, plans, steps, messages."""
+        """The loops, plans, steps and messages that the session holds in this process now."""
 
     def close(self, wait: bool = True) -> None:
-        """Cancel what runs and let everything go; wait: until the connection is closed."""
+        """Cancel all steps and loops, and release everything.  wait: until the connection is closed."""
 
 
 @runtime_checkable

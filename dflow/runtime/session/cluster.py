@@ -1,7 +1,7 @@
-"""Sessions on a Dask cluster: the client's half.
+"""Sessions on a Dask cluster: the client's side (`ClusterBackend`).
 
-The first run of a plan is a Dask task graph (`cold.py`); from the second one on, one message a device starts a step at
-the hosts, which send tensors straight to each other.  Loops are long-running Dask tasks.
+The first run of a plan, a cold run, is a Dask task graph (`dask/cold.py`).  Each later run is a hot run: one message to
+each device starts the step, and the workers send tensors straight to each other.  Loops are long-running Dask tasks.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class ClusterBackend:
         self._numbers = StepNumbers(self.session)
         self._known = KnownDevices()
         self._hot_runs = settings.hot_runs()
-        self._warm: set[int] = set()  # the numbers of the plans that have run, and are not forgotten
-        self._loops: dict[str, Loop] = {}  # those that have not ended
+        self._warm: set[int] = set()  # numbers of plans that have had their cold run
+        self._loops: dict[str, Loop] = {}  # loops that have not ended
         self._actors = ActorKeeper(self.client, self.session, self._known.process_at)
         self._closed = False
         forks.in_child(self, ClusterBackend._forked)
@@ -100,7 +100,7 @@ class ClusterBackend:
     # -- devices
 
     def table(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
-        """The devices of the workers that the scheduler knows; waits for the first worker."""
+        """The devices of the workers that the scheduler knows.  Waits for the first worker."""
         table = None if fresh else self._known.table
         return table or self._ask_devices(deadline)
 
@@ -167,20 +167,20 @@ class ClusterBackend:
 
     def install(self, plan: Plan, deadline: Deadline) -> None:
         """Send each device its part, and wait until all have it."""
-        asked = []
+        requests = []
         try:
             for device, part in plan.parts.items():
                 channel = self.process.channel_to(plan.addresses[device])
                 make = partial(m.Install, self.session, device, plan.number, dump_part(part))
-                asked.append((channel, f"install {_in_words(part)}", self.process.request(channel, make)))
+                requests.append((channel, f"install {_in_words(part)}", self.process.request(channel, make)))
             for address in {address for part in plan.parts.values() for address in part.addresses.values()}:
-                # They hear of the session, before another process may ask them something for it, and later of its end.
+                # A session has to begin there before other processes call them for it, and to end there later.
                 channel = self.process.channel_to(address)
-                asked.append((channel, "hear of the session", self.process.request(channel, m.Ping)))
-            for channel, what, reply in asked:
-                answered(channel, reply, what, deadline)
+                requests.append((channel, "hear of the session", self.process.request(channel, m.Ping)))
+            for channel, task, reply in requests:
+                answered(channel, reply, task, deadline)
         except BaseException:
-            for channel, _, reply in asked:
+            for channel, _, reply in requests:
                 reply.add_done_callback(partial(self._forget_at, channel, plan))
             raise
 
@@ -191,7 +191,10 @@ class ClusterBackend:
                 self._forget_at(channel, plan)
 
     def _forget_at(self, channel: Channel, plan: Plan, installed: object = None) -> None:
-        """installed: only after the answer to an `Install`, which a message right behind it would overtake."""
+        """Remove a plan at another process.
+
+        installed: the answer to an `Install`, if one was sent.  A message before that answer might overtake it.
+        """
         channel.send(m.Forget(self.session, plan.number))
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
@@ -216,7 +219,7 @@ class ClusterBackend:
         return self._actors.find(spec)
 
     def forget_actors(self, containers: list[str], deadline: Deadline) -> None:
-        """The workers have dropped these containers: the scheduler lets go of their actors."""
+        """Have the scheduler release the actors of these containers, which the workers have dropped."""
         self._ask_scheduler("dflow_reset", deadline, containers=containers)
 
     # -- loops
@@ -246,8 +249,8 @@ class ClusterBackend:
             raise
         self.watch.when_done(future, partial(_loop_ended, self.client, loop, plan))
         with suppress(OSError):  # the session is being closed
-            what = f"the loop {loop.name!r} on {spec.driver}"
-            loop.call_at_end(on_loop(self.client, partial(tell_of_unbegun, self.client, key, what)).cancel)
+            label = f"the loop {loop.name!r} on {spec.driver}"
+            loop.call_at_end(on_loop(self.client, partial(tell_of_unbegun, self.client, key, label)).cancel)
 
     def _report(self, report: m.LoopReport | m.LoopDone) -> None:
         loop = self._loops.get(report.loop)
@@ -270,14 +273,14 @@ class ClusterBackend:
 
     def close(self, wait: bool = True) -> None:
         """Cancel every step and loop, here and on the workers, then disconnect."""
-        if not wait or self.client.asynchronous:  # in any thread, in the middle of anything, or in the client's own
+        if not wait or self.client.asynchronous:  # a wait might block any code, or the client's own event loop
             threading.Thread(target=self.close, name="dflow-close", daemon=True).start()
             return
         error = CancelledError(None, None, "Session::Close: the run was cancelled, its session was closed")
         self.process.closing = error
         self.process.cancel_steps(error)
         self._end_loops(error)
-        self.process.wait_for_steps(timeouts.STOP_GRACE)  # they have elements, perhaps, and acknowledge them
+        self.process.wait_for_steps(timeouts.STOP_GRACE)  # they may have elements to acknowledge
         self._closed = True
         self.watch.close()
         for channel in self.process.channels():
@@ -288,44 +291,44 @@ class ClusterBackend:
         self.client.close()
 
     def _end_loops(self, error: CancelledError) -> None:
-        """Stop the loops, and wait for their ends: whoever joins one later is told how many steps it made.
+        """Stop the loops, and wait for their ends, so that a later `join` returns the number of steps.
 
-        One that does not come to its end, in a long computation, ends here with `error`.
+        A loop that does not end in time, in a long computation, ends here with `error`.
         """
         deadline, loops = Deadline(timeouts.LOOPS_END), list(self._loops.values())
         for loop in loops:
             loop.stop("its session was closed")
         for loop in loops:
-            with suppress(Exception):  # what ended it is for whoever joins it
+            with suppress(Exception):  # the caller's own `join` raises the error
                 loop.join(deadline.left())
             loop.ended(None, error)
 
 
-def _loop_ended(client: Any, loop: Loop, plan: Plan, found: Any) -> None:
-    """What the task of a loop gave: its result, or an exception."""
-    if isinstance(found, FutureCancelled) and not is_connected(client):
+def _loop_ended(client: Any, loop: Loop, plan: Plan, outcome: Any) -> None:
+    """End the handle of a loop whose task has ended.  outcome: the result of `run_loop`, or an exception."""
+    if isinstance(outcome, FutureCancelled) and not is_connected(client):
         loop.ended(None, UnavailableError(None, None, f"the scheduler was lost, and the loop {loop.name!r} with it"))
-    elif isinstance(found, FutureCancelled):
+    elif isinstance(outcome, FutureCancelled):
         loop.ended(None, CancelledError(None, None, f"Dask cancelled the loop {loop.name!r}"))
-    elif isinstance(found, OpError):  # the loop's own
-        loop.ended_elsewhere(None, with_operations(found, plan))
-    elif isinstance(found, BaseException):
-        loop.ended(None, as_op_error(found))
-    elif found[0] is None:  # it did not run
-        loop.ended(None, None, found[1])
+    elif isinstance(outcome, OpError):  # the loop's own
+        loop.ended_elsewhere(None, with_operations(outcome, plan))
+    elif isinstance(outcome, BaseException):
+        loop.ended(None, as_op_error(outcome))
+    elif outcome[0] is None:  # it did not run
+        loop.ended(None, None, outcome[1])
     else:
-        loop.ended_elsewhere(found[0], None, found[1])
+        loop.ended_elsewhere(outcome[0], None, outcome[1])
 
 
 def _in_words(part: DevicePlan) -> str:
-    """A plan's part on one device, for an error: the operations that the user knows."""
+    """A plan's part on one device, in words for an error: its first operations, as the user named them."""
     labels = [segment.label for segment in part.segments]
-    more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
-    return f"plan {part.plan} ({', '.join(labels[:3])}{more}) on {part.device}"
+    rest = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+    return f"plan {part.plan} ({', '.join(labels[:3])}{rest}) on {part.device}"
 
 
 def reset_cluster(target: str, containers: list[str], config: ConfigProto) -> None:
-    """Drop the state in containers on every worker; sessions of the cluster get AbortedError."""
+    """Drop the state in these containers on every worker.  Sessions of the cluster get AbortedError."""
     names = containers or [""]
     backend = ClusterBackend(target, config)
     deadline = Deadline(config.operation_timeout_in_ms / 1000 or None)

@@ -1,4 +1,4 @@
-"""What a user fetches and feeds, as flat lists of graph elements, and back.
+"""Fetches and feeds: converts the structures that a user passes to flat lists of graph elements, and results back.
 
 Source: Session.run of TensorFlow 1.15 (client/session.py).
 """
@@ -20,9 +20,9 @@ Rebuild = Callable[[Sequence[Any]], Any]
 
 
 class FetchMap:
-    """The elements that a structure of fetches names, each once, and how the structure is built from their values.
+    """The elements in a structure of fetches, each once, and the function that builds the structure from their values.
 
-    names: what to call each element in a log or a table: its key in a dict of fetches, else its own name.
+    names: of the elements, for a log or a table: the key in a dict of fetches, else the element's own name.
     """
 
     def __init__(self, graph: Graph, fetches: Any) -> None:
@@ -49,11 +49,11 @@ class FetchMap:
         if hasattr(fetch, "_fetch_parts"):  # a SparseTensor and its like
             parts, rebuild = fetch._fetch_parts()
             leaves = [self._leaf(part) for part in parts]
-            return lambda found: rebuild(*(leaf(found) for leaf in leaves))
+            return lambda results: rebuild(*(leaf(results) for leaf in leaves))
         if hasattr(type(fetch), "__attrs_attrs__"):
             names = [attribute.name for attribute in type(fetch).__attrs_attrs__]
             values = [self._map(getattr(fetch, name)) for name in names]
-            return lambda found: type(fetch)(*(value(found) for value in values))
+            return lambda results: type(fetch)(*(value(results) for value in values))
         return self._leaf(fetch)
 
     def _mapping(self, fetch: Mapping[Any, Any]) -> Rebuild:
@@ -62,14 +62,14 @@ class FetchMap:
         make: Any = type(fetch)
         if isinstance(fetch, defaultdict):
             make = partial(make, fetch.default_factory)
-        return lambda found: make([(key, part(found)) for key, part in parts.items()])
+        return lambda results: make([(key, part(results)) for key, part in parts.items()])
 
     def _sequence(self, fetch: Any) -> Rebuild:
         parts = [self._map(item) for item in fetch]
         kind = type(fetch)
         if hasattr(fetch, "_fields"):  # a named tuple
-            return lambda found: kind(*(part(found) for part in parts))
-        return lambda found: kind(part(found) for part in parts)
+            return lambda results: kind(*(part(results) for part in parts))
+        return lambda results: kind(part(results) for part in parts)
 
     def _leaf(self, fetch: Any) -> Rebuild:
         try:
@@ -83,11 +83,11 @@ class FetchMap:
             text = error.args[0] if error.args else str(error)
             raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({text})") from None
         index = self._index.setdefault(element, len(self._index))
-        return lambda found: found[index]
+        return lambda results: results[index]
 
 
 def feed_tensor(graph: Graph, key: Any) -> Tensor:
-    """The tensor that a feed's key means; TypeError or ValueError for one that means none."""
+    """The tensor that a key of a feed_dict names; TypeError or ValueError if it names none that can be fed."""
     try:
         tensor = graph.as_graph_element(key, allow_operation=False)
     except (TypeError, KeyError, ValueError) as error:
@@ -102,15 +102,15 @@ def feed_tensor(graph: Graph, key: Any) -> Tensor:
 def feeds_of(graph: Graph, feed_dict: Any) -> dict[Tensor, np.ndarray[Any, Any]]:
     """The tensors that a feed_dict feeds, and their values.
 
-    A key may be a SparseTensor, or nested tuples of keys, whose values are as many in lists or tuples.
-    TypeError if it is no dict; ValueError for another number of values, and for a key that comes twice.
+    A key may be a SparseTensor, or nested tuples of keys with as many values in lists or tuples.
+    TypeError if it is no dict; ValueError for a wrong number of values, and for a key that comes twice.
     """
     feeds = {feed_tensor(graph, key): value for key, value in _flat_feeds(feed_dict)}
     return {tensor: feed_value(tensor, value) for tensor, value in feeds.items()}
 
 
 def _flat_feeds(feed_dict: Any) -> list[tuple[Any, Any]]:
-    """The pairs of one tensor and its value."""
+    """The pairs of a key for one tensor and its value."""
     if not hasattr(feed_dict, "items"):
         raise TypeError(f"feed_dict must be a dict, got {type(feed_dict).__name__}")
     pairs = list[tuple[Any, Any]]()
@@ -123,7 +123,7 @@ def _flat_feeds(feed_dict: Any) -> list[tuple[Any, Any]]:
 
 
 def flat_feed(key: Any, value: Any) -> list[tuple[Any, Any]]:
-    """The pairs of one key of a feed_dict and its value."""
+    """The same for one key of a feed_dict and its value."""
     if hasattr(key, "_fetch_parts"):  # a SparseTensor is fed by its parts
         return list(zip(key._fetch_parts()[0], value, strict=True))
     if not isinstance(key, tuple):
@@ -147,7 +147,7 @@ def flat(items: Any) -> list[Any]:
 
 
 def feed_value(tensor: Tensor, value: Any) -> np.ndarray[Any, Any]:
-    """A fed value as an array of the tensor's dtype, of the step's own.
+    """A fed value as an array of the tensor's dtype, which shares no memory with the user's array.
 
     A value of another dtype is converted if that loses nothing: 2.0 or True for an integer, also as objects.
     TypeError for a tensor, for a variable, and for a value that would lose something; ValueError for another shape than

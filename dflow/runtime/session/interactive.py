@@ -1,4 +1,4 @@
-"""A session for a notebook or a shell: the default one without a `with` block.
+"""Interactive sessions, for a notebook or a shell: the default session without a `with` block.
 
 Source: tf.InteractiveSession of TensorFlow 1.15.
 """
@@ -15,9 +15,9 @@ from dflow.runtime.session.session import BaseSession
 
 
 class InteractiveSession(BaseSession):
-    """A session that is the default one from its construction until `close()`; so is `graph`, if it is given.
+    """A session that is the default one from its construction until `close()`; so is its `graph` argument.
 
-    Warns if another one is open.
+    Warns if another interactive session is open.
     """
 
     _open = 0
@@ -46,7 +46,7 @@ class InteractiveSession(BaseSession):
             self._take_back()
 
     def _forked(self) -> None:
-        """In a forked child: a session of the parent does not count as an open one here."""
+        """In a forked child: do not count a session of the parent as open."""
         super()._forked()
         if self._home.elsewhere and self._counts:
             InteractiveSession._open -= 1

@@ -1,4 +1,4 @@
-"""Local sessions: device executors in this process, called directly.  No server, no socket, no event loop."""
+"""Local sessions: device executors in this process, called directly, without server, socket and event loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dflow.runtime.threads.malloc import keep_freed_memory
 
 
 class LocalBackend:
-    """Hosts, steps and loops of one local session.  Its state ends with it."""
+    """The devices, steps and loops of one local session.  Its state ends with it."""
 
     def __init__(self, config: ConfigProto) -> None:
         self.session = f"local-{uuid.uuid4().hex[:8]}"
@@ -38,8 +38,8 @@ class LocalBackend:
         self._table = DeviceTable(tuple(infos))
         self._numbers = StepNumbers(self.session)
         self.turns = Turns()
-        self._loops: dict[str, Loop] = {}  # those that have not ended
-        self._closed: CancelledError | None = None  # from `close` on: what its runs end with
+        self._loops: dict[str, Loop] = {}  # loops that have not ended
+        self._closed: CancelledError | None = None  # from `close` on: the error of its runs
 
     def table(self, fresh: bool = False, deadline: Deadline = NEVER) -> DeviceTable:
         return self._table
@@ -62,7 +62,7 @@ class LocalBackend:
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         if deadline.left() is None:
             return run_step(self.process, self.session, plan.call, self._numbers, self.turns, feeds)
-        with deadline_scope():  # this thread runs the segments
+        with deadline_scope():  # for this thread, which runs the segments
             return run_step(self.process, self.session, plan.call, self._numbers, self.turns, feeds, deadline)
 
     def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
@@ -71,7 +71,7 @@ class LocalBackend:
         thread = threading.Thread(target=loop.run_here, args=(run,), name=f"dflow-loop-{loop.name}", daemon=True)
         self._loops[loop.spec.name] = loop
         loop.call_at_end(lambda: self._loops.pop(loop.spec.name, None))
-        if self._closed is not None:  # `close` may have stopped the loops already
+        if self._closed is not None:  # `close` may have stopped the loops before this one was added
             loop.ended(None, self._closed)
             raise self._closed
         thread.start()
@@ -83,14 +83,14 @@ class LocalBackend:
         return HeldBySession(self.process.held(), tuple(self._loops))
 
     def close(self, wait: bool = True) -> None:
-        """Cancel every step; the loops end with it."""
+        """Cancel all steps and loops, and drop the session's state."""
         self._closed = error = CancelledError(None, None, "the run was cancelled: its session was closed")
         for loop in list(self._loops.values()):
             loop.stop()
         self.process.cancel_steps(error)
         self._cancel_attempts(error)
         self.process.end_session(self.session, error)
-        self._cancel_attempts(error)  # those that began meanwhile
+        self._cancel_attempts(error)  # attempts that began meanwhile
         self.process.close()
 
     def _cancel_attempts(self, error: CancelledError) -> None:

@@ -1,6 +1,8 @@
-"""The plans of one session: compiled and installed at first sight, kept for later runs, forgotten when they are old.
+"""The plans of one session: a cache of installed plans.
 
-A plan that is used is never forgotten: one that leaves the cache while steps or loops run it goes after the last.
+The first run of some fetches and feeds compiles their plan and installs it on its devices.  Later runs take it from the
+cache.  The least recently used plan leaves the cache first, and is removed from its devices.  If steps or loops still
+run it, it is removed after the last of them.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from dflow.runtime.resources.used_state import UsedState
 from dflow.runtime.session.awaited import AwaitedWorkers
 from dflow.runtime.session.backend import Backend
 
-PLANS_KEPT = 256  # of a session; the least recently used goes first
+PLANS_KEPT = 256  # plans in the cache of a session
 
 
 class Plans:
@@ -34,10 +36,10 @@ class Plans:
         self._plans: OrderedDict[Any, Plan] = OrderedDict()
         self._users: defaultdict[int, int] = defaultdict(int)  # plan number -> steps and loops that run it
         self._evicted: dict[int, Plan] = {}  # plans that left the cache and still have users
-        self._others = 0  # threads that use the devices, and run no plan
+        self._others = 0  # threads in a `used` block
         self._count = 0
         self._default_device = ""
-        self._placed_state: dict[Operation, str] = {}  # where operations with state were placed
+        self._placed_state: dict[Operation, str] = {}  # the devices of operations with state
         self._used = UsedState()
 
     def take(
@@ -48,11 +50,11 @@ class Plans:
         *,
         program: bool = True,
     ) -> Plan:
-        """The plan of these fetches and feeds; waits for the devices that do not know it yet, until the deadline.
+        """The plan of these fetches and feeds.  Waits until the deadline for devices where it is not installed yet.
 
-        Whoever takes a plan gives it back with `done` after its use.
-        program: is it the user's program that runs it?  Then AbortedError, once for each loss, for a device that has
-        lost what the session used there.
+        Call `done` with the plan after its use.
+        program: whether the user's program runs it.  Then a device that has lost state of the session raises
+        AbortedError, once for each loss.
         """
         key = (elements, feeds, self._backend.table(deadline=deadline).version, program)
         with self._lock:
@@ -91,7 +93,7 @@ class Plans:
     def _table_for(
         self, elements: tuple[Tensor | Operation, ...], feeds: tuple[Tensor, ...], deadline: Deadline, program: bool
     ) -> DeviceTable:
-        """The devices, when the workers of those that the plan needs have declared them."""
+        """The table of devices, after the workers of the plan's devices have declared them."""
         awaited = AwaitedWorkers(deadline)
         while True:
             try:
@@ -119,36 +121,36 @@ class Plans:
                 return table
 
     def _default(self, table: DeviceTable) -> str:
-        """The session's default device; chosen for good when its worker has declared its devices."""
+        """The session's default device.  It does not change any more after its worker has declared it."""
         with self._lock:
             if self._default_device in table.names:
                 return self._default_device
-            found = default_device(table)
-            if found not in [device.name for device in table.starting]:
-                self._default_device = found
-            return found
+            default = default_device(table)
+            if default not in [device.name for device in table.starting]:
+                self._default_device = default
+            return default
 
     def take_for_loop(self, plan: Plan, driver: str, deadline: Deadline) -> Plan:
-        """The plan that a loop on `driver` runs in place of `plan`, which it took: without what the loop does itself.
+        """The plan that a loop on `driver` runs in place of `plan`, which was taken for it.
 
-        That is a dequeue that it prefetches, an enqueue that it pipelines, or both; `plan` itself if there is none.
-        The new plan is the loop's own, and goes with it.
+        It is `plan` without the dequeue that the loop prefetches and the enqueue that it pipelines, and `plan` itself
+        if there are none.  A new plan belongs to the loop, and is removed with it.
         """
         with self._lock:
             self._count += 1
             number = self._count
-        found = loop_plan(plan, driver, number)
-        if found is plan:
+        own_plan = loop_plan(plan, driver, number)
+        if own_plan is plan:
             return plan
-        self._backend.install(found, deadline)
+        self._backend.install(own_plan, deadline)
         with self._lock:
             self._users[number] += 1
-            self._evicted[number] = found
+            self._evicted[number] = own_plan
         self.done(plan)
-        return found
+        return own_plan
 
     def _keep(self, key: Any, plan: Plan) -> Plan:
-        """Put a new plan into the cache; gives the one to use, which is another thread's if that was faster."""
+        """Put a new plan into the cache.  Returns the plan to use, which is another thread's if that was faster."""
         with self._lock:
             kept = self._plans.setdefault(key, plan)
             self._users[kept.number] += 1
@@ -163,7 +165,7 @@ class Plans:
         return kept
 
     def done(self, plan: Plan) -> None:
-        """A step or a loop of the plan has ended."""
+        """Note the end of a step or a loop that used the plan."""
         with self._lock:
             self._users[plan.number] -= 1
             if self._users[plan.number]:
@@ -176,7 +178,7 @@ class Plans:
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """A block that uses the devices, and is no step and no loop."""
+        """A block that uses the devices other than by a step or a loop."""
         with self._lock:
             self._others += 1
         try:

@@ -1,7 +1,7 @@
-"""Sessions: where a user's program meets the devices.
+"""Sessions, with which a user's program runs its graph on devices.
 
-A session compiles what a run needs, once for each set of fetches and feeds, and hands the plan to its backend: to
-device executor in this process (`local.py`) or to the workers of a Dask cluster (`cluster.py`).
+A session compiles a plan once for each set of fetches and feeds (`plans.py`).  Its backend runs the plan: on device
+executors in this process (`local.py`) or on the workers of a Dask cluster (`cluster.py`).
 Source: tf.Session of TensorFlow 1.15.
 """
 
@@ -34,7 +34,7 @@ from dflow.runtime.session.plans import Plans
 
 
 class BaseSession:
-    """A session, without the `with` statement's rules."""
+    """A session without a `with` statement, the base of `Session` and `InteractiveSession`."""
 
     def __init__(self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None) -> None:
         target = target.decode() if isinstance(target, bytes) else target
@@ -57,7 +57,7 @@ class BaseSession:
         forks.in_child(self, type(self)._forked)
 
     def _forked(self) -> None:
-        """In a forked child: a session is the parent's, but for a local one that did nothing at the fork."""
+        """In a forked child: a session is the parent's, except for a local one that was idle at the fork."""
         if not self._closed and (self._target or self.plans.in_use()):
             self._home.leave()
             self._closed = True
@@ -66,7 +66,7 @@ class BaseSession:
         """FailedPreconditionError in a forked child, for a session of its parent."""
         self._home.check()
 
-    # -- what it is
+    # -- properties, devices and state
 
     @property
     def graph(self) -> Graph:
@@ -82,7 +82,7 @@ class BaseSession:
 
     @property
     def closed(self) -> bool:
-        """Was it closed?  In a forked child, also: does it belong to the parent?"""
+        """Whether the session is closed.  In a forked child, also whether it belongs to the parent."""
         return self._closed
 
     @property
@@ -105,9 +105,9 @@ class BaseSession:
     def actor(self, resource: Any) -> Any:
         """The Dask actor of a queue, of a reader, or of the container that a variable is in.
 
-        It is made by the first run that uses the resource.  Its methods are those of the object on the worker, and
-        give futures: `sess.actor(queue).row().result()`, `sess.actor(variable).read(["w"]).result()`.
-        NotFoundError in a local session, and for what no run of this session used.
+        The first run that uses the resource makes it.  Its methods are those of the object on the worker, and return
+        futures: `sess.actor(queue).row().result()`, `sess.actor(variable).read(["w"]).result()`.
+        NotFoundError in a local session, and for a resource that no run of this session has used.
         """
         backend = self.backend
         if not isinstance(backend, HasActors):
@@ -115,7 +115,7 @@ class BaseSession:
         return backend.actor(resource.spec)
 
     def queue_rows(self) -> list[dict[str, Any]]:
-        """One row for each queue of the session's devices: how full it is, who waits for it, who last moved it."""
+        """One row for each queue of the session's devices: its size, its waiting attempts, the last operation on it."""
         with self.plans.used():
             return self.backend.queue_rows()
 
@@ -128,9 +128,9 @@ class BaseSession:
         options: RunOptions | None = None,
         run_metadata: RunMetadata | None = None,
     ) -> Any:
-        """Run what `fetches` need, once, and give their values in the same structure.
+        """Run the operations that `fetches` need, once, and return the fetched values in the same structure.
 
-        fetches: a tensor, an operation (gives None), a name of one, or nested lists, tuples and dicts of these.
+        fetches: a tensor, an operation (value None), the name of one, or nested lists, tuples and dicts of these.
         feed_dict: tensor -> value, for any tensor of the graph; its producer is not run then.
         Or a tuple of tensors -> a tuple of as many values.
         Waits for operations that wait; `options.timeout_in_ms` limits it (DeadlineExceededError).  May be called from
@@ -146,7 +146,7 @@ class BaseSession:
     def run_aside(self, operation: Operation) -> None:
         """Run an operation on behalf of dflow, such as the close of a queue at a stop.
 
-        As `run` does, but that a device lost its state is left for the program's own runs to be told of.
+        As `run` does, but a loss of state on a device is not reported: the program's own runs report it.
         """
         self._check_usable()
         self._run(FetchMap(self._graph, operation), (), (), None, None, program=False)
@@ -166,14 +166,14 @@ class BaseSession:
             if run_metadata is not None:
                 run_metadata.placement = dict(plan.placement)
             try:
-                found = self._backend.run(plan, values, deadline)
+                results = self._backend.run(plan, values, deadline)
             finally:
                 self.plans.done(plan)
         except Exception as error:
             self._tell(error, "the run")
             raise
         fed = [i for i, element in enumerate(fetch_map.elements) if element in feeds] if feeds else ()
-        return fetch_map.rebuild(fetched_all(found, fed))
+        return fetch_map.rebuild(fetched_all(results, fed))
 
     def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Any:
         """A function that runs `fetches`: `f(*values)`, one value for each tensor, or tuple of them, of `feed_list`."""
@@ -189,10 +189,10 @@ class BaseSession:
             if not accept_options and (options is not None or run_metadata is not None):
                 raise TypeError("options and run_metadata need make_callable(..., accept_options=True)")
             self._check_usable()
-            given: Sequence[Any] = args
+            fed: Sequence[Any] = args
             if nested:
-                given = [value for pair in zip(keys, args, strict=True) for _, value in flat_feed(*pair)]
-            values = [feed_value(tensor, value) for tensor, value in zip(tensors, given, strict=True)]
+                fed = [value for pair in zip(keys, args, strict=True) for _, value in flat_feed(*pair)]
+            values = [feed_value(tensor, value) for tensor, value in zip(tensors, fed, strict=True)]
             return self._run(fetch_map, tuple(tensors), values, options, run_metadata)
 
         return call
@@ -208,14 +208,16 @@ class BaseSession:
     ) -> Loop:
         """Run `fetches` again and again on the workers, without this process in between.
 
-        Ends after `steps` iterations, or, with steps=None, when an iteration ends with OutOfRangeError: the end of
-        the input.  The values of the fetched tensors come back every `every` iterations, and at the last one of
-        `steps`: iterate over the loop.  Of values that nobody takes in time the newest 1,000 are kept.
-        device: whose process runs the loop and starts the parts of its steps; by default the one that can take its
-        elements ahead, or from which a step needs the fewest messages, such as that of the parameters.
-        Who stops iterating does not stop the loop: `loop.stop()` does.  TypeError or ValueError for wrong numbers.
-        Returns a `Loop` when its worker has taken it, for which `operation_timeout_in_ms` of the session is the limit;
-        its steps have none.  `loop.join()` waits for its end and raises what ended it.
+        Returns a `Loop` when its worker has accepted it.  The session's `operation_timeout_in_ms` limits the wait for
+        that, but not the steps.
+
+        The loop ends after `steps` iterations, or, with steps=None, when an iteration ends with OutOfRangeError, the
+        end of the input.  `loop.stop()` stops it; `loop.join()` waits for its end and raises the error that ended it.
+        Iterate over the loop for the values of the fetched tensors.  They come every `every` iterations, and at the
+        last one of `steps`.  Of unread values, the newest 1,000 are kept.  To stop iterating does not stop the loop.
+        device: the driver, whose process runs the loop and starts the parts of its steps.  By default, it is a device
+        that can prefetch the loop's elements, or from which a step needs the fewest messages, such as the device of
+        the parameters.  TypeError or ValueError for wrong numbers.
         """
         self._check_usable()
         fetch_map = FetchMap(self._graph, fetches)
@@ -257,19 +259,19 @@ class BaseSession:
         return loop
 
     def _deadline(self, options: RunOptions | None = None) -> Deadline:
-        """From now on: the time that a run has."""
+        """The deadline of a run that starts now."""
         milliseconds = (options.timeout_in_ms if options else 0) or self._config.operation_timeout_in_ms
         return Deadline(milliseconds / 1000) if milliseconds else NEVER
 
     def _tell(self, error: Exception, what: str) -> None:
-        """Before an error goes to the user: CancelledError in its place, if the session was closed meanwhile."""
-        if self._closed and not isinstance(error, CancelledError):  # whatever a connection says that is going away
+        """Prepare an error for the user.  Raises CancelledError in its place if the session was closed meanwhile."""
+        if self._closed and not isinstance(error, CancelledError):  # a connection that ends may raise any error
             raise CancelledError(None, None, f"{what} was cancelled: its session was closed") from error
         if isinstance(error, OpError):
             self._with_op(error)
 
     def _with_op(self, error: OpError) -> OpError:
-        """The error with the operation of this graph that it names."""
+        """Add the operation of this graph that the error names to the error, and return it."""
         if error.op is None and error.node_def is not None:
             with suppress(KeyError, ValueError):
                 error.op = self._graph.get_operation_by_name(error.node_def.name)
@@ -285,7 +287,7 @@ class BaseSession:
     # -- the end
 
     def close(self) -> None:
-        """Cancel runs in other threads (CancelledError there), stop loops, let go of private state.  Harmless twice.
+        """Cancel runs in other threads (CancelledError there), stop loops, drop private state.  Harmless twice.
 
         In a forked child: FailedPreconditionError for a session of its parent; the end of a `with` block is silent.
         """
@@ -295,24 +297,23 @@ class BaseSession:
             self._backend.close()
 
     def as_default(self) -> AbstractContextManager[Any]:
-        """Make it the default session of this thread; does not close it at the end."""
+        """A context in which this is the default session of the thread.  Its end does not close the session."""
         return scopes.default_session_scope(self)
 
     def __del__(self) -> None:
-        with suppress(
-            Exception
-        ):  # the interpreter may be half gone, and starts no thread then; its channels end with it
+        # The interpreter may be near its end, and start no thread then.  The channels end with it.
+        with suppress(Exception):
             if not self._closed and not sys.is_finalizing():
                 self._closed = True
-                self._backend.close(wait=False)  # whichever thread collects garbage must not wait
+                self._backend.close(wait=False)  # the thread that collects garbage must not wait
 
     @staticmethod
     def reset(target: str, containers: Iterable[str] | None = None, config: ConfigProto | None = None) -> None:
         """Drop the state in the named containers of a cluster (None or empty: the default ones).
 
-        A task's default container bears the name of its job.
-        It ends all sessions of that target, of any program and whatever containers they use, as in TensorFlow: their
-        runs and loops, those under way and later ones, end with AbortedError.  New sessions work.
+        The default container of a task has the name of its job.
+        As in TensorFlow, it ends all sessions of that target, of any program and with any containers: their runs and
+        loops, those under way and later ones, end with AbortedError.  New sessions work.
         """
         if not target:
             raise NotFoundError(None, None, "a local session's state ends with it; reset needs a cluster's address")
@@ -326,7 +327,7 @@ class Session(BaseSession):
     """A session: `with Session(target) as sess:` makes it and its graph the default, and closes it at the end.
 
     target: "" for a session in this process; a Dask scheduler's address (`tcp://host:8786`) for a cluster.
-    graph: what it runs, by default the default graph.  config: a ConfigProto.
+    graph: the graph that it runs, by default the default graph.  config: a ConfigProto.
     TypeError for arguments of a wrong type; NotFoundError for a target that is no address; UnavailableError for a
     scheduler that cannot be reached.
     """
@@ -363,7 +364,7 @@ def _check_count(what: str, number: int | None, least: int) -> None:
 
 
 def _show_placements() -> None:
-    """Whoever asks for the log of placements sees it, also in a program that never set up logging."""
+    """Show the log of placements, which the user asked for, also in a program without a logging configuration."""
     placements = logging.getLogger("dflow.placement")
     if not placements.isEnabledFor(logging.INFO):
         placements.setLevel(logging.INFO)
@@ -381,9 +382,9 @@ def _make_backend(target: str, config: ConfigProto) -> Backend:
 
 
 def _finish_import() -> None:
-    """Before a fork: wait for a thread that imports this just now, whose lock would stay locked in the child."""
+    """Before a fork: wait for a thread that is importing `cluster`.  Its import lock would stay locked in the child."""
     if "dflow.runtime.session.cluster" in sys.modules:
-        with suppress(Exception):  # whoever imports it is told
+        with suppress(Exception):  # the importing thread gets the error
             importlib.import_module("dflow.runtime.session.cluster")
 
 
