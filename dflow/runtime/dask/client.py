@@ -6,7 +6,6 @@ They use these attributes of Dask, Tornado and distributed:
 * `Client.status`: the state that the `repr` of a client shows.
 * `security`: the certificates with which a client or a worker connects.
 * `IOLoop.asyncio_loop`: the event loop that Tornado wraps.
-* `stream`: the Tornado stream of a comm over TCP.
 * `Task` and `TaskRef`: the classes of the graphs of Dask's collections.
 * The annotation `span`, which `distributed.span` writes.
 * Locks and a thread pool, which Dask does not replace at a fork (`_forked`).
@@ -16,6 +15,7 @@ Other files use attributes that only they need:
 * worker.py: handlers, metrics, resources and task states of a worker.
 * extension.py: handlers and keys of the scheduler.  leftovers.py: its spans and topics.
 * actors.py: the pickled form of an actor.
+* transport/connection.py: `stream`, the Tornado stream of a comm over TCP.
 * dashboard/page.py: the scheduler's HTTP server and timers.  cluster/scheduler.py: its addresses and its identity.
 
 tests/runtime/dask/test_client.py has a test of each, which fails when Dask changes it.
