@@ -60,6 +60,7 @@ __all__ = [
     "event_loop",
     "in_our_span",
     "is_connected",
+    "listen_context",
     "on_loop",
     "scheduler_call",
     "task_of",

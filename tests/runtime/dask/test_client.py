@@ -117,7 +117,7 @@ def gate() -> Iterator[type[Gate]]:
     Gate.opened.set()
 
 
-# -- dask_client.py: the scheduler
+# -- client.py: the scheduler
 
 
 class Added(WorkerPlugin):
@@ -153,7 +153,7 @@ def test_the_scheduler_knows_when_it_last_heard_of_a_worker(scheduler: Scheduler
     assert scheduler.workers[worker.address].last_seen <= metrics.time()
 
 
-# -- dask_client.py: the client
+# -- client.py: the client
 
 
 def test_a_handler_that_is_added_to_the_scheduler_is_called_with_its_arguments(
@@ -227,7 +227,7 @@ async def _offloaded() -> int:
 
 @pytest.mark.parametrize("what", ["event loops", "configuration", "tokens", "large messages"])
 def test_what_another_thread_held_of_dask_at_a_fork_is_free_in_the_child(what: str) -> None:
-    """`_forked` in `dask_client.py`."""
+    """`_forked` in `client.py`."""
 
     def use() -> int:
         runner = LoopRunner()
@@ -454,7 +454,7 @@ def test_a_worker_handler_with_a_comm_keeps_the_connection_for_itself(worker: Wo
 
 
 def test_what_a_comm_has_written_is_with_the_system_when_it_is_drained() -> None:
-    """`TCP.write` does not wait for the socket; `TCP.stream`, its `writing` and what its `write` gives (links.py)."""
+    """`TCP.write` does not wait for the socket; `TCP.stream`, its `writing` and what its `write` gives."""
     message = bytes(1 << 25)
 
     async def test() -> None:
