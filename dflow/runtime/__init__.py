@@ -1,15 +1,16 @@
-"""Running plans: devices, what carries steps and tensors between processes, sessions, loops.
+"""The runtime runs plans: device executors, channels between processes, steps, loops and sessions.
 
-From the bottom up; each package imports only those before it:
+It does not make plans: `dflow/compile` does.  These are its packages from the bottom up; each one imports only those
+before it:
 
-    base        ids, answers, deadlines, errors, settings
-    threads     threads that run what others start
+    base        ids, attempts and their answers, deadlines, errors, settings
+    threads     the pool of threads of a process, and its limits of threads and memory
     transport   messages between processes: connections, encryption, calls
     resources   queues, readers and containers, shared by threads
     device      one device: its programs, its parts of steps, its executor
-    step        what one process knows of devices, steps and other processes; a step, as its owner sees it
-    loop        a plan run again and again next to its devices
-    dispatch    what a process does with each message
-    dask        plugins, tasks and actors of Dask, and what Dask does not document
-    session     what the user's program holds: sessions, plans, fetches, the handle of a loop
+    step        steps over several devices, and the process with its devices, channels and steps
+    loop        loops: plans that run again and again next to their devices
+    dispatch    the handling of each message in a process
+    dask        plugins, tasks and actors of Dask, and the uses of undocumented parts of Dask
+    session     the objects of the user's program: sessions, plans, fetches, the handle of a loop
 """

@@ -1,1 +1,4 @@
-"""What every package above uses: ids, answers, deadlines, errors, settings.  Knows no thread, channel or device."""
+"""Common parts of the runtime's packages: ids, attempts and their answers, deadlines, errors, settings.
+
+It knows plans and specs.  It must not know a pool of threads, a channel or a device.
+"""

@@ -1,10 +1,13 @@
 """Answers: how an attempt on a queue or a reader ends, and how its delivery is settled.
 
-An answer comes once, in any thread, perhaps before its attempt has begun to wait, perhaps when nobody wants it any
-more.  Its delivery is settled once: accepted by the receiver, or given back.
+An attempt is answered once, in any thread: perhaps before it has begun to wait, perhaps after it was withdrawn.
 
-Lent elements are acknowledged before they are used: nobody sees a value, or what was computed with it, before the
-acknowledgement has left this process.  So an element that was seen never comes again, whatever ends next.
+A *delivery* is elements of a queue, or records of a reader, on their way to a receiver.  It is settled once: accepted,
+which acknowledges it, or released, and then the elements go back.
+
+A receiver acknowledges a delivery before it uses the elements.  No value, and no result computed from it, is visible
+before the acknowledgement has left this process.  So an element that was seen never comes again, even if a process or
+a connection ends at the next moment.
 """
 
 from __future__ import annotations
@@ -21,15 +24,15 @@ Withdraw = Callable[[], None]
 
 
 class Settle(Protocol):
-    """Settles the delivery: True to take it, False to give it back."""
+    """Settles a delivery: True accepts it, False releases it."""
 
     def __call__(self, accepted: bool, then: Then | None = None) -> None:
-        """then: called once, in any thread, when the acknowledgement has left this process; the elements may be used
-        from then on.  With False if it could not, because the connection ended: they are back in their queue."""
+        """then: called once, in any thread.  With True when the acknowledgement has left this process: the elements
+        may be used from then on.  With False if the connection ended before: the elements are back in their queue."""
 
 
 class NamedAnswer:
-    """An answer that says whose it is.
+    """An answer with its owner and its operation, for errors and reports.
 
     owner: the session, or "session/loop", whose step made the attempt.  op: the operation's name.
     """
@@ -42,7 +45,7 @@ class NamedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answering(NamedAnswer):
-    """An answer with a name."""
+    """A `NamedAnswer` that calls a function."""
 
     answer: Callable[..., None]
     owner: str
@@ -53,7 +56,7 @@ class Answering(NamedAnswer):
 
 
 def who(owner: str, op: str) -> str:
-    """An operation and its owner, in words."""
+    """An operation and its owner as text, such as "enqueue of loop train"."""
     session, _, loop = owner.partition("/")
     return f"{op} of loop {loop}" if loop else f"{op} of {session}"
 
@@ -69,7 +72,7 @@ def no_delivery(accepted: bool, then: Then | None = None) -> None:
 
 
 def unacknowledged() -> OpError:
-    """The error of a step that may not use its delivery."""
+    """The error of a step that may not use its delivery, as it could not acknowledge it."""
     return UnavailableError(
         None, None, "the connection to the process that delivered the elements ended before they were acknowledged"
     )

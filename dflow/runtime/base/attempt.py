@@ -1,5 +1,8 @@
 """An attempt: one operation on a queue or a reader, from its start to the one event that ends it.
 
+The caller of a queue or a reader makes it.  Not to be confused with the entries of a queue's lines, which are called
+attempts too: they have tickets, and are in `dflow/machines/queue/attempts.py`.
+
 Three things happen to an attempt, in any order and in any thread: its start returns, its answer comes, its owner
 withdraws it.
 
@@ -11,7 +14,7 @@ withdraws it.
                 withdraw   WITHDRAWN   the request is withdrawn
     ANSWERED    take       TAKEN       the owner settles the delivery from now on
                 withdraw   RETURNED    the delivery is released
-    STARTING, OPEN  fail   ANSWERED    as by an answer; the request is withdrawn, and what still comes goes back
+    STARTING, OPEN  fail   ANSWERED    as by an answer; the request is withdrawn, and a later answer's delivery released
     WITHDRAWN   answer     RETURNED    the delivery is released, and `returned` is called
 
 A second answer, or a `take` without an answer, is an error of the caller.
@@ -28,11 +31,11 @@ from dflow.errors import InternalError
 from dflow.runtime.base.answers import NamedAnswer, Settle, Withdraw, no_withdraw
 from dflow.runtime.base.failures import as_op_error
 
-Given = tuple[Any, Settle | None]  # an outcome, and what settles it
+Given = tuple[Any, Settle | None]  # an outcome, and the function that settles its delivery
 
 
 class State(Enum):
-    """What has happened to an attempt."""
+    """The state of an attempt."""
 
     STARTING = "starting"
     OPEN = "open"
@@ -46,21 +49,21 @@ STARTING, OPEN, ANSWERED, TAKEN, WITHDRAWN, RETURNED = State
 
 
 class Attempt(NamedAnswer):
-    """One attempt.  Call it with its answer: the outcome, and what settles it.
+    """One attempt.  Call it with its answer: the outcome, and the function that settles its delivery.
 
-    owner, op: whose it is, see `NamedAnswer`.
+    owner, op: see `NamedAnswer`.
     then: called with the attempt when its answer comes after `start` has returned, in the thread of the answer.
     quick: `then` takes next to no time.
-    returned: called with the attempt, in whichever thread, when it was withdrawn and its answer has come all the same:
-    its delivery was released.
-    times: how many further attempts like it may be answered with it, itself included, if they need not wait; their
-    outcomes are the further arguments of the call.
+    returned: called with the attempt, in any thread, when its answer comes after it was withdrawn: the delivery was
+    released.
+    times: the number of attempts like it, itself included, that may be answered together, if the others need not wait.
+    Their outcomes are the further arguments of the call.
     """
 
     __slots__ = (
         "_failed",
-        "_given",
         "_lock",
+        "_outcomes",
         "_returned",
         "_then",
         "_withdraw",
@@ -89,8 +92,8 @@ class Attempt(NamedAnswer):
         self._then = then
         self._returned = returned
         self._withdraw: Withdraw = no_withdraw
-        self._given: tuple[Given, ...] = ()
-        self._failed = False  # its outcome is that of `fail`: another one may come
+        self._outcomes: tuple[Given, ...] = ()
+        self._failed = False  # `fail` has ended it: its answer may still come
         self._lock = threading.Lock()
 
     @property
@@ -100,13 +103,14 @@ class Attempt(NamedAnswer):
 
     @property
     def over(self) -> bool:
-        """Whether its answer has come, and was taken or has gone back."""
+        """Whether its answer has come, and was taken or its delivery released."""
         return self.state is TAKEN or self.state is RETURNED
 
     def start(self, begin: Callable[[Attempt], Withdraw | None]) -> bool:
-        """Begin it; `begin` gives what withdraws the request.  True if it has ended already; `then` is not called then.
+        """Start it with `begin`, which returns the function that withdraws the request.
 
-        An error that `begin` raises is the answer.
+        True if the attempt has ended already; `then` is not called in this case.  An error that `begin` raises is the
+        answer.
         """
         try:
             withdraw = begin(self) or no_withdraw
@@ -122,33 +126,33 @@ class Attempt(NamedAnswer):
             withdraw()
         return True
 
-    def __call__(self, outcome: Any, settle: Settle | None = None, *more: Given) -> None:
-        given = ((outcome, settle), *more)
+    def __call__(self, outcome: Any, settle: Settle | None = None, *further: Given) -> None:
+        outcomes = ((outcome, settle), *further)
         with self._lock:
             before = self.state
             if before is STARTING or before is OPEN:
-                self.state, self._given = ANSWERED, given
+                self.state, self._outcomes = ANSWERED, outcomes
             elif before is WITHDRAWN:
                 self.state = RETURNED
         if before is WITHDRAWN:
-            give_back(given)
+            give_back(outcomes)
             if self._returned is not None:
                 self._returned(self)
         elif before is OPEN:
             if self._then is not None:
                 self._then(self)
         elif self._failed:
-            give_back(given)
+            give_back(outcomes)
         elif before is not STARTING:
             raise InternalError(None, None, f"a second answer to {self.op!r} of {self.owner}: it is {before.value}")
 
     def fail(self, error: BaseException) -> bool:
-        """End it with `error` in place of its answer; False if that has come, or nobody wants it any more."""
+        """End it with `error` in place of its answer.  False if it was answered or withdrawn before."""
         with self._lock:
             before = self.state
             if not self.pending:
                 return False
-            self.state, self._given, self._failed = ANSWERED, ((error, None),), True
+            self.state, self._outcomes, self._failed = ANSWERED, ((error, None),), True
         if before is OPEN:
             self._withdraw()
             if self._then is not None:
@@ -156,9 +160,9 @@ class Attempt(NamedAnswer):
         return True
 
     def take(self) -> tuple[Given, ...]:
-        """The outcome and what settles it, and those of further attempts.  They are the caller's from now on.
+        """The outcome with the function that settles its delivery, then those of further attempts.
 
-        Nothing if it was withdrawn.
+        The caller settles the deliveries from now on.  Empty if the attempt was withdrawn.
         """
         with self._lock:
             if self.state is WITHDRAWN or self.state is RETURNED:
@@ -166,8 +170,8 @@ class Attempt(NamedAnswer):
             if self.state is not ANSWERED:
                 raise InternalError(None, None, f"{self.op!r} of {self.owner} has no answer: it is {self.state.value}")
             self.state = TAKEN
-            given, self._given = self._given, ()  # nothing here keeps the arrays
-        return given
+            outcomes, self._outcomes = self._outcomes, ()  # nothing here keeps the arrays
+        return outcomes
 
     def cancel(self) -> None:
         """Withdraw the request; the answer still comes, and may be that it was cancelled.  After `start`."""
@@ -180,20 +184,20 @@ class Attempt(NamedAnswer):
         give_back(self.abandon())
 
     def abandon(self) -> tuple[Given, ...]:
-        """As `withdraw`, but the delivery is for the caller to release, after other attempts were abandoned too."""
+        """As `withdraw`, but the caller releases the delivery, after it has abandoned other attempts too."""
         with self._lock:
             before = self.state
             if before in (TAKEN, WITHDRAWN, RETURNED):
                 return ()
             self.state = RETURNED if before is ANSWERED else WITHDRAWN
-            given, self._given = self._given, ()
+            outcomes, self._outcomes = self._outcomes, ()
         if before is OPEN:
             self._withdraw()
-        return given
+        return outcomes
 
 
-def give_back(given: Iterable[Given]) -> None:
-    """Release deliveries: the elements go back to their queues."""
-    for _, settle in given:
+def give_back(outcomes: Iterable[Given]) -> None:
+    """Release the deliveries of outcomes: the elements go back to their queues."""
+    for _, settle in outcomes:
         if settle is not None:
             settle(False)

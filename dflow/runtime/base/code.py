@@ -1,7 +1,7 @@
-"""How code crosses: a plan goes to its device as bytes that only the device unpickles.
+"""The pickling of plans: a plan goes to its device as bytes that only the device unpickles.
 
-Kernels, and formats of readers, of dflow and of installed packages go by name.  What was defined in `__main__`, and
-every module whose file lies under the folder of the user's script, goes by value, so that an op or a reader that a
+Kernels and formats of readers that belong to dflow or to an installed package go by name.  The code of `__main__`, and
+of every module whose file lies under the folder of the user's script, goes by value.  So an op or a reader that a
 script registers works on every worker of a plain cluster.
 """
 
@@ -27,9 +27,9 @@ from dflow.specs import ReaderSpec
 
 
 def dump_part(part: DevicePlan) -> bytes:
-    """A device's part of a plan, with what it needs of the program: kernels, formats of readers, attributes.
+    """A device's part of a plan as bytes, with the code that it needs: kernels, formats of readers, attributes.
 
-    InvalidArgumentError, which names the operation, for what cannot be pickled.
+    InvalidArgumentError, which names the operation, if something cannot be pickled.
     """
     _USER_MODULES.register()
     kernels = {kind: _dump_kernel(OPS[kind], _user_of(part, kind)) for kind in part.kinds}
@@ -43,7 +43,7 @@ def dump_part(part: DevicePlan) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class DefinedIn:
-    """A kernel, or a format of readers, that goes by name: the module that defines it, where the device looks it up."""
+    """A kernel or a format of readers that goes by name: the device imports the module and looks the kind up."""
 
     module: str
     kind: str
@@ -51,7 +51,7 @@ class DefinedIn:
 
 @dataclass(frozen=True, slots=True)
 class PackedAttrs:
-    """Attributes that hold something of the user's program, such as a function: unpickled operation by operation."""
+    """Attributes that hold objects of the user's program, such as a function: unpickled operation by operation."""
 
     blob: bytes
 
@@ -61,7 +61,7 @@ def _instructions(part: DevicePlan) -> Iterator[Instruction]:
 
 
 def _with_attrs(part: DevicePlan, change: Callable[[Instruction], Any]) -> DevicePlan:
-    """The part with other attributes."""
+    """The part with its attributes replaced by the results of `change`."""
     segments = [
         replace(segment, instructions=tuple(replace(i, attrs=change(i)) for i in segment.instructions))
         for segment in part.segments
@@ -71,19 +71,19 @@ def _with_attrs(part: DevicePlan, change: Callable[[Instruction], Any]) -> Devic
 
 def _packed(instruction: Instruction) -> Any:
     attrs = instruction.attrs
-    return attrs if _is_known(attrs) else PackedAttrs(_dump(attrs, instruction.op))
+    return attrs if _has_common_classes(attrs) else PackedAttrs(_dump(attrs, instruction.op))
 
 
-def _is_known(value: object) -> bool:
-    """Is it of a class that every process has, and all that is in it?"""
+def _has_common_classes(value: object) -> bool:
+    """Whether every process has the class of the value, and the classes of all values in it."""
     if isinstance(value, Mapping):
-        return all(_is_known(item) for item in value.values())
+        return all(_has_common_classes(item) for item in value.values())
     if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
-        return all(_is_known(item) for item in value)
-    return type(value).__module__.partition(".")[0] in _KNOWN and not isinstance(value, _CODE)
+        return all(_has_common_classes(item) for item in value)
+    return type(value).__module__.partition(".")[0] in _COMMON and not isinstance(value, _CODE)
 
 
-_KNOWN = ("builtins", "dflow", "numpy")
+_COMMON = ("builtins", "dflow", "numpy")
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, type)
 
 
@@ -114,7 +114,7 @@ def _dump(value: object, user: OpInfo | None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class LoadedPart:
-    """A device's part of a plan, and what it needs of the program, by kind."""
+    """A device's part of a plan, with its kernels and formats of readers by kind."""
 
     part: DevicePlan
     kernels: dict[str, OpDef]
@@ -122,7 +122,7 @@ class LoadedPart:
 
 
 def load_part(blob: bytes, worker: str) -> LoadedPart:
-    """What `dump_part` gave.  NotFoundError, which names op, module and worker, for a module that is not here."""
+    """Load the bytes of `dump_part`.  NotFoundError, with op, module and worker, if a module is missing here."""
     part_blob, kernels, formats = pickle.loads(blob)
     packed: DevicePlan = pickle.loads(part_blob)
     users = {i.op.kind: i.op for i in reversed(list(_instructions(packed)))}
@@ -136,17 +136,17 @@ def load_part(blob: bytes, worker: str) -> LoadedPart:
     return LoadedPart(
         part,
         {kind: _load(kernel, users[kind], worker, OPS) for kind, kernel in kernels.items()},
-        {kind: _load(known, readers[kind], worker, READERS) for kind, known in formats.items()},
+        {kind: _load(form, readers[kind], worker, READERS) for kind, form in formats.items()},
     )
 
 
 def _load(blob: bytes, user: OpInfo, worker: str, table: Mapping[str, Any] | None = None) -> Any:
     try:
-        found = pickle.loads(blob)
-        if isinstance(found, DefinedIn) and table is not None:
-            importlib.import_module(found.module)
-            found = table[found.kind]
-        return found
+        value = pickle.loads(blob)
+        if isinstance(value, DefinedIn) and table is not None:
+            importlib.import_module(value.module)
+            value = table[value.kind]
+        return value
     except ModuleNotFoundError as error:
         fact = f"the worker {worker} has no module {error.name!r}, which {user.kind!r} needs; install it there"
         raise NotFoundError(user, None, fact) from error
@@ -161,7 +161,7 @@ def _user_of(part: DevicePlan, kind: str) -> OpInfo | None:
 
 
 def _script_folder() -> Path:
-    """Where the program's own modules lie: beside the script, where `python -m` imports from, the current folder."""
+    """The folder of the program's modules: the script's, the one that `python -m` imports from, or the current one."""
     main = sys.modules.get("__main__")
     file, spec = getattr(main, "__file__", None), getattr(main, "__spec__", None)
     if not file:
@@ -170,28 +170,28 @@ def _script_folder() -> Path:
 
 
 class UserModules:
-    """The modules beside the user's script, which are sent by value.  folder: gives where they lie."""
+    """The modules beside the user's script, which are sent by value.  folder: returns their folder."""
 
     def __init__(self, folder: Callable[[], Path] = _script_folder) -> None:
         self._folder = folder
         self._looked_at: set[str] = set()  # modules, by name
 
     def register(self) -> set[str]:
-        """Have those that were imported sent by value.  Looks at each module once, as there are thousands.
+        """Have the imported ones sent by value.  Looks at each module once, as there are thousands.
 
-        Gives the names of the modules that it looked at.
+        Returns the names of the modules that it looked at.
         """
         unseen = sys.modules.keys() - self._looked_at
         if not unseen:
             return unseen
         self._looked_at.update(unseen)
         folder = self._folder()
-        known = cloudpickle.list_registry_pickle_by_value()
+        by_value = cloudpickle.list_registry_pickle_by_value()
         for name in unseen:
             module = sys.modules.get(name)
             file = getattr(module, "__file__", None)
-            goes_by_itself = name in known or name == "__main__" or name.partition(".")[0] == "dflow"
-            if file and not goes_by_itself and _is_of_the_program(Path(file).resolve(), folder):
+            exempt = name in by_value or name == "__main__" or name.partition(".")[0] == "dflow"
+            if file and not exempt and _is_of_the_program(Path(file).resolve(), folder):
                 cloudpickle.register_pickle_by_value(module)
         return unseen
 
@@ -200,7 +200,7 @@ _USER_MODULES = UserModules()
 
 
 def _is_of_the_program(file: Path, folder: Path) -> bool:
-    """Is it under the folder, and no part of Python or of an installed package?"""
+    """Whether the file is under the folder, and no part of Python or of an installed package."""
     installed = {"site-packages", "dist-packages"}.intersection(file.parts)
     return folder in file.parents and not installed and not any(place in file.parents for place in _NOT_THE_PROGRAM)
 

@@ -1,6 +1,6 @@
 """Options of sessions and of runs.
 
-Source: tf.ConfigProto, tf.RunOptions of TensorFlow 1.15, as far as they mean something here.
+Source: tf.ConfigProto, tf.RunOptions and tf.RunMetadata of TensorFlow 1.15; the fields that mean something in dflow.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ class ConfigProto:
     log_device_placement: log where each operation goes.
 
     inter_op_parallelism_threads: how many programs (operations that start and end together) of the session compute at
-    once in one process; 0 or less for no limit.  What waits, for a queue for example, and `py_func` do not count.
+    once in one process; 0 or less for no limit.  Operations that wait, for a queue for example, and `py_func` do not
+    count.
     intra_op_parallelism_threads: how many threads a matrix product may use, in each process that the session uses; 0
-    for what the BLAS library there is set to, which is never exceeded.  A process has one such number: the smallest
-    that a session gave, and less if loops that multiply matrices share its cores.
+    for the number that the BLAS library there is set to.  This number is never exceeded.  A process has one limit for
+    all sessions: the smallest of theirs, and less if loops that multiply matrices share its cores.
     """
 
     device_count: Mapping[str, int] = field(default_factory=dict)
@@ -42,7 +43,7 @@ class ConfigProto:
 
 
 class TraceLevel(enum.IntEnum):
-    """How much a run traces: of no effect, a `RunMetadata` is filled in if it is given."""
+    """How much a run traces.  It has no effect: a `RunMetadata` is filled in whenever a run gets one."""
 
     NO_TRACE = 0
     SOFTWARE_TRACE = 1
@@ -102,6 +103,6 @@ class RunOptions:
 
 @dataclass
 class RunMetadata:
-    """What a run tells of itself, if its options ask for it.  `placement`: operation -> device."""
+    """Information about a run, which fills it in.  placement: operation -> device."""
 
     placement: dict[str, str] = field(default_factory=dict)

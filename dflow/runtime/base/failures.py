@@ -1,4 +1,7 @@
-"""Python exceptions and distributed's, as errors of dflow: the one place that knows how they map."""
+"""Errors of dflow for exceptions of Python and of distributed, and for lost processes and sessions.
+
+This is the only file that maps the classes.
+"""
 
 from __future__ import annotations
 
@@ -36,21 +39,22 @@ def as_op_error(error: BaseException, info: OpInfo | None = None) -> OpError:
 
 
 def unknown_session(session: str, where: str) -> OpError:
-    """Something is wanted of a session that a process or a device does not know (any more)."""
+    """The error of a request of a session that a process or device (`where`) does not know, or knows no longer."""
     fact = f"session {session} is not known on {where}: it has ended, or its target was reset; open a new session"
     return errors.AbortedError(None, None, fact)
 
 
 def lost(address: str, devices: list[str], what: str) -> OpError:
-    """A process that was lost, with its devices, and what was going on there."""
-    there = f" with {', '.join(devices)}" if devices else ""
-    return errors.UnavailableError(None, None, f"the worker {address}{there} was lost, and {what} with it")
+    """The error of a lost process.  devices: its devices.  what: the activity that was lost with it."""
+    with_devices = f" with {', '.join(devices)}" if devices else ""
+    return errors.UnavailableError(None, None, f"the worker {address}{with_devices} was lost, and {what} with it")
 
 
 def with_operations(error: OpError, plan: Plan) -> OpError:
-    """The error of a run; if it names lost devices, with the first operations that the plan has there, and their lines.
+    """The error of a run.  If it names lost devices, it lists the first operations of the plan there, and their lines.
 
-    By the names in its text, since it may have crossed processes, which know their own part of the plan only.
+    The devices are taken from its text: the error may come from another process, which knows only its own part of the
+    plan.
     """
     if isinstance(error, errors.UnavailableError) and error.node_def is None:
         devices = set(re.findall(r"/job:\S+/device:\w+:\d+", error.message))
@@ -60,9 +64,9 @@ def with_operations(error: OpError, plan: Plan) -> OpError:
 
 def of_the_step(ops: Iterable[OpInfo]) -> str:
     """Lines about the operations that a step has on lost devices."""
-    there = [op for op in ops if op.kind != "NoOp"]
-    if not there:
+    lost_ops = [op for op in ops if op.kind != "NoOp"]
+    if not lost_ops:
         return ""
-    said = "".join(f"\n    {op.name} ({op.kind}), made at {op.made_at}" for op in there[:2])
-    more = f"\n    and {len(there) - 2} more" if len(there) > 2 else ""
-    return f"\n  of the step there: {said}{more}"
+    lines = "".join(f"\n    {op.name} ({op.kind}), made at {op.made_at}" for op in lost_ops[:2])
+    rest = f"\n    and {len(lost_ops) - 2} more" if len(lost_ops) > 2 else ""
+    return f"\n  of the step there: {lines}{rest}"

@@ -1,7 +1,7 @@
-"""Snapshots of what a process holds: sessions, plans, steps, loops, calls, and messages that wait to be written.
+"""Snapshots of the objects in a process: sessions, plans, steps, loops, calls, and messages that wait to be written.
 
-`Process.held` makes one, from those of its devices and channels; `Backend.held` adds the rest of a session.  They are
-for tests, the dashboard and a person who debugs.  On the workers of a cluster, `client` being a Dask client:
+`Process.held` makes a snapshot from those of its devices and channels.  `Backend.held` adds the rest of a session.
+Snapshots are for tests, the dashboard and debugging.  This takes those of all workers of a cluster, with a Dask client:
 
     client.run(lambda dask_worker: dask_worker.plugins["dflow"].process.held())
 
@@ -51,7 +51,7 @@ class Held:
     channels: dict[str, HeldByChannel]  # by the peer
 
     def counts(self) -> dict[str, int]:
-        """How many of each kind belong to sessions; all are 0 when no session uses the process any more."""
+        """The number of objects of each kind that belong to sessions; all are 0 when no session uses the process."""
         devices, channels = self.devices.values(), self.channels.values()
         return {
             "sessions": len({*self.sessions, *(session for device in devices for session in device.sessions)}),

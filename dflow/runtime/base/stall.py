@@ -1,7 +1,7 @@
-"""Who waits for which queue, since when: what a program that stands still is told.
+"""Reports of stalled queues: which attempts wait for each of them, and since when.
 
-A queue is stalled when attempts wait for it and nothing has moved in it for a while.  Pure functions of the rows that
-`SharedQueue.row` gives.
+They are for a program that stands still.  A queue is stalled when attempts wait for it and nothing has moved in it for
+a while.  This file has pure functions of the rows of `SharedQueue.row`.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ Row = Mapping[str, Any]
 
 
 def stalled(queues: Iterable[Row], after: float = timeouts.STALL) -> list[Row]:
-    """The queues in which nothing has moved for `after` seconds though someone waits."""
+    """The queues in which nothing has moved for `after` seconds although attempts wait."""
     return [row for row in queues if row["waiting"] and row["idle_s"] >= after]
 
 
 class StallWatch:
-    """Tells of each stall once: again only after the queue has moved."""
+    """Reports each stall once, and again only after the queue has moved."""
 
     def __init__(self, after: float = timeouts.STALL) -> None:
         self.after = after
-        self._told: set[tuple[Any, ...]] = set()
+        self._reported: set[tuple[Any, ...]] = set()
 
     def look(self, queues: Iterable[Row]) -> str:
-        """What there is to say now; "" for nothing."""
-        found = {_state(row): row for row in stalled(queues, self.after)}
-        new = [row for state, row in found.items() if state not in self._told]
-        self._told = set(found)
+        """The report of the queues that are newly stalled; "" for none."""
+        by_state = {_state(row): row for row in stalled(queues, self.after)}
+        new = [row for state, row in by_state.items() if state not in self._reported]
+        self._reported = set(by_state)
         return report(new)
 
 
 def _state(row: Row) -> tuple[Any, ...]:
-    """The same as long as nothing moves."""
+    """The name of a queue and its counts, which stay the same as long as nothing moves."""
     return row["device"], row["container"], row["name"], row["enqueued"], row["dequeued"]
 
 
 def report(queues: Iterable[Row]) -> str:
-    """The given queues in words: how full, who waits since when, who last moved something.  "" for none."""
+    """The queues as text: how full each is, which attempts wait since when, which one last moved an element."""
     return "\n".join(_queue(row) for row in queues)
 
 
 def _queue(row: Row) -> str:
-    of = "" if row["capacity"] < 0 else f" of {row['capacity']}"
+    limit = "" if row["capacity"] < 0 else f" of {row['capacity']}"
     state = "closed" if row["closed"] else "open"
     moved = f"last moved {row['idle_s']:.0f} s ago by {row['moved_by']}" if row["moved_by"] else "nothing moved yet"
     gathered = f", and {row['gathered']} for the first that waits for several" if row["gathered"] else ""
-    holds = f"{row['size']}{of} elements{gathered}"
+    holds = f"{row['size']}{limit} elements{gathered}"
     head = f"{row['kind']} '{row['name']}' on {row['device']} holds {holds}, {state}; {moved}"
     waiting = [f"  waits since {w['since_s']:.0f} s: {w['who']} ({w['what']})" for w in row["waiting"]]
     return "\n".join([head, *waiting, *_hints(row)])
 
 
 def _hints(row: Row) -> list[str]:
-    """What the reader may not see: a demand that no element can meet."""
+    """A line about a demand that no element can meet, which is easy to overlook."""
     wanted = max((w["wants"] for w in row["waiting"]), default=0)
     if 0 <= row["capacity"] < wanted and not row["waiting_enqueues"]:
         return [

@@ -1,10 +1,10 @@
-"""States with names: the transitions of an object as data, checked as they happen.
+"""State machines as tables: the transitions of an object are data, and are checked as they happen.
 
     TABLE = {State.EMPTY: {"request": State.REQUESTED}, State.REQUESTED: {"answer": State.READY}, ...}
     state = States("the prefetch of loop 'train'", TABLE, State.EMPTY)
     state.change("request")  # now it is REQUESTED
 
-An event that has no place in the table is a bug in dflow: the error tells what happened before.
+An event without a transition in the current state is a bug in dflow: the error lists the events before it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dflow.errors import InternalError
 
 S = TypeVar("S", bound=Enum)
 
-STORY = 20  # events that an error tells
+STORY = 20  # the number of events that an error lists
 
 
 class States(Generic[S]):
@@ -36,11 +36,11 @@ class States(Generic[S]):
         self._story: deque[str] = deque(maxlen=STORY)
 
     def change(self, event: str) -> S:
-        """Take the transition of an event; gives the next state.  InternalError for an impossible one."""
-        then = self._table[self.now].get(event)
-        if then is None:
-            told = ", ".join([*self._story, f"{event!r} while {self.now.value}"])
-            raise InternalError(None, None, f"{self._name}: impossible: {told}")
+        """Take the transition of an event; returns the next state.  InternalError for an impossible one."""
+        next_state = self._table[self.now].get(event)
+        if next_state is None:
+            events = ", ".join([*self._story, f"{event!r} while {self.now.value}"])
+            raise InternalError(None, None, f"{self._name}: impossible: {events}")
         self._story.append(event)
-        self.now = then
-        return then
+        self.now = next_state
+        return next_state

@@ -1,4 +1,4 @@
-"""Values between devices: the one place where an array changes its namespace."""
+"""Conversions of values between devices: only here an array changes its namespace (NumPy, CuPy)."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def fetched(value: Any) -> Any:
     value = to_host(value)
     if isinstance(value, np.ndarray):
         return value[()] if value.ndim == 0 else np.array(value)
-    return np.array(value) if getattr(value, "ndim", 0) else value  # what a kernel gave in place of an array
+    return np.array(value) if getattr(value, "ndim", 0) else value  # a kernel's value that is no array
 
 
 def fetched_all(values: list[Any], fed: Collection[int] = ()) -> list[Any]:
     """Values as the user gets them, None for an operation.
 
-    An array that nobody else has, such as a batch out of a queue, is the user's own already: it is not copied.
-    fed: the places of values that were fed, which are arrays, also those without dimensions, as TensorFlow gives them.
+    An array without another reference, such as a batch out of a queue, is the user's own already: it is not copied.
+    fed: the indices of fed values.  These become arrays, even those without dimensions, as in TensorFlow.
     """
-    found = [_own(values, i) if values[i] is not None else None for i in range(len(values))]
+    results = [_own(values, i) if values[i] is not None else None for i in range(len(values))]
     for i in fed:
-        found[i] = np.array(values[i])
-    return found
+        results[i] = np.array(values[i])
+    return results
 
 
 def _own(values: list[Any], i: int) -> Any:
@@ -51,13 +51,13 @@ def _own(values: list[Any], i: int) -> Any:
 
 
 def _references(values: list[Any], i: int) -> int:
-    """How often an object is referred to; a view of an array refers to it, too."""
+    """The number of references to an object; a view of an array refers to it, too."""
     return sys.getrefcount(values[i])
 
 
 def _has_lock() -> bool:
-    """Is this a Python with a global lock?"""
+    """Whether this Python has a global lock."""
     return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
-_NOBODY_ELSE = _references([np.empty(1)], 0) if _has_lock() else -1  # nothing is: without it the counts say nothing
+_NOBODY_ELSE = _references([np.empty(1)], 0) if _has_lock() else -1  # -1: no count; without a lock they mean nothing

@@ -1,9 +1,12 @@
-"""The threads of a program that run steps of one local session take turns.
+"""Turns of a program's threads that run steps of one local session.
 
-Where a step waits for another thread, as each does in TensorFlow 1 and on a cluster, threads take turns by themselves.
-A step of a local session is done by its caller, and Python lets a thread go on for 5 ms while others wait: for a
-hundred short steps.  Ten threads that enqueue until one of them stops the others would fill a queue of 100 before that
-one had begun.  `sys.setswitchinterval` could change that, but it belongs to the program.
+Not to be confused with the turns of loops that read with one reader: `LoopTurns` in `resources/loop_turns.py`.
+
+Why: if a step waits for another thread, as each does in TensorFlow 1 and on a cluster, threads take turns by
+themselves.  A step of a local session runs in the thread of its caller.  Python lets a thread go on for 5 ms while
+others wait, which is time for a hundred short steps.  Ten threads that enqueue until one of them stops the others would
+fill a queue of 100 before that one had begun.  `sys.setswitchinterval` could change this, but the setting belongs to
+the program.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Callable
 from threading import get_ident
 
 ALONE = 32  # steps in a row of one thread, after which it is the only one that runs any
-MOMENT = 1e-6  # seconds; after sleep(0) the thread has Python's lock again before another one has woken up
+MOMENT = 1e-6  # seconds; after sleep(0) a thread has Python's lock again before another one has woken up
 
 
 def _give_way() -> None:
@@ -21,7 +24,7 @@ def _give_way() -> None:
 
 
 class Turns:
-    """Says when a thread that has run a step lets others go before it: after each step, as long as there are others.
+    """Lets other threads go first when a thread has run a step: after each step, as long as there are other threads.
 
     The thread that makes a session is at first the only one.
     give_way: lets other threads go, and comes back soon.
@@ -29,13 +32,13 @@ class Turns:
 
     def __init__(self, give_way: Callable[[], None] = _give_way) -> None:
         self._give_way = give_way
-        self._last = get_ident()  # who ran the latest step
-        self._in_a_row = ALONE  # it ran so many, and no other thread any in between
+        self._last = get_ident()  # the thread that ran the latest step
+        self._in_a_row = ALONE  # steps that it ran without one of another thread in between
 
     def ended(self, waited: bool) -> None:
-        """A step of this thread ended; waited: others have had their turn meanwhile.
+        """A step of this thread ended.  waited: the step waited, so others have had their turn.
 
-        Without a lock: threads that come here at the same time only change how often each gives way.
+        It needs no lock: threads that call it at the same time only change how often each gives way.
         """
         thread = get_ident()
         if thread != self._last:

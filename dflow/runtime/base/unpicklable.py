@@ -1,8 +1,8 @@
-"""Which part of an object cannot be pickled, and how one gets there: for an error that a user reads.
+"""The path from an object to its innermost part that cannot be pickled, for the text of an error.
 
     func (function load, train.py:12) -> variable 'cache' (Cache) -> attribute 'lock' (_thread.lock)
 
-Why: pickle itself names the innermost class alone, which the user's program may never mention.
+Why: pickle itself names only the innermost class, which the user's program may never mention.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-Part = tuple[str, object]  # how a part is called within what holds it, and the part
+Part = tuple[str, object]  # the name of a part within its object, and the part; no part of a step
 
 
 def way_to_unpicklable(value: object, dumps: Callable[[object], object]) -> str:
-    """The way from `value`, which `dumps` cannot pickle, to the innermost part that it cannot; "" if that is itself."""
+    """The path from `value`, which `dumps` cannot pickle, to its innermost part of this kind; "" if that is `value`."""
     steps: list[str] = []
     seen = {id(value)}
-    with suppress(Exception):  # an object of the user's that cannot be looked into: the way ends there
+    with suppress(Exception):  # an object of the user that cannot be inspected: the path ends there
         part = _bad_part(value, dumps, seen)
         while part is not None:
             name, item = part
@@ -33,12 +33,12 @@ def way_to_unpicklable(value: object, dumps: Callable[[object], object]) -> str:
 
 def _bad_part(value: object, dumps: Callable[[object], object], seen: set[int]) -> Part | None:
     for name, item in _parts(value):
-        if id(item) not in seen and not _goes(item, dumps):
+        if id(item) not in seen and not _can_be_pickled(item, dumps):
             return name, item
     return None
 
 
-def _goes(value: object, dumps: Callable[[object], object]) -> bool:
+def _can_be_pickled(value: object, dumps: Callable[[object], object]) -> bool:
     try:
         dumps(value)
     except Exception:
@@ -47,7 +47,7 @@ def _goes(value: object, dumps: Callable[[object], object]) -> bool:
 
 
 def _description(value: object) -> str:
-    """What it is, and for a function where it is defined."""
+    """The class of a value; for a function its name and its line."""
     if isinstance(value, FunctionType):
         code = value.__code__
         return f"function {value.__qualname__}, {code.co_filename}:{code.co_firstlineno}"
@@ -57,7 +57,7 @@ def _description(value: object) -> str:
 
 
 def _parts(value: object) -> Iterator[Part]:
-    """What is pickled with a value, as far as its kind tells."""
+    """The objects that are pickled with a value, as its class shows."""
     if isinstance(value, FunctionType):
         yield from _parts_of_function(value)
     elif isinstance(value, MethodType):
@@ -98,7 +98,7 @@ def _globals_of(code: CodeType) -> Iterator[str]:
 
 
 def _attributes(value: object) -> dict[str, Any]:
-    found = [getattr(kind, "__slots__", ()) for kind in type(value).__mro__]
-    names = [name for slots in found for name in ([slots] if isinstance(slots, str) else slots)]
+    declared = [getattr(kind, "__slots__", ()) for kind in type(value).__mro__]
+    names = [name for slots in declared for name in ([slots] if isinstance(slots, str) else slots)]
     slots = {name: getattr(value, name) for name in names if isinstance(name, str) and hasattr(value, name)}
     return slots | dict(getattr(value, "__dict__", {}))
