@@ -1,1 +1,4 @@
-"""Threads that run what others start, and what they share.  Knows no message and no device."""
+"""Threads of a process: the pool that reads channels and does their work; limits of BLAS threads and freed memory.
+
+It knows work only as functions to call.  It must not know a message or a device.
+"""

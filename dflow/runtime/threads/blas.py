@@ -1,7 +1,7 @@
-"""How many threads the BLAS library of this process uses: fewer when sessions ask for it, or loops share the cores.
+"""The limit of threads for the BLAS libraries of this process: sessions set it, and loops share the cores.
 
-A BLAS library has one number of threads for its whole process.  dflow only ever lowers it, and puts it back.  To look
-for libraries takes a millisecond: that happens when the limit changes, never in a step.
+A BLAS library has one number of threads for its whole process.  dflow only lowers it, and puts it back.  A search for
+loaded libraries takes a millisecond: it happens when the limit changes, never in a step.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Library(Protocol):
 
 
 def _blas() -> Sequence[Library]:
-    found: Sequence[Library] = ThreadpoolController().select(user_api="blas").lib_controllers
-    return found
+    libraries: Sequence[Library] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return libraries
 
 
 def _cores() -> int:
@@ -36,7 +36,7 @@ def _cores() -> int:
 
 
 class BlasThreads:
-    """The limit of a process.  libraries: gives those that are loaded; cores: that loops share."""
+    """The limit of a process.  libraries: returns the loaded libraries.  cores: the number that loops share."""
 
     def __init__(self, libraries: Callable[[], Sequence[Library]] = _blas, cores: int | None = None) -> None:
         self._libraries = libraries
@@ -44,34 +44,34 @@ class BlasThreads:
         self._lock = threading.Lock()
         self._sessions: dict[str, int] = {}
         self._loops = 0
-        self._limit: int | None = None  # that is in force; None: the libraries' own numbers
+        self._limit: int | None = None  # the limit in force; None: the libraries' own numbers
         self._own: dict[str, tuple[Library, int]] = {}  # by file: a library and its number of threads before the limit
 
     def forked(self) -> None:
-        """In a forked child: the sessions are there, with their limits; the loops, and the limit for them, are not.
+        """In a forked child: keep the sessions and their limits; drop the loops and the limit for them.
 
-        Only libraries that are known are set: to look for others takes a lock of the loader, which another thread may
-        have held at the fork.
+        Only libraries in `_own` are set.  A search for others takes a lock of the loader, which another thread may have
+        held at the fork.
         """
         self._lock = threading.Lock()
         self._loops = 0
-        self._set(self._wanted(), [library for library, _ in self._own.values()])
+        self._set(self._lowest(), [library for library, _ in self._own.values()])
 
     def limit(self, session: str, threads: int) -> None:
-        """A session allows so many threads, until `release`."""
+        """Limit the threads to this number for a session, until `release`."""
         with self._lock:
             self._sessions[session] = threads
             self._apply()
 
     def release(self, session: str) -> None:
-        """The session ended."""
+        """Drop the limit of a session, which has ended."""
         with self._lock:
             if self._sessions.pop(session, None) is not None:
                 self._apply()
 
     @contextmanager
     def loop(self) -> Iterator[None]:
-        """A loop that multiplies matrices runs; with others, each has its share of the cores."""
+        """A block in which a loop that multiplies matrices runs; several such loops share the cores evenly."""
         self._add(1)
         try:
             yield
@@ -84,12 +84,12 @@ class BlasThreads:
             self._apply()
 
     def _apply(self) -> None:
-        """Under the lock: put the limit in force, if it is another one."""
-        limit = self._wanted()
+        """Under the lock: put the limit in force if it has changed."""
+        limit = self._lowest()
         if limit != self._limit:
             self._set(limit, self._libraries())
 
-    def _wanted(self) -> int | None:
+    def _lowest(self) -> int | None:
         limits = list(self._sessions.values())
         if self._loops > 1:
             limits.append(max(1, self._cores // self._loops))
@@ -100,7 +100,7 @@ class BlasThreads:
             _, own = self._own.setdefault(library.filepath, (library, library.num_threads))
             library.set_num_threads(own if limit is None else min(own, limit))
         if limit is None:
-            self._own.clear()  # whoever sets another number from now on is heard
+            self._own.clear()  # the next limit starts from the numbers that the libraries have then
         self._limit = limit
 
 

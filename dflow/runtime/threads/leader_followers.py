@@ -1,10 +1,12 @@
-"""The threads of a process in which channels are read and in which what their messages start is done.
+"""The pool of threads of a process (leader/followers): they read the channels and do the work that messages start.
 
-One thread leads: it waits for the next message of a channel.  A message that starts something (a program, the
-installing of a plan) hands the lead to another thread, and the one that has the message goes on with it: so nothing is
-handed from thread to thread on its way, and yet nothing that takes long stands before the next message.  What is said
-to be quick is done without handing the lead on.  Measured on one machine, a round trip of 200 bytes: 17 us if the
-reading thread does the work, 27 us if it hands the lead on, 45 to 65 us with a pool.
+For each channel one thread leads: it waits for the next message.  If a message starts work, such as a program or the
+installation of a plan, this thread hands the lead to another thread and does the work itself.  Work that is submitted
+as quick is done without handing the lead on.
+
+Why: no work goes from one thread to another, and no long work delays the next message.  Measured on one machine, a
+round trip of 200 bytes: 17 us if the reading thread does the work, 27 us if it hands the lead on, 45 to 65 us with a
+pool.
 """
 
 from __future__ import annotations
@@ -20,22 +22,22 @@ Work = Callable[[], object]
 
 
 class LeaderFollowers:
-    """name: of its threads.  at_once: how many pieces of work are done at the same time; leading is none."""
+    """The pool.  name: of its threads.  at_once: how many pieces of work run at the same time; leading is none."""
 
     def __init__(self, name: str, at_once: int) -> None:
         self._name = name
         self._at_once = at_once
         self._lock = threading.Lock()
-        self._line: deque[Work] = deque()  # work that nobody does yet
-        self._busy = 0  # threads that do what stands in line
+        self._line: deque[Work] = deque()  # work that no thread has begun
+        self._busy = 0  # threads that do work of the line
         self._idle: list[_Follower] = []
         self._closed = False
         self._here = threading.local()  # .handling: of the message that this thread handles
 
     def submit(self, work: Work, quick: bool = False) -> None:
-        """Do this in some thread; nothing happens on a closed pool.  In a handler: when it has returned.
+        """Do work in some thread; does nothing on a closed pool.  In a handler, the work begins when it has returned.
 
-        quick: it takes less time than to hand the lead on.
+        quick: the work takes less time than to hand the lead on.
         """
         handling: _Handling | None = getattr(self._here, "handling", None)
         if handling is not None:
@@ -44,7 +46,7 @@ class LeaderFollowers:
             self.start(self._work_off)
 
     def handle(self, handler: Work) -> list[Work]:
-        """Call a message's handler, and do what is quick of what it submitted; gives the rest, for the caller."""
+        """Call a message's handler, then do the quick work that it submitted.  Returns the other work."""
         self._here.handling = handling = _Handling()
         try:
             handler()
@@ -55,21 +57,21 @@ class LeaderFollowers:
         return handling.kept
 
     def do(self, kept: list[Work], lead: Work) -> bool:
-        """Do what a message started in this thread, which leads, while another one leads on.
+        """Do the work that a message started in this thread, which hands the lead to another one.
 
-        False if the caller leads on, because others are to do it.
+        False if the caller keeps the lead, and other threads do the work.
         """
-        wanted = self._stand_in_line(kept)
-        kept.clear()  # so that nothing is kept alive here when it is done
-        if not wanted or not self.start(lead):
+        needed = self._stand_in_line(kept)
+        kept.clear()  # so that the caller's list keeps no finished work alive
+        if not needed or not self.start(lead):
             return False
-        for _ in range(wanted - 1):
+        for _ in range(needed - 1):
             self.start(self._work_off)
         self._work_off()
         return True
 
     def start(self, work: Work) -> bool:
-        """Begin this now, however busy the pool is: it may wait.  False if no thread starts any more."""
+        """Begin work now, however busy the pool is: the work may wait.  False if no more threads start."""
         with self._lock:
             member = self._idle.pop() if self._idle else None
         if member is not None:
@@ -83,7 +85,7 @@ class LeaderFollowers:
         return True
 
     def close(self) -> None:
-        """Nothing is begun any more but what `start` is given; idle threads end, busy ones when they are done."""
+        """Begin only work of `start` from now on.  Idle threads end at once, busy ones after their work."""
         with self._lock:
             self._closed = True
             self._line.clear()
@@ -91,17 +93,17 @@ class LeaderFollowers:
         for member in idle:
             member.wake(None)
 
-    # -- which thread does what
+    # -- the work of each thread
 
     def _stand_in_line(self, work: list[Work]) -> int:
-        """How many threads are to begin, counted as busy already."""
+        """Append work to the line; returns how many more threads have to begin, which count as busy already."""
         with self._lock:
             if self._closed:
                 return 0
             self._line += work
-            wanted = min(len(work), self._at_once - self._busy)
-            self._busy += wanted
-            return wanted
+            needed = min(len(work), self._at_once - self._busy)
+            self._busy += needed
+            return needed
 
     def _work_off(self) -> None:
         while (work := self._next()) is not None:
@@ -115,7 +117,7 @@ class LeaderFollowers:
             return None
 
     def _serve(self, work: Work | None) -> None:
-        """A thread's life: work, wait to be woken, work."""
+        """The loop of a thread: work, wait as an idle follower, work again."""
         member = _Follower()
         while work is not None:
             _try(work)
@@ -128,7 +130,7 @@ class LeaderFollowers:
 
 
 class _Handling:
-    """What the handler of a message submitted."""
+    """The work that the handler of a message submitted."""
 
     def __init__(self) -> None:
         self.quick: deque[Work] = deque()
@@ -157,4 +159,4 @@ def _try(work: Work) -> None:
     try:
         work()
     except Exception:
-        logger.exception("something that a message started failed")
+        logger.exception("work that a message started failed")

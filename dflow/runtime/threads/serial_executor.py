@@ -1,4 +1,4 @@
-"""Work that is done piece by piece, in the order in which it came, by threads of a pool."""
+"""A serial executor: it does pieces of work one after the other, in the order of `add`, in threads of a pool."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Work = Callable[[], None]
 
 
 class SerialExecutor:
-    """Does one piece of work after the other.
+    """Does one piece of work after the other.  Not to be confused with the executor of a device.
 
-    run: starts something in another thread.  At most one thread works at a time, and none while there is no work.
+    run: starts a function in another thread.  At most one thread works at a time, and none while there is no work.
     """
 
     def __init__(self, run: Callable[[Work], None]) -> None:
@@ -25,7 +25,7 @@ class SerialExecutor:
         self._working = False
 
     def add(self, work: Work) -> None:
-        """Do this after all that was added before; returns at once."""
+        """Do this work after all work that was added before; returns at once."""
         with self._lock:
             self._work.append(work)
             if self._working:
