@@ -1,7 +1,7 @@
-"""Calls: messages to another process that it answers with a `Return` of their number.
+"""Calls: messages to another process that it answers with a `Return` of the same number.
 
-A request ends a future.  An `QueueCall` is an attempt on a queue, outside of any step, of a reader or a loop: it can be
-withdrawn, its answer is called, and may bring elements that are not acknowledged.
+There are two kinds.  The answer to a request ends a future.  A `QueueCall` is an attempt of a reader or a loop on a
+queue, outside of any step: it can be withdrawn, and its answer is called, perhaps with a delivery.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Calls:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._numbers = itertools.count()
-        self._waiting: dict[int, tuple[Channel, Future[Any] | Answer, str]] = {}  # with the device of an asked queue
+        self._waiting: dict[int, tuple[Channel, Future[Any] | Answer, str]] = {}  # the last: the device of a queue
 
     def request(self, channel: Channel, make: Callable[[int], Any]) -> Future[Any]:
-        """Send the message that `make(call)` gives; the future ends with its outcome."""
+        """Send the message `make(call)`; the future ends with its outcome."""
         future: Future[Any] = Future()
         channel.send(make(self._add(channel, future)))
         return future
@@ -47,7 +47,7 @@ class Calls:
         answer: Answer,
         *arguments: Any,
     ) -> Withdraw:
-        """Make an attempt on a queue at the other end of a channel; gives what withdraws it."""
+        """Make an attempt on a queue at the other end of a channel; returns the function that withdraws it."""
         call = self._add(channel, answer, device)
         owner, op, times = getattr(answer, "owner", ""), getattr(answer, "op", ""), getattr(answer, "times", 1)
         channel.send(m.QueueCall(call, session, device, queue, method, arguments, owner, op, times))
@@ -60,17 +60,17 @@ class Calls:
         return call
 
     def pop(self, call: int) -> Future[Any] | Answer | None:
-        """What waits for the outcome of a call, which has come; None if nothing does any more."""
+        """Remove a call whose outcome has come; returns its future or answer, None if the call has ended before."""
         with self._lock:
             _, waiting, _ = self._waiting.pop(call, (None, None, ""))
         return waiting
 
     def channel_closed(self, channel: Channel, closing: OpError | None) -> None:
-        """Nothing more comes over this channel.  closing: why this process itself ends, if it does."""
+        """End the calls over a channel that has closed.  closing: the reason if this process itself ends."""
         with self._lock:
             calls = [call for call, (other, *_) in self._waiting.items() if other is channel]
-            found = [self._waiting.pop(call) for call in calls]
-        for _, waiting, device in found:
+            ended = [self._waiting.pop(call) for call in calls]
+        for _, waiting, device in ended:
             if isinstance(waiting, Future):
                 waiting.set_exception(closing or lost(channel.peer, [], "a request to it"))
             else:
@@ -81,14 +81,14 @@ class Calls:
 
 
 class ServedCalls:
-    """The attempts of other processes on queues here."""
+    """The attempts of other processes on queues of this one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[tuple[Channel, int], Attempt] = {}
 
     def serve(self, channel: Channel, call: m.QueueCall, begin: Callable[[Attempt], Withdraw]) -> None:
-        """Make the attempt that a message asks for; its end is the outcome of the call."""
+        """Make the attempt of a message; its outcome is the outcome of the call."""
         key = (channel, call.call)
         attempt = Attempt(call.owner, call.op, partial(self._answered, key), times=call.times)
         with self._lock:
@@ -100,15 +100,15 @@ class ServedCalls:
         channel, call = key
         with self._lock:
             self._waiting.pop(key, None)
-        given = attempt.take()
-        if given:
-            (outcome, delivery), *more = [
-                (value, None if settle is None else channel.add_delivery(settle)) for value, settle in given
+        outcomes = attempt.take()
+        if outcomes:
+            (outcome, delivery), *further = [
+                (value, None if settle is None else channel.add_delivery(settle)) for value, settle in outcomes
             ]
-            channel.send(m.Return(call, outcome, delivery, tuple(more)))
+            channel.send(m.Return(call, outcome, delivery, tuple(further)))
 
     def withdraw(self, channel: Channel, call: int) -> None:
-        """Withdraw an attempt; its outcome, that it was cancelled, comes from the queue."""
+        """Withdraw an attempt; the queue answers it with CancelledError."""
         with self._lock:
             attempt = self._waiting.get((channel, call))
         if attempt is not None:
@@ -134,9 +134,10 @@ def end_future(future: Future[Any], outcome: Any) -> None:
 
 
 def answered(channel: Channel, reply: Future[Any], task: str, deadline: Deadline) -> Any:
-    """Wait for the outcome of a request; `task` is what was asked for, as in "worker tcp://... did not <task>".
+    """Wait for the outcome of a request.  task: the request in words, as in "worker tcp://... did not <task>".
 
-    Raises the outcome if it is an error, DeadlineExceededError, and UnavailableError if the worker was lost before.
+    Raises the outcome if it is an error, DeadlineExceededError at the deadline, and UnavailableError if the worker was
+    lost before.
     """
     patience = Patience(deadline)
     while True:

@@ -1,8 +1,8 @@
 """A channel: ordered messages between two processes, whose end is the signal that the other one is gone.
 
-`handshake.py` agrees with the other process on what carries it, `connection.py` carries it.  `send` may be
-called from any thread and never waits: what cannot be written at once is queued.  Each message is pickled by itself, in
-the sender's thread: one that cannot be pickled fails alone.
+`handshake.py` agrees with the other process on the carrier, and `connection.py` has the carriers, which are called
+links.  `send` may be called from any thread and never waits: bytes that cannot be written at once are queued.  Each
+message is pickled by itself, in the sender's thread.  If one cannot be pickled, it fails alone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ logger = logging.getLogger("dflow.channel")
 
 CHANNEL_OP = "dflow_channel"  # the worker handler that takes channels
 
-HIGH_WATER = 100  # messages that wait to be sent, from which on `wait_until_writable` waits
+HIGH_WATER = 100  # the number of queued messages from which on `wait_until_writable` waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class Batch:
     messages: tuple[Any, ...]
 
 
-Heard = Callable[[], Awaitable[float | None]]  # seconds since a process gave a sign of life; None: it is not known
+Heard = Callable[[], Awaitable[float | None]]  # seconds since a process's last sign of life; None: unknown process
 
 
 class Outgoing(NamedTuple):
-    """A frame that is to be sent.
+    """A frame that waits to be sent.
 
     then: called once, with True when the frame has left this process, with False if the channel ended before.
     """
@@ -59,32 +59,32 @@ class Outgoing(NamedTuple):
 
 
 class Receiver(Protocol):
-    """The process that a channel belongs to.  threads: the threads that read, and that do what messages start."""
+    """The process of a channel.  threads: the pool that reads channels and does the work that messages start."""
 
     name: str
     threads: LeaderFollowers
 
     def handler(self, channel: Channel) -> Callable[[Any], None]:
-        """Gives what is called with each message of a channel, one after the other.  It must not wait."""
+        """The function that is called with each message of a channel, one after the other.  It must not wait."""
 
     def channel_closed(self, channel: Channel) -> None: ...
 
 
 class Channel:
-    """One end of a channel.  peer: the address, or the name, of the other process."""
+    """One end of a channel.  peer: the address or the name of the other process."""
 
     def __init__(self, receiver: Receiver, peer: str) -> None:
         self.peer = peer
         self.closed = False
-        self.closing = False  # the link ends when nothing is queued any more
+        self.closing = False  # the link ends when the outbox is empty
         self.handle = receiver.handler(self)
         self._receiver = receiver
         self._connecting: asyncio.Future[Comm] | None = None
-        self._connected = False  # a comm to the peer is there, and its handshake begun
+        self._connected = False  # there is a comm to the peer, and the handshake has begun
         self._link: Link | None = None
         self._outbox: deque[Outgoing] = deque()
-        self._taken: list[Outgoing] = []  # what the writer has in hand
-        self._writing = False  # a writer of the link empties the outbox: nothing may pass it
+        self._taken: list[Outgoing] = []  # the messages that the writer is writing
+        self._writing = False  # a writer of the link empties the outbox: no message may overtake the queued ones
         self._deliveries: dict[int, tuple[Callable[[bool], None], StepId | None]] = {}
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -94,20 +94,20 @@ class Channel:
     # -- sending, in any thread
 
     def send(self, message: Any, then: Then | None = None) -> None:
-        """Send a message; it is dropped, and its delivery given back, if the channel has closed.
+        """Send a message.  On a closed channel it is dropped, and its delivery released.
 
-        then: is called once, in any thread: with True when the message has left this process, so that the end of this
-        process does not take it along, or with False if the channel ended before.
+        then: called once, in any thread: with True when the message has left this process, and arrives even if this
+        process ends; with False if the channel ended before.
         """
         for field in ("error", "outcome"):
-            found = getattr(message, field, None)
-            if isinstance(found, OpError):
-                message = replace(message, **{field: found.portable()})
+            value = getattr(message, field, None)
+            if isinstance(value, OpError):
+                message = replace(message, **{field: value.portable()})
         try:
             frame = [] if self.closed else encode(message)
         except Exception as error:
             self._cannot_send(message, error)
-            _tell(then, False)
+            _notify(then, False)
         else:
             self._send(Outgoing(frame, then))
 
@@ -140,18 +140,18 @@ class Channel:
             self.handle(ours)
 
     def wait_until_writable(self, first: Callable[[], object] = lambda: None) -> None:
-        """Wait while many messages are queued: for a thread that sends unasked, such as a loop with its reports.
+        """Wait while many messages are queued.  For a thread that produces messages, such as a loop with its reports.
 
-        first: is called before it waits.
+        first: called before the wait.
         """
         if not self._room.is_set():
             first()
             self._room.wait()
 
     def add_delivery(self, delivery: Callable[[bool], None], step: StepId | None = None) -> int | None:
-        """The number of a delivery that goes with the next message; None on a closed channel, which releases it.
+        """Register a delivery that goes with the next message; returns its number.  A closed channel releases it.
 
-        step: the one whose owner gets it, for `take_back`.
+        step: the step whose owner is the receiver, for `take_back`.
         """
         number = next(self._numbers)
         with self._lock:
@@ -162,24 +162,24 @@ class Channel:
         return number
 
     def settle(self, number: int, accepted: bool) -> None:
-        """Settle a delivery: the other side has the elements, or does not want them."""
+        """Settle a delivery: the other side has accepted or released it."""
         with self._lock:
             delivery, _ = self._deliveries.pop(number, (None, None))
         if delivery is not None:
             delivery(accepted)
 
     def take_back(self, step: StepId) -> None:
-        """The owner of a step, at the other end, has given it up: it takes nothing of what is on its way there.
+        """Release the deliveries to the owner of a step, at the other end, which has given the step up.
 
-        Why not wait until it says so: what it takes next would be behind that.
+        Why not wait for the owner's releases: its next dequeue would come before them.
         """
         with self._lock:
-            numbers = [number for number, (_, its) in self._deliveries.items() if its == step]
+            numbers = [number for number, (_, receiver) in self._deliveries.items() if receiver == step]
         for number in numbers:
             self.settle(number, False)
 
     def close(self) -> None:
-        """Send what is queued, then close; a channel that still connects ends at once."""
+        """Send the queued messages, then close.  A channel that still connects ends at once."""
         with self._lock:
             self.closing = True
             connected, link = self._connected, self._link if not self._writing else None
@@ -199,7 +199,7 @@ class Channel:
             link.cut()
 
     def held(self) -> HeldByChannel:
-        """The messages that are not written, and the deliveries that are not acknowledged."""
+        """A snapshot: the messages that are not written, and the deliveries that are not acknowledged."""
         with self._lock:
             link = "" if self._link is None else type(self._link).__name__
             frames = [outgoing.frame for outgoing in (*self._taken, *self._outbox)]
@@ -212,10 +212,10 @@ class Channel:
     async def open(
         self, connection_args: dict[str, Any], session: str, timeout: float, heard: Heard | None = None
     ) -> None:
-        """Connect to `peer`; returns when a socket carries the channel, else at its end.
+        """Connect to `peer`.  Returns when a socket carries the channel; if a comm carries it, at the channel's end.
 
-        A failed connection ends the channel like a lost one.  heard: tells how long ago the peer gave a sign of life;
-        one that gives none is waited for beyond the timeout, as long as it is known.
+        A failed connection ends the channel as a lost one does.  heard: tells how long ago the peer gave a sign of
+        life.  A silent peer is waited for beyond the timeout, as long as it is known.
         """
         connecting = asyncio.ensure_future(self._connect(timeout, connection_args, heard or _unknown))
         with self._lock:
@@ -225,7 +225,7 @@ class Channel:
         try:
             comm = await connecting
         except asyncio.CancelledError:
-            if not self.closed:  # it is not this end that gives up
+            if not self.closed:  # not cancelled by the end of this channel
                 raise
         except Exception as error:  # of any kind: TypeError for connection arguments, ValueError for an address
             logger.info("no channel to %s: %s", self.peer, error)
@@ -235,9 +235,9 @@ class Channel:
             await self._begin(comm, hello, connection_args.get("ssl_context"))
 
     async def _connect(self, timeout: float, connection_args: dict[str, Any], heard: Heard) -> Comm:
-        """Connect to a process that listened before: one that refuses is gone, and is not tried for long.
+        """Connect to a process that listened before: if it refuses, it is gone, and is not tried for long.
 
-        An attempt has the whole timeout: Dask leaves the socket of one that it gives up to the garbage collector.
+        Each try has the whole timeout: Dask leaves the socket of a try that it gives up to the garbage collector.
         """
         while True:
             try:
@@ -246,11 +246,11 @@ class Channel:
                 if self.closed or nobody_listens(error, self.peer):
                     raise
                 silent = await heard()
-                if silent is None or silent < timeout / 2:  # gone, or lives and cannot be reached
+                if silent is None or silent < timeout / 2:  # gone or unknown, or alive but out of reach
                     raise
 
     async def accept(self, comm: Comm, hello: m.Hello, context: ssl.SSLContext | None = None) -> None:
-        """Take a channel whose `Hello` has come; returns like `open`.  context: to accept encrypted connections."""
+        """Accept a channel, whose `Hello` has come; returns as `open` does.  context: for encrypted sockets."""
         await self._begin(comm, hello, context, accepts=True)
 
     async def _begin(self, comm: Comm, hello: m.Hello, context: ssl.SSLContext | None, accepts: bool = False) -> None:
@@ -280,7 +280,7 @@ class Channel:
                 self.ended()
 
     def carried_by(self, link: Link) -> None:
-        """From here on messages go out, first those that are queued."""
+        """Send over this link from now on, first the queued messages."""
         with self._lock:
             self._link = link
             self._writing = start = bool(self._outbox) or self.closing
@@ -290,9 +290,9 @@ class Channel:
     # -- called by the link
 
     def take(self) -> list[Frame]:
-        """All that is queued, for the writer, which has written what it took before.
+        """All queued frames, for the writer, which has written the frames of its last `take`.
 
-        If that is nothing, it is no writer any more.
+        If there are none, the writer stops.
         """
         with self._lock:
             written, self._taken = self._taken, list(self._outbox)
@@ -301,11 +301,11 @@ class Channel:
             self._room.set()
             self._writing = bool(frames) or self.closing
         for outgoing in written:
-            _tell(outgoing.then, True)
+            _notify(outgoing.then, True)
         return frames
 
     def ended(self) -> None:
-        """The other process is gone, or this end was closed."""
+        """End the channel: the other process is gone, or this end was closed."""
         with self._lock:
             if self.closed:
                 return
@@ -319,26 +319,26 @@ class Channel:
             connecting = self._connecting
         if connecting is not None and not connecting.done():
             connecting.get_loop().call_soon_threadsafe(connecting.cancel)
-        # What the other side waits for is withdrawn first, so that nothing that goes back goes to it again.
+        # First withdraw the attempts of the other side: released elements must not go to it again.
         self._receiver.channel_closed(self)
         for outgoing in unsent:
-            _tell(outgoing.then, False)
+            _notify(outgoing.then, False)
         for delivery in deliveries:
             delivery(False)
 
 
 def _instead(message: Any, error: OpError) -> tuple[Any, Any]:
-    """The messages that tell the other side, and this one, that a message could not be sent."""
+    """The messages for the other side and for this one that replace a message which could not be sent."""
     if isinstance(message, m.Return):
         return m.Return(message.call, error), None
     if hasattr(message, "call"):
         return None, m.Return(message.call, error)
     failed = m.Failed(message.step, getattr(message, "device", ""), error) if hasattr(message, "step") else None
-    return failed, failed  # whichever side does not own the step ignores it
+    return failed, failed  # the side that does not own the step ignores it
 
 
 async def _unless_refused(peer: str, connecting: Coroutine[Any, Any, Comm]) -> Comm:
-    """The comm; ConnectionRefusedError if it is not there soon and nobody listens at the address."""
+    """The comm.  ConnectionRefusedError if it takes longer and no process listens at the address."""
     task, pause = asyncio.create_task(connecting), timeouts.REFUSED
     try:
         while not (await asyncio.wait([task], timeout=pause))[0]:
@@ -359,9 +359,9 @@ def _abort(task: asyncio.Task[Comm]) -> None:
 
 
 async def _unknown() -> None:
-    """For a peer of which nothing is known."""
+    """The `Heard` of a peer that is not known."""
 
 
-def _tell(then: Then | None, sent: bool) -> None:
+def _notify(then: Then | None, sent: bool) -> None:
     if then is not None:
         then(sent)

@@ -1,10 +1,12 @@
-"""What carries a channel once both processes agreed on it: a plain socket, the same with TLS, or a comm of distributed.
+"""Links: the carriers of channels after the handshake.  A plain socket, a socket with TLS, or a comm of distributed.
 
-A message is a head with the sizes, a pickle, and its large arrays, which are not copied.  Over a socket it is written
-by the thread that sends it and handled by the thread that reads it, without an event loop between them.  Measured on
-one machine, a round trip of 200 bytes that wakes the caller at its end: a plain socket 17 us, TCP or Unix;
-`multiprocessing.connection`, whose `send` may wait, 20 to 30 us; pyzmq, which does not say that a peer is gone, 26 us.
-A `Session.run` of one operation on a cluster takes 0.24 ms over a socket, 1.1 ms over a comm.
+A message is a head with the sizes, a pickle, and its large arrays, which are not copied.  Over a socket, the thread
+that sends a message writes it, and the thread that reads a message handles it, without an event loop between them.
+
+Why: measured on one machine, a round trip of 200 bytes that wakes the caller at its end takes 17 us over a plain
+socket, TCP or Unix; 20 to 30 us with `multiprocessing.connection`, whose `send` may wait; and 26 us with pyzmq, which
+does not tell that a peer is gone.  A `Session.run` of one operation on a cluster takes 0.24 ms over a socket, 1.1 ms
+over a comm.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ logger = logging.getLogger("dflow.channel")
 
 Frame = list[Buffer]  # a message: the head, the pickle, the bytes of each large array
 
-SMALL = 1024  # bytes of an array that is pickled with the rest: that takes less time than to read it by itself
+SMALL = 1024  # bytes; an array up to this size is pickled with the rest, which takes less time than a read of its own
 SEALED = 1 << 18  # bytes that are encrypted at once
 MANY = 1000  # buffers of one system call, which takes 1024
 
@@ -47,9 +49,9 @@ _SIZE = struct.Struct("<Q")
 
 
 def encode(message: Any) -> Frame:
-    """A message as it crosses; raises if it cannot be pickled.  What was defined in `__main__` goes by value.
+    """A message as buffers; raises if it cannot be pickled.  Classes and functions of `__main__` go by value.
 
-    Its class and its fields are pickled, in a third of the time that data classes with slots take by themselves.
+    Its class and a list of its fields are pickled: this takes a third of the time of pickling the data class itself.
     """
     kind, arrays = type(message), list[memoryview]()
     content = kind, [getattr(message, name) for name in kind.__match_args__]
@@ -65,7 +67,7 @@ def encode(message: Any) -> Frame:
 
 
 def _is_small(large: list[memoryview], array: pickle.PickleBuffer) -> bool:
-    """Tell the pickler to take an array in, or collect it in `large`."""
+    """Whether the pickler includes the array.  If not, it is collected in `large`."""
     view = array.raw()
     if view.nbytes <= SMALL:
         return True
@@ -74,7 +76,7 @@ def _is_small(large: list[memoryview], array: pickle.PickleBuffer) -> bool:
 
 
 def read_message(stream: io.BufferedReader) -> Any:
-    """The next message; its arrays are of the caller's own.  EOFError at the end."""
+    """The next message, with arrays of the caller's own.  EOFError at the end."""
     size, count = _HEAD.unpack(_read(stream, _HEAD.size))
     sizes = _read(stream, count * _SIZE.size) if count else b""
     body = _read(stream, size)
@@ -83,10 +85,10 @@ def read_message(stream: io.BufferedReader) -> Any:
 
 
 def _read(stream: io.BufferedReader, size: int) -> bytes:
-    found = stream.read(size)
-    if len(found) < size:
+    data = stream.read(size)
+    if len(data) < size:
         raise EOFError
-    return found
+    return data
 
 
 def _read_array(stream: io.BufferedReader, size: int) -> np.ndarray[Any, Any]:
@@ -97,7 +99,7 @@ def _read_array(stream: io.BufferedReader, size: int) -> np.ndarray[Any, Any]:
 
 
 def after(buffers: Sequence[Buffer], sent: int) -> Frame:
-    """What is left to send when so many bytes are gone."""
+    """The rest of the buffers after the first `sent` bytes."""
     for i, buffer in enumerate(buffers):
         size = len(buffer)
         if sent < size:
@@ -110,7 +112,7 @@ def after(buffers: Sequence[Buffer], sent: int) -> Frame:
 
 
 class Carried(Protocol):
-    """A channel, as its link sees it.  handle: is called with each message that comes."""
+    """A channel, as its link sees it.  handle: called with each message that arrives."""
 
     peer: str
     closing: bool
@@ -122,20 +124,20 @@ class Carried(Protocol):
 
 
 class Link(Protocol):
-    """The carrier of a channel, as the channel sees it.  Nothing here waits."""
+    """The carrier of a channel, as the channel sees it.  Its methods do not wait."""
 
     def write_now(self, frame: Frame) -> Frame:
-        """Write what can be written at once; gives the rest.  Never called while a writer works."""
+        """Write as much as the system takes at once; returns the rest.  Never called while a writer works."""
 
     def start_writer(self) -> None:
-        """Have `channel.take()` written until it gives nothing; then close, if the channel is closing."""
+        """Start a writer, which writes `channel.take()` until it is empty, then closes if the channel is closing."""
 
     def cut(self) -> None:
-        """End the connection at once, in any thread: readers and writers at both ends come to the end."""
+        """End the connection at once, in any thread: readers and writers at both ends end."""
 
 
 class SocketLink:
-    """A blocking socket: one thread of the pool reads; one writes, while the socket takes less than is sent."""
+    """A blocking socket: one thread of the pool reads.  Another one writes while messages wait to be written."""
 
     def __init__(self, channel: Carried, sock: socket.socket, threads: LeaderFollowers) -> None:
         self._channel = channel
@@ -153,7 +155,7 @@ class SocketLink:
             self._end()
 
     def _read(self) -> None:
-        """Handle messages until one gives this thread something to do, or until the end."""
+        """Handle messages until one gives this thread work, or until the end."""
         try:
             while not self._handle_next():
                 pass
@@ -161,17 +163,17 @@ class SocketLink:
         except (OSError, EOFError):
             pass  # the end of the channel
         except Exception:
-            logger.exception("the channel to %s ends: what it sent cannot be read", self._channel.peer)
+            logger.exception("the channel to %s ends: a message from it cannot be read", self._channel.peer)
         self._end()
 
     def _handle_next(self) -> bool:
-        """Handle a message; True if it gave this thread something to do, which is done, while another one reads on."""
+        """Handle a message.  True if this thread has done the work of the message while another thread reads on."""
         work = self._threads.handle(partial(self._channel.handle, read_message(self._stream)))
         return bool(work) and self._threads.do(work, lead=self._read)
 
     def _end(self) -> None:
         self.cut()
-        self._channel.ended()  # from here on nobody but a writer uses the socket
+        self._channel.ended()  # from here on only a writer uses the socket
         with self._writing:
             self._stream.close()
             self._sock.close()
@@ -179,7 +181,7 @@ class SocketLink:
     def write_now(self, frame: Frame) -> Frame:
         try:
             return after(frame, self._sock.sendmsg(frame[:MANY], [], socket.MSG_DONTWAIT))
-        except OSError:  # it takes no more now; or it is down, which the writer finds out, and the reader sees
+        except OSError:  # it takes no more now; or it is down, which the writer and the reader notice
             return frame
 
     def start_writer(self) -> None:
@@ -207,11 +209,11 @@ class SocketLink:
 
 
 class Sealed(list[Buffer]):
-    """A frame that is encrypted already, or what is left of it to send."""
+    """An encrypted frame, or the rest of one that is partly sent."""
 
 
 class TlsLink(SocketLink):
-    """A socket of which all that crosses it is encrypted."""
+    """A socket with TLS."""
 
     def __init__(self, channel: Carried, sock: socket.socket, threads: LeaderFollowers, tls: Tls) -> None:
         self._tls = tls
@@ -221,7 +223,7 @@ class TlsLink(SocketLink):
         return self._tls.stream(self._sock)
 
     def write_now(self, frame: Frame) -> Frame:
-        if sum(map(len, frame)) > SEALED:  # whoever sends it does not wait for so long
+        if sum(map(len, frame)) > SEALED:  # this would take the sender too long: the writer encrypts it
             return frame
         return Sealed(super().write_now([self._tls.seal(frame)]))
 
@@ -235,7 +237,7 @@ class TlsLink(SocketLink):
 
 
 def _pieces(frame: Frame) -> Iterator[Frame]:
-    """The frame in pieces that are encrypted at once."""
+    """The frame in pieces of at most `SEALED` bytes."""
     for buffer in frame:
         for start in range(0, len(buffer), SEALED):
             yield [memoryview(buffer)[start : start + SEALED]]
@@ -250,7 +252,7 @@ def socket_link(channel: Carried, wire: Wire, threads: LeaderFollowers) -> Socke
 class CommLink:
     """A comm of distributed: all reading and writing happens on the event loop.
 
-    Messages that pile up while one write is under way leave together with the next.
+    Messages that are sent during one write go together in the next write.
     """
 
     def __init__(self, channel: Carried, comm: Comm) -> None:
@@ -269,7 +271,7 @@ class CommLink:
         except (OSError, EOFError):
             pass  # the end of the channel
         except Exception:
-            logger.exception("the channel to %s ends: what it sent cannot be read", self._channel.peer)
+            logger.exception("the channel to %s ends: a message from it cannot be read", self._channel.peer)
         finally:
             if self._writer is not None:
                 self._writer.cancel()
@@ -296,8 +298,8 @@ class CommLink:
         try:
             while frames := self._channel.take():
                 await self._comm.write({"batch": [_serialized(frame) for frame in frames]})
-                await drained(self._comm)  # `take` says of what it gave before that it has left this process
-                await asyncio.sleep(0)  # others of this event loop have their turn
+                await drained(self._comm)  # the next `take` reports the frames of this one as sent
+                await asyncio.sleep(0)  # lets other tasks of this event loop run
             if self._channel.closing:
                 await self._comm.close()  # the reader ends as well
         except Exception as error:
@@ -307,22 +309,22 @@ class CommLink:
 
 
 def _serialized(frame: Frame) -> Serialized:
-    """A frame as distributed's own pickling would have given it."""
+    """A frame in the form of distributed's own pickling."""
     _, body, *arrays = frame
     writeable = tuple(isinstance(array, memoryview) and not array.readonly for array in arrays)
     return Serialized({"serializer": "pickle", "writeable": writeable}, [body, *arrays])
 
 
 async def drained(comm: Any) -> None:
-    """Wait until the system has taken all that was written to a comm, so that the end of this process loses none of it.
+    """Wait until the system has taken all bytes written to a comm, so that none is lost if this process ends.
 
-    `write` of a comm over TCP or TLS does not wait for its stream, which keeps what the socket does not take at once.
-    Other comms have no stream, and their `write` waits.  OSError if the comm ends before.
+    `write` of a comm over TCP or TLS does not wait for its stream, which keeps the bytes that the socket does not take
+    at once.  Other comms have no stream, and their `write` waits.  OSError if the comm ends before.
     """
     if not hasattr(comm, "stream"):
         return
     stream = comm.stream
-    if stream is None or stream.closed():  # perhaps in `write`, which says nothing then
+    if stream is None or stream.closed():  # perhaps during `write`, which raises no error then
         raise CommClosedError("the connection is closed")
     if stream.writing():
         await stream.write(b"")

@@ -1,21 +1,24 @@
-"""How two processes agree on what carries their channel: a comm of distributed, or a plain socket.
+"""The handshake of a new channel: two processes agree on its carrier, a comm of distributed or a plain socket.
 
-A channel begins as a comm, so that addresses, TLS and authentication come with it.  The side that accepted it offers a
-port, on the interface through which it was reached and open for this one connection, and a secret that only the peer on
-the comm knows; each side says its half of it on the new connection.  So who may speak on the socket is who may speak on
-an unencrypted comm.  Whoever opened the channel connects, and says on the comm which of the two carries it from there
-on.
+A channel begins as a comm, which brings addresses, TLS and authentication.
 
-On Linux, two processes of one host get a Unix socket, by an abstract name instead of a port: arrays of 1 MB cross it in
-0.12 ms, and a TCP connection to the same host in 0.16 to 0.42 ms; of 16 MB, in 2.4 and 9.6 ms.  Shared memory, with the
-copies in and out, takes 0.11 and 2.4 ms.
+* The side that accepted the comm offers a port and a secret.  The port is on the interface of the comm, and open for
+  this one connection.  Only the peer on the comm learns the secret.
+* The side that opened the comm connects to the port.  Each side sends its half of the secret over the new connection.
+  So a process can use the socket only if it could use an unencrypted comm.
+* The side that opened the comm tells on it whether the socket or the comm carries the channel from then on.
 
-Where the comm is encrypted, so is the connection to the port, with the cluster's own certificates, which both sides
-show.  A Unix socket is not: nothing leaves the system's memory, and the secret came encrypted.
+On Linux, two processes of one host get a Unix socket with an abstract name in place of a port.
 
-The comm does if it is neither TCP nor between two objects of one process (`inproc://`), if the Dask setting
-`dflow.sockets` of either process is false, or if the port cannot be reached, as with a firewall.  The last is a
-warning in the log, since the channel is slow then for as long as it lasts.
+If the comm is encrypted, so is the connection to the port: with the cluster's own certificates, which both sides show.
+A Unix socket is not encrypted: nothing leaves the system's memory, and the secret came encrypted.
+
+The comm carries the channel if it is neither TCP nor between two objects of one process (`inproc://`), if the Dask
+setting `dflow.sockets` of either process is false, or if the port cannot be reached, for example because of a firewall.
+In the last case a warning is logged, since the channel stays slow until its end.
+
+Why a Unix socket: an array of 1 MB crosses it in 0.12 ms, and a TCP connection to the same host in 0.16 to 0.42 ms; an
+array of 16 MB takes 2.4 and 9.6 ms.  Shared memory, with the copies in and out, takes 0.11 and 2.4 ms.
 """
 
 from __future__ import annotations
@@ -41,24 +44,24 @@ from dflow.runtime.transport.tls import Tls
 
 logger = logging.getLogger("dflow.channel")
 
-HALF = 32  # bytes of the secret that each side says
-STRANGERS = 100  # connections that have said nothing yet; from there on the oldest is closed for each new one
-PROBES = 10  # that are not answered, after which a silent peer is gone
-BUFFER = 1 << 21  # bytes that a Unix socket holds: of its 200 KB, a large array needs a wake-up of each end for each
+HALF = 32  # bytes of the secret that each side sends
+STRANGERS = 100  # connections that have not sent their half yet; beyond, each new one closes the oldest
+PROBES = 10  # unanswered TCP probes after which a silent peer counts as gone
+BUFFER = 1 << 21  # bytes in a Unix socket; its default of 200 KB wakes each end once per 200 KB of a large array
 
 Offer = int | bytes  # a port, or the name of a Unix socket
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A connected socket, which blocks.  tls: what encrypts all that crosses it, None where nothing has to."""
+    """A connected, blocking socket.  tls: its encryption, None if it has none."""
 
     sock: socket.socket
     tls: Tls | None
 
 
 def takes_sockets(comm: Comm) -> bool:
-    """May the channel that this comm opened go on over a plain socket, as far as this process knows?"""
+    """Whether this process allows a plain socket for the channel that this comm opened."""
     return _scheme(comm) in ("tcp", "tls", "inproc") and settings.use_sockets()
 
 
@@ -67,9 +70,9 @@ def is_encrypted(comm: Comm) -> bool:
 
 
 async def offer_socket(comm: Comm, allowed: bool, context: ssl.SSLContext | None = None) -> Wire | None:
-    """Offer the peer a socket, if allowed; the connected one, or None if the comm goes on.
+    """Offer the peer a socket, if allowed.  The connected socket, or None if the comm carries the channel.
 
-    context: with which this process accepts encrypted connections; not used for others.
+    context: for accepting encrypted connections; not used for others.
     """
     listener = _listen(comm) if allowed else None
     if listener is None:
@@ -92,39 +95,39 @@ async def offer_socket(comm: Comm, allowed: bool, context: ssl.SSLContext | None
 
 
 async def take_socket(comm: Comm, context: ssl.SSLContext | None = None) -> Wire | None:
-    """Connect to what the peer offers; None if that is not to be.
+    """Connect to the socket that the peer offers.  None if the comm carries the channel.
 
-    context: with which this process opens encrypted connections; not used for others.
+    context: for opening encrypted connections; not used for others.
     """
-    offered = await comm.read()
-    offer, secret = offered["offer"], offered["secret"]
+    fields = await comm.read()
+    offer, secret = fields["offer"], fields["secret"]
     tls = _tls(comm, offer, context, server_side=False)
-    found = None
+    sock = None
     if offer:
         try:
-            found = await _connect(_host(comm.peer_address), offer, secret, tls)
+            sock = await _connect(_host(comm.peer_address), offer, secret, tls)
         except (OSError, TimeoutError, EOFError) as error:
             where = "its Unix socket" if isinstance(offer, bytes) else f"its port {offer}"
-            _say_slow(comm, f"{where} could not be connected to: {error!r}")
+            _warn_slow(comm, f"{where} could not be connected to: {error!r}")
     try:
-        await comm.write({"socket": found is not None})
-        if found is not None:
+        await comm.write({"socket": sock is not None})
+        if sock is not None:
             await comm.close()  # unlike `abort`, after all was written
     except BaseException:
-        if found is not None:
-            found.close()
+        if sock is not None:
+            sock.close()
         raise
-    return None if found is None else Wire(_ready(found), tls)
+    return None if sock is None else Wire(_ready(sock), tls)
 
 
 # -- connecting
 
 
-def _say_slow(comm: Comm, why: str) -> None:
+def _warn_slow(comm: Comm, why: str) -> None:
     logger.warning(
-        "the connection of dflow between %s and %s is slow for as long as it lasts: %s. It goes over Dask's own, which "
-        "takes four to five times as long. Where a firewall allows no other ports, the Dask setting "
-        "dflow.sockets: false says so, and saves the attempt.",
+        "the connection of dflow between %s and %s is slow for as long as it lasts: %s. It uses Dask's own connection, "
+        "which takes four to five times as long. If a firewall allows no other ports, the Dask setting "
+        "dflow.sockets: false avoids this attempt and this warning.",
         comm.local_address,
         comm.peer_address,
         why,
@@ -132,7 +135,7 @@ def _say_slow(comm: Comm, why: str) -> None:
 
 
 def _host(address: str) -> str:
-    """Through which the other end is reached: of an object of this process, the loopback interface."""
+    """The host of an address; for an object of this process, the loopback interface."""
     host: str = "127.0.0.1" if address.startswith("inproc://") else get_address_host(address)
     return host
 
@@ -142,7 +145,7 @@ def _scheme(comm: Comm) -> str:
 
 
 def _tls(comm: Comm, offer: Offer, context: ssl.SSLContext | None, server_side: bool) -> Tls | None:
-    """What encrypts the offered socket, if the comm is encrypted and what crosses the socket leaves this system."""
+    """The encryption of the offered socket; None for an unencrypted comm and for a Unix socket."""
     if not is_encrypted(comm) or isinstance(offer, bytes):
         return None
     if context is None:
@@ -155,7 +158,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def same_host(comm: Comm) -> bool:
-    """Are both ends processes of this host, which share its names of Unix sockets?"""
+    """Whether both ends are processes of this host, which share its names of Unix sockets."""
     return sys.platform == "linux" and _host(comm.local_address) == _host(comm.peer_address)
 
 
@@ -164,13 +167,13 @@ def _listen(comm: Comm) -> socket.socket | None:
     try:
         if same_host(comm):
             listener = socket.socket(socket.AF_UNIX)
-            listener.bind("")  # the system finds an abstract name, which is nobody else's and no file
+            listener.bind("")  # the system chooses an abstract name, which is unique and no file
             listener.listen()
         else:
             listener = socket.create_server((host, 0), family=_family(host))
         forks.close_in_child(listener)
     except OSError as error:
-        _say_slow(comm, f"this process cannot listen on {host}: {error}")
+        _warn_slow(comm, f"this process cannot listen on {host}: {error}")
         return None
     listener.setblocking(False)
     return listener
@@ -183,14 +186,14 @@ def _offer(listener: socket.socket) -> Offer:
 
 
 async def _accept(listener: socket.socket, secret: bytes, tls: Tls | None = None) -> socket.socket:
-    """The connection that knows the secret.  All are heard at once, as others may say nothing; those are closed."""
-    found: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
-    accepting = asyncio.create_task(_accept_all(listener, secret, tls, found))
+    """The connection that sends the secret.  Reads all at once, as others may send nothing, and closes the others."""
+    accepted: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+    accepting = asyncio.create_task(_accept_all(listener, secret, tls, accepted))
     try:
-        return await found
+        return await accepted
     except asyncio.CancelledError:
-        if found.done() and not found.cancelled():  # it came at that moment
-            found.result().close()
+        if accepted.done() and not accepted.cancelled():  # it came at that moment
+            accepted.result().close()
         raise
     finally:
         accepting.cancel()
@@ -198,15 +201,15 @@ async def _accept(listener: socket.socket, secret: bytes, tls: Tls | None = None
 
 
 async def _accept_all(
-    listener: socket.socket, secret: bytes, tls: Tls | None, found: asyncio.Future[socket.socket]
+    listener: socket.socket, secret: bytes, tls: Tls | None, accepted: asyncio.Future[socket.socket]
 ) -> None:
-    """Hear each connection, until this is cancelled."""
-    heard: dict[asyncio.Task[bool], socket.socket] = {}
+    """Check each connection, until this is cancelled.  The first one that sends the secret ends `accepted`."""
+    checks: dict[asyncio.Task[bool], socket.socket] = {}
 
     def end(task: asyncio.Task[bool]) -> None:
-        sock = heard.pop(task)
-        if not task.cancelled() and task.result() and not found.done():
-            found.set_result(sock)
+        sock = checks.pop(task)
+        if not task.cancelled() and task.result() and not accepted.done():
+            accepted.set_result(sock)
         else:
             sock.close()
 
@@ -215,31 +218,31 @@ async def _accept_all(
             sock, _ = await asyncio.get_running_loop().sock_accept(listener)
             forks.close_in_child(sock)
             task = asyncio.create_task(_knows(sock, secret, tls))
-            heard[task] = sock
+            checks[task] = sock
             task.add_done_callback(end)
-            if len(heard) > STRANGERS:
-                next(iter(heard)).cancel()
+            if len(checks) > STRANGERS:
+                next(iter(checks)).cancel()
     except OSError as error:
-        if not found.done():
-            found.set_exception(error)
+        if not accepted.done():
+            accepted.set_exception(error)
     finally:
-        for task in heard:
+        for task in checks:
             task.cancel()
-        await asyncio.gather(*heard, return_exceptions=True)
+        await asyncio.gather(*checks, return_exceptions=True)
 
 
 async def _knows(sock: socket.socket, secret: bytes, tls: Tls | None) -> bool:
-    """Does the other end of this connection know the secret?  It hears the other half then."""
+    """Whether the other end of this connection sends its half of the secret.  If so, it gets the other half."""
     try:
-        known = hmac.compare_digest(await _read(sock), secret[:HALF])
-        if known:
+        matches = hmac.compare_digest(await _read(sock), secret[:HALF])
+        if matches:
             await asyncio.get_running_loop().sock_sendall(sock, secret[HALF:])
             if tls is not None:
                 await tls.shake_hands(sock)
     except (OSError, EOFError) as error:
-        logger.debug("somebody else connected: %r", error)
+        logger.debug("a connection ended before it had proved that it is the peer's: %r", error)
         return False
-    return known
+    return matches
 
 
 async def _connect(host: str, offer: Offer, secret: bytes, tls: Tls | None = None) -> socket.socket:
@@ -266,14 +269,14 @@ async def _greet(sock: socket.socket, secret: bytes, tls: Tls | None) -> None:
 
 
 async def _read(sock: socket.socket) -> bytes:
-    """Half a secret, and not a byte more: what follows are messages."""
-    said = b""
-    while len(said) < HALF:
-        more = await asyncio.get_running_loop().sock_recv(sock, HALF - len(said))
-        if not more:
+    """Read half a secret, and not a byte more: messages follow."""
+    half = b""
+    while len(half) < HALF:
+        data = await asyncio.get_running_loop().sock_recv(sock, HALF - len(half))
+        if not data:
             raise EOFError
-        said += more
-    return said
+        half += data
+    return half
 
 
 async def _stop(accepting: asyncio.Task[socket.socket]) -> None:
@@ -283,7 +286,7 @@ async def _stop(accepting: asyncio.Task[socket.socket]) -> None:
 
 
 def _ready(sock: socket.socket) -> socket.socket:
-    """A blocking socket that sends at once, and that ends when the machine at the other end does, as Dask's do."""
+    """Make the socket blocking; it sends at once, and ends when the machine at the other end does, as Dask's do."""
     sock.setblocking(True)
     if sock.family == socket.AF_UNIX:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
@@ -298,6 +301,6 @@ def _ready(sock: socket.socket) -> socket.socket:
         "TCP_USER_TIMEOUT": silence * 1000,
     }
     for name, value in options.items():
-        if hasattr(socket, name):  # not every system has them all
+        if hasattr(socket, name):  # not every system has all of them
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return sock

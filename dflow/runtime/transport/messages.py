@@ -1,7 +1,7 @@
-"""What crosses a channel: one frozen data class a message.  It is pickled as its class and its fields.
+"""The messages of a channel: a frozen data class for each.  A message is pickled as its class and its fields.
 
-A step belongs to an owner, a session or one of its loops, which may live in any process; `StepId` is (owner, number).
-Elements that are on delivery carry a number; the receiver answers with `Settled`.
+A step belongs to an owner (a session, or a loop or push of it), which may live in any process; `StepId` is (owner,
+number).  A message that brings a delivery has the number of the delivery; the receiver answers with `Settled`.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ PROTOCOL = 13  # raised with every change of these classes; client and workers m
 
 
 def deliveries(message: Any) -> list[int]:
-    """The deliveries that go with a message."""
-    more = [delivery for _, delivery in getattr(message, "more", ())]
-    return [delivery for delivery in (getattr(message, "delivery", None), *more) if delivery is not None]
+    """The numbers of the deliveries that a message brings."""
+    further = [delivery for _, delivery in getattr(message, "more", ())]
+    return [delivery for delivery in (getattr(message, "delivery", None), *further) if delivery is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class Install:
-    """A session's plan for one device.  `blob` holds the pickled (DevicePlan without kernels, kernels by kind)."""
+    """Install a session's part of a plan for one device.  blob: the bytes of `base/code.py`, `dump_part`."""
 
     session: str
     device: str
     plan: int
     blob: bytes
-    call: int  # the number of the call, which is answered with a `Return`
+    call: int  # the number of the call, whose answer is a `Return`
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Plans that the session will not use again."""
+    """Forget a plan: the session will not use it again."""
 
     session: str
     plan: int
@@ -44,7 +44,7 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class InstallLoop:
-    """A loop that will be started, once, by a Dask task on this process."""
+    """Announce a loop: a Dask task in the receiving process will start it, once."""
 
     spec: LoopSpec
     call: int
@@ -52,7 +52,7 @@ class InstallLoop:
 
 @dataclass(frozen=True, slots=True)
 class StopLoop:
-    """End a loop: with an error, what its iteration waits for as well."""
+    """End a loop after its current iteration.  error: ends the waits of this iteration, too."""
 
     session: str
     loop: str
@@ -61,7 +61,7 @@ class StopLoop:
 
 @dataclass(frozen=True, slots=True)
 class LoopReport:
-    """Values that a loop fetched."""
+    """The fetched values of one iteration of a loop."""
 
     session: str
     loop: str
@@ -71,7 +71,7 @@ class LoopReport:
 
 @dataclass(frozen=True, slots=True)
 class LoopDone:
-    """A loop came to its end, after so many steps, and has reported all that it will."""
+    """A loop has ended, after so many steps; no more reports come."""
 
     session: str
     loop: str
@@ -80,7 +80,7 @@ class LoopDone:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """A cold step will come as Dask tasks: each of its segments may be run once."""
+    """Announce a cold step, whose segments are Dask tasks: each segment may be run once."""
 
     session: str
     device: str
@@ -95,7 +95,7 @@ class Announce:
 class Start:
     """Run a step's part on one device.
 
-    delivery: of what comes with it from another part of the step, if that is on delivery.
+    feeds: fed values, and tensors of another part of the step if these start the part.  delivery: that of the tensors.
     """
 
     session: str
@@ -155,7 +155,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The receiver has the elements (accepted), or they must go back."""
+    """Settle a delivery: the receiver has the elements (accepted), or they go back to their queue."""
 
     delivery: int
     accepted: bool
@@ -163,7 +163,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class QueueCall:
-    """One attempt on a queue of the other process, outside of any part: a reader that needs a file name."""
+    """One attempt on a queue of the other process, outside of any part, such as that of a reader for a file name."""
 
     call: int
     session: str
@@ -171,23 +171,24 @@ class QueueCall:
     queue: QueueSpec
     method: str
     arguments: tuple[Any, ...]
-    owner: str  # whose it is, and which operation's, for reports; "" if that is not known
-    op: str
-    times: int = 1  # it may be made more often, if that does not wait
+    owner: str  # the owner of the attempt, for reports; "" if it is not known
+    op: str  # the name of its operation, for reports
+    times: int = 1  # attempts like it that may be answered together, if the others need not wait
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """The caller does not want the outcome of an `QueueCall` any more."""
+    """Withdraw the attempt of a `QueueCall`."""
 
     call: int
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """The end of a call.  outcome: a value, which is arrays or None for an `QueueCall`, or an OpError.
+    """The answer to a call.  outcome: a value, which is arrays or None for a `QueueCall`, or an OpError.
 
-    more: what further attempts of an `QueueCall` gave, arrays and their deliveries.
+    more: the arrays and the deliveries of further attempts of a `QueueCall`.
+    Not to be confused with `Reply`, the end of an attempt in a queue's or a reader's machine (`dflow/machines`).
     """
 
     call: int
@@ -198,7 +199,7 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Answered at once: the other process knows all that was sent before, the session's `Hello` above all."""
+    """A request that is answered at once: then the process has handled all earlier messages, such as `Hello`."""
 
     call: int
 
@@ -213,7 +214,7 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class EndOwner:
-    """An owner of steps, such as a loop, was lost with its process: none of its steps goes on."""
+    """End all steps of an owner, such as a loop, which was lost with its process."""
 
     session: str
     owner: str
@@ -222,23 +223,23 @@ class EndOwner:
 
 @dataclass(frozen=True, slots=True)
 class QueueRows:
-    """How the queues of the process are, and who waits for them; answered with rows."""
+    """A request for the rows of the queues of the process: their states and the attempts that wait for them."""
 
     call: int
 
 
 @dataclass(frozen=True, slots=True)
 class EndSession:
-    """The session closed."""
+    """End the session: it was closed."""
 
     session: str
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first message of a channel: who speaks.
+    """The first message of a channel.  peer: the name of the process that opens it.
 
-    session: that ends with this channel, if any.  sockets: may a plain socket carry the channel?
+    session: the one that ends with this channel, if any.  sockets: whether a plain socket may carry the channel.
     """
 
     protocol: int

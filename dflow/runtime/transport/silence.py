@@ -1,7 +1,9 @@
-"""Name in the log the processes that a step waits for and that do not answer.
+"""The search for silent processes: it logs the processes that a step waits for and that do not answer.
 
-Why: without a deadline a step waits until a process that stands still goes on or ends, and that may be never.  A step
-that waits for a queue is as quiet, so the processes are asked: one that lives answers at once.
+A process that works answers a ping at once.
+
+Why: without a deadline, a step waits until a process that stands still goes on or ends, which may be never.  A step
+that waits for a queue sends nothing either, so only a ping tells the two apart.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ logger = logging.getLogger("dflow.cluster")
 
 
 class Silence:
-    """Asks the processes that one step waits for, again and again, until there is one to name.
+    """Pings the processes that one step waits for, again and again, until one of them does not answer.
 
-    channels: to these processes, each with its devices.  waited_s: how long the step has waited already.
+    ask: sends a ping.  channels: to these processes, each with its devices.  waited_s: how long the step has waited.
     """
 
     def __init__(
@@ -31,15 +33,15 @@ class Silence:
         self._channels = channels
         self._since = time.monotonic() - waited_s
         self._pause_s = timeouts.LOG_SLOW_AFTER
-        self._next: float | None = self._since + self._pause_s  # when to look; None: never again
+        self._next: float | None = self._since + self._pause_s  # the time of the next `look`; None: never again
         self._asked: list[tuple[Channel, Future[Any]]] = []
 
     def pause(self) -> float | None:
-        """Seconds until `look` is to be called; None: not any more."""
+        """The seconds until the next `look`; None: no more looks are needed."""
         return None if self._next is None else max(0.0, self._next - time.monotonic())
 
     def look(self) -> None:
-        """Ask all, or, later, name those that have not answered; if all have, they are asked again after a while."""
+        """Ping all processes or, at the next look, log the silent ones.  If all have answered, begin again later."""
         now, asked = time.monotonic(), self._asked
         if not asked:
             self._asked = [(channel, self._ask(channel)) for channel in list(self._channels)]

@@ -1,8 +1,9 @@
-"""TLS on a blocking socket that one thread reads while another one writes to it.
+"""TLS on a blocking socket: one thread can read while another one writes.
 
-OpenSSL's connection is for one thread at a time, and `ssl.SSLSocket` keeps it while it waits for the other end.  So the
-connection is kept apart from its socket (`ssl.MemoryBIO`): a thread has it while it encrypts or decrypts, and waits
-for the socket without it.
+The TLS connection is separate from its socket (`ssl.MemoryBIO`).  A thread locks it while it encrypts or decrypts, and
+waits for the socket without the lock.
+
+Why: OpenSSL's connection is for one thread at a time, and `ssl.SSLSocket` holds it while it waits for the other end.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Tls:
         self._lock = threading.Lock()
 
     def seal(self, buffers: Sequence[Buffer]) -> bytes:
-        """Encrypt; what was sealed first is to be sent first."""
+        """Encrypt.  The results must be sent in the order of the calls."""
         with self._lock:
             for buffer in buffers:
                 rest = memoryview(buffer).cast("B")
@@ -39,11 +40,11 @@ class Tls:
             return self._to_send.read()
 
     def stream(self, sock: socket.socket) -> io.BufferedReader:
-        """What the other end says, decrypted.  Reading waits."""
+        """The decrypted bytes of the other end.  Reading waits."""
         return io.BufferedReader(_Decrypted(self, sock))
 
     def read_into(self, buffer: memoryview) -> int | None:
-        """Decrypt what has come: how many bytes that gives; 0 at the end, None if more must come first."""
+        """Decrypt received bytes; returns their number.  0 at the end, None if more bytes must be received first."""
         with self._lock:
             try:
                 size: Any = self._connection.read(len(buffer), buffer)  # typed as if it gave the bytes
@@ -54,12 +55,12 @@ class Tls:
                 return 0
 
     def came(self, data: bytes) -> None:
-        """Take what the socket received."""
+        """Take bytes that the socket received, still encrypted."""
         with self._lock:
             self._received.write(data)
 
     async def shake_hands(self, sock: socket.socket) -> None:
-        """Agree with the other end over a socket that does not block; ssl.SSLError, an OSError, if either says no."""
+        """Do the TLS handshake over a socket that does not block; ssl.SSLError, an OSError, if either end refuses."""
         loop = asyncio.get_running_loop()
         done = False
         while not done:

@@ -1,4 +1,4 @@
-"""Do client, scheduler and workers run the same software?  Compared once for each of them, and told in words."""
+"""A comparison of the software of client, scheduler and workers; differences are an error or a line in the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger("dflow.versions")
 
 
 def versions() -> dict[str, str]:
-    """The software that all must share."""
+    """The versions of the software that all processes must share."""
     return {
         "dflow": __version__,
         "python": platform.python_version(),
@@ -30,14 +30,14 @@ def versions() -> dict[str, str]:
     }
 
 
-_told: set[tuple[str, str]] = set()  # whom we told of what already
+_told: set[tuple[str, str]] = set()  # the processes and differences that were logged already
 
 
 def compare_versions(answer: Mapping[str, Any]) -> None:
-    """Compare ours with those of the scheduler and of each worker.
+    """Compare the versions of this process with those of the scheduler and of each worker.
 
-    Another Python minor version, or another protocol of dflow, is a FailedPreconditionError; other differences are
-    logged, once.
+    FailedPreconditionError for another minor version of Python or another protocol of dflow.  Other differences are
+    logged, once each.
     """
     _compare("the scheduler", answer["scheduler"])
     for member in answer["members"]:
@@ -50,12 +50,12 @@ def _compare(who: str, theirs: Mapping[str, str]) -> None:
     different = [name for name in mine if theirs.get(name) != mine[name]]
     if not different:
         return
-    said = ", ".join(f"{name} {theirs.get(name, 'none')} there, {mine[name]} here" for name in different)
+    listed = ", ".join(f"{name} {theirs.get(name, 'none')} there, {mine[name]} here" for name in different)
     if "protocol" in different or _minor(theirs.get("python", "")) != _minor(mine["python"]):
-        raise FailedPreconditionError(None, None, f"{who} cannot work with this program: {said}")
-    if (who, said) not in _told:
-        _told.add((who, said))
-        logger.warning("%s has other versions: %s", who, said)
+        raise FailedPreconditionError(None, None, f"{who} cannot work with this program: {listed}")
+    if (who, listed) not in _told:
+        _told.add((who, listed))
+        logger.warning("%s has other versions: %s", who, listed)
 
 
 def _minor(version: str) -> str:
