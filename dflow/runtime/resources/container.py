@@ -1,7 +1,7 @@
 """A container of one device: named state that outlives steps and, on a cluster, sessions.
 
-On a cluster each container, and each queue and reader in it, is also a Dask actor: the object that the actor's key
-refers to is the one that the device's operations use.
+On a cluster, each container, and each queue and reader in it, is also a Dask actor.  The object behind the actor's key
+is the one that the device's operations use.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ class Container:
         self._items: dict[ResourceKey, Any] = {}
 
     def get_or_create(self, key: ResourceKey, make: Callable[[], Any]) -> Any:
-        """One dictionary access under the lock: the same key gives the same object."""
+        """The object of a key, made by `make` at the first call: one dictionary access under the lock."""
         with self._lock:
-            found = self._items.get(key)
-            if found is None:
-                found = self._items[key] = make()
-            return found
+            item = self._items.get(key)
+            if item is None:
+                item = self._items[key] = make()
+            return item
 
     def items(self) -> dict[ResourceKey, Any]:
         with self._lock:
             return dict(self._items)
 
     def drop(self, which: Callable[[ResourceKey], bool], why: str) -> None:
-        """Forget items; what waits for them ends with AbortedError, which says why."""
+        """Drop the items that `which` picks; attempts on them end with AbortedError, whose text includes `why`."""
         with self._lock:
             dropped = {key: item for key, item in self._items.items() if which(key)}
             for key in dropped:
@@ -49,44 +49,44 @@ class Container:
             if hasattr(item, "abort"):
                 item.abort(f"'{key.name}' on {self.device} {why}")
 
-    # -- what callers of the actor use
+    # -- for callers of the actor
 
     def variables(self) -> dict[str, tuple[int, ...]]:
         """The shape of each variable that has a value."""
-        return {name: tuple(found.read().shape) for name, found in self._variables().items() if found.initialized}
+        return {name: tuple(v.read().shape) for name, v in self._variables().items() if v.initialized}
 
     def read(self, names: Iterable[str] | None = None) -> dict[str, np.ndarray[Any, Any]]:
         """Values of variables, in one call; all of them by default.  NotFoundError for a name without a value."""
-        found = self._variables()
-        wanted = list(names) if names is not None else [name for name, v in found.items() if v.initialized]
-        self._check(wanted, found)
-        return {name: np.asarray(to_host(found[name].read())) for name in wanted}
+        variables = self._variables()
+        chosen = list(names) if names is not None else [name for name, v in variables.items() if v.initialized]
+        self._check(chosen, variables)
+        return {name: np.asarray(to_host(variables[name].read())) for name in chosen}
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Assign to variables that exist, in one call.  NotFoundError, and nothing is written, for another name."""
-        found = self._variables()
-        self._check(values, found)
+        variables = self._variables()
+        self._check(values, variables)
         for name, value in values.items():
-            found[name].assign(np.array(value))
+            variables[name].assign(np.array(value))
 
     def row(self) -> dict[str, Any]:
-        """What the dashboard shows."""
-        found = self._variables().values()
+        """The row of the container on the dashboard."""
+        variables = self._variables().values()
         return {
             "container": self.name,
             "device": self.device,
-            "variables": len(found),
-            "bytes": sum(variable.nbytes for variable in found),
+            "variables": len(variables),
+            "bytes": sum(variable.nbytes for variable in variables),
         }
 
     def _variables(self) -> dict[str, VariableState]:
         return {key.name: item for key, item in self.items().items() if isinstance(item, VariableState)}
 
-    def _check(self, names: Iterable[str], found: Mapping[str, Any]) -> None:
-        missing = sorted(name for name in names if name not in found)
+    def _check(self, names: Iterable[str], variables: Mapping[str, Any]) -> None:
+        missing = sorted(name for name in names if name not in variables)
         if missing:
             raise NotFoundError(
                 None,
                 None,
-                f"container {self.name!r} on {self.device} has no variables {missing}; it has {sorted(found)}",
+                f"container {self.name!r} on {self.device} has no variables {missing}; it has {sorted(variables)}",
             )

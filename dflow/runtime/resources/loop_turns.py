@@ -1,7 +1,9 @@
 """Turns of the loops that read with one reader and enqueue into one queue.
 
-They take turns, so that records enter the queue in the order of reading: nothing is in the queue while records before
-it are not.  Loops with other queues do not wait for each other, as a queue may stay full for ever.
+Not to be confused with the turns of threads that run steps of a local session: `Turns` in `base/turns.py`.
+
+Loops take turns so that records enter the queue in the order of reading: an element enters only after the elements of
+all earlier records.  Loops with different queues do not wait for each other, as a queue may stay full for ever.
 """
 
 from __future__ import annotations
@@ -12,21 +14,21 @@ from collections.abc import Callable
 
 
 class LoopTurns:
-    """The loops that read with one reader for one queue: one after the other, in the order of their arrival."""
+    """The turns of loops that read with one reader for one queue: in the order of their arrival."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._line: deque[tuple[object, Callable[[], None]]] = deque()  # the first one has its turn
+        self._line: deque[tuple[object, Callable[[], None]]] = deque()  # loops; the first has its turn
 
     def take(self, loop: object, its_turn: Callable[[], None]) -> bool:
-        """Whether it is a loop's turn.  If not, `its_turn` is called, in any thread, when it is."""
+        """Whether it is the loop's turn.  If not, the loop waits: `its_turn` is called, in any thread, when it is."""
         with self._lock:
-            if not any(other == loop for other, _ in self._line):
+            if not any(queued == loop for queued, _ in self._line):
                 self._line.append((loop, its_turn))
             return bool(self._line[0][0] == loop)
 
     def leave(self, loop: object) -> None:
-        """End a loop's turn, or its wait; nothing happens if it has neither."""
+        """End a loop's turn, or its wait for one; does nothing if it has neither."""
         with self._lock:
             first = self._line[0] if self._line else None
             self._line = deque(pair for pair in self._line if pair[0] != loop)

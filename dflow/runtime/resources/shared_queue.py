@@ -1,10 +1,12 @@
-"""A queue shared by threads: a pure machine, one lock, and the callers that wait for their replies.
+"""A queue shared by threads: a pure machine behind one lock, and the attempts that wait for their answers.
 
 The lock is held for a change of state and a copy of slices, never while a caller is woken.  An attempt that can be
-served at once is answered before `attempt` returns; nobody polls.
+served at once is answered before `attempt` returns.  Nothing polls.
 
-Elements on their way to a receiver are a *delivery*: the reply comes with a `settle` function.  Call it with True when
-the receiver has them, with False when it is gone and they must go back to the front.
+Elements on their way to a receiver are a *delivery*: the answer comes with a `settle` function.  Call it with True when
+the receiver has them, and with False when it is gone: then they go back to the front.
+
+A `Reply` is the machine's; it has a ticket.  An answer is the call of the attempt that has this ticket.
 """
 
 from __future__ import annotations
@@ -24,16 +26,16 @@ from dflow.runtime.base.answers import Answer, NamedAnswer, Settle, Then, Withdr
 from dflow.specs import QueueSpec
 
 
-@dataclass(slots=True)  # not frozen: that would make it three times as slow to make one
+@dataclass(slots=True)  # not frozen: to make a frozen one takes three times as long
 class Waiting:
     """An attempt that a queue has not answered yet."""
 
     answer: Answer
     method: str
-    wants: int  # elements that it wants to take at once
+    wants: int  # elements that it takes at once; 0 of an enqueue or close
     since: float  # by the clock of time.monotonic
     arguments: tuple[Any, ...] = ()
-    times: int = 1  # so many attempts like it may be answered together
+    times: int = 1  # attempts like it, itself included, that may be answered together
 
 
 class SharedQueue:
@@ -47,13 +49,13 @@ class SharedQueue:
         self._tickets = itertools.count()
         self._moved_at = time.monotonic()
         self._moved_by: tuple[str, str] | None = None  # the owner and the operation that last moved an element
-        self.dropped = False  # it is in its container no more
+        self.dropped = False  # it is no longer in its container
 
     def attempt(self, reply: Answer, method: str, *args: Any, times: int = 1) -> Withdraw:
-        """Start `enqueue`, `dequeue_many`, ...; gives what withdraws it, which is harmless once it was answered.
+        """Start `enqueue`, `dequeue_many`, ...; returns the function that withdraws it, harmless after the answer.
 
-        times: of a dequeue.  When it is answered, up to so many are, if they need not wait: each further one is another
-        argument of the answer, its value and what settles it.
+        times: of a dequeue: up to so many like it are answered together, if the others need not wait.  Each further one
+        is another argument of the answer: its value and the function that settles its delivery.
         """
         takes = method.startswith("dequeue")
         with self._lock:
@@ -85,42 +87,45 @@ class SharedQueue:
             then(True)
 
     def _collect(self, replies: list[Reply]) -> list[Callable[[], None]]:
-        """Under the lock: whom to call, with what."""
+        """Under the lock: the calls of the attempts that have a reply."""
         answers: list[Callable[[], None]] = []
-        for reply in replies:  # which grows
+        for reply in replies:  # the list grows meanwhile
             waiting = self._waiting[reply.ticket] if reply.progress else self._waiting.pop(reply.ticket)
             if reply.error is not None:
                 answers.append(partial(waiting.answer, reply.error))
                 continue
             if waiting.method != "reserve_room":
                 self._moved_at = time.monotonic()
-                # Not the answer itself: that would keep its step alive.
+                # Not the answer itself, which would keep its step alive.
                 self._moved_by = _name(waiting.answer) or self._moved_by
             if reply.progress:
                 answers.append(waiting.arguments[0].progress)
-            elif reply.value is None or waiting.method == "enqueue_reserved":  # nothing can go back
+            elif reply.value is None or waiting.method == "enqueue_reserved":  # no elements that can go back
                 answers.append(partial(waiting.answer, reply.value))
             else:
-                more = self._take_more(waiting, replies) if waiting.times > 1 else ()
-                answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket), *more))
+                further = self._dequeue_further(waiting, replies) if waiting.times > 1 else ()
+                answers.append(partial(waiting.answer, reply.value, partial(self._settle, reply.ticket), *further))
         return answers
 
-    def _take_more(self, like: Waiting, replies: list[Reply]) -> list[tuple[Any, Settle]]:
-        """Under the lock: what further dequeues give at once, and what settles it.  They add what they set off."""
-        found: list[tuple[Any, Settle]] = []
-        while len(found) + 1 < like.times and self._machine.size >= like.wants:
+    def _dequeue_further(self, like: Waiting, replies: list[Reply]) -> list[tuple[Any, Settle]]:
+        """Under the lock: dequeue more, if this need not wait.  The values, each with the function that settles it.
+
+        Adds the replies of other attempts to `replies`.
+        """
+        outcomes: list[tuple[Any, Settle]] = []
+        while len(outcomes) + 1 < like.times and self._machine.size >= like.wants:
             ticket = next(self._tickets)
-            given = getattr(self._machine, like.method)(ticket, *like.arguments, ack=True)
-            given += self._machine.withdraw(ticket, _withdrawn(like.method))  # if it would wait
-            replies += [reply for reply in given if reply.ticket != ticket]
-            value = next(reply.value for reply in given if reply.ticket == ticket)
+            new = getattr(self._machine, like.method)(ticket, *like.arguments, ack=True)
+            new += self._machine.withdraw(ticket, _withdrawn(like.method))  # if it would wait
+            replies += [reply for reply in new if reply.ticket != ticket]
+            value = next(reply.value for reply in new if reply.ticket == ticket)
             if value is None:
                 break
-            found.append((value, partial(self._settle, ticket)))
-        return found
+            outcomes.append((value, partial(self._settle, ticket)))
+        return outcomes
 
     def abort(self, reason: str) -> None:
-        """The queue was reset: every attempt, waiting or later, ends with AbortedError."""
+        """End every attempt, waiting or later, with AbortedError: the queue was reset."""
         self.dropped = True
         with self._lock:
             answers = self._collect(self._machine.abort(AbortedError(None, None, reason)))
@@ -138,7 +143,7 @@ class SharedQueue:
             return self._machine.closed
 
     def row(self) -> dict[str, Any]:
-        """What the dashboard and a report of a stall show."""
+        """The row of the queue on the dashboard and in the report of a stall."""
         now = time.monotonic()
         with self._lock:
             counts = self._machine.counts()
@@ -170,7 +175,7 @@ class SharedQueue:
         }
 
 
-_WORDS = dict.fromkeys(("reserve_room", "bulk_enqueue"), "enqueue")  # what a method is for the user
+_WORDS = dict.fromkeys(("reserve_room", "bulk_enqueue"), "enqueue")  # the user's names of methods
 
 
 def _withdrawn(method: str) -> CancelledError:
@@ -189,7 +194,10 @@ def _name(answer: Answer) -> tuple[str, str] | None:
 
 
 def same_queue(there: QueueSpec, asked: QueueSpec) -> None:
-    """InvalidArgumentError, which shows both, if two specs of one name do not describe one queue."""
+    """InvalidArgumentError, which shows the differences, if two specs of one name do not describe one queue.
+
+    there: of the queue that exists.  asked: of the operation that uses it.
+    """
     differences = []
     if there.kind != asked.kind:
         differences.append(f"it has type {there.kind}, expected {asked.kind}")
@@ -208,7 +216,7 @@ def same_queue(there: QueueSpec, asked: QueueSpec) -> None:
 
 
 def _same_shapes(there: QueueSpec, asked: QueueSpec) -> bool:
-    """Equal; of queues that pad: compatible."""
+    """Whether the shapes are equal; of queues that pad, whether they are compatible."""
     if there.kind != "PaddingFIFOQueue" or there.shapes is None or asked.shapes is None:
         return there.shapes == asked.shapes
     return len(there.shapes) == len(asked.shapes) and all(

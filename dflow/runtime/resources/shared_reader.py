@@ -1,6 +1,7 @@
 """A reader shared by threads: a pure machine, one thread at a time that works with it, and callers that wait.
 
-As a queue does, it waits for acknowledgements, see `shared_queue.py`.
+Its records are unacknowledged until their deliveries are settled, as the elements of a queue are: see
+`shared_queue.py`.
 """
 
 from __future__ import annotations
@@ -35,61 +36,65 @@ from dflow.specs import ReaderSpec
 
 logger = logging.getLogger("dflow.reader")
 
-Event = Callable[[], Effects]  # something that is done with the machine of a reader
-RequestFile = Callable[[Answer], Withdraw]  # takes a file name out of the queue of a read
+Event = Callable[[], Effects]  # a piece of work with the machine of a reader
+RequestFile = Callable[[Answer], Withdraw]  # dequeues a file name from the file-name queue of a read
 
 
 class SharedReader:
     """A reader that many threads use.
 
-    When it needs a file it asks `request_file(answer)`, which takes one out of the file-name queue, wherever that is,
-    and gives what withdraws the request.
+    When the machine needs a file, the reader calls `request_file(answer)`.  This takes a file name out of the file-name
+    queue, on any device, and returns the function that withdraws the request.
 
-    A file may take for ever to open or to read (a network disk that is gone, a pipe), so nobody waits for that but the
-    thread that does it.  What is to be done with the machine stands in a line of events, and one thread at a time, the
-    worker, does it: whoever adds an event while there is no worker.  `_lock` guards the line and is never held while
-    the machine works.  An attempt's own thread, if it has no deadline, reads files until the attempt is answered; what
-    is left then, and file names that come later, are for a thread made for it.  Between two events an attempt waits in
-    the machine only while there is nothing to read, so withdrawing, settling and aborting read nothing.
+    The work with the machine is a line of events.  One thread at a time, the worker, does them: a thread that adds an
+    event becomes the worker if there is none.  `_lock` guards the line, and is never held while the machine works.
+
+    * The thread of an attempt, if it has no deadline, reads files until the attempt is answered.  A new thread does the
+      rest of the line, and reads the files whose names come later.
+    * Between two events, an attempt waits in the machine only if there is nothing to read.  So withdraw, settle and
+      abort read nothing.
+
+    Why: a file may take for ever to open or to read (a network disk that is gone, a pipe).  So no thread waits for a
+    file except the one that opens or reads it.
     """
 
     def __init__(self, spec: ReaderSpec, make_format: Callable[[], Any]) -> None:
         self.spec = spec
-        self._machine = Reader(spec.name, spec.kind, make_format)  # the worker's
-        self._lock = threading.Lock()  # of all that follows; never held for long
-        self._events: deque[tuple[Event, bool]] = deque()  # and whether it may read a file
+        self._machine = Reader(spec.name, spec.kind, make_format)  # only the worker uses it
+        self._lock = threading.Lock()  # guards the attributes below; never held for long
+        self._events: deque[tuple[Event, bool]] = deque()  # each with whether it may read a file
         self._has_worker = False
         self._waiting: dict[int, tuple[Answer, RequestFile | None]] = {}
-        self._request: tuple[int, Attempt] | None = None  # a request for a file name, and the read that it is for
+        self._request: tuple[int, Attempt] | None = None  # the ticket of a read, and its request for a file name
         self._tickets = itertools.count()
         self._aborted: OpError | None = None
-        self.dropped = False  # it is in its container no more
+        self.dropped = False  # it is no longer in its container
         self._turns: dict[Hashable, LoopTurns] = {}  # by queue
         forks.in_child(self, SharedReader._forked)
 
     def _forked(self) -> None:
-        """In a forked child: one that a thread was working for is the parent's."""
+        """In a forked child: if a thread was at work with the reader, the reader belongs to the parent."""
         if self._has_worker or self._lock.locked():
             home = forks.Home(f"reader {self.spec.name!r}", "make a new session here")
             home.leave()
             self._lock, self._aborted, self.dropped = threading.Lock(), home.error(), True
 
     def read(self, reply: Answer, request_file: RequestFile, limit: int | None, uncommitted: bool = False) -> Withdraw:
-        """Start a read of one record (limit None) or of up to `limit`; gives what withdraws it.
+        """Start a read of one record (limit None) or of up to `limit`; returns the function that withdraws it.
 
-        uncommitted: the reader's counts move on as the records are committed, see `RecordDelivery.commit`.
+        uncommitted: the reader counts the records as they are committed, see `RecordDelivery.commit`.
         """
         read = partial(self._machine.read, limit=limit, ack=True, uncommitted=uncommitted)
         return self._begin(reply, request_file, read, True)
 
     def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
-        """Start `state`, `reset` or `restore`, which come after a read in progress; gives what withdraws it."""
+        """Start `state`, `reset` or `restore`, after any read in progress; returns the function that withdraws it."""
         return self._begin(reply, None, lambda ticket: self._do(ticket, method, args), method == "restore")
 
     def _begin(
         self, reply: Answer, request_file: RequestFile | None, event: Callable[[int], Effects], reads: bool
     ) -> Withdraw:
-        """request_file: of a read; None for what asks for no file and leaves reading to another thread."""
+        """request_file: of a read; None for an attempt that requests no file and leaves reading to another thread."""
         with self._lock:
             aborted, ticket = self._aborted, next(self._tickets)
             if aborted is None:
@@ -115,17 +120,17 @@ class SharedReader:
     def _do(self, ticket: int, method: str, args: tuple[Any, ...]) -> Effects:
         """The machine's `state`, `reset` or `restore`, for an attempt."""
         try:
-            found = getattr(self._machine, method)(*args)
+            result = getattr(self._machine, method)(*args)
         except Exception as error:
             return [Reply(ticket, None, as_op_error(error))]
         if method == "state":
-            return [Reply(ticket, (np.array(found, dtype=object),))]
-        return [Reply(ticket), *(found or [])]
+            return [Reply(ticket, (np.array(result, dtype=object),))]
+        return [Reply(ticket), *(result or [])]
 
     # -- the line of events
 
     def _add(self, event: Event, reads: bool = False, may_read: Callable[[], bool] = lambda: False) -> None:
-        """Do this after all that stands in line.  reads: it may read a file; may_read: may this thread, still?"""
+        """Append an event to the line.  reads: it may read a file.  may_read: whether this thread still may."""
         with self._lock:
             self._events.append((event, reads))
             if self._has_worker:
@@ -142,13 +147,13 @@ class SharedReader:
                         self._has_worker = False
                         return
                     event, reads = self._events[0]
-                    mine = reading or not reads
-                    if mine:
+                    allowed = reading or not reads
+                    if allowed:
                         self._events.popleft()
-                if not mine:
+                if not allowed:
                     return self._hand_over()
                 if effects := event():
-                    self._tell(effects)
+                    self._apply(effects)
         except BaseException:
             with self._lock:
                 self._has_worker = False
@@ -158,8 +163,8 @@ class SharedReader:
         work = partial(self._work, lambda: True)
         threading.Thread(target=work, name=f"dflow-{self.spec.name}", daemon=True).start()
 
-    def _tell(self, effects: Effects) -> None:
-        """Answer callers and ask for files.  What was read for an attempt that was withdrawn meanwhile goes back."""
+    def _apply(self, effects: Effects) -> None:
+        """Answer attempts and request files.  Records that were read for an attempt withdrawn meanwhile go back."""
         answers: list[Callable[[], None]] = []
         with self._lock:
             for effect in effects:
@@ -185,28 +190,28 @@ class SharedReader:
             answer()
 
     def _request_file_name(self, ticket: int, reply: Answer, request_file: RequestFile) -> None:
-        """Ask for a file name, for an attempt; a report of the queue says who reads."""
+        """Request a file name for a read, with the read's owner and operation, for reports of the queue."""
         owner, op = (reply.owner, reply.op) if isinstance(reply, NamedAnswer) else ("", "")
         request = Attempt(owner, op, self._named, returned=lambda _: self._no_file(_nobody_reads()), quick=False)
         with self._lock:
             self._request = (ticket, request)
         ended = request.start(request_file)
         with self._lock:
-            wanted = ticket in self._waiting
+            waits = ticket in self._waiting
         if ended:
             self._named(request)
-        elif not wanted:  # the read was withdrawn meanwhile
+        elif not waits:  # the read was withdrawn meanwhile
             request.withdraw()
 
     def _named(self, request: Attempt) -> None:
-        """A file name came, or an error; it goes back if nobody reads the file now."""
+        """Handle a file name, or an error.  The name goes back if no read waits for the file now."""
         with self._lock:
             if self._request is not None and self._request[1] is request:
                 self._request = None
-            wanted = bool(self._waiting)
+            has_reads = bool(self._waiting)
         for outcome, delivery in request.take():
             settle = delivery or no_delivery
-            if not wanted:
+            if not has_reads:
                 self._no_file(_nobody_reads())
                 settle(False)
             elif isinstance(outcome, OpError):
@@ -218,7 +223,7 @@ class SharedReader:
         self._add(partial(self._machine.no_file, error))
 
     def _go_on_with(self, named: Event, acknowledged: bool) -> None:
-        """Read the file, whose name is this reader's now."""
+        """Read the file, if the acknowledgement of its name has left this process; an error otherwise."""
         if acknowledged:
             self._add(named, True)
         else:
@@ -234,9 +239,9 @@ class SharedReader:
         error = CancelledError(None, None, "Reader operation was cancelled")
         with self._lock:
             waiting = self._waiting.pop(ticket, None)
-            asked, request = self._request, None
-            if asked is not None and asked[0] == ticket:
-                request, self._request = asked[1], None
+            current, request = self._request, None
+            if current is not None and current[0] == ticket:
+                request, self._request = current[1], None
         if waiting is not None:
             waiting[0](error)
             self._add(partial(self._machine.withdraw, ticket, error))
@@ -244,29 +249,29 @@ class SharedReader:
             request.withdraw()
 
     def abort(self, reason: str) -> None:
-        """The reader was reset: every attempt, waiting or later, ends with an AbortedError of its own."""
+        """End every attempt, waiting or later, with an AbortedError of its own: the reader was reset."""
         error = AbortedError(None, None, reason)
         self.dropped = True
         with self._lock:
             self._aborted = error
             waiting, self._waiting = self._waiting, {}
-            asked, self._request = self._request, None
+            current, self._request = self._request, None
         for answer, _ in waiting.values():
             answer(error.portable())
         self._add(partial(self._end, list(waiting), error))
-        if asked is not None:
-            asked[1].withdraw()
+        if current is not None:
+            current[1].withdraw()
 
     def _end(self, tickets: list[int], error: OpError) -> Effects:
         for ticket in tickets:
             self._machine.withdraw(ticket, error)
         try:
             self._machine.reset()  # it closes the file in progress
-        except Exception:  # what its container drops with it is dropped all the same
+        except Exception:  # the container still drops its other items
             logger.exception("reader %s was reset, and its file could not be closed", self.spec.name)
         return []
 
-    # -- what never waits
+    # -- counts, which never wait
 
     @property
     def produced(self) -> int:
@@ -281,12 +286,12 @@ class SharedReader:
         return self._machine.left_out
 
     def row(self) -> dict[str, Any]:
-        """What the dashboard shows."""
+        """The row of the reader on the dashboard."""
         return {"name": self.spec.name, "records": self.produced, "files": self.completed}
 
 
 class RecordDelivery:
-    """Settles a read: call it with True to keep the records, with False to let them be read again."""
+    """Settles the delivery of a read: True accepts the records, False lets them be read again."""
 
     __slots__ = ("_add", "_machine", "_ticket")
 
@@ -301,7 +306,7 @@ class RecordDelivery:
             then(True)
 
     def commit(self, count: int) -> None:
-        """Keep the next `count` records of an uncommitted read, which count from now on."""
+        """Commit the next `count` records of an uncommitted read: the reader counts them from now on."""
         self._add(partial(self._machine.commit, self._ticket, count))
 
 

@@ -1,12 +1,13 @@
-"""What a session has used of the state of each device, and the one place that notices that it is gone.
+"""The state that a session has used on each device.  Only this file detects its loss.
 
-Queues, readers and variables live in the process of their device's worker.  A restarted worker is the same device, with
-nothing in it, and what is private to a session ends with the session's connection too.  So each thing that a plan uses
-is noted when the plan is installed, with the process and the connection that it is used through; and before another
-plan is installed, these are compared with the table of devices that the plan was made for.
+Queues, readers and variables live in the process of their device's worker.  A restarted worker has the same devices,
+but they are empty.  Private state of a session ends with the session's connection, too.
 
-Why only there: a plan belongs to one version of the table, and every loss makes a new version.  A run of a plan that
-is installed looks at nothing.
+* When a plan is installed, its state is noted, with the process and the connection through which it is used.
+* Before the next plan is installed, the notes are compared with the table of devices of that plan.
+
+Why not in each run: a plan belongs to one version of the table, and every loss makes a new version.  So a run of an
+installed plan needs no check.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dflow.errors import AbortedError, OpInfo
 from dflow.runtime.base.failures import of_the_step
 from dflow.specs import QueueSpec, ReaderSpec, VariableSpec
 
-NAMED = 20  # things of one kind that an error names
+NAMED = 20  # queues, readers or variables that an error names
 
 StateSpec = QueueSpec | ReaderSpec | VariableSpec
 
@@ -37,7 +38,7 @@ class StateUse:
 
 
 def state_of(plan: Plan) -> Iterator[StateUse]:
-    """What the operations of a plan use, also those that a loop makes itself; the same thing may come often."""
+    """The state that the operations of a plan use, including those that a loop makes itself; it may repeat entries."""
     for device, part in plan.parts.items():
         for instruction in (i for segment in part.segments for i in segment.instructions):
             attrs = instruction.attrs
@@ -54,7 +55,7 @@ def state_of(plan: Plan) -> Iterator[StateUse]:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Thing:
-    """A queue, a reader or a variable, as errors call it."""
+    """The name of a queue, a reader or a variable, as errors show it."""
 
     kind: str
     name: str
@@ -67,7 +68,7 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """Through what a thing was used.  Shared ones live as long as the process, private ones as the connection."""
+    """The process and the connection of a use.  Shared state ends with the process, private state with either."""
 
     incarnation: str
     connection: int
@@ -78,7 +79,7 @@ class Life:
         return Life(device.incarnation, device.connection, device.address)
 
     def over(self, thing: Thing, now: Life) -> bool:
-        """Is a thing gone that was used in this life?"""
+        """Whether a thing that was used in this life is lost."""
         return self.incarnation != now.incarnation or (thing.private and self.connection != now.connection)
 
 
@@ -88,76 +89,76 @@ class UsedState:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._used: dict[str, dict[Thing, Life]] = {}
-        self._newest: dict[str, tuple[int, DeviceInfo]] = {}  # device -> the newest version that it was seen in, and it
+        self._newest: dict[str, tuple[int, DeviceInfo]] = {}  # by device: the newest table version, its entry
 
     def use(self, plan: Plan, table: DeviceTable) -> None:
-        """A plan of this table is installed: from now on its state is used, in the newest life that is known.
+        """Note the state of a plan of this table, which is installed, with the newest known life of each device.
 
-        That may be another one than the table says, and the plan be installed over the connection of that.
+        This may be newer than the one in the table: then the plan was installed over the newer connection.
         """
         devices = table.by_name()
         things = {(use.device, _thing(use.spec)) for use in state_of(plan)}
         with self._lock:
             for name, thing in things:
-                self._is_news(devices[name], table)
+                self._is_newest(devices[name], table)
                 _, device = self._newest[name]
-                if not device.lost and not device.starting:  # else it is known already what became of that life
+                if not device.lost and not device.starting:  # else the end of that life is known already
                     self._used.setdefault(name, {})[thing] = Life.of(device)
 
     def may_be_lost(self, table: DeviceTable) -> bool:
-        """Is something that was used gone, on any device?"""
+        """Whether any device has lost state that was used."""
         with self._lock:
-            return any(_gone(self._used.get(device.name, {}), device) for device in table.devices)
+            return any(_lost(self._used.get(device.name, {}), device) for device in table.devices)
 
     def check(self, touched: Mapping[str, Iterable[OpInfo]], table: DeviceTable) -> None:
-        """Once for each loss: AbortedError if a device has lost what was used there.
+        """AbortedError if a device has lost state that was used there; once for each loss.
 
-        touched: the devices that a run has to do with, and its operations there.
+        touched: the devices of a run, each with its operations there.
         """
         devices = table.by_name()
-        found, ops = [], list[OpInfo]()
+        losses, ops = [], list[OpInfo]()
         with self._lock:
             for name in sorted(touched):
                 used, device = self._used.get(name, {}), devices[name]
-                gone = _gone(used, device) if self._is_news(device, table) else {}
-                for thing in gone:
+                lost = _lost(used, device) if self._is_newest(device, table) else {}
+                for thing in lost:
                     del used[thing]
-                if gone:
-                    found.append(_loss(gone, device))
+                if lost:
+                    losses.append(_loss(lost, device))
                     ops += touched[name]
-        if found:
-            raise AbortedError(None, None, "\n".join(found) + of_the_step(ops))
+        if losses:
+            raise AbortedError(None, None, "\n".join(losses) + of_the_step(ops))
 
-    def _is_news(self, device: DeviceInfo, table: DeviceTable) -> bool:
-        """Under the lock: has no other thread come with a newer table already?"""
+    def _is_newest(self, device: DeviceInfo, table: DeviceTable) -> bool:
+        """Under the lock: whether no other thread has seen a newer table yet.  If so, keep the device's entry."""
         newest, _ = self._newest.get(device.name, (0, device))
         if newest <= table.version:
             self._newest[device.name] = (table.version, device)
         return newest <= table.version
 
 
-def _gone(used: Mapping[Thing, Life], device: DeviceInfo) -> dict[Thing, Life]:
-    """What of the things that were used on a device is there no more."""
+def _lost(used: Mapping[Thing, Life], device: DeviceInfo) -> dict[Thing, Life]:
+    """The used things that the device has lost."""
     now = Life.of(device)
     return {thing: life for thing, life in used.items() if device.lost or life.over(thing, now)}
 
 
-def _loss(gone: Mapping[Thing, Life], now: DeviceInfo) -> str:
-    """One device, its worker, what was there, and what is there now."""
-    before = next(iter(gone.values()))
+def _loss(lost: Mapping[Thing, Life], now: DeviceInfo) -> str:
+    """A text about a loss: the device, its worker, the lost state, and the device's present state."""
+    before = next(iter(lost.values()))
     if before.incarnation == now.incarnation and not now.lost:
         fact = f"the connection to the worker {before.address} with {now.name} was lost, and with it what was there of "
-        return f"{fact}this session alone: {in_words(gone)}.  The next run finds these new and empty"
+        return f"{fact}this session alone: {in_words(lost)}.  The next run finds these new and empty"
     fact = f"the worker {before.address} with {now.name} was lost, and with it what this session has used there: "
     if now.lost:
         after = "Its device has not come back yet, and will be empty"
     else:
         after = f"Its device is back at {now.address}, empty: the next run begins with that"
-    return f"{fact}{in_words(gone)}.  {after}"
+    return f"{fact}{in_words(lost)}.  {after}"
 
 
 def in_words(things: Iterable[Thing]) -> str:
-    """Such as "queue 'a', variables 'b', 'c' of container 'd'"."""
+    """The things as text, such as "queue 'a', variables 'b', 'c' of container 'd'"."""
     by_kind: dict[str, list[str]] = {}
     for thing in sorted(things):
         by_kind.setdefault(thing.kind, []).append(str(thing))
@@ -165,8 +166,8 @@ def in_words(things: Iterable[Thing]) -> str:
 
 
 def _listed(kind: str, names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{kind}{'s' * (len(names) > 1)} {', '.join(names[:NAMED])}{more}"
+    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{kind}{'s' * (len(names) > 1)} {', '.join(names[:NAMED])}{rest}"
 
 
 def _thing(spec: Any) -> Thing:
