@@ -1,1 +1,4 @@
-"""One device: its programs, its parts of steps, its executor.  Knows no connection."""
+"""One device: its programs, its parts of steps, its executor.
+
+It knows its sessions and, by address, the processes of other devices.  It must not know a channel or a message.
+"""

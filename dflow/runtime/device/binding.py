@@ -1,4 +1,4 @@
-"""Binders: how an instruction of a program becomes a call of its kernel.
+"""Binders: they turn an instruction of a program into a call of its kernel.
 
 plain       the kernel as it is, with its attributes, and its context if it has state
 vectorized  the kernel over a leading axis of records, by the batch rule of its operation
@@ -36,9 +36,9 @@ def plain(executor: Device, kernels: Mapping[str, OpDef], session: str, addresse
 
 
 def vectorized(kernels: Mapping[str, OpDef], batched: set[int]) -> Binder:
-    """Bind instructions for many records at once; call it with the instructions in their order.
+    """Bind instructions for many records at once.  The binder must be called with the instructions in their order.
 
-    batched: the slots whose values have a leading axis of records.  Those of further outputs are added.
+    batched: the slots whose values have a leading axis of records.  The binder adds the slots of outputs.
     """
 
     def bind(instruction: Instruction) -> Call:

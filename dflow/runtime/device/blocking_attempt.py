@@ -1,4 +1,4 @@
-"""The attempt of a step that is nothing else, made and waited for by the step's own thread."""
+"""Blocking attempts: for a step that consists of one blocking operation.  The step's own thread makes it and waits."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from dflow.runtime.base.failures import as_op_error
 class BlockingAttempt(Attempt):
     """An attempt whose thread waits for the answer.
 
-    What comes first is its end: an answer, `stop`, or the deadline.  An answer that comes later goes back.
-    waited: whether its thread has waited, so that others could go on.
+    It ends with the first of three events: its answer, `stop`, or the deadline.  The delivery of a later answer is
+    released.
+    waited: whether its thread has waited, so that other threads could run.
     """
 
     __slots__ = ("_sent", "_stopped", "_woken", "waited")
@@ -25,22 +26,22 @@ class BlockingAttempt(Attempt):
     def __init__(self, owner: str, op: str) -> None:
         super().__init__(owner, op, _wake)
         self.waited = False
-        self._sent: SimpleQueue[bool] | None = None  # has the acknowledgement left this process?
+        self._sent: SimpleQueue[bool] | None = None  # gets whether the acknowledgement has left this process
         self._stopped: OpError | None = None
         self._woken = threading.Lock()  # held until the answer comes
         self._woken.acquire()
 
     def wake(self) -> None:
-        """Its answer is there."""
+        """Wake its thread: the answer has come."""
         self._woken.release()
 
     def stop(self, error: OpError) -> None:
-        """End it with `error`, unless it has its answer, or was stopped before."""
+        """End it with `error`, unless it was answered or stopped before."""
         if self._stopped is not None:
             return
         self._stopped = error
         if not self.fail(error) and self._sent is not None:
-            self._sent.put(False)  # it waits for the connection to take its acknowledgement
+            self._sent.put(False)  # its thread waits until the acknowledgement is sent
 
     def run(
         self,
@@ -49,10 +50,11 @@ class BlockingAttempt(Attempt):
         left: float | None = None,
         late: Callable[[], OpError] | None = None,
     ) -> Any:
-        """Make the attempt and wait for its end; gives its outcome.
+        """Make the attempt and wait for its end; returns its outcome.
 
-        begin: makes it, and gives what withdraws it.  left: seconds that it has, None: no end; then it ends with the
-        error that `late` makes.  Raises the answer if it is an error, or what the attempt was stopped with.
+        begin: makes it, and returns the function that withdraws it.  left: the seconds until the deadline, None: there
+        is none.  late: makes the error of the deadline.
+        Raises the answer if it is an error, or the error of `stop`.
         """
         try:
             if not self.start(begin):
@@ -70,7 +72,7 @@ class BlockingAttempt(Attempt):
         return outcome
 
     def _acknowledge(self, settle: Settle, op: OpInfo) -> None:
-        """Take the delivery; returns when the acknowledgement has left this process."""
+        """Accept the delivery; returns when the acknowledgement has left this process."""
         sent = self._sent = SimpleQueue()
         settle(True, sent.put)
         if self._stopped is not None:  # before `stop` could see that it waits here
@@ -80,6 +82,6 @@ class BlockingAttempt(Attempt):
 
 
 def _wake(attempt: Attempt) -> None:
-    """A function, as a method would make each attempt refer to itself and stay until the next garbage collection."""
+    """A function: with a bound method, an attempt would refer to itself and stay until the next garbage collection."""
     assert isinstance(attempt, BlockingAttempt)
     attempt.wake()

@@ -12,7 +12,7 @@ from dflow.runtime.device.device import Device
 class Context:
     """The context of one operation of an installed plan, see `KernelContext` in `dflow/registry.py`.
 
-    addresses: device -> the address of its process, for what lies on other devices.
+    addresses: device -> the address of its process, for queues on other devices.
     """
 
     __slots__ = ("_addresses", "_executor", "cache", "device", "op", "session", "xp")
@@ -31,13 +31,13 @@ class Context:
         return self._executor.asarray(value)
 
     def resource(self, key: Any, make: Callable[[], Any]) -> Any:
-        """The state of the device under `key`; made by `make()` if it is not there yet."""
+        """The state of the device under `key`; made by `make()` at first use."""
         return self._executor.state.resource(key, make)
 
     def resource_of(self, spec: Any) -> Any:
-        """The queue or the reader that `spec` describes; made if it is not there yet.
+        """The queue or the reader that `spec` describes; made at first use.
 
-        It is looked up once, and again when it was dropped, as a lookup takes as long as an enqueue.
+        It is looked up once, and again after it was dropped, as a lookup takes as long as an enqueue.
         """
         entry = self.cache.get(id(spec))
         if entry is None or entry[1].dropped:
@@ -46,7 +46,7 @@ class Context:
         return entry[1]
 
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:
-        """Take one element of a queue on any device, outside of the step; gives what withdraws the request."""
+        """Dequeue one element of a queue on any device, outside of the step; returns the function that withdraws it."""
         return self._executor.process.call_queue(
             self.session, device, self._addresses.get(device, ""), queue, "dequeue", reply
         )
@@ -56,5 +56,5 @@ class Context:
         return self._executor.session(self.session).op_state(self.op, make)
 
     def spawn(self, work: Callable[[], None]) -> None:
-        """Do something that may take long or wait, on a thread of its own."""
+        """Do work that may take long or wait, in a thread of its own."""
         self._executor.spawn(work, self.op)

@@ -22,7 +22,7 @@ from dflow.specs import QueueSpec, ReaderSpec, ResourceKey
 
 
 class Services(Protocol):
-    """What a device asks of its process; see `process.py`."""
+    """The services of its process for a device; see `step/process.py`."""
 
     def allow(self, session: str, threads: Threads) -> AbstractContextManager[Any]: ...
 
@@ -39,7 +39,7 @@ class Services(Protocol):
 
 
 class DeviceSession:
-    """The state of one session on one device: what it used there, and what its operations keep."""
+    """The data of one session on one device: its formats, the resources that it used, the states of its operations."""
 
     def __init__(self) -> None:
         self.formats: dict[str, Callable[..., ReaderFormat]] = {}  # of readers, as the session's program defines them
@@ -58,8 +58,9 @@ class DeviceSession:
 class Device:
     """One device.
 
-    xp: its array namespace.  virtual: a CPU that plays a GPU.  scope: makes the context manager in which arrays of the
-    device are made and its programs run, such as CuPy's device; one for each use, since it belongs to one thread.
+    xp: its array namespace.  virtual: a CPU in the role of a GPU.
+    scope: makes the context manager in which arrays of the device are made and its programs run, such as CuPy's device;
+    one for each use, since it belongs to one thread.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Device:
     # -- queues and readers
 
     def resource_of(self, spec: QueueSpec | ReaderSpec, session: str) -> Any:
-        """The queue or reader of a spec, made at first sight.
+        """The queue or reader of a spec, made at first use.
 
         InvalidArgumentError if another queue, or reader, has its name; AbortedError for a session that is not known.
         """
@@ -97,30 +98,30 @@ class Device:
         return self._reader(spec, ResourceKey("reader", spec.container, spec.name, owner), session)
 
     def _queue(self, spec: QueueSpec, key: ResourceKey, session: str) -> SharedQueue:
-        with self._lock:  # or the session might end in between, and leave a queue behind
+        with self._lock:  # otherwise the session might end in between, and leave a queue behind
             self.session(session).used.add(key)
-            found: SharedQueue = self.state.resource(key, lambda: SharedQueue(spec))
-        same_queue(found.spec, spec)
-        return found
+            queue: SharedQueue = self.state.resource(key, lambda: SharedQueue(spec))
+        same_queue(queue.spec, spec)
+        return queue
 
     def _reader(self, spec: ReaderSpec, key: ResourceKey, session: str) -> SharedReader:
         def make() -> SharedReader:
-            make_format = known.formats[spec.kind]
+            make_format = data.formats[spec.kind]
             return SharedReader(spec, lambda: make_format(**dict(spec.options)))
 
         with self._lock:
-            known = self.session(session)
-            known.used.add(key)
-            found: SharedReader = self.state.resource(key, make)
-        if found.spec.kind != spec.kind:
-            fact = f"'{key}' on {self.name} has type {found.spec.kind}, expected {spec.kind}"
+            data = self.session(session)
+            data.used.add(key)
+            reader: SharedReader = self.state.resource(key, make)
+        if reader.spec.kind != spec.kind:
+            fact = f"'{key}' on {self.name} has type {reader.spec.kind}, expected {spec.kind}"
             raise InvalidArgumentError(None, None, fact)
-        return found
+        return reader
 
     def rows(self) -> dict[str, list[dict[str, Any]]]:
-        """What the dashboard shows: queues and readers, with the sessions that use them, and containers."""
+        """The rows of the dashboard: queues and readers, with the sessions that use them, and containers."""
         with self._lock:
-            used = [(session, key) for session, known in self._sessions.items() for key in known.used]
+            used = [(session, key) for session, data in self._sessions.items() for key in data.used]
         users: dict[ResourceKey, list[str]] = {}
         for session, key in used:
             users.setdefault(key, []).append(session)
@@ -129,20 +130,20 @@ class Device:
     # -- sessions
 
     def begin_session(self, session: str) -> None:
-        """From here on the session may use this device, until `drop_session`."""
+        """Let a session use this device, until `drop_session`."""
         with self._lock:
             self._sessions.setdefault(session, DeviceSession())
 
     def session(self, session: str) -> DeviceSession:
-        """What a session has here; AbortedError if it did not begin here, or has ended."""
+        """The data of a session on this device; AbortedError if it did not begin here, or has ended."""
         with self._lock:
-            found = self._sessions.get(session)
-        if found is None:
+            data = self._sessions.get(session)
+        if data is None:
             raise unknown_session(session, self.name)
-        return found
+        return data
 
     def spawn(self, work: Callable[[], None], name: str) -> None:
-        """Do something that may wait on a thread of its own."""
+        """Do work that may wait, in a thread of its own."""
         threading.Thread(target=work, name=f"dflow-{name}", daemon=True).start()
 
 

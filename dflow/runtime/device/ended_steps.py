@@ -1,4 +1,4 @@
-"""Which steps have ended on a device, in little room: what comes late for them is refused."""
+"""The ended steps of a device, in little memory: late tensors of these steps are refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dflow.runtime.base.ids import StepId, session_of
 
 
 class EndedSteps:
-    """For each owner a low-water mark, below which all its steps have ended, and those above it.  Needs a lock."""
+    """For each owner a low-water mark, below which all steps have ended, and ended steps above it.  Needs a lock."""
 
     def __init__(self) -> None:
         self._ended: dict[str, tuple[int, set[int]]] = {}
@@ -16,7 +16,7 @@ class EndedSteps:
         return step[1] < low_water or step[1] in above
 
     def begin(self, step: StepId, low_water: int) -> bool:
-        """A step begins, and all of its owner below the low-water mark have ended.  False: it has ended itself."""
+        """Whether a step may begin: it has not ended.  If so, raise the low-water mark of its owner."""
         begins = not self.has(step)
         if begins:
             self.raise_mark(step[0], low_water)
@@ -26,7 +26,7 @@ class EndedSteps:
         self._ended.setdefault(step[0], (0, set()))[1].add(step[1])
 
     def raise_mark(self, owner: str, low_water: int) -> None:
-        """All steps of the owner below the low-water mark have ended."""
+        """Raise the low-water mark of an owner: all its steps below the mark have ended."""
         old, above = self._ended.get(owner, (0, set()))
         if low_water > old:
             self._ended[owner] = (low_water, {number for number in above if number >= low_water})
@@ -36,5 +36,5 @@ class EndedSteps:
             del self._ended[owner]
 
     def __len__(self) -> int:
-        """How many ended steps and owners it remembers."""
+        """The number of entries: ended steps and owners."""
         return len(self._ended) + sum(len(above) for _, above in self._ended.values())

@@ -1,7 +1,6 @@
-"""A device executor: the plans that sessions installed on a device, and the parts of steps in flight there.
+"""The device executor: the plans that sessions installed on a device, and the parts of steps in flight there.
 
-Every way to run something, a cold or a hot run, a loop, a local session, ends here.  Errors, cancelling and attempts
-exist once, in `part.py`.
+All runs use it: cold and hot runs, loops and local sessions.  Only `part.py` handles errors, cancelling and attempts.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class DeviceExecutor(Device):
         super().__init__(name, xp, virtual, scope)
         self._plans: dict[str, dict[int, InstalledPlan]] = {}  # session -> plan -> the plan
         self._parts: dict[StepId, Part] = {}
-        self._early: dict[StepId, list[tuple[list[tuple[int, Any]], Any]]] = {}
+        self._early: dict[StepId, list[tuple[list[tuple[int, Any]], Any]]] = {}  # tensors of parts not started yet
         self._ended = EndedSteps()
 
     # -- sessions and their plans
@@ -58,7 +57,7 @@ class DeviceExecutor(Device):
     ) -> None:
         """Make a plan ready to run.
 
-        Raises InvalidArgumentError for what cannot be made ready, AbortedError for a session that is not known.
+        Raises InvalidArgumentError if it cannot be made ready, AbortedError if the session is not known.
         """
         self.session(session)
         inter_op = self.process.allow(session, part.threads)
@@ -67,7 +66,7 @@ class DeviceExecutor(Device):
         body = part.vectorized
         vectorized = None if body is None else VectorizedProgram(body, kernels, self, session, part.addresses, inter_op)
         with self._lock:
-            self.session(session).formats.update(formats)  # still: it may have ended
+            self.session(session).formats.update(formats)  # again: it may have ended meanwhile
             self._plans.setdefault(session, {})[part.plan] = InstalledPlan(part, programs, vectorized)
 
     def installed(self, session: str, plan: int) -> InstalledPlan:
@@ -83,15 +82,15 @@ class DeviceExecutor(Device):
             self._plans.get(session, {}).pop(plan, None)
 
     def drop_session(self, session: str, error: OpError) -> None:
-        """The session ended: its steps fail, its plans and its private queues and readers go."""
+        """End a session: fail its steps, drop its plans and its private queues and readers."""
         with self._lock:
             self._sessions.pop(session, None)  # from here on nothing starts
             self._plans.pop(session, None)
             parts = [part for part in self._parts.values() if part.session == session]
             early = [self._early.pop(step) for step in list(self._early) if session_of(step) == session]
         end_parts(parts, error, tell=True)
-        for late in early:
-            self._refuse(late)
+        for arrivals in early:
+            self._refuse(arrivals)
         with self._lock:
             self._ended.forget_session(session)
         self.state.drop_session(session)
@@ -109,31 +108,31 @@ class DeviceExecutor(Device):
         run: Run | None,
         delivery: Settle | None = None,
     ) -> Part:
-        """Start this device's part of a step.  `run` is given what is ready to run, and runs it in some thread.
+        """Start this device's part of a step.
 
-        run: None for a `PacedPart`, whose segments the caller runs.
-        low_water: all steps of this owner below it have ended.
+        run: runs work that is ready in some thread; None for a `PacedPart`, whose segments the caller runs.
+        low_water: the low-water mark of the step's owner: all its steps with smaller numbers have ended.
         AbortedError if the plan is not installed: then, and only then, the caller releases the delivery of the feeds.
         """
-        with self._lock:  # or the session might end in between, and leave a part behind
+        with self._lock:  # otherwise the session might end in between, and leave a part behind
             installed = self.installed(session, plan)
             part = (
                 PacedPart(self, session, installed, step, router)
                 if run is None
                 else Part(self, session, installed, step, router, run)
             )
-            begun = self._ended.begin(step, low_water)
-            if begun:
+            begins = self._ended.begin(step, low_water)
+            if begins:
                 self._parts[step] = part
                 early = self._early.pop(step, [])
-        if not begun:
+        if not begins:
             self._refuse([(feeds, delivery)])
             return part
         part.begin()
         if feeds:
             self._hand_over(part, feeds, delivery)
-        for edges, its_delivery in early:
-            self._hand_over(part, edges, its_delivery)
+        for edges, early_delivery in early:
+            self._hand_over(part, edges, early_delivery)
         return part
 
     def part(self, step: StepId) -> Part | None:
@@ -150,8 +149,8 @@ class DeviceExecutor(Device):
         """Take tensors from another device; kept if the step has not started here yet, refused if it has ended."""
         with self._lock:
             part = self._parts.get(step)
-            wanted = not self._ended.has(step) and session_of(step) in self._sessions
-            if part is None and wanted:
+            may_start = not self._ended.has(step) and session_of(step) in self._sessions
+            if part is None and may_start:
                 self._early.setdefault(step, []).append((edges, delivery))
                 return
         if part is not None:
@@ -162,7 +161,7 @@ class DeviceExecutor(Device):
     def _hand_over(self, part: Part, edges: Edges, delivery: Settle | None) -> None:
         try:
             arrived = [(edge, self.asarray(value)) for edge, value in edges]
-        except Exception as error:  # a device that is full, for example
+        except Exception as error:  # for example if the device's memory is full
             part.fail(as_op_error(error))
             if delivery is not None:
                 delivery(False)
@@ -176,7 +175,7 @@ class DeviceExecutor(Device):
 
     @staticmethod
     def _acknowledged(part: Part, edges: Edges, sent: bool) -> None:
-        """A part may use its delivery: the acknowledgement has left this process."""
+        """Hand tensors to a part if the acknowledgement has left this process; fail the part otherwise."""
         if sent:
             part.deliver(edges)
         else:
@@ -195,20 +194,20 @@ class DeviceExecutor(Device):
             if part is None:
                 self._mark_ended(step)
             early = self._early.pop(step, [])
-        self._refuse(early)  # not under the lock: what goes back wakes others
+        self._refuse(early)  # not under the lock: elements that go back wake other attempts
         if part is not None:
             part.cancel(error)
 
     def end_owner(self, owner: str, error: OpError) -> None:
-        """None of an owner's steps goes on or begins."""
+        """End all steps of an owner; no more of them begin."""
         with self._lock:
             if session_of((owner, 0)) in self._sessions:
                 self._ended.raise_mark(owner, sys.maxsize)
             parts = [part for part in self._parts.values() if part.step[0] == owner]
             early = [self._early.pop(step) for step in list(self._early) if step[0] == owner]
         end_parts(parts, error)
-        for late in early:
-            self._refuse(late)
+        for arrivals in early:
+            self._refuse(arrivals)
 
     def parts_of(self, which: Callable[[Part], bool]) -> list[Part]:
         """The parts in flight that `which` picks."""
@@ -216,19 +215,19 @@ class DeviceExecutor(Device):
             return [part for part in self._parts.values() if which(part)]
 
     def held(self) -> HeldByDevice:
-        """The sessions, plans and parts of steps that are here now."""
+        """A snapshot of the sessions, plans and parts of steps on this device."""
         with self._lock:
-            plans = tuple((session, number) for session, known in self._plans.items() for number in known)
+            plans = tuple((session, number) for session, numbers in self._plans.items() for number in numbers)
             parts, early = tuple(self._parts), tuple(self._early)
             return HeldByDevice(tuple(self._sessions), plans, parts, early, len(self._ended))
 
     def ended(self, part: Any, finished: bool) -> None:
-        """A part ended.  One that finished had all its tensors: nothing late can come for it."""
+        """Note that a part ended.  A finished part has all its tensors: no late ones can come."""
         with self._lock:
             self._parts.pop(part.step, None)
             if not finished:
                 self._mark_ended(part.step)
 
     def _mark_ended(self, step: StepId) -> None:
-        if session_of(step) in self._sessions:  # of a session that ended nothing starts, nothing is kept
+        if session_of(step) in self._sessions:  # no step of an ended session starts, so none has to be remembered
             self._ended.add(step)

@@ -1,4 +1,4 @@
-"""A device's part of a plan, ready to run."""
+"""Installed plans: a device's part of a plan, ready to run, with the routes of its results."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dflow.runtime.device.vectorized_program import VectorizedProgram
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the results of a segment go: edges, its control edge included."""
+    """The receivers of a segment's results, by edges, its control edge included."""
 
     here: tuple[int, ...]  # to other segments of the part
     there: tuple[tuple[str, str, tuple[int, ...]], ...]  # to other devices: each with the address of its process
     caller: tuple[int, ...]  # to the owner of the step
-    receivers: int  # how many other devices and owners get something
+    receivers: int  # the number of other devices that get results, and 1 more for the owner
 
 
 class InstalledPlan:
@@ -38,7 +38,7 @@ class InstalledPlan:
         self.uses = {edge: len(users) for edge, users in self.consumers.items()}
         self.routes = [self._route(segment) for segment in plan.segments]
         only = programs[0] if len(programs) == 1 else None
-        self.only = None if plan.routes else only  # all of the step, if it has no other part
+        self.only = None if plan.routes else only  # the program of the whole step, if the step has no other part
 
     def _route(self, segment: Segment) -> Route:
         gives, routes, addresses = segment.gives, self.plan.routes, self.plan.addresses
@@ -49,5 +49,5 @@ class InstalledPlan:
         return Route(here, there, caller, len(there) + bool(caller))
 
     def devices_at(self, address: str) -> list[str]:
-        """The devices of the process at `address` that the part has to do with."""
+        """The devices of the process at `address` that the part sends to or uses."""
         return [device for device, where in self.plan.addresses.items() if where == address]

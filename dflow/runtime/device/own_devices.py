@@ -13,7 +13,7 @@ from dflow.runtime.device.executor import DeviceExecutor
 
 
 def gpu_count() -> int:
-    """How many GPUs CuPy sees in this process; 0 without CuPy or without a driver."""
+    """The number of GPUs that CuPy sees in this process; 0 without CuPy or without a driver."""
     try:
         import cupy
     except ImportError:
@@ -35,8 +35,8 @@ def local_executors(config: ConfigProto, job: str = "localhost", task: int = 0) 
     """The devices of this process: its CPUs, its GPUs and virtual ones."""
     executors = [DeviceExecutor(device_name(job, task, "CPU", i)) for i in range(config.device_count.get("CPU", 1))]
     real = gpu_count()
-    wanted = config.device_count.get("GPU", real or settings.virtual_gpus())
-    for i in range(wanted):
+    count = config.device_count.get("GPU", real or settings.virtual_gpus())
+    for i in range(count):
         name = device_name(job, task, "GPU", i)
         executors.append(make_gpu_executor(name, i) if i < real else DeviceExecutor(name, np, virtual=True))
     return executors

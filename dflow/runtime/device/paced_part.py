@@ -1,6 +1,6 @@
-"""The part of a step whose segments are run by someone else, one by one: by the Dask tasks of a first run.
+"""Paced parts: the Dask tasks of a cold run run their segments, one by one.
 
-It is a part as any other; but what is ready to run waits until the task of its segment comes for it.
+A paced part differs from other parts in one point: work that is ready waits until the task of its segment runs it.
 
 A segment runs at most once: a task that Dask starts again is refused.
 """
@@ -33,10 +33,10 @@ class PacedPart(Part):
         self._run_already: set[int] = set()
 
     def run_segment(self, index: int, before_wait: Callable[[], None]) -> None:
-        """Run a segment in this thread, when its tensors are there; waits for an operation that waits.
+        """Run a segment in this thread when its tensors have come; waits until its operation is answered.
 
-        Raises what ended the part, and UnavailableError if the segment was begun before.
-        before_wait: called before it waits for long.
+        Raises the error that ended the part, and UnavailableError if the segment was begun before.
+        before_wait: called before the wait for a blocking operation.
         """
         i = self._places[index]
         self._claim(i)
@@ -48,15 +48,15 @@ class PacedPart(Part):
             raise self.ended.portable()
 
     def end(self, error: OpError, tell: bool) -> list[Settle]:
-        given = super().end(error, tell)
+        deliveries = super().end(error, tell)
         for work in self._work:
-            work.put(None)  # whose task may wait
-        return given
+            work.put(None)  # wakes the task of the segment, if it waits
+        return deliveries
 
     def _claim(self, i: int) -> None:
         with self._lock:
             if i in self._claimed:
-                fact = "it ran already, and what it gave was lost with a worker; a step runs at most once"
+                fact = "it ran already, and its results were lost with a worker; a step runs at most once"
                 raise UnavailableError(_op(self._installed.plan.segments[i]), None, fact)
             self._claimed.add(i)
 

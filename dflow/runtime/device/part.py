@@ -1,10 +1,12 @@
-"""A step's part on one device.
+"""A part: the segments of one step on one device.
 
-One rule: each segment has a count of missing inputs; at zero it runs; its outputs lower the counts of others, here or
-on another device.  An operation that waits is an attempt and holds no thread.
+TensorFlow calls it a graph partition.  It must not be confused with a partition of a Dask collection.
 
-A part ends in one of three ways: all its segments ran (finished), one of them failed, or it was cancelled.  Whatever
-the way, its waiting attempts are withdrawn and deliveries that it has not used are released.
+Each segment has a count of missing inputs.  It runs when the count is zero, and its outputs lower the counts of other
+segments, on this device or on another one.  An operation that waits is an attempt and holds no thread.
+
+A part ends in one of three ways: all its segments ran (finished), one of them failed, or it was cancelled.  In each
+case its waiting attempts are withdrawn, and the deliveries that it has not used are released.
 """
 
 from __future__ import annotations
@@ -25,15 +27,15 @@ from dflow.runtime.device.installed import InstalledPlan, Route
 from dflow.runtime.device.program import Program
 from dflow.runtime.device.shared_delivery import SharedDelivery
 
-Run = Callable[[Callable[[], None], bool], None]  # run(work, quick): do it in some thread, not before this returns
+Run = Callable[[Callable[[], None], bool], None]  # run(work, quick): do the work in some thread, after the return
 
 FINISHED = CancelledError(None, None, "the step has ended")
 
 
 class Router(Protocol):
-    """Where a part's results go.  A delivery, if there is one, must be called once with True or False.
+    """The routes of a part's results.  A delivery, if there is one, must be called once with True or False.
 
-    channel: to the owner of the step; None if that is in this process.
+    channel: to the owner of the step; None if the owner is in this process.
     """
 
     channel: Any
@@ -42,24 +44,24 @@ class Router(Protocol):
         """Send tensors to the step's part on another device."""
 
     def fetched(self, edges: Edges, delivery: Settle | None, finished: str = "") -> object:
-        """Give tensors to the owner of the step.  finished: the device, if all segments of the part ran."""
+        """Send tensors to the owner of the step.  finished: the device, if all segments of the part ran."""
 
     def finished(self, device: str) -> None:
-        """Tell that all segments of the part ran; not called if the plan says that this part does not report."""
+        """Report that all segments of the part ran.  Not called if the part does not report, by its plan."""
 
     def failed(self, device: str, error: OpError) -> None:
-        """Tell that a segment failed; the owner cancels the other parts."""
+        """Report that a segment failed; the owner cancels the other parts."""
 
 
 class Executor(Protocol):
-    """The device that the parts of steps run on, as they see it; see `executor.py`."""
+    """The device executor as a part sees it; see `executor.py`."""
 
     name: str
 
     def asarray(self, value: Any) -> Any: ...
 
     def ended(self, part: Part, finished: bool) -> None:
-        """A part ended.  One that finished had all its tensors: nothing late can come for it."""
+        """Note that a part ended.  A finished part has all its tensors: no late ones can come."""
 
 
 class Part:
@@ -78,16 +80,16 @@ class Part:
         self.session = session
         self.step = step
         self.router = router
-        self.ended: OpError | None = None  # why nothing goes on here
+        self.ended: OpError | None = None  # the reason of the end
         self._installed = installed
         self._run = run
-        self._lock = threading.Lock()  # of all that follows
+        self._lock = threading.Lock()  # guards the attributes below
         self._missing = installed.missing.copy()
         self._uses = installed.uses.copy()
         self._values: dict[int, Any] = {}
         self._open = len(installed.programs)  # segments that have not run
-        self._sending = 0  # segments whose results are on their way
-        self._attempts: dict[int, Attempt] = {}  # of segments that wait for their answer, or have not taken it
+        self._sending = 0  # segments whose results are being sent
+        self._attempts: dict[int, Attempt] = {}  # of segments that have not taken their answer
         self._records: list[Any] = []  # keys of the records that this step read, for errors
 
     # -- tensors come in
@@ -97,17 +99,17 @@ class Part:
         self._start(self._installed.ready)
 
     def wants(self) -> bool:
-        """Whether tensors that come now are of use here."""
+        """Whether the part can still use tensors."""
         return self.ended is None
 
     def deliver(self, edges: Iterable[tuple[int, Any]]) -> None:
-        """Tensors for this part; dropped if it has ended."""
+        """Take tensors for this part; they are dropped if it has ended."""
         with self._lock:
             ready = self._receive(edges) if self.ended is None else []
         self._start(ready)
 
     def _receive(self, edges: Iterable[tuple[int, Any]]) -> list[int]:
-        """Under the lock: keep tensors; gives the segments that lack nothing now."""
+        """Under the lock: keep tensors; returns the segments whose inputs are now complete."""
         ready = []
         for edge, value in edges:
             self._values[edge] = value
@@ -124,7 +126,7 @@ class Part:
             self._submit(i, partial(self._execute, i), self._installed.programs[i].quick)
 
     def _submit(self, i: int, work: Callable[[], None], quick: bool) -> None:
-        """Have something done for a segment, in some thread."""
+        """Have work of a segment done in some thread."""
         self._run(work, quick)
 
     def _execute(self, i: int) -> None:
@@ -136,7 +138,7 @@ class Part:
                 self._attempt(i, program)
             else:
                 self._completed(i, program.run(self._values), None)
-        except BaseException as error:  # whatever it is, the owner must hear of it
+        except BaseException as error:  # the owner must hear of any exception
             self.fail(with_record(as_op_error(error), self._records))
 
     def _attempt(self, i: int, program: Program) -> None:
@@ -153,15 +155,15 @@ class Part:
             self._submit(i, partial(self._go_on, i), True)
 
     def _go_on(self, i: int) -> None:
-        """The attempt of a segment has its answer."""
+        """Complete a segment whose attempt was answered."""
         attempt = self._attempts.pop(i, None)
-        given = () if attempt is None else attempt.take()
+        outcomes = () if attempt is None else attempt.take()
         if self.ended is not None:
-            give_back(given)
+            give_back(outcomes)
             return
         program = self._installed.programs[i]
         try:
-            ((outcome, settle),) = given
+            ((outcome, settle),) = outcomes
             if isinstance(outcome, BaseException):
                 raise as_op_error(outcome, program.info)
             if program.reads:
@@ -173,10 +175,10 @@ class Part:
     # -- tensors go out
 
     def _completed(self, i: int, results: dict[int, Any], settle: Settle | None) -> None:
-        """A segment ran: send its results, and say so with the last of them if the part is finished then.
+        """Send the results of a segment that ran.  If it is the last one, report with them that the part finished.
 
-        `_open` counts the segments that have not run, `_sending` those whose results are on their way: the part has
-        finished when both are 0, not before, so that no result comes after the news of the end.
+        `_open` counts the segments that have not run, `_sending` those whose results are being sent.  The part has
+        finished when both are 0, so that no result comes after the report of the end.
         """
         route = self._installed.routes[i]
         delivery: SharedDelivery | None = None
@@ -216,7 +218,7 @@ class Part:
             raise
 
     def _free(self, i: int) -> None:
-        """Under the lock: let go of the values that no other segment of this step needs."""
+        """Under the lock: drop the values that no other segment of this part needs."""
         for _, edge in self._installed.programs[i].arguments:
             self._uses[edge] -= 1
             if self._uses[edge] <= 0:
@@ -225,51 +227,54 @@ class Part:
     # -- the end
 
     def fail(self, error: OpError) -> None:
-        """A segment failed, or another process is gone: end the part and tell the owner, once."""
+        """End the part, because a segment failed or another process is gone, and tell the owner, once."""
         for settle in self.end(error, tell=True):
             settle(False)
 
     def cancel(self, error: OpError) -> None:
-        """End the part from outside; nothing happens if it has ended."""
+        """End the part from outside; does nothing if it has ended."""
         for settle in self.end(error, tell=False):
             settle(False)
 
     def end(self, error: OpError, tell: bool) -> list[Settle]:
-        """End the part: withdraw what waits.  Gives the delivery and has to go back; see `end_parts`."""
+        """End the part and withdraw its attempts.  Returns the deliveries for the caller to release; see `end_parts`.
+
+        tell: whether to report the error to the owner.
+        """
         with self._lock:
             if self.ended is not None:
                 return []
             self.ended = error
             attempts, self._attempts = self._attempts, {}
         self.executor.ended(self, finished=False)
-        given = [pair for attempt in attempts.values() for pair in attempt.abandon()]
+        outcomes = [outcome for attempt in attempts.values() for outcome in attempt.abandon()]
         if tell:
             self.router.failed(self.executor.name, error)
-        return [settle for _, settle in given if settle is not None]
+        return [settle for _, settle in outcomes if settle is not None]
 
     def sends_to(self, address: str) -> list[str]:
-        """The devices of the process at `address` that tensors of this part go to."""
+        """The devices of the process at `address` to which this part sends tensors."""
         return self._installed.devices_at(address)
 
 
 def end_parts(parts: Iterable[Part], error: OpError, tell: bool = False) -> None:
-    """End parts together, so that what one of them gives back does not go to another one of them.
+    """End parts together, so that elements which one of them releases do not go to another one of them.
 
-    error: each part gets a copy, since its owner adds to it.  tell: say it to their owners, which are still there.
+    error: each part gets a copy, since its owner adds to it.  tell: whether to report it to the owners.
     """
     for settle in [settle for part in parts for settle in part.end(error.portable(), tell)]:
         settle(False)
 
 
 def _values(edges: Iterable[int], results: dict[int, Any]) -> Edges:
-    """What goes out; a control edge has no value."""
+    """Edges with their values, for a message.  The value of a control edge is None."""
     return [(edge, results.get(edge)) for edge in edges]
 
 
 def with_record(error: OpError, read: Sequence[np.ndarray[Any, Any]]) -> OpError:
-    """The error, with the file and line of the record that it is about.
+    """The error, with the file and line of its record.
 
-    read: the keys that each read of this step gave.  With several of them it is not known which one was meant.
+    read: the keys of each read of this step.  With several reads it is unknown which one the error belongs to.
     """
     index = getattr(error, "record", None)
     if index is None or len(read) != 1:

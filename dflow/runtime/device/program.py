@@ -1,8 +1,8 @@
-"""A segment made ready to run on its device: kernels bound, constants in place.
+"""Programs: a segment ready to run on its device, with its kernels bound and its constants in place.
 
-Running one is a straight line of kernel calls over slots.  Large values go after their last use, so that later ones
-get their memory.  How a kernel is called, for one step or for many records at once, is up to the binder
-(`binding.py`).
+A program is a straight line of kernel calls over slots.  Large values are dropped after their last use, so that later
+values get their memory.  The binder (`binding.py`) decides how kernels are called: for one step, or for many records at
+once.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.device.binding import Binder, Call
 from dflow.runtime.device.device import Device
 
-QUICK_S = 1e-4  # seconds: a program that takes less runs in the thread that reads the message which starts it
+QUICK_S = 1e-4  # seconds: a faster program runs in the thread that reads its message, without handing the lead on
 
 
 class Program:
     """A segment on its device.
 
-    inter_op: a semaphore that it holds while it runs, but not while an operation of it waits.
+    inter_op: a semaphore that it holds while it runs, but not while its operation waits.
     """
 
     def __init__(self, segment: Segment, executor: Device, bind: Binder, inter_op: AbstractContextManager[Any]) -> None:
@@ -42,10 +42,10 @@ class Program:
         self._steps = [
             (_inplace(bind(it), it.inplace), it.inputs, it.outputs, it.op, it.frees) for it in segment.instructions
         ]
-        self.quick = False  # whether it is likely to be done at once, by the last times
-        self._was_slow = False  # the last time
+        self.quick = False  # whether the next run is expected to take less than QUICK_S, by the last runs
+        self._was_slow = False  # whether the last run was slow
         kind = segment.instructions[0].op.kind if segment.blocks else ""
-        self._waits = segment.blocks and not kind.startswith("Queue")  # for a file, for the user's function
+        self._waits = segment.blocks and not kind.startswith("Queue")  # its start may wait for a file or user code
         self.reads = kind.startswith("ReaderRead")  # the first output is the keys of records
 
     @property
@@ -56,21 +56,21 @@ class Program:
     def run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         """Compute the results, edge -> value, from the values of the edges.  An OpError names the operation."""
         started = time.perf_counter()
-        # 1 / 0 is inf, log(-1) is nan, without a word, as in TensorFlow
+        # 1 / 0 is inf and log(-1) is nan, without a warning, as in TensorFlow
         with self._inter_op, np.errstate(all="ignore"), self._scope():
             results = self._run(values)
-        self._took(time.perf_counter() - started)
+        self._note_time(time.perf_counter() - started)
         return results
 
     def _run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         slots = self._slots(values)
         for call, inputs, outputs, info, frees in self._steps:
             try:
-                found = call(*[slots[i] for i in inputs])
+                result = call(*[slots[i] for i in inputs])
                 if len(outputs) == 1:
-                    slots[outputs[0]] = found if hasattr(found, "dtype") else _as_array(found)
+                    slots[outputs[0]] = result if hasattr(result, "dtype") else _as_array(result)
                 else:
-                    for slot, value in zip(outputs, found, strict=True):
+                    for slot, value in zip(outputs, result, strict=True):
                         slots[slot] = value if hasattr(value, "dtype") else _as_array(value)
             except OpError as error:
                 error.placed(info)
@@ -82,7 +82,10 @@ class Program:
         return {edge: slots[slot] for edge, slot in self.results}
 
     def attempt(self, values: Mapping[int, Any], reply: Callable[..., None]) -> Callable[[], None] | None:
-        """Start the one blocking operation; `reply(outcome, settle=None)` comes once.  Gives what withdraws it."""
+        """Start the one blocking operation; returns the function that withdraws it.
+
+        reply: called once, `reply(outcome, settle=None)`.
+        """
         slots = self._slots(values)
         call, inputs, _, info, _ = self._steps[0]
         started = time.perf_counter()
@@ -95,11 +98,11 @@ class Program:
         except USER_ERRORS as error:
             raise as_op_error(error, info) from error
         if not self._waits:
-            self._took(time.perf_counter() - started)
+            self._note_time(time.perf_counter() - started)
         return withdraw
 
-    def _took(self, seconds: float) -> None:
-        """Note how long it took.  Once may be chance: another thread or process had the core."""
+    def _note_time(self, seconds: float) -> None:
+        """Note the time of a run.  One slow run may be chance: another thread or process had the core."""
         slow = seconds >= QUICK_S
         self.quick = not slow or (self.quick and not self._was_slow)
         self._was_slow = slow
@@ -123,7 +126,7 @@ def _inplace(call: Call, place: int | None) -> Call:
 
 
 def _as_array(value: Any) -> Any:
-    """A plain Python value of a kernel: text, above all, which NumPy hands out as bytes."""
+    """A plain Python value of a kernel as an array: mostly text, which NumPy returns as bytes."""
     if isinstance(value, (bytes, str)):
         array = np.empty((), dtype=object)
         array[()] = value

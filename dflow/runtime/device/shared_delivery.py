@@ -1,4 +1,4 @@
-"""A delivery to several receivers."""
+"""A delivery whose elements, or results of them, go to several receivers at once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class SharedDelivery:
         self._settle = settle
         self._open = receivers
         self._settled = False
-        self._sent: bool | None = None  # has the acknowledgement left this process?  None: that is not known yet
-        self._waiting: list[Then] = []  # receivers that said yes, and wait for that
+        self._sent: bool | None = None  # whether the acknowledgement has left this process; None: not known yet
+        self._waiting: list[Then] = []  # of receivers that have accepted, until `_sent` is known
         self._lock = threading.Lock()
 
     def __call__(self, accepted: bool, then: Then | None = None) -> None:
@@ -43,7 +43,7 @@ class SharedDelivery:
             then(sent)
 
     def give_back(self) -> None:
-        """Release it, as it could not be sent, unless a receiver has accepted it already."""
+        """Release it after a failure to send it, unless a receiver has accepted it already."""
         with self._lock:
             if self._settled:
                 return

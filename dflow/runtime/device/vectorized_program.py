@@ -1,4 +1,8 @@
-"""The body of a loop, ready to run for many records at once."""
+"""Vectorized programs: the body of a loop, ready to run for many records at once.
+
+`Rows` here are arrays of different shapes, from `ops/rules/batching.py`.  The `Rows` of `runtime/loop/reserved_room.py`
+are another class: elements that go into a queue together.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from dflow.runtime.device.program import Program
 class VectorizedProgram:
     """A read of many records, and a program over a leading axis of records.
 
-    read: starts a read of up to `block` records, `read(reply, block=n)`; gives what withdraws it.
+    read: starts a read of up to `block` records, `read(reply, block=n)`; returns the function that withdraws it.
     """
 
     def __init__(
@@ -53,7 +57,7 @@ class VectorizedProgram:
 
 
 def _rows(value: Any, n: int, is_batched: bool) -> Any:
-    """A component of n elements; one that does not depend on the record is the same for all."""
+    """A component of n elements.  If it does not depend on the record, it is the same for all elements."""
     if isinstance(value, Rows):
         return value
     array = np.asarray(value)
