@@ -7,7 +7,7 @@ Why nothing here talks to a cluster: a plan can be made, drawn, checked and test
 
 from dflow.compile.compiler import compile_plan, operations_by_device
 from dflow.compile.loops.placement import choose_driver
-from dflow.compile.loops.rewrite import loop_plan
+from dflow.compile.loops.rewrite import loop_notes, loop_plan
 from dflow.compile.loops.spec import LoopSpec
 from dflow.compile.plan import (
     CallPlan,
@@ -38,6 +38,7 @@ __all__ = [
     "Threads",
     "choose_driver",
     "compile_plan",
+    "loop_notes",
     "loop_plan",
     "operations_by_device",
 ]

@@ -25,10 +25,33 @@ def pipelinable(plan: Plan, driver: str, prefetched: Segment | None = None) -> S
 
     prefetched: a dequeue that the loop makes itself.
     """
-    blocking = [segment for segment in plan.segments if segment.blocks and segment is not prefetched]
-    if len(blocking) != 1 or not _may_be_pipelined(blocking[0], plan, driver, prefetched):
-        return None
-    return blocking[0]
+    enqueues = [segment for segment in plan.segments if is_enqueue(segment)]
+    return next((enqueue for enqueue in enqueues if not pipeline_obstacle(enqueue, plan, driver, prefetched)), None)
+
+
+def is_enqueue(segment: Segment) -> bool:
+    """Whether a segment is an enqueue."""
+    return segment.instructions[0].op.kind in (ENQUEUE, ENQUEUE_MANY)
+
+
+def pipeline_obstacle(enqueue: Segment, plan: Plan, driver: str, prefetched: Segment | None = None) -> str:
+    """Why a loop on the device `driver` may not pipeline an enqueue; "" if it may.
+
+    prefetched: a dequeue that the loop makes itself.
+    """
+    address = plan.addresses[driver]
+    others = [segment for segment in plan.segments if segment is not enqueue and segment is not prefetched]
+    if plan.addresses[enqueue.device] == address:
+        return "its queue is in the loop's own process"
+    for other in others:
+        name = other.instructions[0].op.name
+        if other.blocks:
+            return f"'{name}' may wait, too"
+        if plan.addresses[other.device] != address:
+            return f"'{name}' is in another process than the loop"
+        if set(enqueue.gives) & set(other.needs):
+            return f"'{name}' comes after it"
+    return "" if any(other.device == driver for other in others) else "the loop computes nothing on its own device"
 
 
 def with_pipelined_enqueue(plan: Plan, enqueue: Segment, driver: str, number: int) -> Plan:
@@ -49,17 +72,4 @@ def with_pipelined_enqueue(plan: Plan, enqueue: Segment, driver: str, number: in
             components=tuple((places.get(slot), literals.get(slot)) for slot in instruction.inputs),
             fetches=len(plan.fetches),
         ),
-    )
-
-
-def _may_be_pipelined(enqueue: Segment, plan: Plan, driver: str, prefetched: Segment | None) -> bool:
-    """Whether it is an enqueue for another process, of values of the driver's process, that no segment waits for."""
-    others = [segment for segment in plan.segments if segment is not enqueue and segment is not prefetched]
-    if enqueue.instructions[0].op.kind not in (ENQUEUE, ENQUEUE_MANY) or not any(s.device == driver for s in others):
-        return False
-    address = plan.addresses[driver]
-    return (
-        address != plan.addresses[enqueue.device]
-        and all(plan.addresses[segment.device] == address for segment in others)
-        and not any(set(enqueue.gives) & set(segment.needs) for segment in others)
     )

@@ -24,7 +24,35 @@ def prefetchable(plan: Plan, driver: str, pipelined: Segment | None = None) -> S
 
     pipelined: an enqueue that the loop makes itself.
     """
-    return next((segment for segment in plan.segments if _may_be_prefetched(segment, plan, driver, pipelined)), None)
+    dequeues = [segment for segment in plan.segments if is_dequeue(segment)]
+    return next((dequeue for dequeue in dequeues if not prefetch_obstacle(dequeue, plan, driver, pipelined)), None)
+
+
+def is_dequeue(segment: Segment) -> bool:
+    """Whether a segment is a dequeue."""
+    return segment.instructions[0].op.kind in METHODS
+
+
+def prefetch_obstacle(dequeue: Segment, plan: Plan, driver: str, pipelined: Segment | None = None) -> str:
+    """Why a loop on the device `driver` may not prefetch a dequeue; "" if it may.
+
+    pipelined: an enqueue that the loop makes itself.
+    """
+    address = plan.addresses[driver]
+    others = [segment for segment in plan.segments if segment is not dequeue]
+    users = {plan.addresses[other.device] for other in others if not set(dequeue.gives).isdisjoint(other.needs)}
+    if plan.addresses[dequeue.device] == address:
+        return "its queue is in the loop's own process"
+    if dequeue.needs:
+        return "it waits for other operations of the step"
+    if users != {address}:
+        return "its elements are used in another process" if users else "no operation uses its elements"
+    for other in others:
+        if other.blocks and other is not pipelined:
+            return f"'{other.instructions[0].op.name}' may wait, too"
+        if user := _user_of_queue(dequeue, other):
+            return f"'{user}' uses the same queue, and would see that elements were prefetched"
+    return ""
 
 
 def with_prefetch(plan: Plan, dequeue: Segment, driver: str, number: int) -> Plan:
@@ -43,27 +71,14 @@ def with_prefetch(plan: Plan, dequeue: Segment, driver: str, number: int) -> Pla
     )
 
 
-def _may_be_prefetched(segment: Segment, plan: Plan, driver: str, pipelined: Segment | None) -> bool:
-    """Whether it is a dequeue of another process that waits for no segment, for the process of `driver` alone."""
-    if segment.instructions[0].op.kind not in METHODS or segment.needs:
-        return False
-    others = [other for other in plan.segments if other is not segment]
-    users = {other.device for other in others if not set(segment.gives).isdisjoint(other.needs)}
-    address = plan.addresses[driver]
-    return (
-        address != plan.addresses[segment.device]
-        and {plan.addresses[user] for user in users} == {address}
-        and not any(other.blocks for other in others if other is not pipelined)
-        and not any(_uses_queue_of(segment, other) for other in others)
-    )
-
-
-def _uses_queue_of(dequeue: Segment, other: Segment) -> bool:
-    """Whether another part of the body uses the same queue: it would see that elements were prefetched."""
+def _user_of_queue(dequeue: Segment, other: Segment) -> str:
+    """The operation of another segment that uses the queue of a dequeue; "" if there is none."""
     mine = dequeue.instructions[0].attrs["queue"]
-    queues = [i.attrs["queue"] for i in other.instructions if "queue" in i.attrs]
-    same = any((queue.container, queue.name) == (mine.container, mine.name) for queue in queues)
-    return other.device == dequeue.device and same
+    for instruction in other.instructions if other.device == dequeue.device else ():
+        queue = instruction.attrs.get("queue")
+        if queue is not None and (queue.container, queue.name) == (mine.container, mine.name):
+            return instruction.op.name
+    return ""
 
 
 def _arguments(dequeue: Segment) -> tuple[int, ...]:

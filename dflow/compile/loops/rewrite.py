@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dflow.compile.loops.pipelined_enqueue import pipelinable, with_pipelined_enqueue
-from dflow.compile.loops.prefetch import prefetchable, with_prefetch
+from dflow.compile.loops.pipelined_enqueue import is_enqueue, pipelinable, pipeline_obstacle, with_pipelined_enqueue
+from dflow.compile.loops.prefetch import is_dequeue, prefetch_obstacle, prefetchable, with_prefetch
 from dflow.compile.plan import Plan, Segment
 
 
@@ -22,6 +22,21 @@ def loop_plan(plan: Plan, driver: str, number: int) -> Plan:
         dequeue = next(segment for segment in plan.segments if segment.instructions[0].op is op)
         plan = with_prefetch(plan, dequeue, driver, number)
     return plan
+
+
+def loop_notes(plan: Plan, driver: str) -> tuple[str, ...]:
+    """Why a loop on the device `driver` makes its dequeues and enqueues within its steps, a sentence for each."""
+    if plan.vectorized is not None:
+        return ()
+    dequeue, enqueue = _own(plan, driver)
+    notes = [f"it goes record by record: {plan.one_by_one}"] if plan.one_by_one else []
+    for segment in plan.segments:
+        name = segment.instructions[0].op.name
+        if is_dequeue(segment) and segment is not dequeue:
+            notes.append(f"'{name}' is not prefetched: {prefetch_obstacle(segment, plan, driver, enqueue)}")
+        if is_enqueue(segment) and segment is not enqueue:
+            notes.append(f"'{name}' is not pipelined: {pipeline_obstacle(segment, plan, driver, dequeue)}")
+    return tuple(notes)
 
 
 def may_prefetch(plan: Plan, driver: str) -> bool:

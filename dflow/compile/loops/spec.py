@@ -25,6 +25,7 @@ class LoopSpec:
     vectorized: bool = False  # whether it may make many iterations at once
     prefetch: PrefetchedDequeue | None = None  # the dequeue that it makes itself
     pipelined: PipelinedEnqueue | None = None  # the enqueue that it makes itself
+    notes: tuple[str, ...] = ()  # why it does not prefetch, pipeline or make many iterations at once
     owner: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from dflow import forks
-from dflow.compile import LoopSpec, Plan, choose_driver
+from dflow.compile import LoopSpec, Plan, choose_driver, loop_notes
 from dflow.devices import canonical_name, matching
 from dflow.errors import CancelledError, InvalidArgumentError, OpError, OutOfRangeError
 from dflow.runtime.base.failures import lost
@@ -40,11 +40,14 @@ def driver_of(plan: Plan, device: Any, fast: bool) -> str:
     return devices[0]
 
 
-def may_vectorize(plan: Plan, label: str) -> bool:
-    """Whether a loop of this plan may be batched.  Logs why not, if it reads records and enqueues."""
+def notes_of(plan: Plan, driver: str, label: str) -> tuple[str, ...]:
+    """Why a loop of this plan does not prefetch, pipeline or make many iterations at once.  Logs these notes, too."""
     if plan.one_by_one:
         logger.warning("the loop %s goes record by record: %s", label, plan.one_by_one)
-    return plan.vectorized is not None
+    notes = loop_notes(plan, driver)
+    for note in notes:
+        logger.info("the loop %s: %s", label, note)
+    return notes
 
 
 _END = object()

@@ -29,7 +29,7 @@ from dflow.runtime.base.transfers import fetched_all
 from dflow.runtime.session.backend import Backend, HasActors
 from dflow.runtime.session.fetches import FetchMap, feed_tensor, feed_value, feeds_of, flat, flat_feed
 from dflow.runtime.session.local import LocalBackend
-from dflow.runtime.session.loop_handle import Loop, driver_of, may_vectorize
+from dflow.runtime.session.loop_handle import Loop, driver_of, notes_of
 from dflow.runtime.session.plans import Plans
 
 
@@ -232,6 +232,7 @@ class BaseSession:
             try:
                 fast = settings.fast_loops()
                 driver = driver_of(plan, device, fast)
+                notes = notes_of(plan, driver, label) if fast else ("the setting dflow.fast-loops is off",)
                 if fast:
                     plan = self.plans.take_for_loop(plan, driver, deadline)
                 spec = LoopSpec(
@@ -243,9 +244,10 @@ class BaseSession:
                     steps=steps,
                     every=every,
                     names=fetch_map.names,
-                    vectorized=fast and may_vectorize(plan, label),
+                    vectorized=fast and plan.vectorized is not None,
                     prefetch=plan.prefetch,
                     pipelined=plan.pipelined,
+                    notes=notes,
                 )
                 loop = Loop(spec, fetch_map, self._with_op)
                 self._backend.repeat(plan, loop, deadline)

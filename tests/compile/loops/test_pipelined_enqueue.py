@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dflow as df
-from dflow.compile import Plan, loop_plan
+from dflow.compile import Plan, loop_notes, loop_plan
 from dflow.compile.lower import check_plan
 from tests.compile.helpers import compiled, cpu, names
 
@@ -91,19 +91,27 @@ def test_an_enqueue_may_wait_for_something_of_its_process() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "why"),
     [
-        lambda: queue().enqueue([np.float32(1)]),  # nothing is computed here
-        lambda: queue().enqueue([made(device=THERE)]),  # it is computed there
-        lambda: df.group(queue().enqueue([made()]), made("other", ELSEWHERE).op),  # something is done elsewhere
-        lambda: df.group(queue().enqueue([made()]), queue().enqueue([made()])),  # the other one may wait
-        lambda: queue().enqueue([queue().dequeue() + made()]),
-        lambda: _after(queue().enqueue([made()])),
-        lambda: df.group(made().op, queue().close()),
+        (lambda: queue().enqueue([np.float32(1)]), "its queue is in the loop's own process"),
+        (lambda: queue().enqueue([made(device=THERE)]), "its queue is in the loop's own process"),
+        (
+            lambda: df.group(queue().enqueue([made()]), made("other", ELSEWHERE).op),
+            "is in another process than the loop",
+        ),
+        (lambda: df.group(queue().enqueue([made()]), queue().enqueue([made()])), "may wait, too"),
+        (lambda: queue().enqueue([queue().dequeue() + made()]), "may wait, too"),
+        (lambda: _after(queue().enqueue([made()])), "comes after it"),
+        (lambda: df.group(made().op, queue().close()), None),
     ],
 )
-def test_other_bodies_stay_as_they_are(body: Any) -> None:
+def test_other_bodies_stay_as_they_are_and_a_note_says_why(body: Any, why: str | None) -> None:
     assert pipelining(body()) is None
+    plan = compiled(body())
+    driver = HERE if HERE in plan.addresses else THERE  # a loop runs on a device of its plan
+    notes = [note for note in loop_notes(plan, driver) if "is not pipelined" in note]
+    assert bool(notes) == (why is not None)
+    assert all(why is not None and why in note for note in notes)
 
 
 def _after(put: Any) -> Any:

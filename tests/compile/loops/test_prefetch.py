@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import dflow as df
-from dflow.compile import Plan, loop_plan
+from dflow.compile import Plan, loop_notes, loop_plan
 from dflow.compile.lower import check_plan
 from tests.compile.helpers import compiled, cpu, names, segment_with
 
@@ -140,20 +140,28 @@ def used_by_nobody() -> Any:
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "why"),
     [
-        two_queues,
-        counted,
-        enqueued_here,
-        after_something,
-        of_a_computed_size,
-        used_by_its_own_device,
-        used_by_two_processes,
-        used_by_nobody,
+        (two_queues, "may wait, too"),
+        (counted, "Size' uses the same queue, and would see that elements were prefetched"),
+        (enqueued_here, "enqueue' may wait, too"),
+        (after_something, "it waits for other operations of the step"),
+        (of_a_computed_size, "it waits for other operations of the step"),
+        (used_by_its_own_device, "its queue is in the loop's own process"),
+        (used_by_two_processes, "its elements are used in another process"),
+        (used_by_nobody, "no operation uses its elements"),
     ],
 )
-def test_no_other_dequeue_is_prefetched(body: Callable[[], Any]) -> None:
-    assert prefetching(body(), THERE if body is used_by_its_own_device else HERE) is None
+def test_no_other_dequeue_is_prefetched_and_a_note_says_why(body: Callable[[], Any], why: str) -> None:
+    driver = THERE if body is used_by_its_own_device else HERE
+    assert prefetching(body(), driver) is None
+    notes = [note for note in loop_notes(compiled(body()), driver) if "is not prefetched" in note]
+    assert notes
+    assert all(why in note for note in notes)
+
+
+def test_a_loop_that_does_all_itself_has_no_notes() -> None:
+    assert loop_notes(compiled(enqueued()), HERE) == ()
 
 
 def test_the_sizes_of_other_queues_do_not_matter() -> None:
