@@ -25,12 +25,12 @@ class VariableState:
     def __init__(self, spec: VariableSpec) -> None:
         self.spec = spec
         self.lock = threading.Lock()
-        self.dropped = False  # it is in its container no more
+        self.detached = False  # it is in its container no more
         self._value: Any = None
 
     def abort(self, reason: str) -> None:
         """Mark it as dropped from its container: later steps use another state."""
-        self.dropped = True
+        self.detached = True
 
     @property
     def initialized(self) -> bool:
@@ -94,10 +94,10 @@ class VariableState:
 def state_of(context: KernelContext, variable: VariableSpec) -> VariableState:
     """The state of a variable on the kernel's device; made, without a value, at first sight.
 
-    It is looked up once, and again when it was dropped: a lookup takes locks that all steps on the device share.
+    It is looked up once, and again when it was detached: a lookup takes locks that all steps on the device share.
     """
     entry = context.cache.get(id(variable))
-    if entry is None or entry[1].dropped:
+    if entry is None or entry[1].detached:
         state = context.resource(variable.key(context.session), lambda: VariableState(variable))
         entry = context.cache[id(variable)] = (variable, state.meant_by(variable))  # with it, its id stays its own
     state_now: VariableState = entry[1]

@@ -40,7 +40,7 @@ class Context:
         It is looked up once, and again after it was dropped, as a lookup takes as long as an enqueue.
         """
         entry = self.cache.get(id(spec))
-        if entry is None or entry[1].dropped:
+        if entry is None or entry[1].detached:
             resource = self._executor.resource_of(spec, self.session)
             entry = self.cache[id(spec)] = (spec, resource)  # with the spec, so that its id stays its own
         return entry[1]

@@ -217,7 +217,7 @@ class LocalBlockSink(Stage):
         offer.note()
 
     def _begin(self, offer: Offer, attempt: Attempt) -> Callable[[], None]:
-        if self._queue is None or self._queue.dropped:
+        if self._queue is None or self._queue.detached:
             self._queue = self._find_queue()
         return self._queue.attempt(attempt, "bulk_enqueue", offer.bulk)
 

@@ -235,7 +235,7 @@ class BlockSource(Stage):
         idle: none of the loop's elements are on their way, so it lets other loops go first.
         """
         turns = self._turns
-        if turns is None or self._reader.dropped:
+        if turns is None or self._reader.detached:
             self._reader = self._program.reader
             turns = self._turns = self._reader.turns(self._queue)
             self._has_turn = False

@@ -49,7 +49,7 @@ class SharedQueue:
         self._tickets = itertools.count()
         self._moved_at = time.monotonic()
         self._moved_by: tuple[str, str] | None = None  # the owner and the operation that last moved an element
-        self.dropped = False  # it is no longer in its container
+        self.detached = False  # it is no longer in its container
 
     def attempt(self, reply: Answer, method: str, *args: Any, times: int = 1) -> Withdraw:
         """Start `enqueue`, `dequeue_many`, ...; returns the function that withdraws it, harmless after the answer.
@@ -126,7 +126,7 @@ class SharedQueue:
 
     def abort(self, reason: str) -> None:
         """End every attempt, waiting or later, with AbortedError: the queue was reset."""
-        self.dropped = True
+        self.detached = True
         with self._lock:
             answers = self._collect(self._machine.abort(AbortedError(None, None, reason)))
         for answer in answers:

@@ -68,7 +68,7 @@ class SharedReader:
         self._request: tuple[int, Attempt] | None = None  # the ticket of a read, and its request for a file name
         self._tickets = itertools.count()
         self._aborted: OpError | None = None
-        self.dropped = False  # it is no longer in its container
+        self.detached = False  # it is no longer in its container
         self._turns: dict[Hashable, LoopTurns] = {}  # by queue
         forks.in_child(self, SharedReader._forked)
 
@@ -77,7 +77,7 @@ class SharedReader:
         if self._has_worker or self._lock.locked():
             home = forks.Home(f"reader {self.spec.name!r}", "make a new session here")
             home.leave()
-            self._lock, self._aborted, self.dropped = threading.Lock(), home.error(), True
+            self._lock, self._aborted, self.detached = threading.Lock(), home.error(), True
 
     def read(self, reply: Answer, request_file: RequestFile, limit: int | None, uncommitted: bool = False) -> Withdraw:
         """Start a read of one record (limit None) or of up to `limit`; returns the function that withdraws it.
@@ -251,7 +251,7 @@ class SharedReader:
     def abort(self, reason: str) -> None:
         """End every attempt, waiting or later, with an AbortedError of its own: the reader was reset."""
         error = AbortedError(None, None, reason)
-        self.dropped = True
+        self.detached = True
         with self._lock:
             self._aborted = error
             waiting, self._waiting = self._waiting, {}

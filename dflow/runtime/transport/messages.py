@@ -14,7 +14,7 @@ from dflow.errors import OpError
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 13  # raised with every change of these classes; client and workers must agree
+PROTOCOL = 14  # raised with every change of these classes; client and workers must agree
 
 
 def deliveries(message: Any) -> list[int]:

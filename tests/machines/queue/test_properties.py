@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -145,12 +146,12 @@ CALLS = st.tuples(
 )
 
 
-@settings(max_examples=600)
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@settings(max_examples=200)
 @given(
-    st.sampled_from(sorted(KINDS)),
-    st.integers(-1, 6),
-    st.integers(0, 5),
-    st.lists(CALLS, max_size=60),
+    capacity=st.integers(-1, 6),
+    reserve=st.integers(0, 5),
+    calls=st.lists(CALLS, max_size=60),
 )
 def test_a_queue_does_what_the_model_does_and_loses_and_repeats_nothing(
     kind: str, capacity: int, reserve: int, calls: list[tuple[str, int, bool]]
