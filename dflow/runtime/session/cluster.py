@@ -2,6 +2,8 @@
 
 The first run of a plan, a cold run, is a Dask task graph (`dask/cold.py`).  Each later run is a hot run: one message to
 each device starts the step, and the workers send tensors straight to each other.  Loops are long-running Dask tasks.
+
+benchmarks/cold_run.py shows the gain of hot runs: 0.3 ms for one operation on a worker, and 8 ms for a cold run.
 """
 
 from __future__ import annotations

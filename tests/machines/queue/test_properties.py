@@ -147,7 +147,7 @@ CALLS = st.tuples(
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-@settings(max_examples=200)
+@settings(max_examples=400)
 @given(
     capacity=st.integers(-1, 6),
     reserve=st.integers(0, 5),
