@@ -47,9 +47,10 @@ def _read_attempt(
     queue: QueueSpec,
     queue_device: str,
     block: int | None = None,
+    opens: bool = True,
 ) -> Withdraw:
-    """block: of a loop that goes many records at once: so many at most, which it commits or rolls back."""
-    return _read(context, reply, reader, queue, queue_device, block, uncommitted=block is not None)
+    """block, opens: of a loop that goes many records at once: so many at most, which it commits or rolls back."""
+    return _read(context, reply, reader, queue, queue_device, block, block is not None, opens)
 
 
 def _read_up_to_spec(
@@ -73,6 +74,7 @@ def _read(
     queue_device: str,
     limit: int | None,
     uncommitted: bool = False,
+    opens: bool = True,
 ) -> Withdraw:
     if queue.dtypes != (string,) or (queue.shapes is not None and queue.shapes != (SCALAR,)):
         raise InvalidArgumentError(
@@ -85,7 +87,7 @@ def _read(
     def request_file(answer: Reply) -> Withdraw:
         return context.dequeue_from(queue_device, queue, answer)
 
-    withdraw: Withdraw = context.resource_of(reader).read(reply, request_file, limit, uncommitted)
+    withdraw: Withdraw = context.resource_of(reader).read(reply, request_file, limit, uncommitted, opens)
     return withdraw
 
 

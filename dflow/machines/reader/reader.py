@@ -49,6 +49,7 @@ class _Attempt:
     limit: int | None  # None: read(); a number: read_up_to()
     ack: bool
     uncommitted: bool
+    opens: bool  # whether it may open a file, or wait for one
 
 
 @dataclass(slots=True)
@@ -117,7 +118,15 @@ class Reader:
 
     # -- calls for attempts and deliveries
 
-    def read(self, ticket: int, limit: int | None = None, *, ack: bool = False, uncommitted: bool = False) -> Effects:
+    def read(
+        self,
+        ticket: int,
+        limit: int | None = None,
+        *,
+        ack: bool = False,
+        uncommitted: bool = False,
+        opens: bool = True,
+    ) -> Effects:
         """Read one record, or up to `limit` records of one file.
 
         The reply's value is (key, value): two scalar object arrays without a limit, else two vectors of one length
@@ -127,11 +136,13 @@ class Reader:
         ack: the reader keeps the records, until `acknowledge` or `take_back`.
         uncommitted: the same, and until `commit` or `acknowledge` the counts and the state are those of a reader that
         did not read them.  It gets no more than the format finds easily, or `LOOK` bytes.
+        opens: False for an uncommitted read that leaves the file in progress open, opens no other one, and requests
+        none.  The reply's value is None if that gives no record.
         """
         if limit is not None and limit <= 0:
             fact = f"{self.kind} '{self.name}': num_records must be positive, got {limit}"
             return [Reply(ticket, None, InvalidArgumentError(None, None, fact))]
-        self._line.append(_Attempt(ticket, limit, ack or uncommitted, uncommitted))
+        self._line.append(_Attempt(ticket, limit, ack or uncommitted, uncommitted, opens))
         return self._serve()
 
     def commit(self, ticket: int, count: int) -> Effects:
@@ -150,7 +161,7 @@ class Reader:
         run = self._unacknowledged.pop(ticket, None)
         if run is not None and run.uncommitted:
             self._count(run, 1)
-        if self._end is None or self._unacknowledged:
+        if self._end is None or self._may_return():
             return []
         error, self._end = self._end, None
         return self.no_file(error)
@@ -198,9 +209,10 @@ class Reader:
         """Answer a request without a file name: the attempt that asked fails with `error`; the next one asks anew.
 
         If the attempt that asked was withdrawn, no attempt fails: the error concerned only its queue or its step.
-        The end of the input (OutOfRangeError) is reported when no unacknowledged record can be returned any more.
+        The end of the input (OutOfRangeError) is reported when no record of an acknowledged read can be returned any
+        more.  Uncommitted records do not hold it up: a loop may wait with them for ever, for room in its queue.
         """
-        if self._unacknowledged and isinstance(error, OutOfRangeError):
+        if self._may_return() and isinstance(error, OutOfRangeError):
             self._end = error
             return []
         asked_for, self._asked_for = self._asked_for, None
@@ -252,6 +264,10 @@ class Reader:
 
     # -- inside
 
+    def _may_return(self) -> bool:
+        """Whether a read has delivered records that are counted, and not acknowledged."""
+        return any(not run.uncommitted for run in self._unacknowledged.values())
+
     def _not_read(self) -> list[_Run]:
         """Records that were taken from files, and are to be read again."""
         uncommitted = [run.rest for run in self._unacknowledged.values() if run.uncommitted]
@@ -265,28 +281,34 @@ class Reader:
         """Serve the line until its head has to wait."""
         effects: Effects = []
         while self._line:
+            head = self._line[0]
+            if not (head.opens or self._returned or self._is_open):
+                effects.append(Reply(self._line.popleft().ticket))
+                continue
             if self._path is None and self._files:
                 self._path = self._files.popleft()
             if self._path is None and not self._returned:
                 if self._asked_for is None:
-                    self._asked_for = self._line[0].ticket
+                    self._asked_for = head.ticket
                     effects.append(NeedFile(self._asked_for))
                 return effects
-            head = self._line[0]
-            run = self._take(1 if head.limit is None else head.limit, head.uncommitted)
+            run = self._take(head)
             if isinstance(run, OpError):
                 effects.append(Reply(self._line.popleft().ticket, None, run))
+            elif not run.count and not head.opens:
+                effects.append(Reply(self._line.popleft().ticket))
             elif run.count:
                 effects.append(Reply(self._line.popleft().ticket, _packed(run.records, head.limit), None))
                 if head.ack:
                     self._unacknowledged[head.ticket] = run
         return effects
 
-    def _take(self, limit: int, uncommitted: bool) -> _Run | OpError:
-        """Up to `limit` records: returned ones, or of the file in progress; none: the file was at its end."""
-        run = self._take_returned(limit) if self._returned else self._take_new(limit, uncommitted)
+    def _take(self, attempt: _Attempt) -> _Run | OpError:
+        """Records for an attempt: returned ones, or of the file in progress; none: the file was at its end."""
+        limit = 1 if attempt.limit is None else attempt.limit
+        run = self._take_returned(limit) if self._returned else self._take_new(limit, attempt)
         if isinstance(run, _Run):
-            run.uncommitted = uncommitted and run.count > 0
+            run.uncommitted = attempt.uncommitted and run.count > 0
             if not run.uncommitted:
                 self._count(run, 1)
         return run
@@ -298,13 +320,14 @@ class Reader:
         self._returned[0] = run.part(limit, run.count)
         return run.part(0, limit)
 
-    def _take_new(self, limit: int, uncommitted: bool) -> _Run | OpError:
+    def _take_new(self, limit: int, attempt: _Attempt) -> _Run | OpError:
         """Up to `limit` records of the file in progress.
 
         An error is returned only if it comes before any record: else the next read meets it again.
-        uncommitted: `LOOK` bytes are enough, and a file at its end stays open if records were read, as these may be
-        returned: the next read closes it.
+        For an uncommitted read `LOOK` bytes are enough, or the records at hand.  A file at its end stays open if it
+        gave records, as these may be returned: the next read closes it.
         """
+        uncommitted = attempt.uncommitted
         assert self._path is not None
         path = self._path
         parts: list[Records] = []
@@ -313,13 +336,15 @@ class Reader:
         try:
             self._open()
             while missing and not self._at_end and (looked < LOOK or not uncommitted):
+                if uncommitted and parts and self._at_hand is not None:
+                    break  # it would have to look for more, and might wait
                 part = self._read(self._easily(missing) if uncommitted else missing)
                 if part is not None:
                     parts.append(part)
                     missing -= len(part)
                     looked += LOOK if hasattr(part, "columns") else len(part[0][1])
                 self._at_end = part is None or self._ends_with_record
-            if self._at_end and (self._ends_with_record or not (uncommitted and parts)):
+            if self._at_end and (self._ends_with_record or not uncommitted or (attempt.opens and not parts)):
                 self._leave()
                 ends_file = True
         except USER_ERRORS as error:

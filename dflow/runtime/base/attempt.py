@@ -115,8 +115,9 @@ class Attempt(NamedAnswer):
         try:
             withdraw = begin(self) or no_withdraw
         except Exception as error:
-            self.fail(as_op_error(error))
-            withdraw = no_withdraw
+            if not self.fail(as_op_error(error)) and self.state is WITHDRAWN:
+                self(as_op_error(error))  # no other answer comes
+            return True
         with self._lock:
             if self.state is STARTING:
                 self.state, self._withdraw = OPEN, withdraw

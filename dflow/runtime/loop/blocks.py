@@ -147,8 +147,8 @@ class Offer:
         with self._lock:
             new = self.bulk.done - self._noted
             if new:
-                self._noted += new
                 self.block.in_queue(new)
+                self._noted += new  # after they count as iterations, see `VectorizedLoop.run`
 
 
 class LocalBlockSink(Stage):

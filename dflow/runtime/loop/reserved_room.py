@@ -196,6 +196,7 @@ class ReservedRoom:
             for rows in message.rows:
                 rows.lost()
         self._sending.clear()
+        self._outbox.clear()  # these were not sent
         self._state.change("close")
 
     def stop(self, error: OpError) -> None:

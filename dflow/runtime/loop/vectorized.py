@@ -35,7 +35,7 @@ from queue import SimpleQueue
 from typing import Any, cast
 
 from dflow.compile import LoopSpec
-from dflow.errors import OpError
+from dflow.errors import AbortedError, OpError
 from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.base.states import States
@@ -82,7 +82,7 @@ class VectorizedLoop(Stage):
     ) -> None:
         self._label = spec.label
         self._program = program
-        self._source = BlockSource(spec.owner, program)
+        self._source = BlockSource(spec, program)
         self._sink = block_sink(process, spec, program.body.enqueue)
         self._advanced = advanced
         self._blocks: deque[Block] = deque()  # not all in the queue yet: two at most
@@ -94,19 +94,24 @@ class VectorizedLoop(Stage):
     def waited_s(self) -> float:  # type: ignore[override]
         return self._source.waited_s + self._sink.waited_s
 
-    def run(self, left: int, iterate: Callable[[], None]) -> None:
-        """Make or begin up to `left` iterations.
+    def run(self, left: Callable[[], int], iterate: Callable[[], None]) -> None:
+        """Make or begin iterations.
 
+        left: tells how many are left to make, those of elements on their way included.
         iterate: makes one iteration with the plain body.  If a record is bad, it raises the error.
         """
-        pending = self._sink.pending
-        if pending >= left:
+        pending = self._sink.pending  # before `left`: an element that enters in between counts twice, not never
+        if pending and self._source.contended:  # else the other loops would wait for as long as elements are pending
+            self._drain()
+            return
+        limit = left() - pending
+        if limit <= 0:
             self._drain()
         elif not self._source.wait_turn(idle=not pending):
             return
         elif self._goes_at_once():
-            self._run_block(left - pending, idle=not pending)
-        elif self._drain():
+            self._run_block(limit, idle=not pending)
+        elif self._drain() and not self._source.finishing:  # while it finishes, a drain may leave records behind
             try:
                 iterate()
             finally:
@@ -134,11 +139,10 @@ class VectorizedLoop(Stage):
             self._blocks.popleft()
 
     def _read(self, limit: int, idle: bool) -> Block | None:
-        """The next block; None at the end of the loop, or if its records have to go one by one.
+        """The next block; None if there is none now, or if its records have to go one by one.
 
         Raises the error of the read, or of a stop, when all elements before it are in the queue.
         """
-        # A read that has to wait may wait for elements of this loop that are not in the queue yet.
         if not self._source.request(limit, idle) and not self._drain():
             return None
         try:
@@ -147,7 +151,10 @@ class VectorizedLoop(Stage):
             if self._drain():
                 raise
             return None
-        return None if records is None else self._compute(*records)
+        if records is None:  # the file is at its end: the next one is opened when all elements are in the queue
+            self._drain()
+            return None
+        return self._compute(*records)
 
     def _compute(self, records: Records, delivery: RecordDelivery) -> Block | None:
         count = len(records[0])
@@ -168,8 +175,10 @@ class VectorizedLoop(Stage):
         try:
             if self._state.now is not State.ONE_BY_ONE:
                 put()
-        except OpError:
+        except OpError as error:
             self._roll_back()
+            if isinstance(error, AbortedError):  # the queue was reset: a single iteration would find the new one
+                raise
             return False
         return True
 
@@ -186,10 +195,12 @@ class VectorizedLoop(Stage):
             self._source.leave_turn()
 
     def close(self, failed: bool) -> None:
-        if not failed:  # else records without an element in the queue are read again, as after a stop
-            self._drain()
-        self._roll_back()
-        self._source.leave_turn()
+        try:
+            if not failed:  # else records without an element in the queue are read again, as after a stop
+                self._drain()
+        finally:
+            self._roll_back()
+            self._source.leave_turn()
 
     def _roll_back(self) -> None:
         """Roll back the records whose elements are not in the queue.  From now on, records go one by one."""
@@ -209,14 +220,16 @@ class BlockSource(Stage):
     record would wait.
     """
 
-    def __init__(self, owner: str, program: VectorizedProgram) -> None:
+    def __init__(self, spec: LoopSpec, program: VectorizedProgram) -> None:
         self.waited_s = 0.0
-        self._owner = owner
+        self.finishing = False
+        self._owner = spec.owner
         self._program = program
         self._op = program.body.read.op
         enqueue = program.body.enqueue
         queue = enqueue.attrs["queue"]
-        self._queue = (enqueue.op.device, queue.container, queue.name)
+        session = "" if queue.shared_name else spec.session
+        self._queue = (enqueue.op.device, queue.container, queue.name, session)
         self._reader: Any = None
         self._turns: LoopTurns | None = None  # of the reader and the queue
         self._has_turn = False
@@ -225,9 +238,13 @@ class BlockSource(Stage):
         self._inbox: SimpleQueue[Attempt | None] = SimpleQueue()  # attempts that were answered; None: an end
         self._size = FIRST
         self._stopped: OpError | None = None
-        self._finishing = False
 
     # -- turns
+
+    @property
+    def contended(self) -> bool:
+        """Whether other loops wait for this loop's turn to end."""
+        return self._turns is not None and self._turns.contended
 
     def wait_turn(self, idle: bool) -> bool:
         """Wait for this loop's turn; False if the loop is to end.
@@ -236,9 +253,9 @@ class BlockSource(Stage):
         """
         turns = self._turns
         if turns is None or self._reader.detached:
+            self.leave_turn()
             self._reader = self._program.reader
             turns = self._turns = self._reader.turns(self._queue)
-            self._has_turn = False
         elif idle and turns.contended:
             self.leave_turn()
         if not self._has_turn and not turns.take(self, self._its_turn.set):
@@ -247,7 +264,7 @@ class BlockSource(Stage):
             self.waited_s += time.monotonic() - started
         self._its_turn.clear()
         self._has_turn = True
-        return not self._finishing
+        return not self.finishing
 
     def leave_turn(self) -> None:
         """End this loop's turn.  None of its records may be uncommitted."""
@@ -260,24 +277,28 @@ class BlockSource(Stage):
     def request(self, limit: int, idle: bool) -> bool:
         """Begin to read the next block, of up to `limit` records; True if `take` will not wait.
 
-        idle: none of the loop's elements are on their way, so the queue may be waiting for this block.
+        idle: none of the loop's elements are on their way: the queue may be waiting for this block, and the read may
+        open the next file, or wait for one.
         """
         if idle:
             self._size = min(self._size, AGAIN)
         attempt = self._attempt = Attempt(self._owner, self._op.name, self._inbox.put)
-        if not attempt.start(partial(self._program.read, block=min(limit, self._size))):
+        if not attempt.start(partial(self._program.read, block=min(limit, self._size), opens=idle)):
             return False
         self._inbox.put(attempt)
         return True
 
     def take(self) -> tuple[Records, RecordDelivery] | None:
-        """Wait for the block; None if the loop is to end.  Raises the error of the read, or of a stop."""
+        """Wait for the block; None if there is none without another file, or if the loop is to end.
+
+        Raises the error of the read, or of a stop.
+        """
         started = time.monotonic()
         try:
             while (attempt := self._inbox.get()) is not self._attempt:
                 if self._stopped is not None:
                     raise self._stopped
-                if self._finishing:
+                if self.finishing:
                     return None
         finally:
             self.waited_s += time.monotonic() - started
@@ -286,7 +307,7 @@ class BlockSource(Stage):
         ((outcome, delivery),) = attempt.take()
         if isinstance(outcome, BaseException):
             raise as_op_error(outcome, self._op)
-        return outcome, cast(RecordDelivery, delivery)
+        return None if outcome is None else (outcome, cast(RecordDelivery, delivery))
 
     def withdraw(self) -> None:
         """Withdraw the read that was requested.  Its records are read again."""
@@ -306,7 +327,7 @@ class BlockSource(Stage):
     # -- the end
 
     def finish(self) -> None:
-        self._finishing = True
+        self.finishing = True
         self._its_turn.set()
         self._inbox.put(None)
 

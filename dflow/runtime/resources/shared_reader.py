@@ -79,12 +79,20 @@ class SharedReader:
             home.leave()
             self._lock, self._aborted, self.detached = threading.Lock(), home.error(), True
 
-    def read(self, reply: Answer, request_file: RequestFile, limit: int | None, uncommitted: bool = False) -> Withdraw:
+    def read(
+        self,
+        reply: Answer,
+        request_file: RequestFile,
+        limit: int | None,
+        uncommitted: bool = False,
+        opens: bool = True,
+    ) -> Withdraw:
         """Start a read of one record (limit None) or of up to `limit`; returns the function that withdraws it.
 
         uncommitted: the reader counts the records as they are committed, see `RecordDelivery.commit`.
+        opens: whether it may open a file, or wait for one; else the answer may be None.
         """
-        read = partial(self._machine.read, limit=limit, ack=True, uncommitted=uncommitted)
+        read = partial(self._machine.read, limit=limit, ack=True, uncommitted=uncommitted, opens=opens)
         return self._begin(reply, request_file, read, True)
 
     def attempt(self, reply: Answer, method: str, *args: Any) -> Withdraw:
@@ -181,7 +189,7 @@ class SharedReader:
                     del self._waiting[effect.ticket]
                     if effect.error is not None:
                         answers.append(partial(waiting[0], effect.error))
-                    elif waiting[1] is None:
+                    elif waiting[1] is None or effect.value is None:
                         answers.append(partial(waiting[0], effect.value))
                     else:
                         delivery = RecordDelivery(self._machine, effect.ticket, self._add)

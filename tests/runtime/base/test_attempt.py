@@ -121,3 +121,17 @@ def test_what_is_abandoned_is_given_back_by_who_abandons_it() -> None:
     assert (outcome, story.unacknowledged.settled) == ((7,), [])
     assert settle is story.unacknowledged
     assert story.attempt.abandon() == ()
+
+
+def test_an_error_of_the_beginning_of_an_attempt_that_was_withdrawn_ends_it() -> None:
+    """No other answer comes, and its owner may wait for one."""
+    told: list[Attempt] = []
+    attempt = Attempt("owner", "op", returned=told.append)
+
+    def begin(attempt: Attempt) -> None:
+        attempt.withdraw()
+        raise ValueError("the queue cannot be used")
+
+    assert attempt.start(begin)
+    assert attempt.over
+    assert told == [attempt]

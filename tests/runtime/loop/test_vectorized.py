@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,6 +20,7 @@ from dflow.machines.queue.checks import ComponentCheck
 from dflow.runtime.loop import vectorized
 from dflow.runtime.loop.blocks import RemoteBlockSink
 from dflow.runtime.loop.reserved_room import ReservedRoom
+from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.step.process import Process
 from tests.runtime.loop.loop_bodies import run, same
 
@@ -373,3 +376,105 @@ def test_a_shape_that_does_not_fit_the_queue_is_met_at_its_place(tmp_path: Path)
     assert len(seen.rows) == 30
     assert seen.error is not None
     assert "Expected [2], got [1]" in seen.error[1]
+
+
+def test_a_loop_that_waits_for_room_does_not_open_the_next_file(tmp_path: Path) -> None:
+    """A stop would lose the error of a file that cannot be opened, and its name."""
+    (tmp_path / "a").write_text("1\n2\n3\n")
+    names, queue = df.FIFOQueue(9, [df.string], shapes=[[]]), df.FIFOQueue(1, [df.string], shapes=[[]])
+    reader = df.TextLineReader()
+    body, out = queue.enqueue(reader.read(names)[1]), queue.dequeue()
+    counts = [reader.num_records_produced(), reader.num_work_units_completed(), names.size(), queue.size()]
+    with df.Session() as sess:
+        sess.run(names.enqueue_many([[str(tmp_path / "a"), str(tmp_path / "missing"), str(tmp_path / "a")]]))
+        loop = sess.repeat(body)
+        wait_for(lambda: sess.run(counts[3]) == 1)
+        wait_for(lambda: any(row["waiting_enqueues"] for row in sess.queue_rows()))
+        assert sess.run(counts[1:3]) == [0, 2]
+        loop.stop()
+        assert loop.join(20) == 1
+        again = sess.repeat(body)
+        assert [sess.run(out) for _ in range(3)] == [b"1", b"2", b"3"]
+        with pytest.raises(df.errors.NotFoundError, match="missing"):
+            again.join(20)
+
+
+def test_loops_that_share_a_reader_and_a_full_queue_all_go_on(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("".join(f"{i}\n" for i in range(500)))
+    names, queue = df.FIFOQueue(9, [df.string], shapes=[[]]), df.FIFOQueue(4, [df.string], shapes=[[]])
+    body, out = queue.enqueue(df.TextLineReader().read(names)[1]), queue.dequeue()
+    with df.Session() as sess:
+        sess.run(names.enqueue(str(tmp_path / "a")))
+        endless = sess.repeat(body)
+        wait_for(lambda: any(row["waiting_enqueues"] for row in sess.queue_rows()))
+        short = sess.repeat(body, steps=5)
+        found = []
+        while not short.done():
+            found.append(sess.run(out))
+            assert len(found) < 400, "the second loop has no turn"
+        assert short.join() == 5
+        assert found == [b"%d" % i for i in range(len(found))]
+        endless.stop()
+
+
+def test_a_reset_of_its_queue_ends_a_loop_that_waits_for_room(tmp_path: Path) -> None:
+    with df.container("other"):
+        queue = df.FIFOQueue(1, [df.string], shapes=[[]], shared_name="q")
+    (tmp_path / "a").write_text(LINES)
+    names = df.FIFOQueue(9, [df.string], shapes=[[]])
+    body, size = queue.enqueue(df.TextLineReader().read(names)[1]), queue.size()
+    with df.Session() as sess:
+        sess.run(names.enqueue(str(tmp_path / "a")))
+        loop = sess.repeat(body)
+        wait_for(lambda: any(row["waiting_enqueues"] for row in sess.queue_rows()))
+        for executor in sess.backend.process.executors.values():  # type: ignore[attr-defined]
+            executor.state.reset(["other"])
+        with pytest.raises(df.errors.AbortedError, match="was reset"):
+            loop.join(20)
+        assert sess.run(size) == 0
+
+
+def test_a_loop_of_so_many_steps_is_exact_when_elements_enter_while_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An element enters right after the loop has looked at the number of steps that are left."""
+    plain = LoopRun._left
+    soon = df.RunOptions(timeout_in_ms=500)
+
+    def slow(self: LoopRun) -> int:
+        left = plain(self)
+        if any(row["waiting_enqueues"] for row in sess.queue_rows()):
+            with suppress(df.errors.DeadlineExceededError):  # the consumer below was faster
+                sess.run(out, options=soon)
+        return left
+
+    (tmp_path / "a").write_text(LINES)
+    names, queue = df.FIFOQueue(9, [df.string], shapes=[[]]), df.FIFOQueue(2, [df.string], shapes=[[]])
+    reader = df.TextLineReader()
+    body, out, size = queue.enqueue(reader.read(names)[1]), queue.dequeue(), queue.size()
+    produced = reader.num_records_produced()
+    with df.Session() as sess:
+        sess.run(names.enqueue(str(tmp_path / "a")))
+        monkeypatch.setattr(LoopRun, "_left", slow)
+        loop = sess.repeat(body, steps=30)
+        until = time.monotonic() + 20
+        while not loop.done() and time.monotonic() < until:
+            if sess.run(size):
+                with suppress(df.errors.DeadlineExceededError):
+                    sess.run(out, options=soon)
+        assert loop.join(0) == 30
+        assert sess.run(produced) == 30
+
+
+def test_a_pipe_gives_each_record_as_it_comes(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    names, queue = df.FIFOQueue(1, [df.string], shapes=[[]]), df.FIFOQueue(100, [df.string], shapes=[[]])
+    body, out = queue.enqueue(df.TextLineReader().read(names)[1]), queue.dequeue()
+    with df.Session() as sess:
+        sess.run(names.enqueue(str(tmp_path / "pipe")))
+        loop = sess.repeat(body, steps=20)
+        with open(tmp_path / "pipe", "wb", buffering=0) as pipe:
+            for i in range(20):
+                pipe.write(b"%d\n" % i)
+                assert sess.run(out) == b"%d" % i
+        assert loop.join(20) == 20
