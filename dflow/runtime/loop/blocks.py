@@ -148,7 +148,7 @@ class Offer:
             new = self.bulk.done - self._noted
             if new:
                 self.block.in_queue(new)
-                self._noted += new  # after they count as iterations, see `VectorizedLoop.run`
+                self._noted += new  # after they count as iterations, see `LoopRun._go`
 
 
 class LocalBlockSink(Stage):

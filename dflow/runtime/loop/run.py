@@ -184,11 +184,16 @@ class LoopRun:
         """Iterate until a stop, or until all steps are made.  Raises the error of the end, also that of a stop."""
         try:
             with self._open_stages() as (source, body, sink), self._blas():
-                while not self._stopping and (left := self._left()) > 0:
+                while not self._stopping:
+                    # An element that enters after this line counts twice for `run`, not never.
+                    pending = 0 if self._vectorized is None else self._vectorized.sink.pending
+                    left = self._left()
+                    if left <= 0:
+                        break
                     if self._vectorized is None:
                         self._iterate(source, body, sink, left)
                     else:
-                        self._vectorized.run(self._left, partial(self._iterate, source, body, sink, left))
+                        self._vectorized.run(left, pending, partial(self._iterate, source, body, sink, left))
                         self._wait_until_writable(self._release)
         except OutOfRangeError:
             raise

@@ -75,6 +75,7 @@ class VectorizedLoop(Stage):
     """Makes many iterations of one loop at once.
 
     advanced: called with a number of iterations that were made, in the thread that let their elements into the queue.
+    sink: takes the blocks.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class VectorizedLoop(Stage):
         self._label = spec.label
         self._program = program
         self._source = BlockSource(spec, program)
-        self._sink = block_sink(process, spec, program.body.enqueue)
+        self.sink = block_sink(process, spec, program.body.enqueue)
         self._advanced = advanced
         self._blocks: deque[Block] = deque()  # not all in the queue yet: two at most
         self._state = States(f"the blocks of {spec.owner}", TABLE, State.AT_ONCE)
@@ -92,25 +93,23 @@ class VectorizedLoop(Stage):
 
     @property
     def waited_s(self) -> float:  # type: ignore[override]
-        return self._source.waited_s + self._sink.waited_s
+        return self._source.waited_s + self.sink.waited_s
 
-    def run(self, left: Callable[[], int], iterate: Callable[[], None]) -> None:
+    def run(self, left: int, pending: int, iterate: Callable[[], None]) -> None:
         """Make or begin iterations.
 
-        left: tells how many are left to make, those of elements on their way included.
+        left: iterations to make, `pending` ones included.
+        pending: elements that are not known to be in the queue.  Read it before `left`: an element that enters in
+        between makes the loop do less then, not too much.
         iterate: makes one iteration with the plain body.  If a record is bad, it raises the error.
         """
-        pending = self._sink.pending  # before `left`: an element that enters in between counts twice, not never
-        if pending and self._source.contended:  # else the other loops would wait for as long as elements are pending
-            self._drain()
-            return
-        limit = left() - pending
-        if limit <= 0:
+        others_wait = pending and self._source.contended  # for as long as elements are pending
+        if others_wait or pending >= left:
             self._drain()
         elif not self._source.wait_turn(idle=not pending):
             return
         elif self._goes_at_once():
-            self._run_block(limit, idle=not pending)
+            self._run_block(left - pending, idle=not pending)
         elif self._drain() and not self._source.finishing:  # while it finishes, a drain may leave records behind
             try:
                 iterate()
@@ -134,7 +133,7 @@ class VectorizedLoop(Stage):
             return
         self._source.took(block.left, time.thread_time() - started)
         self._blocks.append(block)
-        self._try(partial(self._sink.put, block))
+        self._try(partial(self.sink.put, block))
         while self._blocks and not self._blocks[0].uncommitted:
             self._blocks.popleft()
 
@@ -168,7 +167,7 @@ class VectorizedLoop(Stage):
 
     def _drain(self) -> bool:
         """Wait until all blocks are in the queue; see `_try`."""
-        return self._try(self._sink.drain)
+        return self._try(self.sink.drain)
 
     def _try(self, put: Callable[[], None]) -> bool:
         """Whether `put` succeeds.  If not, records are rolled back, and a single iteration will raise the error."""
@@ -184,14 +183,14 @@ class VectorizedLoop(Stage):
 
     def finish(self) -> None:
         self._source.finish()
-        self._sink.finish()
+        self.sink.finish()
 
     def stop(self, error: OpError) -> None:
         self._source.stop(error)
-        self._sink.stop(error)
+        self.sink.stop(error)
 
     def release(self) -> None:
-        if not self._sink.pending:
+        if not self.sink.pending:
             self._source.leave_turn()
 
     def close(self, failed: bool) -> None:
@@ -207,7 +206,7 @@ class VectorizedLoop(Stage):
         if self._state.now is State.ONE_BY_ONE:
             return
         self._state.change("roll back")
-        self._sink.close(failed=True)
+        self.sink.close(failed=True)
         self._source.withdraw()
         while self._blocks:
             self._blocks.pop().roll_back()
