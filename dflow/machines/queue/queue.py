@@ -310,9 +310,12 @@ class Queue:
         return sum(self._reserved.values()) if self._reserved else 0
 
     def _put_in(self, put: Put) -> bool:
-        """Put in as many elements as fit; true if all of them are in."""
+        """Put in as many elements as fit; true if all of them are in.
+
+        Elements of one attempt stay together: none enters as long as reserved elements could come between them.
+        """
         fits = min(self._room(), put.count - put.done)
-        if fits <= 0:
+        if fits <= 0 or (fits < put.count - put.done and self._promised()):
             return False
         if put.many:
             self._store.put_many(put.components, put.done, put.done + fits)

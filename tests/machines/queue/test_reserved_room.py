@@ -256,3 +256,25 @@ def test_a_shuffle_queue_takes_what_is_put() -> None:
     taken = [queue.number(queue.do("dequeue")) for _ in range(2)]
     assert set(taken) <= {1, 2, 3, 4}
     assert queue.do("dequeue") not in queue.replies
+
+
+def test_elements_of_one_attempt_stay_together_beside_reserved_room() -> None:
+    driver = Driver(capacity=7)
+    reserved = driver.do("reserve_room", 5, 5)
+    assert driver.both(reserved)[0] == 5
+    many = driver.do("enqueue_many", rows(1.0, 1.0, 1.0, 1.0, 1.0))
+    assert driver.queue.size == 0, "two would fit, and the reserved ones would come between them and the others"
+    assert driver.put(reserved, 2.0, 2.0, 2.0, 2.0, 2.0) == 5
+    batches = [driver.replies[driver.do("dequeue_many", 5)].value for _ in range(2)]
+    assert [np.unique(batch[0]).tolist() for batch in batches if batch is not None] == [[2.0], [1.0]]
+    assert driver.replies[many].error is None
+
+
+def test_elements_of_one_attempt_enter_by_and_by_when_reserved_room_is_released() -> None:
+    driver = Driver(capacity=7)
+    reserved = driver.do("reserve_room", 5, 5)
+    many = driver.do("enqueue_many", rows(*range(9)))
+    driver.settle(reserved)
+    assert (driver.queue.size, many in driver.replies) == (7, False)
+    driver.do("dequeue_many", 5)
+    assert (driver.queue.size, many in driver.replies) == (4, True)
