@@ -117,6 +117,11 @@ class Segment:
     done: int | None  # the control edge that says it ended; None if no one asks
 
     @property
+    def op(self) -> OpInfo:
+        """Its first operation, the only one of a segment that blocks."""
+        return self.instructions[0].op
+
+    @property
     def gives(self) -> list[int]:
         """The edges that leave it, the control edge included."""
         return [edge for edge, _ in self.results] + ([] if self.done is None else [self.done])

@@ -31,7 +31,7 @@ def pipelinable(plan: Plan, driver: str, prefetched: Segment | None = None) -> S
 
 def is_enqueue(segment: Segment) -> bool:
     """Whether a segment is an enqueue."""
-    return segment.instructions[0].op.kind in (ENQUEUE, ENQUEUE_MANY)
+    return segment.op.kind in (ENQUEUE, ENQUEUE_MANY)
 
 
 def pipeline_obstacle(enqueue: Segment, plan: Plan, driver: str, prefetched: Segment | None = None) -> str:
@@ -44,7 +44,7 @@ def pipeline_obstacle(enqueue: Segment, plan: Plan, driver: str, prefetched: Seg
     if plan.addresses[enqueue.device] == address:
         return "its queue is in the loop's own process"
     for other in others:
-        name = other.instructions[0].op.name
+        name = other.op.name
         if other.blocks:
             return f"'{name}' may wait, too"
         if plan.addresses[other.device] != address:

@@ -30,7 +30,7 @@ def prefetchable(plan: Plan, driver: str, pipelined: Segment | None = None) -> S
 
 def is_dequeue(segment: Segment) -> bool:
     """Whether a segment is a dequeue."""
-    return segment.instructions[0].op.kind in METHODS
+    return segment.op.kind in METHODS
 
 
 def prefetch_obstacle(dequeue: Segment, plan: Plan, driver: str, pipelined: Segment | None = None) -> str:
@@ -49,7 +49,7 @@ def prefetch_obstacle(dequeue: Segment, plan: Plan, driver: str, pipelined: Segm
         return "its elements are used in another process" if users else "no operation uses its elements"
     for other in others:
         if other.blocks and other is not pipelined:
-            return f"'{other.instructions[0].op.name}' may wait, too"
+            return f"'{other.op.name}' may wait, too"
         if user := _user_of_queue(dequeue, other):
             return f"'{user}' uses the same queue, and would see that elements were prefetched"
     return ""

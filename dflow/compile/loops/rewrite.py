@@ -18,8 +18,8 @@ def loop_plan(plan: Plan, driver: str, number: int) -> Plan:
     if enqueue is not None:
         plan = with_pipelined_enqueue(plan, enqueue, driver, number)
     if dequeue is not None:
-        op = dequeue.instructions[0].op
-        dequeue = next(segment for segment in plan.segments if segment.instructions[0].op is op)
+        op = dequeue.op
+        dequeue = next(segment for segment in plan.segments if segment.op is op)
         plan = with_prefetch(plan, dequeue, driver, number)
     return plan
 
@@ -31,7 +31,7 @@ def loop_notes(plan: Plan, driver: str) -> tuple[str, ...]:
     dequeue, enqueue = _own(plan, driver)
     notes = [f"it goes record by record: {plan.one_by_one}"] if plan.one_by_one else []
     for segment in plan.segments:
-        name = segment.instructions[0].op.name
+        name = segment.op.name
         if is_dequeue(segment) and segment is not dequeue:
             notes.append(f"'{name}' is not prefetched: {prefetch_obstacle(segment, plan, driver, enqueue)}")
         if is_enqueue(segment) and segment is not enqueue:

@@ -63,7 +63,7 @@ def _read_and_enqueue(plan: Plan) -> tuple[Segment, Segment] | None:
 
 
 def _kind(segment: Segment) -> str:
-    return segment.instructions[0].op.kind if segment.blocks else ""
+    return segment.op.kind if segment.blocks else ""
 
 
 def _check_place(segment: Segment, read: Segment) -> None:

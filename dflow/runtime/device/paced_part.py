@@ -11,7 +11,6 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from dflow.compile import Segment
 from dflow.errors import OpError, UnavailableError
 from dflow.runtime.base.answers import Settle
 from dflow.runtime.base.ids import StepId
@@ -57,7 +56,7 @@ class PacedPart(Part):
         with self._lock:
             if i in self._claimed:
                 fact = "it ran already, and its results were lost with a worker; a step runs at most once"
-                raise UnavailableError(_op(self._installed.plan.segments[i]), None, fact)
+                raise UnavailableError(self._installed.plan.segments[i].op, None, fact)
             self._claimed.add(i)
 
     def _next(self, i: int, before_wait: Callable[[], None]) -> Callable[[], None] | None:
@@ -74,10 +73,6 @@ class PacedPart(Part):
     def _completed(self, i: int, results: dict[int, Any], settle: Settle | None) -> None:
         super()._completed(i, results, settle)
         self._run_already.add(i)
-
-
-def _op(segment: Segment) -> Any:
-    return segment.instructions[0].op
 
 
 def _never(work: Callable[[], None], quick: bool) -> None:

@@ -44,7 +44,7 @@ class Program:
         ]
         self.quick = False  # whether the next run is expected to take less than QUICK_S, by the last runs
         self._was_slow = False  # whether the last run was slow
-        kind = segment.instructions[0].op.kind if segment.blocks else ""
+        kind = segment.op.kind if segment.blocks else ""
         self._waits = segment.blocks and not kind.startswith("Queue")  # its start may wait for a file or user code
         self.reads = kind.startswith("ReaderRead")  # the first output is the keys of records
 

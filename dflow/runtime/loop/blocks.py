@@ -162,7 +162,7 @@ class LocalBlockSink(Stage):
         self._owner = owner
         self._op = op
         self._find_queue = find_queue
-        self._queue: SharedQueue | None = None  # looked up again only after it was dropped, as a lookup takes long
+        self._queue: SharedQueue | None = None  # looked up again only after it was detached, as a lookup takes long
         self._inbox: SimpleQueue[Attempt | None] = SimpleQueue()  # attempts that were answered; None: a stop
         self._offer: Offer | None = None
         self._attempt: Attempt | None = None

@@ -148,7 +148,7 @@ class Channel:
             first()
             self._room.wait()
 
-    def add_delivery(self, delivery: Callable[[bool], None], step: StepId | None = None) -> int | None:
+    def add_delivery(self, delivery: Callable[[bool], None], step: StepId | None = None) -> int:
         """Register a delivery that goes with the next message; returns its number.  A closed channel releases it.
 
         step: the step whose owner is the receiver, for `take_back`.
