@@ -182,11 +182,14 @@ def test_values_are_reported_beside(mode: str, session: df.Session) -> None:
 def test_a_loop_without_room_does_not_keep_others_out(session: df.Session) -> None:
     """Three fast loops and a client share a small queue: everybody's elements come out."""
     tap = Tap(session, "shared-room", capacity=4)
-    loops = [session.repeat(Counted(session, tap, device).put) for device in (W0, W1, W0)]
+    counters = [Counted(session, tap, device) for device in (W0, W1, W0)]
+    loops = [session.repeat(counter.put) for counter in counters]
     for i in range(20):
         mine = Background(partial(tap.put, -1 - i))
         eventually(lambda: tap.take() < 0)
         mine.result()
+    # A loop that has made more than the queue holds has had elements in it.
+    eventually(lambda: tap.take() != 0 and all(counter.made() > 10 for counter in counters))
     for loop in loops:
         loop.stop()
         loop.join(PATIENCE)
