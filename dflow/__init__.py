@@ -8,7 +8,7 @@ workers of a Dask cluster.  Names, argument order and behaviour are those of Ten
 
 import sys as _sys
 
-from dflow import cluster, contrib, data, errors, io, nn, python_io, train
+from dflow import cluster, contrib, data, errors, io, nest, nn, python_io, train
 from dflow.absent import refer_to_the_page as _refer_to_the_page
 from dflow.blocks import (
     add_to_collection,
@@ -73,6 +73,13 @@ from dflow.ops.array.tile import tile
 from dflow.ops.array.transpose import invert_permutation, transpose
 from dflow.ops.control import Assert, group, identity, no_op, stop_gradient
 from dflow.ops.control import tuple_ as tuple
+from dflow.ops.control_flow import folded as _folded  # the operation that a loop is in a plan  # noqa: F401
+from dflow.ops.control_flow import stack as _stack  # noqa: F401
+from dflow.ops.control_flow import tensor_array_ops as _tensor_array_ops  # noqa: F401
+from dflow.ops.control_flow.cond import case, cond, switch_case
+from dflow.ops.control_flow.functional import foldl, foldr, map_fn, scan
+from dflow.ops.control_flow.tensor_array import TensorArray
+from dflow.ops.control_flow.while_loop import while_loop
 from dflow.ops.math.arg_reduction import arg_max, arg_min, argmax, argmin
 from dflow.ops.math.arithmetic import (
     abs,
@@ -223,6 +230,7 @@ __all__ = [
     "SparseTensorValue",
     "TFRecordReader",
     "Tensor",
+    "TensorArray",
     "TensorShape",
     "TensorSpec",
     "TextLineReader",
@@ -249,6 +257,7 @@ __all__ = [
     "bool",
     "boolean_mask",
     "broadcast_to",
+    "case",
     "cast",
     "ceil",
     "clip_by_global_norm",
@@ -259,6 +268,7 @@ __all__ = [
     "complex128",
     "complex64",
     "concat",
+    "cond",
     "conj",
     "constant",
     "constant_initializer",
@@ -296,6 +306,8 @@ __all__ = [
     "floor_div",
     "floordiv",
     "floormod",
+    "foldl",
+    "foldr",
     "gather",
     "get_collection",
     "get_default_graph",
@@ -338,6 +350,7 @@ __all__ = [
     "logical_xor",
     "make_ndarray",
     "make_tensor_proto",
+    "map_fn",
     "matmul",
     "maximum",
     "minimum",
@@ -345,6 +358,7 @@ __all__ = [
     "multiply",
     "name_scope",
     "negative",
+    "nest",
     "nn",
     "no_gradient",
     "no_op",
@@ -387,6 +401,7 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "scan",
     "serialize_many_sparse",
     "serialize_sparse",
     "serialize_tensor",
@@ -407,6 +422,7 @@ __all__ = [
     "strided_slice",
     "string",
     "subtract",
+    "switch_case",
     "tanh",
     "tile",
     "to_double",
@@ -429,6 +445,7 @@ __all__ = [
     "variables_initializer",
     "visualize",
     "where",
+    "while_loop",
     "zeros",
     "zeros_initializer",
     "zeros_like",

@@ -26,9 +26,10 @@ class DType:
 
     def __post_init__(self) -> None:
         """Compute the derived fields at once: later, this would need a lock, which a fork may leave locked."""
-        special: dict[str, Any] = {"string": object, "bfloat16": ml_dtypes.bfloat16}
+        special: dict[str, Any] = {"string": object, "resource": object, "bfloat16": ml_dtypes.bfloat16}
         object.__setattr__(self, "numpy_dtype", np.dtype(special.get(self.name, self.name)))
-        object.__setattr__(self, "zero", b"" if self.name == "string" else self.numpy_dtype.type(0))
+        zero = {"string": b"", "resource": None}.get(self.name, 0)
+        object.__setattr__(self, "zero", self.numpy_dtype.type(0) if zero == 0 else zero)
 
     @property
     def as_numpy_dtype(self) -> type[Any]:
@@ -53,7 +54,7 @@ class DType:
 
     @property
     def is_numeric(self) -> bool:
-        return self.name != "string" and not self.is_bool
+        return self.name not in ("string", "resource") and not self.is_bool
 
     @property
     def size(self) -> int:
@@ -122,12 +123,14 @@ bool_ = DType("bool")
 complex64 = DType("complex64")
 complex128 = DType("complex128")
 string = DType("string")
+resource = DType("resource")  # handles, such as that of a TensorArray
 
 ALL = (
     float16, bfloat16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
     bool_, complex64, complex128, string,
 )  # fmt: skip
-_BY_NAME = {dtype.name: dtype for dtype in ALL} | {"half": float16, "double": float64, "float": float32}
+_BY_NAME = {dtype.name: dtype for dtype in ALL} | {"half": float16, "double": float64, "float": float32,
+            "resource": resource}  # fmt: skip
 _BY_NUMPY_DTYPE = {dtype.numpy_dtype: dtype for dtype in ALL}  # most look-ups are those of arrays
 
 

@@ -23,6 +23,8 @@ import numpy as np
 from dflow.dtypes import DType, bool_, string
 from dflow.errors import DTypeError, ShapeError
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, scopes
+from dflow.graph.contexts import Branch, LoopBody, current_context, loops_of
+from dflow.loop_gradients import GradientContexts, LoopGradient, out_of_branch
 from dflow.ops.array.fill import ones, ones_like, zeros, zeros_like
 from dflow.ops.array.shape import reshape
 from dflow.ops.control import tuple_
@@ -96,7 +98,7 @@ def gradients(
         backward = _Backward(graph, path, colocate_gradients_with_ops, gate_gradients)
         for y, seed in zip(y_tensors, _seeds(y_tensors, grad_ys), strict=True):
             backward.give(y, seed)
-        backward.walk()
+        backward.walk(None)
         totals = [backward.total(path.sources_of(x)) for x in targets]
         if mode is UnconnectedGradients.NONE:
             return totals
@@ -203,12 +205,16 @@ def _find_path(ys: Sequence[Tensor], xs: Sequence[Tensor | Variable], blocked: s
             reads.setdefault(op.attrs["variable"], []).append(op.outputs[0])
     sources = [x for x in xs if isinstance(x, Tensor)] + [tensor for tensors in reads.values() for tensor in tensors]
     reached = {tensor for tensor in sources if _differentiable(tensor.dtype)}
-    ops = []
-    for op in needed:
-        if not reached.isdisjoint(op.operands):
-            ops.append(op)
-            reached.update(out for out in op.outputs if _differentiable(out.dtype) and out not in blocked)
-    return _Path(ops, reached, reads, blocked)
+    ops = dict[Operation, None]()
+    while True:
+        before = len(reached)
+        for op in needed:
+            if not reached.isdisjoint(op.operands):
+                ops[op] = None
+                reached.update(out for out in op.outputs if _differentiable(out.dtype) and out not in blocked)
+        if len(reached) == before or not any(op.type == "NextIteration" for op in ops):
+            break  # only through a loop does a tensor depend on a younger one
+    return _Path(sorted(ops, key=lambda op: op.index), reached, reads, blocked)
 
 
 def _ancestors(ys: Iterable[Tensor], blocked: set[Tensor], oldest: int) -> list[Operation]:
@@ -221,7 +227,9 @@ def _ancestors(ys: Iterable[Tensor], blocked: set[Tensor], oldest: int) -> list[
     while pending:
         tensor = pending.pop()
         op = tensor.op
-        if op in ancestors or op.index < oldest or tensor in blocked or not _differentiable(tensor.dtype):
+        if op in ancestors or tensor in blocked or not _differentiable(tensor.dtype):
+            continue
+        if op.index < oldest and op.context is None:  # a loop may use what is younger than its first operations
             continue
         ancestors.add(op)
         pending.extend(op.operands)
@@ -240,6 +248,13 @@ class _Backward:
         self.colocate = colocate
         self.gate = gate
         self.received: dict[Tensor, list[Tensor]] = {}
+        self.contexts = GradientContexts(graph, current_context(graph))
+        self.levels: dict[LoopBody | None, list[Operation]] = {}  # the operations that are directly in each loop
+        for op in path.ops:
+            loops = self.contexts.levels(op)
+            if not loops or not _is_gate_of(loops[0], op):
+                self.levels.setdefault(loops[0] if loops else None, []).append(op)
+        self.passed: set[LoopBody] = set()  # loops whose gradients were built
 
     def give(self, tensor: Tensor, gradient: Tensor) -> None:
         self.received.setdefault(tensor, []).append(gradient)
@@ -255,13 +270,51 @@ class _Backward:
             self.received[tensors[0]] = [total]
         return total
 
-    def walk(self) -> None:
-        for op in reversed(self.path.ops):
+    def replace(self, tensor: Tensor, gradient: Tensor) -> None:
+        self.received[tensor] = [gradient]
+
+    def reaches(self, tensor: Tensor) -> bool:
+        return tensor in self.path.tensors
+
+    def sources_in(self, loop: LoopBody) -> list[Tensor]:
+        reads = [tensor for tensors in self.path.reads.values() for tensor in tensors]
+        return [tensor for tensor in reads if loop in loops_of(tensor.op.context)]
+
+    def walk(self, loop: LoopBody | None) -> None:
+        """Go through the operations that are directly in a loop, or in none that `gradients` was not called in."""
+        for op in reversed(self.levels.get(loop, [])):
             if any(out in self.received and out not in self.path.blocked for out in op.outputs):
-                with self._beside(op):
-                    received = [self._of_output(out) for out in op.outputs]
-                    with self.graph.name_scope(f"{op.name}_grad"):
-                        self._pass_through(op, received)
+                with self._beside(op), self.graph.scope.context_scope(self.contexts.of(op.context)):
+                    if op.type == "Exit":
+                        self._through_loop(op)
+                    elif op.type == "Switch" and isinstance(op.context, Branch):
+                        self._through_gate(op, op.context)
+                    else:
+                        received = [self._of_output(op, out) for out in op.outputs]
+                        with self.graph.name_scope(f"{op.name}_grad"):
+                            self._pass_through(op, received)
+
+    def _through_gate(self, op: Operation, branch: Branch) -> None:
+        """Lead the gradient of a tensor out of a branch that takes it from outside."""
+        gradient, source = self.total([op.outputs[branch.value]]), op.operands[0]
+        if gradient is not None and source in self.path.tensors:
+            inside = self.contexts.of(branch)
+            assert isinstance(inside, Branch)
+            self.give(source, out_of_branch(inside, convert_to_tensor(gradient), source, f"{op.name}_grad"))
+
+    def _through_loop(self, op: Operation) -> None:
+        """Build the gradient of the loop that `op` is an exit of, once."""
+        loop = next(loops_of(op.operands[0].op.context), None)
+        if loop is None:
+            raise LookupError(f"No gradient defined for operation '{op.name}' (op type: Exit): its loop was not built "
+                              f"by while_loop\n  made at {op.made_at}")  # fmt: skip
+        if loop in self.passed or not loop.back_prop:
+            return
+        if loop.history is not None:
+            raise TypeError("Second-order gradient for while loops not supported.")
+        self.passed.add(loop)
+        with self.graph.name_scope(f"{loop.name}_grad"):
+            LoopGradient(self, self.contexts, loop).build()
 
     def _beside(self, op: Operation) -> AbstractContextManager[None]:
         return self.graph.colocate_with(op) if self.colocate else nullcontext()
@@ -280,12 +333,17 @@ class _Backward:
         for x, dx in pairs:
             self.give(x, dx)
 
-    def _of_output(self, out: Tensor) -> Tensor | None:
+    def _of_output(self, op: Operation, out: Tensor) -> Tensor | None:
         """The gradient of one output, for the rule of its operation: zeros where nothing depends on the output."""
         if not _differentiable(out.dtype):
             return None
         gradient = None if out in self.path.blocked else self.total([out])
-        return _zeros_for(out) if gradient is None else gradient
+        return _zeros_for(out) if gradient is None and op.type != "Switch" else gradient
+
+
+def _is_gate_of(loop: LoopBody, op: Operation) -> bool:
+    """Whether an operation leads values into a loop, or from one iteration to the next."""
+    return op.type in ("Enter", "NextIteration") or op in loop.merges or op in loop.switches
 
 
 def _input_gradients(op: Operation, output_gradients: Sequence[Tensor | None]) -> list[Tensor | None]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from dflow.dtypes import DType, int32, string
 from dflow.registry import OpDef
+from dflow.shapes import UNKNOWN_SHAPE
 from dflow.tensor_proto import make_tensor_proto
 
 
@@ -169,9 +170,40 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     (
         "DecodeBase64 DecodeJSONExample LogicalAnd LogicalNot LogicalOr MatchingFiles NoOp QueueIsClosedV2 QueueSizeV2 "
         "ReaderNumRecordsProducedV2 ReaderNumWorkUnitsCompletedV2 ReaderReadUpToV2 ReaderReadV2 ReaderResetV2 "
-        "ReaderRestoreStateV2 ReaderSerializeStateV2",
+        "ReaderRestoreStateV2 ReaderSerializeStateV2 LoopCond ControlTrigger TensorArraySizeV3 TensorArrayCloseV3",
         {},
     ),
+    ("Switch Exit NextIteration", _T),
+    ("Merge", {**_T, "N": _count}),
+    (
+        "Enter",
+        {
+            **_T,
+            "frame_name": _attr("frame_name"),
+            "is_constant": _attr("is_constant"),
+            "parallel_iterations": _attr("parallel_iterations"),
+        },
+    ),
+    ("StackV2", {"elem_type": _attr("elem_type"), "stack_name": _is("")}),
+    ("StackPushV2", {"T": _dtype(1), "swap_memory": _is(False)}),
+    ("StackPopV2", {"elem_type": _attr("elem_type")}),
+    (
+        "TensorArrayV3",
+        {
+            "dtype": _attr("dtype"),
+            "element_shape": _attr("element_shape"),
+            "dynamic_size": _attr("dynamic_size"),
+            "clear_after_read": _attr("clear_after_read"),
+            "identical_element_shapes": _attr("identical_element_shapes"),
+            "tensor_array_name": _attr("tensor_array_name"),
+        },
+    ),
+    ("TensorArrayGradV3", {"source": _attr("source")}),
+    ("TensorArrayReadV3", {"dtype": _attr("dtype")}),
+    ("TensorArrayGatherV3", {"dtype": _attr("dtype"), "element_shape": _attr("element_shape")}),
+    ("TensorArrayConcatV3", {"dtype": _attr("dtype"), "element_shape_except0": _is(UNKNOWN_SHAPE)}),
+    ("TensorArrayWriteV3 TensorArrayScatterV3", {"T": _dtype(2)}),
+    ("TensorArraySplitV3", {"T": _dtype(1)}),
     ("All Any", _REDUCTION),
     ("Max Mean Min Prod Sum", {**_T, **_REDUCTION}),
     ("ArgMax ArgMin", {**_T, "Tidx": _dtype(1), "output_type": _attr("output_type"), "_axis": _attr("axis")}),

@@ -97,5 +97,12 @@ class SparseTensor:
         """
         return [self._indices, self._values, self._dense_shape], SparseTensorValue
 
+    def _parts(self) -> list[Tensor]:
+        """The tensors that it consists of, for `nest`."""
+        return [self._indices, self._values, self._dense_shape]
+
+    def _with_parts(self, parts: Any) -> SparseTensor:
+        return SparseTensor(*parts)
+
     def __repr__(self) -> str:
         return f"SparseTensor(indices={self._indices!r}, values={self._values!r}, dense_shape={self._dense_shape!r})"

@@ -28,7 +28,7 @@ OWN = {  # kinds that TensorFlow does not have, or has with other inputs and att
     *("QueueDequeueManyV2OfList", "QueueDequeueUpToV2OfList", "QueueDequeueV2OfList", "QueueEnqueueManyV2OfList"),
     *("QueueEnqueueV2OfList", "QueueTakePartition", "ReadVariable", "ReshapeLike", "SliceGrad", "SplitLike", "Spread"),
     *("SpreadLike", "StridedSliceGrad", "SumLike", "SumOfTiles", "TFRecordReaderNumLeftOut", "TileLike"),
-    *("UninitializedNames", "Unpad"),
+    *("UninitializedNames", "Unpad", "While"),
 }
 
 

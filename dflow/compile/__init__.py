@@ -10,11 +10,13 @@ from dflow.compile.loops.placement import choose_driver
 from dflow.compile.loops.rewrite import loop_notes, loop_plan
 from dflow.compile.loops.spec import LoopSpec
 from dflow.compile.plan import (
+    LOOP,
     CallPlan,
     DeviceInfo,
     DevicePlan,
     DeviceTable,
     Instruction,
+    LoopCode,
     PipelinedEnqueue,
     Plan,
     PrefetchedDequeue,
@@ -31,6 +33,8 @@ __all__ = [
     "DevicePlan",
     "DeviceTable",
     "Instruction",
+    "LOOP",
+    "LoopCode",
     "LoopSpec",
     "PipelinedEnqueue",
     "Plan",

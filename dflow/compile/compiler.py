@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from dflow.compile.frames import fold_loops
+from dflow.compile.loop_placement import place_loops
 from dflow.compile.loops.vectorize import with_vectorized_body
 from dflow.compile.lower import check_plan, lower
 from dflow.compile.place import check_placed, place
@@ -42,12 +44,15 @@ def compile_plan(
     """
     needed = prune(fetches, feeds)
     placed = place(needed.ops, table, default, soft_placement, log_placement, earlier)
+    if checking():
+        check_placed(needed.ops, placed, table)
+    needed = fold_loops(needed)
+    place_loops(needed, placed)
     groups = segments(needed, placed)
     plan = with_vectorized_body(lower(number, needed, groups, placed, table))
     plan = replace(plan, parts={device: replace(part, threads=threads) for device, part in plan.parts.items()})
     if checking():
         check_pruned(needed)
-        check_placed(needed.ops, placed, table)
         check_segments(groups, needed, placed)
         check_plan(plan)
     return plan

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dflow.compile.plan import DevicePlan, DeviceTable, Instruction, Plan, Segment, describe_segments
-from dflow.compile.prune import Needed, waited_for
-from dflow.compile.segments import Group, is_literal
+from dflow.compile.conditions import NONE, Condition, Conditions, decider
+from dflow.compile.frames import FoldedLoop
+from dflow.compile.plan import DevicePlan, DeviceTable, Instruction, LoopCode, Plan, Segment, describe_segments
+from dflow.compile.prune import Needed
+from dflow.compile.segments import Group, grouped_ops
 from dflow.errors import OpInfo
 from dflow.graph import DeviceOf, Operation, Tensor
 from dflow.registry import op_def
@@ -41,12 +43,16 @@ def lower(
 class _Edges:
     """The numbers of the edges of a plan."""
 
-    def __init__(self, needed: Needed) -> None:
-        self.fed = set(needed.feeds)
+    def __init__(self, needed: Needed, given: frozenset[Condition] = NONE) -> None:
+        self.needed = needed
+        self.fed = needed.fed
+        self.conditions = Conditions(needed, given)
+        self.guarding: set[Operation] = set()  # operations of branches that others wait for
         # computed, and used by an operation or fetched
         self.read = {tensor for op in needed.ops for tensor in op.operands}.union(needed.fetches) - self.fed
         self.values: dict[Tensor, int] = {}  # tensors that cross segments, are fed or are fetched
         self.done: dict[Operation, int] = {}  # the first operation of a group that others wait for
+        self.alive: dict[Operation, int] = {}  # operations of branches that operations of other groups wait for
         self.group: dict[Operation, Group] = {}
         self.count = 0
 
@@ -55,15 +61,20 @@ class _Edges:
         return self.count - 1
 
 
-def _number_edges(needed: Needed, groups: Sequence[Group]) -> _Edges:
-    edges = _Edges(needed)
+def _number_edges(needed: Needed, groups: Sequence[Group], given: frozenset[Condition] = NONE) -> _Edges:
+    edges = _Edges(needed, given)
     edges.group = {op: group for group in groups for op in group.ops}
     crossing = list(needed.feeds) + [f for f in needed.fetches if isinstance(f, Tensor)]
     for group in groups:
         for op in group.ops:
-            crossing += [t for t in op.operands if t in edges.fed or _crosses(t.op, group, edges)]
-            for control in waited_for(op, edges.fed):
-                if _crosses(control, group, edges):
+            crossing += [t for t in op.operands if t in edges.fed or _crosses(needed.maker(t), group, edges)]
+            for control in needed.waited_for(op):
+                crosses = _crosses(control, group, edges)
+                if edges.conditions.of(control):
+                    edges.guarding.add(control)
+                    if crosses and control not in edges.alive:
+                        edges.alive[control] = edges.new()
+                elif crosses:
                     first = edges.group[control].ops[0]
                     if first not in edges.done:
                         edges.done[first] = edges.new()
@@ -74,15 +85,22 @@ def _number_edges(needed: Needed, groups: Sequence[Group]) -> _Edges:
 
 
 def _crosses(op: Operation, group: Group, edges: _Edges) -> bool:
-    return not is_literal(op) and edges.group[op] is not group
+    return not edges.needed.is_literal(op) and edges.group[op] is not group
 
 
 class _Draft:
-    """A segment that is being built: the slot of each tensor, its arguments, literals and results."""
+    """A segment that is being built: the slot of each tensor, its arguments, literals and results.
 
-    def __init__(self, edges: _Edges) -> None:
+    alias: whether an operation that only hands its input on has the slot of its input, and is left out.
+    decided: a tensor that is true: a Switch that depends on it hands its input on, too.
+    """
+
+    def __init__(self, edges: _Edges, alias: bool = False, decided: Tensor | None = None) -> None:
         self._edges = edges
+        self._alias = alias
+        self._decided = decided
         self._slots: dict[Tensor, int] = {}
+        self._alive: dict[Operation, int] = {}  # slots that say whether an operation of a branch ran
         self.count = 0
         self.arguments: dict[int, int] = {}  # slot -> edge
         self.literals: dict[int, Any] = {}
@@ -92,7 +110,7 @@ class _Draft:
         """The slot that an operation reads."""
         if tensor not in self._slots:
             slot = self._slots[tensor] = self._new()
-            if tensor in self._edges.fed or not is_literal(tensor.op):
+            if tensor in self._edges.fed or not self._edges.needed.is_literal(tensor.op):
                 self.arguments[slot] = self._edges.values[tensor]
             else:
                 self.literals[slot] = tensor.op.attrs["value"]
@@ -107,28 +125,79 @@ class _Draft:
                 self.results.append((self._edges.values[tensor], slot))
         return slot
 
+    def hands_on(self, op: Operation) -> bool:
+        """Give the outputs of an operation the slot of its input, if that is all that it does."""
+        if not self._alias or op in self._edges.guarding or self._edges.needed.waited_for(op):
+            return False
+        if op.type == "Switch":
+            if self._decided is None or decider(op.operands[1]) is not self._decided:
+                return False
+        elif op.type not in _HAND_ON or op.outputs[0] in self._edges.values:
+            return False
+        for tensor in op.outputs:
+            self._slots[tensor] = self.input(op.operands[0])
+        return True
+
+    def guards(self, op: Operation) -> tuple[int, ...]:
+        """The slots that say whether an operation runs: those of inputs and control inputs that may be dead."""
+        conditions = self._edges.conditions
+        if not conditions or op.type == "ControlTrigger":
+            return ()
+        tensors = [] if op.type == "Merge" else [t for t in op.operands if conditions.of_tensor(t)]
+        controls = [it for it in self._edges.needed.waited_for(op) if conditions.of(it)]
+        slots = [*map(self.input, tensors), *(self._alive_slot(control) for control in controls)]
+        return tuple(dict.fromkeys(slots))
+
+    def _alive_slot(self, op: Operation) -> int:
+        if op not in self._alive:
+            slot = self._alive[op] = self._new()
+            self.arguments[slot] = self._edges.alive[op]
+        return self._alive[op]
+
+    def alive(self, op: Operation) -> int | None:
+        """The slot that says whether an operation ran, if others ask."""
+        if op not in self._edges.guarding:
+            return None
+        slot = self._alive[op] = self._new()
+        if op in self._edges.alive:
+            self.results.append((self._edges.alive[op], slot))
+        return slot
+
     def _new(self) -> int:
         self.count += 1
         return self.count - 1
 
 
-def _lower_group(index: int, group: Group, edges: _Edges, placed: Mapping[Operation, str]) -> Segment:
-    draft = _Draft(edges)
+_HAND_ON = ("Identity", "LoopCond")
+
+
+def _lower_group(
+    index: int, group: Group, edges: _Edges, placed: Mapping[Operation, str], draft: _Draft | None = None
+) -> Segment:
+    draft = draft or _Draft(edges)
     controls: dict[int, None] = {}
     instructions: list[Instruction] = []
+    ops: list[Operation] = []
     large: set[int] = set()
     for op in group.ops:
-        inputs, outputs = tuple(map(draft.input, op.operands)), tuple(map(draft.output, op.outputs))
+        if draft.hands_on(op):
+            continue
+        inputs = tuple(map(draft.input, op.operands))
+        guards = draft.guards(op)
+        outputs = tuple(map(draft.output, op.outputs))
         if op.type == "VariableV2" and op.outputs[0] not in edges.read:
-            instructions.append(_nothing(op, placed))
+            instruction = _nothing(op, placed)
         else:
-            instructions.append(_instruction(op, placed, inputs, outputs))
+            instruction = _instruction(op, placed, inputs, outputs)
+        alive = draft.alive(op)
+        instructions.append(replace(instruction, guards=guards, alive=alive) if guards or alive else instruction)
+        ops.append(op)
         large.update(slot for slot, tensor in zip(outputs, op.outputs, strict=True) if _may_be_large(tensor))
-        for control in waited_for(op, edges.fed):
-            if _crosses(control, group, edges):
+        for control in edges.needed.waited_for(op):
+            if _crosses(control, group, edges) and not edges.conditions.of(control):
                 controls[edges.done[edges.group[control].ops[0]]] = None
     results = {slot for _, slot in draft.results}
-    instructions = _with_inplace(group.ops, instructions, results)
+    instructions = _with_inplace(ops, instructions, results)
     return Segment(
         index,
         group.device,
@@ -148,8 +217,48 @@ def _instruction(
     op: Operation, placed: Mapping[Operation, str], inputs: tuple[int, ...], outputs: tuple[int, ...]
 ) -> Instruction:
     """One kernel call, its attributes with the device names that they ask for."""
+    if isinstance(op, FoldedLoop):
+        info = OpInfo(op.name, op.definition.kind, placed[op], op.made_at)
+        return Instruction(info, {"code": _loop_code(op, placed)}, inputs, outputs)
     attrs = {key: placed[value.op] if isinstance(value, DeviceOf) else value for key, value in op.attrs.items()}
     return Instruction(OpInfo(op.name, op.definition.kind, placed[op], op.made_at), attrs, inputs, outputs)
+
+
+def _loop_code(loop: FoldedLoop, placed: Mapping[Operation, str]) -> LoopCode:
+    """The program of a loop of one device."""
+    needed, test = loop.pass_, loop.test
+    here = grouped_ops(needed)
+    ops = [op for op in needed.ops if op in here]
+    given, first = NONE, list[Operation]()
+    if test is not None:
+        given = frozenset({(test, 1)})
+        conditions = Conditions(needed)
+        first = [op for op in ops if not given <= conditions.of(op) and op.type != "ControlTrigger"]
+        ops = [*first, *(op for op in ops if op not in set(first))]
+    group = Group(placed[loop], tuple(ops), blocks=False)  # type: ignore[index]
+    edges = _number_edges(needed, [group], given)
+    if test is not None and test not in edges.values:
+        edges.values[test] = edges.new()  # so that its value is kept until the loop looks at it
+    draft = _Draft(edges, alias=True, decided=test)
+    slot_of = {tensor: draft.input(tensor) for tensor in needed.feeds}
+    literal = [t for t in needed.fetches if isinstance(t, Tensor) and needed.is_literal(t.op)]
+    slot_of |= {tensor: draft.input(tensor) for tensor in literal}
+    segment = _lower_group(0, group, edges, placed, draft)
+
+    def slot(tensor: Tensor) -> int:
+        return slot_of[tensor] if tensor in slot_of else draft.input(tensor)
+
+    names = {op.name for op in first}
+    return LoopCode(
+        segment,
+        None if test is None else (slot(test), sum(it.op.name in names for it in segment.instructions)),
+        tuple(
+            (slot_of[value], firsts, None if following is None else slot(following))
+            for value, firsts, following in loop.variables
+        ),
+        tuple((slot_of[tensor], place) for tensor, place in loop.constants),
+        tuple(slot(tensor) for tensor in loop.results),
+    )
 
 
 def _nothing(op: Operation, placed: Mapping[Operation, str]) -> Instruction:
@@ -164,7 +273,8 @@ def with_frees(instructions: Sequence[Instruction], slots: set[int]) -> tuple[In
     """The instructions, each with those of the slots that no later one reads."""
     reversed_result, unfreed = [], set(slots)
     for instruction in reversed(instructions):
-        last = tuple(slot for slot in dict.fromkeys((*instruction.inputs, *instruction.outputs)) if slot in unfreed)
+        used = (*instruction.inputs, *instruction.guards, *instruction.outputs)
+        last = tuple(slot for slot in dict.fromkeys(used) if slot in unfreed)
         unfreed.difference_update(last)
         reversed_result.append(replace(instruction, frees=last))
     return tuple(reversed(reversed_result))
@@ -287,11 +397,11 @@ def check_plan(plan: Plan) -> None:
 def _check_slots(segment: Segment) -> None:
     filled = {slot for slot, _ in segment.arguments} | {slot for slot, _ in segment.literals}
     for instruction in segment.instructions:
-        if not filled.issuperset(instruction.inputs):
+        if not filled.issuperset((*instruction.inputs, *instruction.guards)):
             raise AssertionError(f"lower: {instruction.op} reads a slot before it is filled")
         if not filled.isdisjoint(instruction.outputs):
             raise AssertionError(f"lower: {instruction.op} fills a slot a second time")
-        filled.update(instruction.outputs)
+        filled.update(instruction.outputs, () if instruction.alive is None else (instruction.alive,))
         filled.difference_update(instruction.frees)
     if not filled.issuperset(slot for _, slot in segment.results):
         raise AssertionError(f"lower: {segment.label} gives a slot that is never filled")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from dflow.compile.plan import DeviceInfo, DeviceTable
 from dflow.devices import DeviceSpec
@@ -84,6 +85,10 @@ class Placement(Mapping[Operation, str]):
             self._earlier[root] = self._chosen[key]
         return self._chosen[key]
 
+    def put(self, op: Any, device: str) -> None:
+        """Place an operation that the compiler has made."""
+        self._placed[op] = device
+
     def __iter__(self) -> Iterator[Operation]:
         return iter(self._placed)
 
@@ -102,6 +107,7 @@ def _companions(ops: Sequence[Operation]) -> dict[Operation, Operation]:
     A shape is placed with the operation that makes the tensor, so that the tensor is not sent.  A constant is placed
     with the first operation that reads it, so that no run needs a device for its sake; readers on other devices have
     copies: it is a literal of each.  None of these is placed with another of these: the two could depend on each other.
+    The gates of branches and loops compute nothing, and are placed with the operation that makes their first input.
     """
     here, companions = set(ops), dict[Operation, Operation]()
     for op in ops:
@@ -110,11 +116,18 @@ def _companions(ops: Sequence[Operation]) -> dict[Operation, Operation]:
             for tensor in op.operands:
                 if tensor.op.type == "Const" and _goes_along(tensor.op):
                     companions.setdefault(tensor.op, op)
+            if root is op and op.type in GATES and not op.device:
+                maker = op.operands[0].op
+                if maker in here and not _goes_along(maker.colocation_root()):
+                    companions[op] = maker
         elif root is op and op.operands:
             maker = op.operands[0].op
             if maker in here and not _goes_along(maker.colocation_root()):
                 companions[op] = maker
     return companions
+
+
+GATES = ("Switch", "Merge", "Enter", "NextIteration", "LoopCond", "Exit")
 
 
 def _goes_along(op: Operation) -> bool:

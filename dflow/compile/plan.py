@@ -15,6 +15,8 @@ from dflow.devices import DeviceSpec, matching
 from dflow.errors import OpInfo
 from dflow.specs import QueueSpec
 
+LOOP = "While"  # the kind of operation that a `while_loop` of one device is
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
@@ -95,6 +97,10 @@ class Instruction:
     outputs: tuple[int, ...]
     frees: tuple[int, ...] = ()  # slots whose values may be large, and which no one reads after it
     inplace: int | None = None  # the input whose memory its output may reuse: nothing else has its value
+    guards: tuple[
+        int, ...
+    ] = ()  # slots of its branch: if one of them is dead, it does not run, and its outputs are dead
+    alive: int | None = None  # a slot that is dead if it did not run
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +128,32 @@ class Segment:
         return self.instructions[0].op
 
     @property
+    def kinds(self) -> set[str]:
+        """The kinds of its operations, with those in loops."""
+        loops = [it.attrs["code"] for it in self.instructions if it.op.kind == LOOP]
+        return {it.op.kind for it in self.instructions}.union(*(loop.segment.kinds for loop in loops))
+
+    @property
     def gives(self) -> list[int]:
         """The edges that leave it, the control edge included."""
         return [edge for edge, _ in self.results] + ([] if self.done is None else [self.done])
+
+
+@dataclass(frozen=True, slots=True)
+class LoopCode:
+    """A `while_loop` of one device: the program of an iteration, and how values go from one to the next.
+
+    variables: for each loop variable, the slot of its value, its first values among the operands, of which one is not
+    dead, and the slot of its next value.
+    test: the slot of the condition, and the number of instructions that compute it: the rest runs if it is true.
+    None: the iteration is one pass, and the loop ends when all next values are dead.
+    """
+
+    segment: Segment  # its arguments are filled as follows, its results are not used
+    test: tuple[int, int] | None
+    variables: tuple[tuple[int, tuple[int, ...], int | None], ...]
+    constants: tuple[tuple[int, int], ...]  # (slot, place among the operands)
+    results: tuple[int, ...]  # the slots of the values that leave the loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +230,7 @@ class DevicePlan:
     @property
     def kinds(self) -> list[str]:
         """The kinds of operations that it needs kernels for."""
-        return sorted({i.op.kind for segment in self.segments for i in segment.instructions})
+        return sorted({kind for segment in self.segments for kind in segment.kinds})
 
 
 @dataclass(frozen=True, slots=True)

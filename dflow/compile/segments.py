@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from dflow.compile.prune import Needed, waited_for
-from dflow.graph import Operation, Tensor
+from dflow.compile.prune import Needed
+from dflow.graph import Operation
 
 _SMALL = 1 << 1024  # a wait set of fewer blocking operations is its own key
 
@@ -33,21 +33,20 @@ class Group:
 
 def segments(needed: Needed, placed: Mapping[Operation, str]) -> list[Group]:
     """The groups, in an order they can run in.  A constant belongs to none: it is a literal of its users."""
-    fed = set(needed.feeds)
     level: dict[Operation, int] = {}
     waits: dict[Operation, int] = {}  # a bit for each blocking operation; kept while later ones need it
-    users = Counter(i for op in needed.ops for i in dependencies(op, fed))
+    users = Counter(i for op in needed.ops for i in needed.before(op))
     groups: dict[tuple[object, ...], list[Operation]] = {}
     blocking = 0
     grouped = grouped_ops(needed)
     for op in needed.ops:
-        if is_literal(op):
+        if needed.is_literal(op):
             level[op], waits[op] = 0, 0
             if op in grouped:
                 groups.setdefault((placed[op], 0, 0), []).append(op)
             continue
-        inputs = dependencies(op, fed)
-        level[op] = max((level[i] + (placed[i] != placed[op]) for i in inputs if not is_literal(i)), default=0)
+        inputs = needed.before(op)
+        level[op] = max((level[i] + (placed[i] != placed[op]) for i in inputs if not needed.is_literal(i)), default=0)
         waits[op] = _union(waits[i] for i in inputs)
         if op.definition.blocks:
             groups[("blocks", op)] = [op]
@@ -60,7 +59,7 @@ def segments(needed: Needed, placed: Mapping[Operation, str]) -> list[Group]:
             if not users[i]:
                 del waits[i]
     drafts = [Group(placed[members[0]], tuple(members), members[0].definition.blocks) for members in groups.values()]
-    return in_order(drafts, fed)
+    return in_order(drafts, needed)
 
 
 def _union(sets: Iterable[int]) -> int:
@@ -80,42 +79,32 @@ def _key(waits: int) -> int | bytes:
 def grouped_ops(needed: Needed) -> set[Operation]:
     """The operations that are computed: all but the constants that are not fetched."""
     fetched = {item if isinstance(item, Operation) else item.op for item in needed.fetches}
-    return {op for op in needed.ops if op in fetched or not is_literal(op)}
+    return {op for op in needed.ops if op in fetched or not needed.is_literal(op)}
 
 
-def is_literal(op: Operation) -> bool:
-    """A constant whose value is part of the programs that use it."""
-    return op.type == "Const" and not op.control_inputs
-
-
-def dependencies(op: Operation, fed: set[Tensor]) -> list[Operation]:
-    """The operations that must have ended before `op` starts."""
-    return [tensor.op for tensor in op.operands if tensor not in fed] + waited_for(op, fed)
-
-
-def in_order(groups: Sequence[Group], fed: set[Tensor]) -> list[Group]:
+def in_order(groups: Sequence[Group], needed: Needed) -> list[Group]:
     """The groups so that each comes after those it depends on; AssertionError for a cycle."""
     home = {op: group for group in groups for op in group.ops}
     before: dict[Group, set[Group]] = {group: set() for group in groups}
     for group in groups:
         for op in group.ops:
-            for needed in dependencies(op, fed):
-                if not is_literal(needed) and home[needed] is not group:
-                    before[group].add(home[needed])
+            for other in needed.before(op):
+                if not needed.is_literal(other) and home[other] is not group:
+                    before[group].add(home[other])
     after: dict[Group, list[Group]] = {group: [] for group in groups}
     for group, needs in before.items():
-        for other in needs:
-            after[other].append(group)
+        for earlier in needs:
+            after[earlier].append(group)
     missing = {group: len(needs) for group, needs in before.items()}
     ready = deque(group for group in groups if missing[group] == 0)
     ordered: list[Group] = []
     while ready:
         group = ready.popleft()
         ordered.append(group)
-        for other in after[group]:
-            missing[other] -= 1
-            if missing[other] == 0:
-                ready.append(other)
+        for later in after[group]:
+            missing[later] -= 1
+            if missing[later] == 0:
+                ready.append(later)
     if len(ordered) != len(groups):
         raise AssertionError("segments: the segment graph has a cycle")
     return ordered
@@ -123,11 +112,10 @@ def in_order(groups: Sequence[Group], fed: set[Tensor]) -> list[Group]:
 
 def check_segments(groups: Sequence[Group], needed: Needed, placed: Mapping[Operation, str]) -> None:
     """Check that each operation is in one group, on its device, and that operations of a group wait for the same."""
-    fed = set(needed.feeds)
     members = [op for group in groups for op in group.ops]
     if len(members) != len(set(members)) or set(members) != grouped_ops(needed):
         raise AssertionError("segments: an operation is missing or in two segments")
-    waits_for = _waits_for(needed, fed)
+    waits_for = _waits_for(needed)
     for group in groups:
         if any(placed[op] != group.device for op in group.ops):
             raise AssertionError(f"segments: {group} holds operations of two devices")
@@ -135,15 +123,15 @@ def check_segments(groups: Sequence[Group], needed: Needed, placed: Mapping[Oper
             raise AssertionError(f"segments: {group.ops} hold a blocking operation and others")
         if len({waits_for[op] for op in group.ops}) > 1:
             raise AssertionError(f"segments: {[op.name for op in group.ops]} wait for different blocking operations")
-    in_order(groups, fed)
+    in_order(groups, needed)
 
 
-def _waits_for(needed: Needed, fed: set[Tensor]) -> dict[Operation, int]:
+def _waits_for(needed: Needed) -> dict[Operation, int]:
     """The blocking operations that each operation waits for, itself left out: a bit for each."""
     bits = {op: 1 << i for i, op in enumerate(op for op in needed.ops if op.definition.blocks)}
     waits: dict[Operation, int] = {}
     for op in needed.ops:
         waits[op] = 0
-        for before in dependencies(op, fed):
+        for before in needed.before(op):
             waits[op] |= waits[before] | bits.get(before, 0)
     return waits

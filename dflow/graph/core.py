@@ -26,6 +26,8 @@ from dflow.registry import OpDef, op_def
 from dflow.shapes import TensorShape, as_shape
 from dflow.specs import STATE, TensorSpec
 
+_CURRENT: Any = object()  # the control-flow context of this thread
+
 
 class Tensor:
     """One output of an operation: a symbol, not a value.
@@ -145,6 +147,7 @@ class Operation:
         self.made_at = made_at
         self.device = ""
         self.colocated_with: Operation | None = None
+        self.context: Any = None  # the innermost control-flow context that it was built in; see `contexts.py`
         self.index = -1  # its place in the order of creation
         self.outputs: tuple[Tensor, ...] = ()
 
@@ -165,6 +168,15 @@ class Operation:
 
     def values(self) -> tuple[Tensor, ...]:
         return self.outputs
+
+    def update_operand(self, place: int, tensor: Tensor) -> None:
+        """Replace an operand, before any run.  Only the Merge of a loop variable gets its second operand so late."""
+        operands = list(self.operands)
+        operands[place] = tensor
+        self.operands = tuple(operands)
+        self.inputs = (*self.handles, *self.operands)
+
+    _update_input = update_operand  # as programs that build loops of single operations call it
 
     def colocation_groups(self) -> list[bytes]:
         """The group that it shares its device with: `loc:@<op name>`."""
@@ -261,9 +273,12 @@ class Graph:
         attrs: dict[str, Any],
         name: str | None = None,
         control_inputs: Iterable[Operation] = (),
+        *,
+        context: Any = _CURRENT,
     ) -> Operation:
         """Add an operation under the current scopes.
 
+        context: the control-flow context that it belongs to; its inputs are then taken as they are.
         Raises the error of its shape rule (ShapeError, DTypeError, ValueError), with the operation and its inputs
         named; ValueError for inputs of another graph; RuntimeError if the graph is finalized.
         """
@@ -276,11 +291,20 @@ class Graph:
             if self.finalized:
                 raise RuntimeError("Graph is finalized and cannot be modified.")
             full_name = self._op_name(name or kind)
-            specs = _infer_specs(definition, full_name, inputs, attrs)
             controls = self.scope.control_inputs_for({tensor.op for tensor in inputs}, control_inputs)
+            if context is _CURRENT:
+                context = self.scope.context
+                if context is not None:
+                    inputs, controls = context.admit(full_name, inputs, controls)
+                else:
+                    for tensor in inputs:
+                        if tensor.op.context is not None:
+                            tensor.op.context.leave(tensor, full_name)
+            specs = _infer_specs(definition, full_name, inputs, attrs)
             op = Operation(self, definition, full_name, inputs, controls, attrs, made_at)
             op.outputs = tuple(Tensor(op, i, spec) for i, spec in enumerate(specs))
             op.index = len(self._in_order)
+            op.context = context
             self._place(op)  # may call a function of the user: if that fails, nothing was added
             self._operations[full_name] = op
             self._in_order.append(op)

@@ -32,13 +32,20 @@ T = TypeVar("T")
 DeviceBlock = str | None | Callable[[Op], Any]
 
 
+class ControlContext(Protocol):
+    """A control-flow context, as the blocks see it; see `contexts.py`."""
+
+    def admit(self, name: str, inputs: Any, controls: Any) -> tuple[list[Any], list[Any]]: ...
+
+
 @dataclass
 class ControlFrame(Generic[Op]):
     """One control_dependencies block: the operations that it waits for, and those built inside."""
 
     ops: list[Op]
     made_inside: set[Op] = field(default_factory=set)
-    reads: dict[Any, Any] = field(default_factory=dict)  # variable -> the tensor of a fresh read, made once a block
+    # (variable, control-flow context) -> the tensor of a fresh read, made once a block
+    reads: dict[Any, Any] = field(default_factory=dict)
 
 
 class ScopeStack(Generic[Op]):
@@ -50,6 +57,7 @@ class ScopeStack(Generic[Op]):
         self.devices: list[DeviceBlock[Op]] = []
         self.controls: list[ControlFrame[Op]] = []
         self.colocations: list[Op | None] = []
+        self.context: ControlContext | None = None
 
     # -- devices
 
@@ -116,13 +124,27 @@ class ScopeStack(Generic[Op]):
 
     @contextmanager
     def control_scope(self, ops: Iterable[Op] | None) -> Iterator[None]:
-        """Wait for `ops` and for the operations of the outer blocks; None: forget the outer blocks inside."""
-        outer = self.controls
+        """Wait for `ops` and for the operations of the outer blocks.
+
+        None: forget the outer blocks inside, and the control-flow context, too.
+        """
+        outer, context = self.controls, self.context
         self.controls = [*(outer if ops is not None else ()), ControlFrame(list(dict.fromkeys(ops or ())))]
+        if ops is None:
+            self.context = None
         try:
             yield
         finally:
-            self.controls = outer
+            self.controls, self.context = outer, context
+
+    @contextmanager
+    def context_scope(self, context: ControlContext | None) -> Iterator[None]:
+        """Build in a control-flow context, or in none."""
+        outer, self.context = self.context, context
+        try:
+            yield
+        finally:
+            self.context = outer
 
     def control_inputs_for(self, producers: set[Op], explicit: Iterable[Op]) -> list[Op]:
         """The operations that a new one must wait for, without the producers of its inputs."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dflow.compile import DeviceTable, Plan
-from dflow.compile.prune import Needed
-from dflow.compile.segments import is_literal
+from dflow.compile.prune import Needed, is_literal
 from dflow.graph import Operation, Tensor
 
 FAMILIES = {  # family -> its name in the legend

@@ -13,6 +13,7 @@ from tests.architecture.imports import import_graph, imports, module_of
 LAYERS = (  # from the bottom up
     (
         "absent",
+        "dead",
         "errors",
         "dtypes",
         "shapes",
@@ -22,12 +23,13 @@ LAYERS = (  # from the bottom up
         "tensor_proto",
         "tensor_content",
         "node_proto",
+        "nest",
         "version",
     ),
     ("forks",),
     ("registry", "node_attrs", "nodes", "graph"),
     ("ops.rules",),
-    ("ops", "sparse", "gradients", "nn", "blocks"),
+    ("ops", "sparse", "gradients", "loop_gradients", "nn", "blocks"),
     ("readers", "machines", "python_io"),
     ("compile", "cluster"),
     ("runtime", "runtime.base"),

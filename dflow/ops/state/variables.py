@@ -264,9 +264,10 @@ class Variable:
         frame = self.graph.scope.control_frame
         if frame is None:
             return self._snapshot
-        read: Tensor | None = frame.reads.get(self)
+        key = (self, self.graph.scope.context)
+        read: Tensor | None = frame.reads.get(key)
         if read is None:
-            read = frame.reads[self] = self.read_value()
+            read = frame.reads[key] = self.read_value()
         return read
 
     def _as_graph_element(self) -> Tensor:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from dflow.compile import Instruction
+from dflow.compile import LOOP, Instruction, LoopCode
 from dflow.ops.rules.batching import Rows, each
 from dflow.registry import OpDef
 from dflow.runtime.device.context import Context
@@ -20,10 +20,18 @@ Call = Callable[..., Any]
 Binder = Callable[[Instruction], Call]
 
 
-def plain(executor: Device, kernels: Mapping[str, OpDef], session: str, addresses: Mapping[str, str]) -> Binder:
-    """Bind instructions for one step at a time."""
+def plain(
+    executor: Device,
+    kernels: Mapping[str, OpDef],
+    session: str,
+    addresses: Mapping[str, str],
+    make_loop: Callable[[LoopCode, Binder], Call],
+) -> Binder:
+    """Bind instructions for one step at a time.  make_loop: makes the call of a `while_loop`."""
 
     def bind(instruction: Instruction) -> Call:
+        if instruction.op.kind == LOOP:
+            return make_loop(instruction.attrs["code"], bind)
         definition = kernels[instruction.op.kind]
         call = definition.kernel
         if definition.stateful:

@@ -24,6 +24,7 @@ from dflow.runtime.device.binding import plain
 from dflow.runtime.device.device import Device
 from dflow.runtime.device.ended_steps import EndedSteps
 from dflow.runtime.device.installed import InstalledPlan
+from dflow.runtime.device.loop import WhileLoop
 from dflow.runtime.device.paced_part import PacedPart
 from dflow.runtime.device.part import Part, Router, Run, end_parts
 from dflow.runtime.device.program import Program
@@ -61,7 +62,7 @@ class DeviceExecutor(Device):
         """
         self.session(session)
         inter_op = self.process.allow(session, part.threads)
-        bind = plain(self, kernels, session, part.addresses)
+        bind = plain(self, kernels, session, part.addresses, partial(WhileLoop, asarray=self.asarray))
         programs = [Program(segment, self, bind, inter_op) for segment in part.segments]
         body = part.vectorized
         vectorized = None if body is None else VectorizedProgram(body, kernels, self, session, part.addresses, inter_op)

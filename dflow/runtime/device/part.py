@@ -18,11 +18,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dflow.dead import DEAD
 from dflow.errors import CancelledError, OpError
 from dflow.runtime.base.answers import Settle
 from dflow.runtime.base.attempt import Attempt, give_back
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.base.ids import Edges, StepId
+from dflow.runtime.base.interrupts import NO_INTERRUPTS, interruptible
 from dflow.runtime.device.installed import InstalledPlan, Route
 from dflow.runtime.device.program import Program
 from dflow.runtime.device.shared_delivery import SharedDelivery
@@ -137,9 +139,14 @@ class Part:
             if program.blocks:
                 self._attempt(i, program)
             else:
-                self._completed(i, program.run(self._values), None)
+                with interruptible(self._reason) if program.loops else NO_INTERRUPTS:
+                    results = program.run(self._values)
+                self._completed(i, results, None)
         except BaseException as error:  # the owner must hear of any exception
             self.fail(with_record(as_op_error(error), self._records))
+
+    def _reason(self) -> OpError | None:
+        return self.ended
 
     def _attempt(self, i: int, program: Program) -> None:
         attempt = Attempt(self.step[0], program.info.name, partial(self._answered, i))
@@ -166,7 +173,7 @@ class Part:
             ((outcome, settle),) = outcomes
             if isinstance(outcome, BaseException):
                 raise as_op_error(outcome, program.info)
-            if program.reads:
+            if program.reads and outcome is not DEAD:
                 self._records.append(outcome[0])
             self._completed(i, program.answered(outcome), settle)
         except BaseException as error:

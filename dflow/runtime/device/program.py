@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from dflow.compile import Segment
+from dflow.compile import LOOP, Segment
+from dflow.dead import DEAD
 from dflow.errors import USER_ERRORS, OpError, OpInfo
 from dflow.runtime.base.failures import as_op_error
-from dflow.runtime.device.binding import Binder, Call
+from dflow.runtime.device.binding import Binder
 from dflow.runtime.device.device import Device
+from dflow.runtime.device.line import Line, is_dead
 
 QUICK_S = 1e-4  # seconds: a faster program runs in the thread that reads its message, without handing the lead on
 
@@ -39,9 +41,8 @@ class Program:
         self._template: list[Any] = [None] * segment.slots
         for slot, value in segment.literals:
             self._template[slot] = executor.asarray(value)
-        self._steps = [
-            (_inplace(bind(it), it.inplace), it.inputs, it.outputs, it.op, it.frees) for it in segment.instructions
-        ]
+        self._line = Line(segment.instructions, bind)
+        self.loops = LOOP in segment.kinds  # whether it may run for long, and hears of interrupts
         self.quick = False  # whether the next run is expected to take less than QUICK_S, by the last runs
         self._was_slow = False  # whether the last run was slow
         kind = segment.op.kind if segment.blocks else ""
@@ -51,7 +52,7 @@ class Program:
     @property
     def info(self) -> OpInfo:
         """The operation of a blocking segment."""
-        return self._steps[0][3]
+        return self._line.calls[0][3]
 
     def run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         """Compute the results, edge -> value, from the values of the edges.  An OpError names the operation."""
@@ -64,21 +65,7 @@ class Program:
 
     def _run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         slots = self._slots(values)
-        for call, inputs, outputs, info, frees in self._steps:
-            try:
-                result = call(*[slots[i] for i in inputs])
-                if len(outputs) == 1:
-                    slots[outputs[0]] = result if hasattr(result, "dtype") else _as_array(result)
-                else:
-                    for slot, value in zip(outputs, result, strict=True):
-                        slots[slot] = value if hasattr(value, "dtype") else _as_array(value)
-            except OpError as error:
-                error.placed(info)
-                raise
-            except USER_ERRORS as error:
-                raise as_op_error(error, info) from error
-            for slot in frees:
-                slots[slot] = None
+        self._line.run(slots)
         return {edge: slots[slot] for edge, slot in self.results}
 
     def attempt(self, values: Mapping[int, Any], reply: Callable[..., None]) -> Callable[[], None] | None:
@@ -87,7 +74,10 @@ class Program:
         reply: called once, `reply(outcome, settle=None)`.
         """
         slots = self._slots(values)
-        call, inputs, _, info, _ = self._steps[0]
+        call, inputs, _, info, _ = self._line.calls[0]
+        if is_dead(slots, self.segment.instructions[0].guards):
+            reply(DEAD)
+            return None
         started = time.perf_counter()
         try:
             with self._scope():
@@ -108,9 +98,12 @@ class Program:
         self._was_slow = slow
 
     def answered(self, outcome: Any) -> dict[int, Any]:
-        """The results, edge -> value, of an attempt's outcome: one array per output."""
-        outputs = self._steps[0][2]
-        by_slot = dict(zip(outputs, outcome or (), strict=True))
+        """The results, edge -> value, of an attempt's outcome: one array per output, or DEAD if none was made."""
+        outputs, alive = self._line.calls[0][2], self.segment.instructions[0].alive
+        dead = outcome is DEAD
+        by_slot = dict(zip(outputs, (DEAD,) * len(outputs) if dead else outcome or (), strict=True))
+        if alive is not None:
+            by_slot[alive] = DEAD if dead else None
         return {edge: by_slot[slot] for edge, slot in self.results}
 
     def _slots(self, values: Mapping[int, Any]) -> list[Any]:
@@ -118,17 +111,3 @@ class Program:
         for slot, edge in self.arguments:
             slots[slot] = values[edge]
         return slots
-
-
-def _inplace(call: Call, place: int | None) -> Call:
-    """The call, which may write its output to the memory of one of its inputs."""
-    return call if place is None else lambda *arrays: call(*arrays, out=arrays[place])
-
-
-def _as_array(value: Any) -> Any:
-    """A plain Python value of a kernel as an array: mostly text, which NumPy returns as bytes."""
-    if isinstance(value, (bytes, str)):
-        array = np.empty((), dtype=object)
-        array[()] = value
-        return array
-    return np.asarray(value)

@@ -37,7 +37,8 @@ class Body(Stage):
             program = only_program(self._process, spec.session, spec.call)
             self._program = None if program is None or program.blocks else program
         if self._program is not None:
-            return run_program(self._process, spec.call, self._program, feeds)
+            ended = self._reason if self._program.loops else None
+            return run_program(self._process, spec.call, self._program, feeds, ended)
         step = self._step = Step(self._process, spec.session, spec.call, self._numbers)
         if self._stopped is not None:  # `stop` may have run before this step was made
             step.cancel(self._stopped)
@@ -45,6 +46,9 @@ class Body(Stage):
             return step.run(feeds)
         finally:
             self.waited_s += step.waited_s
+
+    def _reason(self) -> OpError | None:
+        return self._stopped
 
     def stop(self, error: OpError) -> None:
         self._stopped = error  # set before the step is looked up: a later step sees it

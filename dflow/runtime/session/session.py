@@ -19,8 +19,9 @@ from typing import Any
 from dflow import forks
 from dflow.cluster.spec import ClusterSpec
 from dflow.compile import LoopSpec
+from dflow.dead import DEAD
 from dflow.devices import DeviceSpec
-from dflow.errors import CancelledError, NotFoundError, OpError
+from dflow.errors import CancelledError, InvalidArgumentError, NotFoundError, OpError, OpInfo
 from dflow.graph import Graph, Operation, Tensor, get_default_graph, scopes
 from dflow.runtime.base import settings
 from dflow.runtime.base.config import ConfigProto, RunMetadata, RunOptions
@@ -169,6 +170,7 @@ class BaseSession:
                 results = self._backend.run(plan, values, deadline)
             finally:
                 self.plans.done(plan)
+            _check_alive(fetch_map, results)
         except Exception as error:
             self._tell(error, "the run")
             raise
@@ -354,6 +356,16 @@ class Session(BaseSession):
         finally:
             if not self._home.elsewhere:
                 self.close()
+
+
+def _check_alive(fetch_map: FetchMap, results: Sequence[Any]) -> None:
+    """InvalidArgumentError for a tensor of a branch that was not taken.  An operation of such a branch has no value."""
+    for i, (element, value) in enumerate(zip(fetch_map.elements, results, strict=True)):
+        if value is DEAD and isinstance(element, Tensor):
+            op = element.op
+            info = OpInfo(op.name, op.type, op.device, op.made_at)
+            fact = f"Retval[{i}] does not have value: {element.name} is in a branch that was not taken"
+            raise InvalidArgumentError(info, op, fact)
 
 
 def _check_count(what: str, number: int | None, least: int) -> None:
