@@ -9,6 +9,7 @@ workers of a Dask cluster.  Names, argument order and behaviour are those of Ten
 import sys as _sys
 
 from dflow import cluster, contrib, data, errors, io, nest, nn, python_io, train
+from dflow import cluster, contrib, data, errors, io, manip, nn, python_io, random, train
 from dflow.absent import refer_to_the_page as _refer_to_the_page
 from dflow.blocks import (
     add_to_collection,
@@ -57,20 +58,46 @@ from dflow.graph import (
 from dflow.graph.scopes import get_default_session
 from dflow.node_proto import AttrValue, NameAttrList, NodeDef
 from dflow.ops import operators as _operators  # gives tensors and variables Python's operators  # noqa: F401
+from dflow.ops.array.bits import bitcast
+from dflow.ops.array.broadcasting import broadcast_dynamic_shape, broadcast_static_shape
 from dflow.ops.array.cast import cast, to_double, to_float, to_int32, to_int64
 from dflow.ops.array.concat import concat, split
 from dflow.ops.array.constants import constant, placeholder, placeholder_with_default
+from dflow.ops.array.copies import guarantee_const, identity_n
+from dflow.ops.array.depth import depth_to_space, space_to_depth
+from dflow.ops.array.edit_distance import edit_distance
 from dflow.ops.array.fill import broadcast_to, fill, ones, ones_like, zeros, zeros_like
-from dflow.ops.array.gather import boolean_mask, gather
+from dflow.ops.array.gather import batch_gather, boolean_mask, gather
+from dflow.ops.array.gather_nd import gather_nd, scatter_nd
+from dflow.ops.array.grid import eye, lin_space, linspace, meshgrid, unravel_index
+from dflow.ops.array.mask import sequence_mask
 from dflow.ops.array.one_hot import one_hot
 from dflow.ops.array.pad import pad
+from dflow.ops.array.partition import dynamic_partition, dynamic_stitch
+from dflow.ops.array.patches import extract_image_patches, extract_volume_patches
+from dflow.ops.array.repeat import repeat
+from dflow.ops.array.reverse import reverse, reverse_sequence, reverse_v2, roll
 from dflow.ops.array.sequence import range
-from dflow.ops.array.shape import expand_dims, rank, reshape, shape, size, squeeze
+from dflow.ops.array.shape import expand_dims, rank, reshape, shape, shape_n, size, squeeze
 from dflow.ops.array.slice import slice
+from dflow.ops.array.space import (
+    batch_to_space,
+    batch_to_space_nd,
+    required_space_to_batch_paddings,
+    space_to_batch,
+    space_to_batch_nd,
+)
 from dflow.ops.array.stack import parallel_stack, stack, unstack
-from dflow.ops.array.strided_slice import strided_slice
+from dflow.ops.array.strided_slice import newaxis, strided_slice
+from dflow.ops.array.tensor_scatter import tensor_scatter_add, tensor_scatter_sub, tensor_scatter_update
+from dflow.ops.array.tensor_scatter import tensor_scatter_add as tensor_scatter_nd_add
+from dflow.ops.array.tensor_scatter import tensor_scatter_max as tensor_scatter_nd_max
+from dflow.ops.array.tensor_scatter import tensor_scatter_min as tensor_scatter_nd_min
+from dflow.ops.array.tensor_scatter import tensor_scatter_sub as tensor_scatter_nd_sub
+from dflow.ops.array.tensor_scatter import tensor_scatter_update as tensor_scatter_nd_update
 from dflow.ops.array.tile import tile
 from dflow.ops.array.transpose import invert_permutation, transpose
+from dflow.ops.array.unique import setdiff1d, unique, unique_with_counts
 from dflow.ops.control import Assert, group, identity, no_op, stop_gradient
 from dflow.ops.control import tuple_ as tuple
 from dflow.ops.control_flow import folded as _folded  # the operation that a loop is in a plan  # noqa: F401
@@ -126,13 +153,30 @@ from dflow.ops.math.reduction import (
     reduce_sum,
 )
 from dflow.ops.math.rounding import ceil, floor, round
+from dflow.ops.math.select import where_v2
 from dflow.ops.math.trigonometry import cos, sin, tanh
 from dflow.ops.nn.activations import sigmoid
 from dflow.ops.nn.clip import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
+from dflow.ops.order.search import searchsorted
+from dflow.ops.order.sort import argsort, sort
 from dflow.ops.py_func import py_func
 from dflow.ops.queues.kinds import FIFOQueue, PaddingFIFOQueue, PriorityQueue, QueueBase, RandomShuffleQueue
 from dflow.ops.random import random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal
+from dflow.ops.random import seeds_of as get_seed
 from dflow.ops.readers import ReaderBase
+from dflow.ops.sampling.categories import multinomial
+from dflow.ops.sampling.crop import random_crop
+from dflow.ops.sampling.gamma import random_gamma, random_poisson
+from dflow.ops.segments.sorted import segment_max, segment_mean, segment_min, segment_prod, segment_sum
+from dflow.ops.segments.sparse import sparse_segment_mean, sparse_segment_sqrt_n, sparse_segment_sum
+from dflow.ops.segments.unsorted import (
+    unsorted_segment_max,
+    unsorted_segment_mean,
+    unsorted_segment_min,
+    unsorted_segment_prod,
+    unsorted_segment_sqrt_n,
+    unsorted_segment_sum,
+)
 from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
 from dflow.ops.state.get_variable import get_variable
 from dflow.ops.state.initializers import (
@@ -249,13 +293,20 @@ __all__ = [
     "arg_min",
     "argmax",
     "argmin",
+    "argsort",
     "as_dtype",
     "assign",
     "assign_add",
     "assign_sub",
+    "batch_gather",
+    "batch_to_space",
+    "batch_to_space_nd",
     "bfloat16",
+    "bitcast",
     "bool",
     "boolean_mask",
+    "broadcast_dynamic_shape",
+    "broadcast_static_shape",
     "broadcast_to",
     "case",
     "cast",
@@ -287,17 +338,24 @@ __all__ = [
     "decode_json_example",
     "decode_raw",
     "define",
+    "depth_to_space",
     "deserialize_many_sparse",
     "device",
     "div",
     "divide",
     "double",
+    "dynamic_partition",
+    "dynamic_stitch",
+    "edit_distance",
     "encode_base64",
     "equal",
     "errors",
     "exp",
     "expand_dims",
     "expm1",
+    "extract_image_patches",
+    "extract_volume_patches",
+    "eye",
     "fill",
     "float16",
     "float32",
@@ -309,9 +367,11 @@ __all__ = [
     "foldl",
     "foldr",
     "gather",
+    "gather_nd",
     "get_collection",
     "get_default_graph",
     "get_default_session",
+    "get_seed",
     "get_variable",
     "get_variable_scope",
     "global_norm",
@@ -323,8 +383,10 @@ __all__ = [
     "greater",
     "greater_equal",
     "group",
+    "guarantee_const",
     "half",
     "identity",
+    "identity_n",
     "initialize_all_variables",
     "initialize_local_variables",
     "initialize_variables",
@@ -340,6 +402,8 @@ __all__ = [
     "is_variable_initialized",
     "less",
     "less_equal",
+    "lin_space",
+    "linspace",
     "local_variables",
     "local_variables_initializer",
     "log",
@@ -351,14 +415,18 @@ __all__ = [
     "make_ndarray",
     "make_tensor_proto",
     "map_fn",
+    "manip",
     "matmul",
     "maximum",
+    "meshgrid",
     "minimum",
     "mod",
+    "multinomial",
     "multiply",
     "name_scope",
     "negative",
     "nest",
+    "newaxis",
     "nn",
     "no_gradient",
     "no_op",
@@ -378,8 +446,12 @@ __all__ = [
     "pow",
     "py_func",
     "python_io",
+    "random",
+    "random_crop",
+    "random_gamma",
     "random_normal",
     "random_normal_initializer",
+    "random_poisson",
     "random_shuffle",
     "random_uniform",
     "random_uniform_initializer",
@@ -396,22 +468,45 @@ __all__ = [
     "reduce_min",
     "reduce_prod",
     "reduce_sum",
+    "repeat",
     "report_uninitialized_variables",
+    "required_space_to_batch_paddings",
     "reset_default_graph",
     "reshape",
+    "reverse",
+    "reverse_sequence",
+    "reverse_v2",
+    "roll",
     "round",
     "rsqrt",
     "scan",
+    "scatter_nd",
+    "searchsorted",
+    "segment_max",
+    "segment_mean",
+    "segment_min",
+    "segment_prod",
+    "segment_sum",
+    "sequence_mask",
     "serialize_many_sparse",
     "serialize_sparse",
     "serialize_tensor",
     "set_random_seed",
+    "setdiff1d",
     "shape",
+    "shape_n",
     "sigmoid",
     "sign",
     "sin",
     "size",
     "slice",
+    "sort",
+    "space_to_batch",
+    "space_to_batch_nd",
+    "space_to_depth",
+    "sparse_segment_mean",
+    "sparse_segment_sqrt_n",
+    "sparse_segment_sum",
     "split",
     "sqrt",
     "square",
@@ -424,6 +519,14 @@ __all__ = [
     "subtract",
     "switch_case",
     "tanh",
+    "tensor_scatter_add",
+    "tensor_scatter_nd_add",
+    "tensor_scatter_nd_max",
+    "tensor_scatter_nd_min",
+    "tensor_scatter_nd_sub",
+    "tensor_scatter_nd_update",
+    "tensor_scatter_sub",
+    "tensor_scatter_update",
     "tile",
     "to_double",
     "to_float",
@@ -440,15 +543,25 @@ __all__ = [
     "uint32",
     "uint64",
     "uint8",
+    "unique",
+    "unique_with_counts",
+    "unravel_index",
+    "unsorted_segment_max",
+    "unsorted_segment_mean",
+    "unsorted_segment_min",
+    "unsorted_segment_prod",
+    "unsorted_segment_sqrt_n",
+    "unsorted_segment_sum",
     "unstack",
     "variable_scope",
     "variables_initializer",
     "visualize",
     "where",
     "while_loop",
+    "where_v2",
     "zeros",
     "zeros_initializer",
     "zeros_like",
 ]
 
-_refer_to_the_page(_sys.modules[__name__], contrib, contrib.training, io, nn, train)
+_refer_to_the_page(_sys.modules[__name__], contrib, contrib.training, contrib.util, io, manip, nn, random, train)

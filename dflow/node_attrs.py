@@ -272,7 +272,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
             "Tparams": _dtype(0),
             "Tindices": _dtype(1),
             "Taxis": _dtype(2),
-            "batch_dims": _is(0),
+            "batch_dims": lambda op: op.attrs.get("batch_dims", 0),
             "_axis": _attr("axis"),
         },
     ),
@@ -343,7 +343,61 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("Transpose", {**_T, "Tperm": _dtype(1), "_perm": _attr("perm")}),
     ("Unpack", {"num": _attr("num"), **_T, "axis": _attr("axis")}),
 ]
-RULES = {kind: rules for kinds, rules in _GROUPS for kind in kinds.split()}
+_SEGMENTS: Rules = {**_T, "Tindices": _dtype(1)}
+_SPARSE_SEGMENTS: Rules = {**_T, "Tidx": _dtype(1)}
+_PATCHES: Rules = {"ksizes": _numbers("ksizes"), "strides": _numbers("strides"), **_T, "padding": _attr("padding")}
+_STATELESS: Rules = {"T": _dtype(0), "Tseed": _dtype(1)}
+_ARRAYS: list[tuple[str, Rules]] = [  # array operations, segments, random values
+    ("BroadcastArgs GuaranteeConst RandomGammaGrad", _T),
+    ("SelectV2", {"T": _dtype(1)}),
+    ("ShapeN", {"N": _count, **_T, "out_type": _attr("out_type")}),
+    ("IdentityN", {"T": _dtypes}),
+    ("Bitcast", {**_T, "type": _attr("type")}),
+    ("EditDistance", {"normalize": _attr("normalize"), "T": _dtype(1)}),
+    ("SpaceToBatchND", {**_T, "Tblock_shape": _dtype(1), "Tpaddings": _dtype(2)}),
+    ("BatchToSpaceND", {**_T, "Tblock_shape": _dtype(1), "Tcrops": _dtype(2)}),
+    ("SpaceToDepth DepthToSpace", {**_T, "block_size": _attr("block_size"), "data_format": _attr("data_format")}),
+    ("ExtractImagePatches", {**_PATCHES, "rates": _numbers("rates")}),
+    ("ExtractVolumePatches", _PATCHES),
+    ("ReverseV2", {"Tidx": _dtype(1), **_T}),
+    ("ReverseSequence", {"seq_dim": _attr("seq_dim"), "batch_dim": _attr("batch_dim"), **_T, "Tlen": _dtype(1)}),
+    ("Roll", {**_T, "Tshift": _dtype(1), "Taxis": _dtype(2)}),
+    ("LinSpace", {**_T, "Tidx": _dtype(2)}),
+    ("UnravelIndex", {"Tidx": _dtype(0)}),
+    ("Unique UniqueWithCounts ListDiff", {**_T, "out_idx": _attr("out_idx")}),
+    ("DynamicPartition", {"num_partitions": _attr("num"), **_T}),
+    ("DynamicStitch ParallelDynamicStitch", {"N": lambda op: _count(op) // 2, "T": _dtype(-1)}),
+    ("GatherNd", {"Tparams": _dtype(0), "Tindices": _dtype(1)}),
+    ("ScatterNd", {"T": _dtype(1), "Tindices": _dtype(0)}),
+    (
+        "TensorScatterUpdate TensorScatterAdd TensorScatterSub TensorScatterMin TensorScatterMax "
+        "ScatterNdNonAliasingAdd SegmentSum SegmentMean SegmentProd SegmentMin SegmentMax",
+        _SEGMENTS,
+    ),
+    (
+        "UnsortedSegmentSum UnsortedSegmentProd UnsortedSegmentMin UnsortedSegmentMax",
+        {**_SEGMENTS, "Tnumsegments": _dtype(2)},
+    ),
+    ("SparseSegmentSum SparseSegmentMean SparseSegmentSqrtN", _SPARSE_SEGMENTS),
+    (
+        "SparseSegmentSumWithNumSegments SparseSegmentMeanWithNumSegments SparseSegmentSqrtNWithNumSegments",
+        {**_SPARSE_SEGMENTS, "Tnumsegments": _dtype(3)},
+    ),
+    ("TopKV2", {"sorted": _attr("sorted"), **_T, "_k": _attr("k")}),
+    ("NthElement", {"reverse": _attr("reverse"), **_T, "_n": _attr("n")}),
+    ("LowerBound UpperBound", {**_T, "out_type": _attr("out_type")}),
+    ("Multinomial", {**_SEEDS, **_T, "output_dtype": _attr("output_dtype")}),
+    ("RandomGamma", {**_SEEDS, "S": _dtype(0), "T": _dtype(1)}),
+    ("RandomPoissonV2", {**_SEEDS, "S": _dtype(0), "R": _dtype(1), "dtype": _attr("dtype")}),
+    ("ParameterizedTruncatedNormal", {**_SEEDS, "dtype": _dtype(1), "T": _dtype(0)}),
+    (
+        "StatelessRandomUniform StatelessRandomNormal StatelessTruncatedNormal",
+        {"dtype": _attr("dtype"), **_STATELESS},
+    ),
+    ("StatelessRandomUniformInt", {"dtype": _dtype(2), **_STATELESS}),
+    ("StatelessMultinomial", {**_T, "Tseed": _dtype(2), "output_dtype": _attr("output_dtype")}),
+]
+RULES = {kind: rules for kinds, rules in [*_GROUPS, *_ARRAYS] for kind in kinds.split()}
 
 INPUT_ORDER = {  # where TensorFlow has another one: the places of the inputs, if all are there
     "ApplyMomentum": (0, 1, 2, 4, 3),  # variable, accumulation, rate, gradient, momentum

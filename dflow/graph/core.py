@@ -105,7 +105,10 @@ class Tensor:
         )
 
     def __iter__(self) -> Iterator[Any]:
-        raise TypeError(f"'Tensor' object is not iterable: {self.name} has no value while the graph is built")
+        raise TypeError(
+            "iterating over `tf.Tensor` is not allowed in Graph execution: 'Tensor' object is not iterable, "
+            f"{self.name} has no value while the graph is built; unstack() gives its parts"
+        )
 
     def __len__(self) -> int:
         raise TypeError(f"len of {self.name} is not known while the graph is built; use .shape or size()")

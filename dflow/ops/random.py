@@ -1,9 +1,10 @@
 """Random values.
 
-Each operation has a generator of its own in each session (NumPy's Philox), so that its numbers do not depend on the
-other operations.  Its seed is made of the graph's and the operation's: with either, every new session draws the same
-sequence; with neither, each session draws its own.
-Source: random_ops and random_seed of TensorFlow 1.15, with other numbers: the generator is another one.
+Each operation has a generator of its own in each session, so that its numbers do not depend on the other operations.
+Its seed is made of the graph's and the operation's: with either, every new session draws the same sequence; with
+neither, each session draws its own.
+Source: random_ops and random_seed of TensorFlow 1.15.  With seeds, the numbers are TensorFlow's, but those of
+`random_shuffle`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from dflow.dtypes import DType, as_dtype, int32, int64
-from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op, convert_to_tensor, get_default_graph, scopes
 from dflow.ops.math.arithmetic import add, multiply, subtract
-from dflow.ops.rules.arrays import sizes_of, take
+from dflow.ops.rules.arrays import take
+from dflow.ops.rules.ranks import exactly, require
 from dflow.ops.rules.static import graph_of, known_shape, only, same_dtype, shape_argument, target_spec
+from dflow.ops.sampling import philox
+from dflow.ops.sampling.stream import Seeds, drawn, generator_of, target_of
 from dflow.registry import KernelContext, define, no_gradient, not_differentiable
 from dflow.shapes import SCALAR
 from dflow.specs import TensorSpec
@@ -28,11 +31,11 @@ __all__ = [
     "random_normal",
     "random_shuffle",
     "random_uniform",
+    "seeds_of",
     "set_random_seed",
     "truncated_normal",
 ]
 
-Seeds = tuple[int, int]
 DEFAULT_GRAPH_SEED = 87654321
 _MODULUS = 2**31 - 1
 
@@ -59,15 +62,13 @@ def get_seed(op_seed: int | None) -> Seeds:
     return seeds if seeds != (0, 0) else (0, _MODULUS)
 
 
-def generator_of(context: KernelContext, seeds: Seeds) -> np.random.Generator:
-    """The operation's generator in this session; made at its first draw."""
+def seeds_of(op_seed: int | None) -> tuple[int | None, int | None]:
+    """As `get_seed`, with (None, None) for an operation whose numbers come from entropy.
 
-    def make() -> np.random.Generator:
-        entropy = None if seeds == (0, 0) else seeds
-        return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
-
-    generator: np.random.Generator = context.per_session(make)
-    return generator
+    Source: tf.random.get_seed, tf.get_seed of TensorFlow 1.15.
+    """
+    seeds = get_seed(op_seed)
+    return (None, None) if seeds == (0, 0) else seeds
 
 
 # -- floating numbers
@@ -170,24 +171,26 @@ def _floating_spec(sizes: TensorSpec | None = None, *, shape: Any, dtype: DType,
     return result
 
 
-def _draw(context: KernelContext, sizes: Any, shape: Any, dtype: DType, seeds: Seeds, draw: Callable[..., Any]) -> Any:
-    target = sizes_of(sizes) if shape is None else shape
-    if min(target, default=0) < 0:
-        raise InvalidArgumentError(None, None, f"Dimensions must be >= 0, got {list(target)}")
-    native = np.float64 if dtype.name == "float64" else np.float32
-    values = draw(generator_of(context, seeds), target, native)
-    return context.asarray(np.asarray(values).astype(dtype.numpy_dtype, copy=False))
+def _uniform(generator: np.random.Generator, shape: Any, dtype: DType) -> Any:
+    if dtype.name in _MANTISSA:
+        steps = 1 << _MANTISSA[dtype.name]
+        return generator.integers(0, steps, shape) / steps
+    return generator.random(shape, dtype=_native(dtype))
 
 
-def _uniform(generator: np.random.Generator, shape: Any, native: Any) -> Any:
-    return generator.random(shape, dtype=native)
+_MANTISSA = {"float16": 11, "bfloat16": 8}  # bits: a float32 just below 1 would be rounded to 1
 
 
-def _normal(generator: np.random.Generator, shape: Any, native: Any) -> Any:
-    return generator.standard_normal(shape, dtype=native)
+def _native(dtype: DType) -> Any:
+    return np.float64 if dtype.name == "float64" else np.float32
 
 
-def _truncated(generator: np.random.Generator, shape: Any, native: Any) -> Any:
+def _normal(generator: np.random.Generator, shape: Any, dtype: DType) -> Any:
+    return generator.standard_normal(shape, dtype=_native(dtype))
+
+
+def _truncated(generator: np.random.Generator, shape: Any, dtype: DType) -> Any:
+    native = _native(dtype)
     values = np.asarray(generator.standard_normal(shape, dtype=native)).reshape(-1)
     outside = np.flatnonzero(np.abs(values) > 2)
     while outside.size:
@@ -196,32 +199,30 @@ def _truncated(generator: np.random.Generator, shape: Any, native: Any) -> Any:
     return values.reshape(shape)
 
 
-_MANTISSA = {"float16": 11, "bfloat16": 8}  # bits: a float32 just below 1 would be rounded to 1
+def _floating_kernel(exact: Callable[..., Any], fast: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel of TensorFlow's numbers, and of NumPy's for an operation without seeds."""
 
+    def kernel(context: KernelContext, sizes: Any = None, *, shape: Any, dtype: DType, seeds: Seeds) -> Any:
+        target = target_of(sizes, shape)
+        return drawn(
+            context,
+            target,
+            seeds,
+            lambda start, count: exact(start, count, dtype),
+            lambda generator: np.asarray(fast(generator, target, dtype)).astype(dtype.numpy_dtype, copy=False),
+        )
 
-def _uniform_kernel(context: KernelContext, sizes: Any = None, *, shape: Any, dtype: DType, seeds: Seeds) -> Any:
-    def draw(generator: np.random.Generator, size: Any, native: Any) -> Any:
-        if dtype.name in _MANTISSA:
-            steps = 1 << _MANTISSA[dtype.name]
-            return generator.integers(0, steps, size) / steps
-        return _uniform(generator, size, native)
-
-    return _draw(context, sizes, shape, dtype, seeds, draw)
-
-
-def _normal_kernel(context: KernelContext, sizes: Any = None, *, shape: Any, dtype: DType, seeds: Seeds) -> Any:
-    return _draw(context, sizes, shape, dtype, seeds, _normal)
-
-
-def _truncated_kernel(context: KernelContext, sizes: Any = None, *, shape: Any, dtype: DType, seeds: Seeds) -> Any:
-    return _draw(context, sizes, shape, dtype, seeds, _truncated)
+    return kernel
 
 
 _DRAWN = no_gradient("a random value does not depend on anything")
 
-define("RandomUniform", spec=_floating_spec, kernel=_uniform_kernel, gradient=_DRAWN, stateful=True)
-define("RandomStandardNormal", spec=_floating_spec, kernel=_normal_kernel, gradient=_DRAWN, stateful=True)
-define("TruncatedNormal", spec=_floating_spec, kernel=_truncated_kernel, gradient=_DRAWN, stateful=True)
+for _kind, _exact, _fast in (
+    ("RandomUniform", philox.uniform, _uniform),
+    ("RandomStandardNormal", philox.normal, _normal),
+    ("TruncatedNormal", philox.truncated_normal, _truncated),
+):
+    define(_kind, spec=_floating_spec, kernel=_floating_kernel(_exact, _fast), gradient=_DRAWN, stateful=True)
 
 # -- integers
 
@@ -231,22 +232,26 @@ def _int_spec(
 ) -> TensorSpec:
     same_dtype(minval, maxval)
     only(minval, minval.dtype.name in ("int32", "int64"), "floating dtypes, int32 and int64")
-    for spec in (minval, maxval):
-        if spec.shape.ndims not in (0, None):
-            raise ShapeError(f"minval and maxval are scalars for integers, got a shape of {spec.shape}")
+    exactly(minval, 0)
+    exactly(maxval, 0)
     return target_spec(minval, shape, sizes)
 
 
 def _int_kernel(
     context: KernelContext, minval: Any, maxval: Any, sizes: Any = None, *, shape: Any, seeds: Seeds
 ) -> Any:
+    require(minval.ndim == 0 and maxval.ndim == 0, "minval and maxval must be 0-D")
     low, high = int(minval), int(maxval)
-    size = sizes_of(sizes) if shape is None else shape
-    if low >= high:
-        raise InvalidArgumentError(None, None, f"Need minval < maxval, got {low} >= {high}")
-    itemsize = 4 if "32" in str(minval.dtype) else 8
-    native = np.int32 if itemsize == 4 else np.int64
-    return context.asarray(np.asarray(generator_of(context, seeds).integers(low, high, size, dtype=native)))
+    target = target_of(sizes, shape)
+    require(low < high or 0 in target, f"Need minval < maxval, got {low} >= {high}")
+    dtype = int32 if "32" in str(minval.dtype) else int64
+    return drawn(
+        context,
+        target,
+        seeds,
+        lambda start, count: philox.integers(start, count, low, high, dtype),
+        lambda generator: generator.integers(low, max(high, low + 1), target, dtype=dtype.numpy_dtype),
+    )
 
 
 define("RandomUniformInt", spec=_int_spec, kernel=_int_kernel, gradient=_DRAWN, stateful=True)

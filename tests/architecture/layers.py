@@ -30,6 +30,7 @@ LAYERS = (  # from the bottom up
     ("registry", "node_attrs", "nodes", "graph"),
     ("ops.rules",),
     ("ops", "sparse", "gradients", "loop_gradients", "nn", "blocks"),
+    ("ops", "sparse", "gradients", "nn", "random", "manip", "tensor_util", "blocks"),
     ("readers", "machines", "python_io"),
     ("compile", "cluster"),
     ("runtime", "runtime.base"),

@@ -7,7 +7,6 @@ array namespaces, first and second gradients by central differences, batch rules
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,44 +15,8 @@ import numpy as np
 import dflow as df
 from dflow.ops.array.constants import placeholder_with_default
 from dflow.ops.control import identity
-
-RNG = np.random.default_rng(7)
-
-
-def real(*shape: int) -> np.ndarray:
-    """Any numbers."""
-    return RNG.normal(size=shape)
-
-
-def positive(*shape: int) -> np.ndarray:
-    """Numbers well above 0."""
-    return RNG.uniform(0.5, 2.0, size=shape)
-
-
-def whole(*shape: int, low: int = 1, high: int = 9) -> np.ndarray:
-    """Integers, not 0 unless it is asked for."""
-    return RNG.integers(low, high, size=shape, dtype=np.int32)
-
-
-def truth(*shape: int) -> np.ndarray:
-    return RNG.random(shape) < 0.5
-
-
-@dataclass(frozen=True)
-class Case:
-    """One way to use an operation.
-
-    build: makes the tensor, or the tensors, of tensors; judge: computes the same of arrays.
-    numbers: which inputs are shapes, axes and the like: never batched, never differentiated.
-    unknown: is it tried with inputs of unknown shape too?  second: are its second derivatives?
-    """
-
-    build: Callable[..., Any]
-    judge: Callable[..., Any]
-    inputs: tuple[Any, ...]
-    numbers: tuple[int, ...] = ()
-    unknown: bool = True
-    second: bool = True
+from tests.ops.cases import Case, positive, real, truth, whole
+from tests.ops.oracle_arrays import ARRAYS, NOT_JUDGED
 
 
 def unary(build: Callable[..., Any], judge: Callable[..., Any], make: Callable[..., Any] = real) -> list[Case]:
@@ -443,12 +406,14 @@ ORACLE: dict[str, list[Case]] = {
         Case(lambda x, i: df.nn.in_top_k(x, i, 2), top_k, (real(5, 4), whole(5, low=0, high=4))),
         Case(df.nn.in_top_k, lambda x, i, k: top_k(x, i), (real(5, 4), whole(5, low=0, high=4), np.int64(2)), (2,)),
     ],
+    **ARRAYS,
     # others
     "Identity": unary(identity, np.array),
     "PlaceholderWithDefault": [Case(lambda x: placeholder_with_default(x, [None, 3]), np.array, (real(2, 3),))],
 }
 
 NO_ORACLE: dict[str, str] = {
+    **NOT_JUDGED,
     "Const": "it is its value",
     "Placeholder": "it has no value",
     "NoOp": "it has no outputs",

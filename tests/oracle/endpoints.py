@@ -20,7 +20,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import tensorflow.compat.v1 as tf
 
 AREAS = ("tf", "tf.train", "tf.nn", "tf.python_io", "tf.errors")
-ELSEWHERE = "tf.io"  # most of its names are those of other modules
+ELSEWHERE = ("tf.io", "tf.random", "tf.manip")  # most of their names are those of other modules
 
 
 def look_up(name: str) -> Any:
@@ -42,10 +42,10 @@ def public(name: str) -> dict[str, Any]:
 
 def endpoints(classes: list[str]) -> Iterator[str]:
     known = {key for area in AREAS for key in public(area)}
-    for area in (*AREAS, ELSEWHERE):
+    for area in (*AREAS, *ELSEWHERE):
         for key, it in public(area).items():
             name = f"{area}.{key}"
-            if area != ELSEWHERE or key not in known or inspect.ismodule(it):
+            if area not in ELSEWHERE or key not in known or inspect.ismodule(it):
                 yield name
             for base in classes:
                 if inspect.isclass(it) and it is not look_up(base) and issubclass(it, look_up(base)):

@@ -14,10 +14,10 @@ import numpy as np
 
 from dflow.dtypes import DType, as_dtype, int32
 from dflow.errors import InvalidArgumentError, ShapeError
-from dflow.graph import Tensor, add_op, convert_to_tensor, scopes
+from dflow.graph import Tensor, add_op, convert_to_tensor, create_op, scopes
 from dflow.ops.array.cast import cast
 from dflow.ops.array.constants import constant
-from dflow.ops.rules.arrays import ints, is_text, namespace, vector
+from dflow.ops.rules.arrays import ints, is_text, namespace, one_or_all, vector
 from dflow.ops.rules.batching import along_axes, behind, each, steps
 from dflow.ops.rules.late import late, late_rules
 from dflow.ops.rules.like import only_first, reshape_like
@@ -27,16 +27,17 @@ from dflow.ops.rules.static import (
     known_shape,
     normal_axes,
     normal_axis,
+    same_dtype,
     shape_argument,
     spec_of,
     target_spec,
 )
 from dflow.registry import define, no_gradient
 from dflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape
-from dflow.sparse import SparseTensor
+from dflow.sparse import SparseTensor, SparseTensorValue
 from dflow.specs import TensorSpec
 
-__all__ = ["expand_dims", "rank", "reshape", "shape", "size", "squeeze"]
+__all__ = ["expand_dims", "rank", "reshape", "shape", "shape_n", "size", "squeeze"]
 
 
 # -- shape, size and rank
@@ -48,7 +49,7 @@ def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
     A constant if the static shape is fully defined: then the tensor need not be computed or fed.
     Of a SparseTensor, its dense shape.
     """
-    if isinstance(input, SparseTensor):
+    if isinstance(input, (SparseTensor, SparseTensorValue)):
         return cast(input.dense_shape, out_type, name)
     x = convert_to_tensor(input)
     if x.shape.is_fully_defined():
@@ -57,12 +58,19 @@ def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
     return tensor
 
 
+def shape_n(input: Sequence[Any], out_type: Any = int32, name: str | None = None) -> list[Tensor]:
+    """The sizes of several tensors at run time, each a vector of `out_type`, int32 or int64."""
+    if not isinstance(input, (list, tuple)):
+        raise TypeError(f"Expected list for 'input' argument to 'shape_n' Op, not {input!r}.")
+    return list(create_op("ShapeN", *input, name=name, out_type=as_dtype(out_type)).outputs)
+
+
 def size(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
     """The number of values of a tensor at run time: a scalar of int32, or of `out_type`.  A constant, as `shape`.
 
     Of a SparseTensor, that of the dense tensor.
     """
-    if isinstance(input, SparseTensor):
+    if isinstance(input, (SparseTensor, SparseTensorValue)):
         product: Tensor = add_op("Prod", cast(input.dense_shape, out_type), name=name, axis=None, keepdims=False)
         return product
     x = convert_to_tensor(input)
@@ -74,7 +82,7 @@ def size(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
 
 def rank(input: Any, name: str | None = None) -> Tensor:
     """The number of axes of a tensor at run time: an int32 scalar.  A constant if it is known from the static shape."""
-    if isinstance(input, SparseTensor):
+    if isinstance(input, (SparseTensor, SparseTensorValue)):
         return size(input.dense_shape, name)
     x = convert_to_tensor(input)
     if x.shape.ndims is not None:
@@ -109,6 +117,17 @@ define(
     kernel=lambda x, out_type: _sizes(x, list(x.shape), out_type),
     gradient=_OF_INTEGERS,
     batch=_sizes_batch,
+)
+def _shapes_spec(*inputs: TensorSpec, out_type: DType) -> list[TensorSpec]:
+    same_dtype(*inputs)
+    return [spec_of([x.shape.ndims], out_type) for x in inputs]
+
+
+define(
+    "ShapeN",
+    spec=_shapes_spec,
+    kernel=lambda *arrays, out_type: one_or_all([_sizes(x, list(x.shape), out_type) for x in arrays]),
+    gradient=_OF_INTEGERS,
 )
 define(
     "Size",
@@ -212,9 +231,13 @@ def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any 
 
     axis: a number or a tensor.
     """
+    if axis is not None and dim is not None:
+        raise ValueError("Cannot specify both 'axis' and 'dim'")
     place = dim if axis is None else axis
     if place is None:
-        raise ValueError("expand_dims needs an axis")
+        raise ValueError("Must specify an axis argument to tf.expand_dims()")
+    if not is_symbolic(place) and np.size(place) != 1:
+        raise ShapeError(f"'dim' input must be a tensor with a single value, got {place!r}")
     if is_symbolic(place) and convert_to_tensor(place).shape.ndims != 0:
         place = reshape(place, ())  # a vector of one number is accepted
     number, inputs = late(np.reshape(place, ()) if isinstance(place, (list, tuple, np.ndarray)) else place)
@@ -260,6 +283,8 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims:
 
     ShapeError, or InvalidArgumentError at run time, for an axis of another size.
     """
+    if axis is not None and squeeze_dims is not None:
+        raise ValueError("Cannot specify both 'axis' and 'squeeze_dims'")
     named = squeeze_dims if axis is None else axis
     axes = None if named is None else tuple(int(item) for item in np.asarray(named).reshape(-1))
     result: Tensor = add_op("Squeeze", input, name=name, axis=axes or None)
@@ -275,7 +300,7 @@ def _squeeze_spec(x: TensorSpec, axis: Axes | None) -> TensorSpec:
     dropped = normal_axes(axis, len(dims))
     for place in dropped:
         if dims[place] not in (1, None):
-            raise ShapeError(f"cannot squeeze axis {place} of shape {x.shape}: its size is not 1")
+            raise ShapeError(f"Can not squeeze dim[{place}], expected a dimension of 1, got {dims[place]}")
     return spec_of([dim for place, dim in enumerate(dims) if place not in dropped], x.dtype)
 
 

@@ -30,8 +30,16 @@ def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
         raise ValueError("stack needs at least one tensor")
     if int(axis) == 0 and not is_symbolic(items) and not any(isinstance(item, np.ndarray) for item in items):
         return convert_to_tensor(items, name=name)  # Python numbers have one dtype together: [1, 2.0] is floating
-    result: Tensor = add_op("Pack", *items_of(items, kind="Pack"), name=name, axis=int(axis))
+    tensors = items_of(items, kind="Pack")
+    if tensors[0].shape.ndims is not None:
+        _check_axis(int(axis), tensors[0].shape.ndims + 1)
+    result: Tensor = add_op("Pack", *tensors, name=name, axis=int(axis))
     return result
+
+
+def _check_axis(axis: int, rank: int) -> None:
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis = {axis} not in [{-rank}, {rank})")
 
 
 def parallel_stack(values: Sequence[Any], name: str = "parallel_stack") -> Tensor:
@@ -77,7 +85,8 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unst
     if num is None:
         if x.shape.ndims is None:
             raise ValueError(f"Cannot infer num from shape {x.shape}")
-        num = x.shape[normal_axis(axis, x.shape.ndims)]
+        _check_axis(axis, x.shape.ndims)
+        num = x.shape[axis]
         if num is None:
             raise ValueError(f"Cannot infer num from shape {x.shape}")
     return list(create_op("Unpack", x, name=name, num=int(num), axis=int(axis)).outputs)

@@ -22,7 +22,7 @@ from dflow.registry import define
 from dflow.shapes import UNKNOWN_SHAPE
 from dflow.specs import TensorSpec
 
-__all__ = ["strided_slice"]
+__all__ = ["newaxis", "strided_slice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,13 @@ class FromInput:
 
     place: int
 
+
+_SLICE_TYPE_ERROR = (
+    "Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 tensors are "
+    "valid indices"
+)
+
+newaxis = None  # in an index: a new axis
 
 Key = tuple[Any, ...]  # of integers, slices, None, Ellipsis; a number may be FromInput
 
@@ -109,14 +116,11 @@ def _number(value: Any, inputs: list[Tensor]) -> Any:
     if is_symbolic(value):
         tensor = convert_to_tensor(value)
         if not tensor.dtype.is_integer or tensor.shape.ndims not in (0, None):
-            raise TypeError(f"an index is an integer scalar, got {tensor!r}; gather() takes several")
+            raise TypeError(f"{_SLICE_TYPE_ERROR}, got {tensor!r}; gather() takes several")
         inputs.append(tensor)
         return FromInput(len(inputs) - 1)
     if isinstance(value, bool) or not hasattr(value, "__index__") or np.ndim(value):
-        raise TypeError(
-            "Only integers, slices (`:`), ellipsis (`...`), newaxis (None) and scalar integer tensors are valid "
-            f"indices, got {value!r}"
-        )
+        raise TypeError(f"{_SLICE_TYPE_ERROR}, got {value!r}")
     return int(value.__index__())
 
 

@@ -13,6 +13,7 @@ from array_api_compat import array_namespace, device
 
 from dflow.dtypes import DType
 from dflow.errors import InvalidArgumentError
+from dflow.ops.rules.scatter import scatter
 
 _NAMESPACES: dict[type, Any] = {}
 
@@ -156,16 +157,8 @@ def take(array: Any, indices: Any, axis: int) -> Any:
 
 def scatter_add(rows: int, indices: Any, updates: Any) -> Any:
     """Zeros of `rows` rows, plus each row of `updates` at its index; indices: [n], updates: [n, ...]."""
-    xp = namespace(updates, indices)
     result = zeros(updates, (rows, *updates.shape[1:]))
-    add_at = getattr(xp.add, "at", None)
-    if add_at is not None:  # NumPy and CuPy
-        add_at(result, indices, updates)
-        return result
-    for place in range(indices.shape[0]):
-        row = int(indices[place])
-        result[row, ...] = result[row, ...] + updates[place, ...]
-    return result
+    return scatter(result, indices, updates, "add")
 
 
 def check_indices(indices: Any, size: int, what: str = "indices") -> None:
@@ -177,5 +170,5 @@ def check_indices(indices: Any, size: int, what: str = "indices") -> None:
     flat = xp.reshape(indices, (-1,))
     place = int(xp.argmax(xp.astype(xp.reshape(bad, (-1,)), xp.int32)))
     where = [int(i) for i in np.unravel_index(place, tuple(indices.shape))]
-    named = f"{what}{where}" if where else what
+    named = f"{what}[{','.join(map(str, where))}]" if where else what  # as TensorFlow writes it: indices[0,7]
     raise InvalidArgumentError(None, None, f"{named} = {int(flat[place])} is not in [0, {size})")

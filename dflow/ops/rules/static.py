@@ -253,9 +253,12 @@ def _folded(op: Operation, inputs: Sequence[Any]) -> np.ndarray[Any, Any] | None
 
 # The operations of arithmetic on shapes.
 _ARITHMETIC = frozenset(
-    ["Cast", "Neg", "Add", "Sub", "Mul", "FloorDiv", "FloorMod", "Maximum", "Minimum", "Prod", "Sum"]
+    ["Cast", "Neg", "Add", "Sub", "Mul", "FloorDiv", "FloorMod", "Maximum", "Minimum", "Max", "Min", "Prod", "Sum"]
 )
-_FOLDED = _ARITHMETIC | {"Pack", "ConcatV2", "StridedSlice", "Slice", "Reshape", "ExpandDims", "Squeeze", "Range"}
+_FOLDED = _ARITHMETIC | {
+    *("Pack", "ConcatV2", "StridedSlice", "Slice", "Reshape", "ExpandDims", "Squeeze", "Range", "Equal", "NotEqual"),
+    *("Fill", "BroadcastArgs"),
+}
 _SMALL = 64  # the largest number of values of a tensor that is computed while the graph is built
 
 

@@ -1,0 +1,1 @@
+"""Values in order: sorted, the largest ones, places in sorted sequences."""

@@ -1,0 +1,1 @@
+"""Random values of more distributions than `random` has, and random values without a state."""
