@@ -130,7 +130,7 @@ ERRORS: list[tuple[Callable[[Tensor], Any], type[Exception], str]] = [
     (lambda x: df.reshape(x, [2.5]), TypeError, "integer"),
     (lambda x: df.transpose(x, [0, 0]), ShapeError, r"perm \[0, 0\]"),
     (lambda x: df.expand_dims(x, 3), ShapeError, "axis 3"),
-    (lambda x: df.squeeze(x, [0]), ShapeError, r"axis 0 of shape \(2, 3\)"),
+    (lambda x: df.squeeze(x, [0]), ShapeError, r"dim\[0\], expected a dimension of 1, got 2"),
     (lambda x: df.broadcast_to(x, [2, 4]), ShapeError, r"\(2, 3\) does not broadcast to \(2, 4\)"),
     (lambda x: df.fill([2], x), ShapeError, "scalar"),
     (lambda x: df.range(5, 0), ShapeError, "start <= limit"),
@@ -171,7 +171,7 @@ ERRORS: list[tuple[Callable[[Tensor], Any], type[Exception], str]] = [
     (lambda x: df.where(x[0, 0]), ShapeError, "a scalar has no places"),
     (lambda x: df.invert_permutation(df.shape(x)[0]), ShapeError, "rank 1"),
     (lambda x: x[constant(2)], ShapeError, "slice index 2 of dimension 0"),
-    (lambda x: df.boolean_mask(x, [True, False, True]), ShapeError, "not compatible"),
+    (lambda x: df.boolean_mask(x, [True, False, True]), ShapeError, "incompatible"),
     (lambda x: df.unstack(placeholder("float32", [None])), ValueError, "infer num"),
 ]
 
@@ -204,7 +204,7 @@ LATE: list[tuple[Callable[[Tensor], Any], str]] = [
     (lambda x: x[0, 0, 0], "only 2 dims"),
     (lambda x: df.slice(x, [0, 2], [1, 2]), r"begin\[1\]"),
     (lambda x: df.gather(x, [0, 2]), r"indices\[1\] = 2 is not in \[0, 2\)"),
-    (lambda x: df.gather(x, [[0, -1]]), r"indices\[0, 1\] = -1 is not in \[0, 2\)"),
+    (lambda x: df.gather(x, [[0, -1]]), r"indices\[0,1\] = -1 is not in \[0, 2\)"),
     (lambda x: df.where(constant([True, False, True]), x, x), "the condition's shape"),
 ]
 
@@ -273,7 +273,7 @@ def test_boolean_mask_knows_the_sizes_of_the_other_axes() -> None:
     t = placeholder("int32", [2, 3, 4])
     assert df.boolean_mask(t, placeholder("bool", [None]), axis=1).shape == [2, None, 4]
     assert df.boolean_mask(t, placeholder("bool", [None, None]), axis=1).shape == [2, None]
-    with pytest.raises(ShapeError, match="not compatible"):
+    with pytest.raises(ShapeError, match="incompatible"):
         df.boolean_mask(t, [True, False], axis=1)
     with pytest.raises(ShapeError, match="axis 3"):
         df.boolean_mask(t, [True, False], axis=3)

@@ -183,3 +183,11 @@ def test_a_batch_of_one_axis_gathers_as_a_loop_does() -> None:
     assert found.tolist() == [[x[a, b][i[a, b]].tolist() for b in range(3)] for a in range(2)]
     nd = run(df.gather_nd(x, i[..., None], batch_dims=2))
     assert nd.tolist() == found.tolist()
+
+
+def test_nothing_is_reversed_and_nothing_is_left_out() -> None:
+    assert run(df.reverse([[1, 2]], [])).tolist() == [[1, 2]]
+    out, places = run(list(df.setdiff1d([1, 5, 5], np.zeros(0, np.int32))))
+    assert (out.tolist(), places.tolist()) == ([1, 5, 5], [0, 1, 2])
+    assert run(df.unsorted_segment_max([1.5], [0], 2)).tolist() == [1.5, np.finfo(np.float32).min]
+    assert run(df.segment_sum(np.zeros([0, 3]), np.zeros(0, np.int32))).shape == (0, 3)

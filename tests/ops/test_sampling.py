@@ -128,7 +128,7 @@ def test_a_crop_is_a_part_of_the_tensor() -> None:
     run = Evaluator()
     corners = {int(run(crop)[0, 0, 0]) for _ in range(50)}
     assert corners == {12 * i + k for i in range(4) for k in range(2)}
-    with pytest.raises(errors.InvalidArgumentError, match="Need value.shape >= size"):
+    with pytest.raises(errors.InvalidArgumentError, match="Need value"):
         sample(df.random_crop(whole, [6, 1, 1]))
 
 

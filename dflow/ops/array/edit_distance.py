@@ -41,9 +41,9 @@ def edit_distance(hypothesis: Any, truth: Any, normalize: bool = True, name: str
         name=name,
         normalize=bool(normalize),
     )
-    sizes = [known_value(item) for item in (found.dense_shape, wanted.dense_shape)]
-    if sizes[0] is not None and sizes[1] is not None and sizes[0].shape == sizes[1].shape:
-        result.set_shape(np.maximum(*sizes)[:-1].tolist())
+    a, b = known_value(found.dense_shape), known_value(wanted.dense_shape)
+    if a is not None and b is not None and a.shape == b.shape:
+        result.set_shape(np.maximum(a, b)[:-1].tolist())
     return result
 
 
@@ -124,6 +124,4 @@ def _steps(found: Array, wanted: Array) -> float:
     return float(row[-1])
 
 
-define(
-    "EditDistance", spec=_spec, kernel=_kernel, gradient=no_gradient("it counts differences"), host_only=True
-)
+define("EditDistance", spec=_spec, kernel=_kernel, gradient=no_gradient("it counts differences"), host_only=True)

@@ -43,12 +43,12 @@ def gather(
     params: [..., n, ...], indices: [i, ...] -> [..., i, ..., ...]; axis: a number or a tensor.  InvalidArgumentError at
     run time for an index that is not in [0, n).  The gradient is dense: each slice's gradient added at its index.
     batch_dims: the number of first axes that params and indices share, each index is for its own part of them; a
-    negative one counts from the end of the indices.  With it, the axis is `batch_dims` if none is named.
+    negative one counts from the end of the indices.  The axis is `batch_dims` if none is named.
     """
     shared = 0 if batch_dims is None else static_axis(batch_dims)
     if shared < 0:
         shared = _counted_from_the_end(as_tensor(indices, beside=(params,)), shared)
-    place, inputs = late(shared if axis is None else axis)
+    place, inputs = late(static_axis(batch_dims or 0) if axis is None else axis)
     result: Tensor = add_op("GatherV2", params, indices, *inputs, name=name, axis=place, batch_dims=shared)
     return result
 
@@ -106,7 +106,7 @@ def _gather_unknown(params: TensorSpec, indices: TensorSpec, batch_dims: int = 0
 def _checked_axis(params: Any, indices: Any, axis: int, batch_dims: int) -> int:
     rank = params.ndim
     require(-rank <= axis < rank, f"Expected axis in the range [{-rank}, {rank}), but got {axis}")
-    place = axis % rank
+    place: int = axis % rank
     require(batch_dims <= min(place, indices.ndim), f"batch_dims ({batch_dims}) must be less than or equal to {place}")
     require(
         tuple(params.shape[:batch_dims]) == tuple(indices.shape[:batch_dims]),

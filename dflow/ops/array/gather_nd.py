@@ -9,7 +9,6 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-
 from dflow.errors import ShapeError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.array.concat import concat
@@ -24,7 +23,7 @@ from dflow.ops.rules.arrays import namespace, sizes_of, zeros
 from dflow.ops.rules.nd_indices import check_static, check_updates, flat_places, misplaced
 from dflow.ops.rules.ranks import bracketed, require
 from dflow.ops.rules.scatter import scatter
-from dflow.ops.rules.static import graph_of, known_shape, only, static_axis
+from dflow.ops.rules.static import graph_of, is_symbolic, known_shape, only, same_dtype, static_axis
 from dflow.registry import define
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape
 from dflow.specs import TensorSpec
@@ -120,8 +119,7 @@ def _kernel(params: Any, indices: Any) -> Any:
         where, value = stray
         require(
             False,
-            f"indices{bracketed(where)} = {bracketed(value)} does not index into param shape "
-            f"{bracketed(params.shape)}",
+            f"indices{bracketed(where)} = {bracketed(value)} does not index into param shape {bracketed(params.shape)}",
         )
     rows = xp.reshape(params, (prod(params.shape[:depth]), *rest))
     found = xp.take(rows, flat_places(indices, params.shape[:depth]), axis=0)
@@ -146,25 +144,20 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) 
     a tensor.  Strings are joined.  ShapeError, or InvalidArgumentError at run time, for shapes that do not fit
     together; InvalidArgumentError for a place that is outside.
     """
-    result: Tensor = add_op("ScatterNd", indices, updates, _like(shape, indices), name=name)
-    where, new, sizes = result.op.inputs
+    with scopes.building_in(graph_of((indices, updates, shape))):
+        places = convert_to_tensor(indices)
+        sizes = convert_to_tensor(shape, None if is_symbolic(shape) else places.dtype)
+        result: Tensor = add_op("ScatterNd", places, updates, sizes, name=name)
+    where, new, _ = result.op.inputs
     target = known_shape(sizes)
     check_static(where.shape, new.shape, target, "output")
     result.set_shape(target)
     return result
 
 
-def _like(sizes: Any, indices: Any) -> Any:
-    """Sizes that are numbers, in the dtype of the indices."""
-    dtype = getattr(indices, "dtype", None)
-    if hasattr(sizes, "graph") or dtype is None or not hasattr(indices, "graph"):
-        return sizes
-    return convert_to_tensor(np.asarray(sizes, dtype.numpy_dtype))
-
-
 def _scatter_spec(indices: TensorSpec, updates: TensorSpec, sizes: TensorSpec) -> TensorSpec:
-    for numbers in (indices, sizes):
-        only(numbers, numbers.dtype.name in ("int32", "int64"), "int32 and int64 as indices and sizes")
+    same_dtype(indices, sizes)
+    only(indices, indices.dtype.name in ("int32", "int64"), "int32 and int64 as indices and sizes")
     if indices.shape.ndims == 0:
         raise ShapeError("Shape must be at least rank 1 but is rank 0")
     rank = sizes.shape.with_rank(1)[0]

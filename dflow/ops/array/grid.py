@@ -166,14 +166,16 @@ def _unravel_kernel(indices: Any, dims: Any) -> Any:
     for number in sizes:
         total *= number
     xp = namespace(indices)
-    require(
-        not bool(xp.any(xp.logical_or(indices < 0, indices >= total))), "index is out of bound as with dims"
-    )
+    require(not bool(xp.any(xp.logical_or(indices < 0, indices >= total))), "index is out of bound as with dims")
+    if not sizes:
+        return xp.zeros((0, *indices.shape), dtype=indices.dtype, device=device(indices))
     rest, found = indices, []
     for number in reversed(sizes):
         found.append(rest % number)
         rest = rest // number
-    return xp.stack(found[::-1]) if found else xp.zeros((0, *indices.shape), dtype=indices.dtype, device=device(indices))
+    return (
+        xp.stack(found[::-1]) if found else xp.zeros((0, *indices.shape), dtype=indices.dtype, device=device(indices))
+    )
 
 
 define(

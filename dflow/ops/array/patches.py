@@ -50,15 +50,15 @@ def extract_volume_patches(
     return _patches("ExtractVolumePatches", input, ksizes, strides, [1] * 5, padding, name)
 
 
-def _patches(
-    kind: str, x: Any, ksizes: Any, strides: Any, rates: Any, padding: str | None, name: str | None
-) -> Tensor:
+def _patches(kind: str, x: Any, ksizes: Any, strides: Any, rates: Any, padding: str | None, name: str | None) -> Tensor:
     for what, numbers in (("ksizes", ksizes), ("strides", strides), ("rates", rates)):
         if not isinstance(numbers, (list, tuple)):
             raise TypeError(f"Expected list for '{what}' argument to '{kind}' Op, not {numbers!r}.")
     attrs = {"ksizes": tuple(map(int, ksizes)), "strides": tuple(map(int, strides)), "rates": tuple(map(int, rates))}
     if padding not in ("VALID", "SAME"):
-        raise ValueError(f"Value for attr 'padding' of {padding!r} is not in the list of allowed values: 'SAME', 'VALID'")
+        raise ValueError(
+            f"Value for attr 'padding' of {padding!r} is not in the list of allowed values: 'SAME', 'VALID'"
+        )
     result: Tensor = add_op(kind, x, name=name, padding=padding, **attrs)
     return result
 
@@ -73,8 +73,8 @@ def _spec(x: TensorSpec, ksizes: Sizes, strides: Sizes, rates: Sizes, padding: s
             raise ShapeError(f"{what} are positive, those of the batch and of the depth are 1, got {list(numbers)}")
     dims = exactly(x, rank).as_list()
     inner = [
-        None if size is None else max(0, _count(size, *numbers, padding)[0])
-        for size, *numbers in zip(dims[1:-1], ksizes[1:-1], strides[1:-1], rates[1:-1], strict=True)
+        None if size is None else max(0, _count(size, ksize, stride, rate, padding)[0])
+        for size, ksize, stride, rate in zip(dims[1:-1], ksizes[1:-1], strides[1:-1], rates[1:-1], strict=True)
     ]
     depth = None if dims[-1] is None else dims[-1] * prod(ksizes)
     return TensorSpec(TensorShape([dims[0], *inner, depth]), x.dtype)
@@ -95,8 +95,8 @@ def _places(
 ) -> tuple[list[int], list[tuple[int, int]], Iterator[tuple[slice, ...]]]:
     """The number of patches and the zeros along each inner axis; the values of each place of a patch, as slices."""
     inner = [
-        _count(size, *numbers, padding)
-        for size, *numbers in zip(sizes[1:-1], ksizes[1:-1], strides[1:-1], rates[1:-1], strict=True)
+        _count(size, ksize, stride, rate, padding)
+        for size, ksize, stride, rate in zip(sizes[1:-1], ksizes[1:-1], strides[1:-1], rates[1:-1], strict=True)
     ]
     counts = [max(0, count) for count, _, _ in inner]
     axes = [

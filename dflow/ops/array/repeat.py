@@ -14,7 +14,6 @@ from dflow.ops.array.fill import broadcast_to, ones
 from dflow.ops.array.gather import boolean_mask
 from dflow.ops.array.mask import sequence_mask
 from dflow.ops.array.shape import expand_dims, reshape, shape
-from dflow.ops.array.strided_slice import get_item
 from dflow.ops.array.tile import tile
 from dflow.ops.math.arithmetic import maximum
 from dflow.ops.math.reduction import reduce_max
@@ -38,11 +37,19 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
         if counts.shape.ndims not in (0, 1):
             raise ValueError("repeats must be a scalar or a vector")
         place = normal_axis(static_axis(axis), x.shape.ndims)
-        counts = broadcast_to(reshape(counts, [-1]), reshape(get_item(shape(x), place), [1]))
+        sizes = shape(x)
+        if counts.shape.ndims == 0:
+            return reshape(_copies(x, place, counts), concat([sizes[:place], [-1], sizes[place + 1 :]], 0))
+        counts = broadcast_to(counts, reshape(sizes[place], [1]))
         most = maximum(reduce_max(counts), 0)
-        before, behind = place + 1, x.shape.ndims - place - 1
-        times = concat([ones([before], most.dtype), reshape(most, [1]), ones([behind], most.dtype)], 0)
-        copies = tile(expand_dims(x, place + 1), times)
+        copies = _copies(x, place, most)
         result = boolean_mask(copies, sequence_mask(counts, most), axis=place)
         result.set_shape([None if i == place else dim for i, dim in enumerate(x.shape.known)])
         return result
+
+
+def _copies(x: Tensor, axis: int, count: Tensor) -> Tensor:
+    """The tensor with a new axis of copies behind `axis`."""
+    rank = len(x.shape.known)
+    before, behind = ones([axis + 1], count.dtype), ones([rank - axis - 1], count.dtype)
+    return tile(expand_dims(x, axis + 1), concat([before, reshape(count, [1]), behind], 0))

@@ -118,6 +118,8 @@ define(
     gradient=_OF_INTEGERS,
     batch=_sizes_batch,
 )
+
+
 def _shapes_spec(*inputs: TensorSpec, out_type: DType) -> list[TensorSpec]:
     same_dtype(*inputs)
     return [spec_of([x.shape.ndims], out_type) for x in inputs]

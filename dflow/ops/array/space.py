@@ -98,8 +98,8 @@ def required_space_to_batch_paddings(
     """
     graph = graph_of((input_shape, block_shape, base_paddings))
     with scopes.building_in(graph), graph.name_scope(name or "required_space_to_batch_paddings"):
-        sizes = convert_to_tensor(input_shape, _int32(input_shape), name="input_shape")
-        blocks = convert_to_tensor(block_shape, _int32(block_shape), name="block_shape")
+        sizes = convert_to_tensor(input_shape, "int32", name="input_shape")
+        blocks = convert_to_tensor(block_shape, "int32", name="block_shape")
         count = blocks.shape.with_rank(1)[0]
         if count is None:
             raise ValueError("block_shape must be fully defined")
@@ -109,7 +109,7 @@ def required_space_to_batch_paddings(
         if base_paddings is None:
             base = zeros_tensor([count, 2], "int32")
         else:
-            base = convert_to_tensor(base_paddings, _int32(base_paddings), name="base_paddings")
+            base = convert_to_tensor(base_paddings, "int32", name="base_paddings")
             base.shape.merge_with([count, 2])
         known = [known_value(item) for item in (sizes, blocks, base)]
         if all(item is not None for item in known):
@@ -121,10 +121,6 @@ def required_space_to_batch_paddings(
         first, behind, crop = _paddings(sizes, blocks, base)
         paddings = [[first[i], behind[i]] for i in range(count)]
         return stack(paddings, name="paddings"), stack([[0, crop[i]] for i in range(count)], name="crops")
-
-
-def _int32(value: Any) -> Any:
-    return None if is_symbolic(value) else "int32"
 
 
 def _paddings(sizes: Any, blocks: Any, base: Any) -> tuple[Any, Any, Any]:

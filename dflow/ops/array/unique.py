@@ -34,7 +34,7 @@ class UniqueWithCounts(NamedTuple):
 
     y: Tensor
     idx: Tensor
-    count: Tensor
+    count: Tensor  # type: ignore[assignment]  # the name that TensorFlow has, also of a method of tuples
 
 
 class ListDiff(NamedTuple):

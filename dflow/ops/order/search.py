@@ -34,11 +34,11 @@ def searchsorted(
     with scopes.building_in(graph), graph.name_scope(name or "searchsorted"):
         rows = convert_to_tensor(sorted_sequence)
         found = convert_to_tensor(values, None if is_symbolic(values) or hasattr(values, "dtype") else rows.dtype)
-        flat = [reshape(x, [-1, _last(x)]) for x in (rows, found)]
+        flat_rows, flat_values = (reshape(x, [-1, _last(x)]) for x in (rows, found))
         if side == "right":
-            places = upper_bound(*flat, out_type=out_type)
+            places = upper_bound(flat_rows, flat_values, out_type)
         elif side == "left":
-            places = lower_bound(*flat, out_type=out_type)
+            places = lower_bound(flat_rows, flat_values, out_type)
         else:
             raise ValueError(f"side must be either 'right' or 'left'.  Saw: {side}.")
         return reshape(places, shape(found))

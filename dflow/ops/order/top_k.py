@@ -74,7 +74,7 @@ def _top_k_kernel(x: Any, k: int, sorted: bool) -> tuple[Any, Any]:
     require(x.shape[-1] >= k, f"input must have at least k columns. Had {x.shape[-1]}, needed {k}")
     xp = namespace(x)
     key = _falling(x)
-    few = 0 < k and 8 * k < x.shape[-1]
+    few = k > 0 and 8 * k < x.shape[-1]
     places = _few_places(key, k) if few and isinstance(x, np.ndarray) else None
     if places is None:
         places = xp.argsort(key, axis=-1, stable=True)[..., :k]

@@ -38,14 +38,13 @@ def _in_runs(result: Any, indices: Any, updates: Any, function: Any) -> None:
 
     What is subtracted is added up first.
     """
-    order = np.argsort(indices, kind="stable")
-    ordered = indices[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    if not (indices[1:] >= indices[:-1]).all():
+        order = np.argsort(indices, kind="stable")
+        indices, updates = indices[order], updates[order]
+    starts = np.flatnonzero(np.concatenate([[True], indices[1:] != indices[:-1]]))
     inner = np.add if function is np.subtract else function
-    if len(starts) == len(ordered):
-        rows, places = updates, indices
-    else:
-        rows, places = inner.reduceat(updates[order], starts, axis=0), ordered[starts]
+    rows = updates if len(starts) == len(indices) else inner.reduceat(updates, starts, axis=0)
+    places = indices[starts]
     result[places] = function(result[places], rows)
 
 

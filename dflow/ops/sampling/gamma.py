@@ -12,7 +12,6 @@ import numpy as np
 from dflow.dtypes import DType, as_dtype
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.array.broadcasting import broadcast_dynamic_shape
-from dflow.ops.array.concat import concat
 from dflow.ops.array.constants import constant
 from dflow.ops.array.fill import broadcast_to
 from dflow.ops.array.sequence import range as range_
@@ -21,7 +20,6 @@ from dflow.ops.math.arithmetic import maximum, multiply, subtract
 from dflow.ops.math.division import divide
 from dflow.ops.math.reduction import reduce_sum
 from dflow.ops.random import get_seed
-
 from dflow.ops.rules.ranks import exactly, require
 from dflow.ops.rules.static import graph_of, is_symbolic, known_shape, only, same_dtype
 from dflow.ops.sampling.stream import Seeds, generator_of, target_of
@@ -141,7 +139,7 @@ def _poisson_kernel(context: KernelContext, sizes: Any, rate: Any, seeds: Seeds,
 
 def _gamma_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
     """The change of a value at its quantile, summed over all values of one parameter."""
-    sizes, alpha = op.inputs
+    alpha = op.inputs[1]
     change: Tensor = add_op("RandomGammaGrad", broadcast_to(alpha, shape(op.outputs[0])), op.outputs[0])
     first = subtract(rank(op.outputs[0]), rank(alpha))
     total = reduce_sum(multiply(dy, change), axis=range_(first))

@@ -8,7 +8,7 @@ Source: J. Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (2011); ra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 _MASK = np.uint64(0xFFFFFFFF)
 _FACTORS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _STEPS = 0x9E3779B9, 0xBB67AE85
-_BLOCK = 1 << 14  # calls at a time: they stay in the cache
+_BLOCK = 1 << 12  # calls at a time: they stay in the cache
 RESERVED = 256  # how many calls one output reserves, for distributions that may need several
 
 
@@ -55,11 +55,12 @@ class Philox:
 
     def calls(self, count: int) -> Array:
         """[count, 4] uint32: the numbers of the next calls."""
-        result = np.empty((count, 4), np.uint32)
+        return np.concatenate([np.empty((0, 4), np.uint32), *self.blocks(count)])
+
+    def blocks(self, count: int) -> Iterator[Array]:
+        """As `calls`, in blocks that stay in the cache."""
         for start in range(0, count, _BLOCK):
-            stop = min(count, start + _BLOCK)
-            result[start:stop] = self._block(np.arange(start, stop, dtype=np.uint64))
-        return result
+            yield self._block(np.arange(start, min(count, start + _BLOCK), dtype=np.uint64))
 
     def at(self, places: Array) -> Array:
         """[..., 4] uint32: the numbers of the calls at places, counted from here."""
@@ -89,7 +90,10 @@ def _rounds(numbers: tuple[Array, Array, Array, Array], key: int) -> Array:
         first &= _MASK
         b, d = second, first
         low, high = (low + _STEPS[0]) & 0xFFFFFFFF, (high + _STEPS[1]) & 0xFFFFFFFF
-    return np.stack([a, b, c, d], axis=-1).astype(np.uint32)
+    result = np.empty((*a.shape, 4), np.uint32)
+    for place, number in enumerate((a, b, c, d)):
+        result[..., place] = number
+    return result
 
 
 # -- numbers in [0, 1)
@@ -97,7 +101,9 @@ def _rounds(numbers: tuple[Array, Array, Array, Array], key: int) -> Array:
 
 def _floats(bits: Array) -> Array:
     """float32 of the last 23 bits."""
-    return ((bits & np.uint32(0x7FFFFF)) | np.uint32(127 << 23)).view(np.float32) - np.float32(1)
+    values: Array = ((bits & np.uint32(0x7FFFFF)) | np.uint32(127 << 23)).view(np.float32)
+    values -= np.float32(1)
+    return values
 
 
 def _pairs(bits: Array) -> Array:
@@ -108,14 +114,17 @@ def _pairs(bits: Array) -> Array:
 def doubles(bits: Array) -> Array:
     """float64 of every two numbers: 20 bits of the first one, and the second one."""
     high = (bits[..., 0::2] & np.uint32(0xFFFFF)).astype(np.uint64) << np.uint64(32)
-    return (high | bits[..., 1::2] | np.uint64(1023 << 52)).view(np.float64) - 1.0
+    values: Array = (high | bits[..., 1::2] | np.uint64(1023 << 52)).view(np.float64)
+    values -= 1.0
+    return values
 
 
 def _short_floats(bits: Array, dtype: DType) -> Array:
     """float16 and bfloat16 of the last bits."""
     mantissa, one = (0x3FF, 15 << 10) if dtype.name == "float16" else (0x7F, 127 << 7)
-    values = ((bits & np.uint32(mantissa)) | np.uint32(one)).astype(np.uint16).view(dtype.numpy_dtype)
-    return values - dtype.numpy_dtype.type(1)
+    values: Array = ((bits & np.uint32(mantissa)) | np.uint32(one)).astype(np.uint16).view(dtype.numpy_dtype)
+    values -= dtype.numpy_dtype.type(1)
+    return values
 
 
 # -- distributions: `count` values, from the next calls
@@ -123,8 +132,9 @@ def _short_floats(bits: Array, dtype: DType) -> Array:
 
 def _values(start: Philox, count: int, a_call: int, make: Callable[[Array], Array]) -> Array:
     """The first `count` values of those that `make` gives, `a_call` for each call."""
-    result = make(start.calls(-(-count // a_call)))
-    return result.reshape(-1)[:count]
+    parts = [make(bits).reshape(-1) for bits in start.blocks(max(1, -(-count // a_call)))]
+    result: Array = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return result[:count]
 
 
 def uniform(start: Philox, count: int, dtype: DType) -> Array:
@@ -139,21 +149,15 @@ def uniform(start: Philox, count: int, dtype: DType) -> Array:
 def integers(start: Philox, count: int, low: int, high: int, dtype: DType) -> Array:
     """int32, int64, uint32 or uint64 in [low, high), with TensorFlow's remainder."""
     native = dtype.numpy_dtype
-    unsigned = np.dtype(f"u{native.itemsize * 8 // 8}")
+    unsigned = np.dtype(f"u{native.itemsize}")
     span = unsigned.type((high - low) % (1 << 8 * native.itemsize))
     if native.itemsize == 4:
         values = _values(start, count, 4, lambda bits: bits % span)
     else:
         values = _values(start, count, 2, lambda bits: _pairs(bits) % span)
     with np.errstate(over="ignore"):
-        return (values + unsigned.type(low % (1 << 8 * native.itemsize))).view(native)
-
-
-def all_integers(start: Philox, count: int, dtype: DType) -> Array:
-    """Any number of the dtype."""
-    if dtype.size == 4:
-        return _values(start, count, 4, lambda bits: bits).view(dtype.numpy_dtype)
-    return _values(start, count, 2, _pairs).view(dtype.numpy_dtype)
+        values += unsigned.type(low % (1 << 8 * native.itemsize))
+    return values.view(native)
 
 
 def normal(start: Philox, count: int, dtype: DType) -> Array:

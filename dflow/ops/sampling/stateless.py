@@ -18,7 +18,7 @@ from dflow.graph import Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.math.arithmetic import add, multiply, subtract
 from dflow.ops.rules.arrays import ints, sizes_of
 from dflow.ops.rules.ranks import bracketed, exactly, require, size_is
-from dflow.ops.rules.static import graph_of, is_symbolic, known_shape, only, same_dtype, spec_of
+from dflow.ops.rules.static import graph_of, is_symbolic, known_shape, known_value, only, same_dtype, spec_of
 from dflow.ops.sampling.categories import draw_categories, multinomial_spec
 from dflow.ops.sampling.philox import Philox, integers, normal, truncated_normal, uniform
 from dflow.registry import define, no_gradient
@@ -132,6 +132,9 @@ def stateless_categorical(
 
 def _categories(logits: Any, num_samples: Any, seed: Any, dtype: Any) -> Tensor:
     result: Tensor = add_op("StatelessMultinomial", logits, num_samples, seed, output_dtype=as_dtype(dtype))
+    count = known_value(result.op.inputs[1])
+    if count is not None and count.size == 1 and int(count) >= 0:
+        result.set_shape([None, int(count)])
     return result
 
 

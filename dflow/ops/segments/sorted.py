@@ -11,8 +11,8 @@ from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.array.cast import cast
 from dflow.ops.array.fill import ones_like, zeros_like
 from dflow.ops.array.gather import gather
-from dflow.ops.math.arithmetic import multiply
-from dflow.ops.math.compare import equal, where
+from dflow.ops.math.arithmetic import maximum, multiply
+from dflow.ops.math.compare import equal, greater, where
 from dflow.ops.math.division import divide
 from dflow.ops.rules.arrays import namespace
 from dflow.ops.rules.ranks import exactly, merged_size, require, up_from
@@ -105,7 +105,7 @@ def _sum_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
 
 def _mean_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
     ids = op.inputs[1]
-    share = divide(dy, segment_sum(ones_like(op.inputs[0]), ids))
+    share = divide(dy, _at_least_one(segment_sum(ones_like(op.inputs[0]), ids)))
     return gather(share, ids), None
 
 
@@ -113,7 +113,7 @@ def _extreme_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
     """Equal values share the gradient."""
     data, ids = op.inputs
     chosen = equal(data, gather(op.outputs[0], ids))
-    share = divide(dy, segment_sum(cast(chosen, dy.dtype), ids))
+    share = divide(dy, _at_least_one(segment_sum(cast(chosen, dy.dtype), ids)))
     gathered = gather(share, ids)
     return where(chosen, gathered, zeros_like(gathered)), None
 
@@ -123,16 +123,15 @@ def _prod_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
     data, ids = op.inputs
     is_zero = equal(data, zeros_like(data))
     zeros_there = gather(segment_sum(cast(is_zero, "int32"), ids), ids)
-    dy = where(_more_than_one(zeros_there), zeros_like(data), gather(dy, ids))
+    dy = where(greater(zeros_there, 1), zeros_like(data), gather(dy, ids))
     others = gather(segment_prod(where(is_zero, ones_like(data), data), ids), ids)
     of_nonzero = divide(gather(op.outputs[0], ids), where(is_zero, ones_like(data), data))
     return multiply(dy, where(is_zero, others, of_nonzero)), None
 
 
-def _more_than_one(number: Tensor) -> Tensor:
-    one: Tensor = ones_like(number)
-    result: Tensor = add_op("Greater", number, one)
-    return result
+def _at_least_one(number: Tensor) -> Tensor:
+    """How many rows share: a segment without rows divides nothing."""
+    return maximum(number, 1)
 
 
 define("SegmentSum", spec=_number_spec, kernel=_kernel("sum"), gradient=_sum_gradient)

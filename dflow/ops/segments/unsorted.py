@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dflow.errors import ShapeError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.array.cast import cast
 from dflow.ops.array.concat import concat
@@ -100,6 +101,8 @@ def _sizes(data: Tensor, ids: Tensor, num_segments: Any) -> Tensor:
 def _segments(kind: str, data: Any, segment_ids: Any, num_segments: Any, name: str | None) -> Tensor:
     result: Tensor = add_op(kind, data, segment_ids, num_segments, name=name)
     rows = known_value(result.op.inputs[2])
+    if rows is not None and rows.size == 1 and int(rows) < 0:
+        raise ShapeError(f"Dimension size, given by scalar input 2, must be non-negative but is {int(rows)}")
     if rows is not None and result.shape.ndims is not None and int(rows) >= 0:
         result.set_shape([int(rows), *result.shape.known[1:]])
     return result
@@ -183,7 +186,8 @@ def _extreme_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
     data, ids, rows = op.inputs
     found = _gathered(op.outputs[0], ids)
     chosen = logical_and(equal(data, found), _kept(found, ids))
-    gathered = _gathered(divide(dy, unsorted_segment_sum(cast(chosen, dy.dtype), ids, rows)), ids)
+    shares = maximum(unsorted_segment_sum(cast(chosen, dy.dtype), ids, rows), 1)  # a segment may be without slices
+    gathered = _gathered(divide(dy, shares), ids)
     return where(chosen, gathered, zeros_like(gathered)), None, None
 
 
@@ -192,7 +196,7 @@ def _prod_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
     data, ids, rows = op.inputs
     is_zero = equal(data, zeros_like(data))
     zeros_there = _gathered(unsorted_segment_sum(cast(is_zero, "int32"), ids, rows), ids)
-    dy = where(greater(zeros_there, ones_like(zeros_there)), zeros_like(data), _gathered(dy, ids))
+    dy = where(greater(zeros_there, 1), zeros_like(data), _gathered(dy, ids))
     nonzero = where(is_zero, ones_like(data), data)
     others = _gathered(unsorted_segment_prod(nonzero, ids, rows), ids)
     return multiply(dy, where(is_zero, others, divide(_gathered(op.outputs[0], ids), nonzero))), None, None

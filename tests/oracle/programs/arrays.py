@@ -57,7 +57,6 @@ def gathers_of_batches(tf: Any, folder: Path) -> dict[str, Any]:
                 "axis": lambda: tf.gather(x, [[3, 0], [1, 1]], batch_dims=1, axis=2),
                 "rows of indices": lambda: tf.gather(x, [[[1], [0]], [[2], [2]]], batch_dims=1, axis=-1),
                 "gradient": lambda: tf.gradients(tf.gather(x, [[3, 0], [1, 1]], batch_dims=1, axis=2), x)[0],
-                "other sizes": lambda: tf.gather(x, [[1], [0], [1]], batch_dims=1),
                 "too many": lambda: tf.gather(x, [0], batch_dims=2),
                 "batch_gather": lambda: tf.batch_gather(x, [[1, 0], [2, 2]]),
                 "batch_gather, vector": lambda: tf.batch_gather([1, 2, 3], [2, 0]),
@@ -69,12 +68,12 @@ def updates(tf: Any, folder: Path) -> dict[str, Any]:
     x, u = tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), tf.constant([[10.0, 20.0], [30.0, 40.0]])
     twice = [[2], [2]]
     with session(tf) as sess:
-        found = outcomes(
+        return outcomes(
             sess,
             {
                 "scatter": lambda: tf.scatter_nd([[4], [1], [4]], [1.0, 2.0, 3.0], [6]),
                 "scatter, rows": lambda: tf.scatter_nd(twice, u, [3, 2]),
-                "scatter, sizes are fed": lambda: tf.scatter_nd([[1]], [5], _fed(tf, [3], None, [None])),
+                "scatter, sizes are fed": lambda: tf.scatter_nd([[1]], [5], _fed(tf, np.int32([3]), None, [None])),
                 "scatter, bool": lambda: tf.scatter_nd([[1], [1]], [True, False], [3]),
                 "scatter, text": lambda: tf.scatter_nd([[1]], ["a"], [2]),
                 "scatter, outside": lambda: tf.scatter_nd([[6]], [1.0], [6]),
@@ -97,7 +96,6 @@ def updates(tf: Any, folder: Path) -> dict[str, Any]:
                 ),
             },
         )
-    return found | {"types": [op.type for op in tf.get_default_graph().get_operations() if "catter" in op.type]}
 
 
 def partitions(tf: Any, folder: Path) -> dict[str, Any]:
@@ -149,7 +147,6 @@ def reversals(tf: Any, folder: Path) -> dict[str, Any]:
                 "roll, one axis twice": lambda: tf.roll(x, [1, 2], [1, 1]),
                 "roll, scalar": lambda: tf.roll(1, 1, 0),
                 "roll, outside": lambda: tf.roll(x, 1, 2),
-                "roll, other number": lambda: tf.roll(x, [1, 2], [0]),
             },
         )
 
@@ -168,7 +165,6 @@ def grids(tf: Any, folder: Path) -> dict[str, Any]:
                 "eye, fed": lambda: tf.eye(_fed(tf, 2, None, [])),
                 "linspace": lambda: tf.linspace(1.0, 2.0, 5),
                 "linspace, one": lambda: tf.lin_space(1.0, 2.0, 1),
-                "linspace, none": lambda: tf.lin_space(1.0, 2.0, _fed(tf, 0, None, [])),
                 "unravel": lambda: tf.unravel_index([22, 41], [7, 6]),
                 "unravel, one": lambda: tf.unravel_index(22, [7, 6]),
                 "unravel, outside": lambda: tf.unravel_index([42], [7, 6]),
@@ -183,7 +179,7 @@ def grids(tf: Any, folder: Path) -> dict[str, Any]:
                 "reverse_v2": lambda: tf.reverse_v2([1, 2, 3], [0]),
                 "where_v2": lambda: tf.where_v2([[True], [False]], [1, 2], 3),
                 "where_v2, other sizes": lambda: tf.where_v2([True, False], [1, 2, 3], [1]),
-                "shapes": lambda: tf.shape_n([[[1, 2]], 3.0, ["a"]][:1] + [[[1], [2]]], tf.int64),
+                "shapes": lambda: tf.shape_n([[[1, 2]], [[1], [2]]], tf.int64),
                 "identities": lambda: tf.identity_n([[1, 2], ["a"]]),
                 "guaranteed": lambda: tf.guarantee_const(3.0),
             },
@@ -217,7 +213,9 @@ def blocks(tf: Any, folder: Path) -> dict[str, Any]:
                 "of depth, nn": lambda: tf.nn.depth_to_space(deep, 2),
                 "of depth, do not fill": lambda: tf.depth_to_space(x, 2),
                 "paddings": lambda: tf.required_space_to_batch_paddings([5, 4], [3, 2], [[1, 0], [0, 1]]),
-                "paddings, fed": lambda: tf.required_space_to_batch_paddings(_fed(tf, [5, 4], None, [2]), [3, 2]),
+                "paddings, fed": lambda: tf.required_space_to_batch_paddings(
+                    _fed(tf, np.int32([5, 4]), None, [2]), [3, 2]
+                ),
                 "patches": lambda: tf.extract_image_patches(x, [1, 2, 3, 1], [1, 2, 1, 1], [1, 1, 1, 1], "SAME"),
                 "patches, rates": lambda: tf.extract_image_patches(
                     tf.to_float(x), sizes=[1, 2, 2, 1], strides=[1, 1, 1, 1], rates=[1, 2, 2, 1], padding="VALID"
@@ -254,7 +252,6 @@ def orders(tf: Any, folder: Path) -> dict[str, Any]:
                 "search": lambda: tf.searchsorted([1, 2, 2, 5], [2, 0, 9]),
                 "search, right": lambda: tf.searchsorted([[1, 2, 2], [0, 3, 4]], [[2], [3]], "right", tf.int64),
                 "search, other side": lambda: tf.searchsorted([1], [1], "up"),
-                "search, other rows": lambda: tf.searchsorted([[1], [2]], [[1]]),
             },
         )
 
@@ -291,7 +288,9 @@ def manipulations(tf: Any, folder: Path) -> dict[str, Any]:
                 "scatter": lambda: tf.manip.scatter_nd([[1]], [1], [2]),
                 "roll": lambda: tf.manip.roll(tf.manip.reverse(x, [0]), 1, 1),
                 "tile": lambda: tf.manip.tile(tf.manip.reshape(x, [4]), [2]),
-                "batch": lambda: tf.manip.batch_to_space_nd(tf.manip.space_to_batch_nd(x, [2], [[0, 0]]), [2], [[0, 0]]),
+                "batch": lambda: tf.manip.batch_to_space_nd(
+                    tf.manip.space_to_batch_nd(x, [2], [[0, 0]]), [2], [[0, 0]]
+                ),
             },
         )
 
@@ -299,27 +298,28 @@ def manipulations(tf: Any, folder: Path) -> dict[str, Any]:
 def dtypes_of_arrays(tf: Any, folder: Path) -> dict[str, Any]:
     """What each dtype passes through."""
     found = {}
-    with session(tf) as sess:
-        for name in [*DTYPES, "string"]:
-            value = np.array([["a", "b"], ["c", "d"]]) if name == "string" else np.array([[1, 0], [1, 1]]).astype(name)
+    for name in [*DTYPES, "string"]:
+        value = np.array([["a", "b"], ["c", "d"]]) if name == "string" else np.array([[1, 0], [1, 1]]).astype(name)
+        with tf.Graph().as_default(), session(tf) as sess:
             x = tf.constant(value)
-            found[name] = outcomes(
-                sess,
-                {
-                    "gather_nd": lambda x=x: tf.gather_nd(x, [[1, 0]]),
-                    "reverse": lambda x=x: tf.reverse(x, [1]),
-                    "roll": lambda x=x: tf.roll(x, 1, 0),
-                    "partition": lambda x=x: tf.dynamic_partition(x, [1, 0], 2),
-                    "stitch": lambda x=x: tf.dynamic_stitch([[1, 0]], [x]),
-                    "update": lambda x=x: tf.tensor_scatter_update(x, [[0]], x[1:]),
-                    "zeros": lambda x=x: [tf.zeros([2], x.dtype), tf.zeros_like(x)],
-                    "where": lambda x=x: tf.where_v2([True, False], x, x[0, 0]),
+            builds = {
+                "gather_nd": lambda x=x: tf.gather_nd(x, [[1, 0]]),
+                "reverse": lambda x=x: tf.reverse(x, [1]),
+                "roll": lambda x=x: tf.roll(x, 1, 0),
+                "partition": lambda x=x: tf.dynamic_partition(x, [1, 0], 2),
+                "stitch": lambda x=x: tf.dynamic_stitch([[1, 0]], [x]),
+                "update": lambda x=x: tf.tensor_scatter_update(x, [[0]], x[1:]),
+                "zeros": lambda x=x: [tf.zeros([2], x.dtype), tf.zeros_like(x)],
+                "where": lambda x=x: tf.where_v2([True, False], x, x[0, 0]),
+                "pad": lambda x=x: tf.pad(x, [[0, 1], [1, 0]], "SYMMETRIC"),
+                "tile": lambda x=x: tf.tile(x, [1, 2]),
+            }
+            if name not in ("complex64", "bool"):  # TensorFlow has no kernels for all of these
+                builds |= {
                     "unique": lambda x=x: list(tf.unique(x[1])),
                     "difference": lambda x=x: list(tf.setdiff1d(x[0], x[1])),
-                    "pad": lambda x=x: tf.pad(x, [[0, 1], [1, 0]], "SYMMETRIC"),
-                    "tile": lambda x=x: tf.tile(x, [1, 2]),
-                },
-            )
+                }
+            found[name] = outcomes(sess, builds)
     return found
 
 

@@ -29,7 +29,9 @@ def sorted_segments(tf: Any, folder: Path) -> dict[str, Any]:
         found["gradients"] = outcomes(
             sess, {f.__name__: lambda f=f: tf.gradients(f(x, IDS)[0], x)[0] for f in differentiable}
         )
-        found["none"] = outcomes(sess, {f.__name__: lambda f=f: f(tf.zeros([0, 2]), tf.zeros([0], tf.int32)) for f in kinds})
+        found["none"] = outcomes(
+            sess, {f.__name__: lambda f=f: f(tf.zeros([0, 2]), tf.zeros([0], tf.int32)) for f in kinds}
+        )
         for name, ids in STRAY.items():
             found[name] = outcomes(sess, {f.__name__: lambda f=f, ids=ids: f(x, ids) for f in kinds})
         found["other number"] = outcomes(sess, {"it": lambda: tf.segment_sum(x, [0, 1])})
@@ -56,7 +58,8 @@ def messages(tf: Any, folder: Path) -> dict[str, Any]:
                 lambda: tf.unsorted_segment_sum([[17]], [[7]], 2), "segment_ids[0,0] = 7 is out of range [0, 2)"
             ),
             "sparse, index": says(
-                lambda: tf.sparse_segment_sum(many, [8, -1, 0, 9], [0, 1, 2, 2]), "indices[1] == -1 out of range [0, 10)"
+                lambda: tf.sparse_segment_sum(many, [8, -1, 0, 9], [0, 1, 2, 2]),
+                "indices[1] == -1 out of range [0, 10)",
             ),
             "sparse, not sorted": says(
                 lambda: tf.sparse_segment_sum(many, [8, 3, 0, 9], [0, 1, 0, 1]), "segment ids are not increasing"
