@@ -29,7 +29,6 @@ OWN = {  # kinds that TensorFlow does not have, or has with other inputs and att
     *("QueueEnqueueV2OfList", "QueueTakePartition", "ReadVariable", "ReshapeLike", "SliceGrad", "SplitLike", "Spread"),
     *("SpreadLike", "StridedSliceGrad", "SumLike", "SumOfTiles", "TFRecordReaderNumLeftOut", "TileLike"),
     *("UninitializedNames", "Unpad", "While"),
-    *("UninitializedNames", "Unpad"),
     *("ImagePatchesGrad", "VolumePatchesGrad"),
 }
 
