@@ -10,6 +10,7 @@ import sys as _sys
 
 from dflow import cluster, contrib, data, errors, io, nest, nn, python_io, train
 from dflow import cluster, contrib, data, errors, io, manip, nn, python_io, random, train
+from dflow import cluster, contrib, data, errors, io, lookup, nn, python_io, sets, sparse, strings, train
 from dflow.absent import refer_to_the_page as _refer_to_the_page
 from dflow.blocks import (
     add_to_collection,
@@ -107,6 +108,7 @@ from dflow.ops.control_flow.cond import case, cond, switch_case
 from dflow.ops.control_flow.functional import foldl, foldr, map_fn, scan
 from dflow.ops.control_flow.tensor_array import TensorArray
 from dflow.ops.control_flow.while_loop import while_loop
+from dflow.ops.lookup.tables import initialize_all_tables, tables_initializer
 from dflow.ops.math.arg_reduction import arg_max, arg_min, argmax, argmin
 from dflow.ops.math.arithmetic import (
     abs,
@@ -178,6 +180,25 @@ from dflow.ops.segments.unsorted import (
     unsorted_segment_sum,
 )
 from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
+from dflow.ops.sparse.add import sparse_add
+from dflow.ops.sparse.concat import sparse_concat
+from dflow.ops.sparse.dense import sparse_tensor_to_dense, sparse_to_dense, sparse_to_indicator
+from dflow.ops.sparse.elementwise import sparse_maximum, sparse_minimum
+from dflow.ops.sparse.fill_empty_rows import sparse_fill_empty_rows
+from dflow.ops.sparse.matmul import sparse_matmul, sparse_tensor_dense_matmul
+from dflow.ops.sparse.merge import sparse_merge
+from dflow.ops.sparse.order import sparse_reorder, sparse_transpose
+from dflow.ops.sparse.parts import sparse_retain, sparse_slice, sparse_split
+from dflow.ops.sparse.placeholder import sparse_placeholder
+from dflow.ops.sparse.reduce import (
+    sparse_reduce_max,
+    sparse_reduce_max_sparse,
+    sparse_reduce_sum,
+    sparse_reduce_sum_sparse,
+    sparse_softmax,
+)
+from dflow.ops.sparse.serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
+from dflow.ops.sparse.shape import sparse_reset_shape, sparse_reshape
 from dflow.ops.state.get_variable import get_variable
 from dflow.ops.state.initializers import (
     constant_initializer,
@@ -205,6 +226,17 @@ from dflow.ops.state.variable_lists import (
 )
 from dflow.ops.state.variable_scope import AUTO_REUSE, get_variable_scope, variable_scope
 from dflow.ops.state.variables import Variable, assign, assign_add, assign_sub, count_up_to
+from dflow.ops.text.characters import string_strip
+from dflow.ops.text.hash_bucket import (
+    string_to_hash_bucket,
+    string_to_hash_bucket_fast,
+    string_to_hash_bucket_strong,
+)
+from dflow.ops.text.join import reduce_join, string_join
+from dflow.ops.text.numbers import as_string, string_to_number
+from dflow.ops.text.regex import regex_replace
+from dflow.ops.text.split import string_split
+from dflow.ops.text.substring import substr
 from dflow.readers import (
     CSVReader,
     FixedLenFeature,
@@ -234,7 +266,7 @@ from dflow.runtime.base.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.session.interactive import InteractiveSession
 from dflow.runtime.session.session import Session
 from dflow.shapes import TensorShape
-from dflow.sparse import SparseTensor, SparseTensorValue
+from dflow.sparse_tensor import SparseTensor, SparseTensorValue, convert_to_tensor_or_sparse_tensor
 from dflow.specs import TensorSpec
 from dflow.tensor_proto import make_ndarray, make_tensor_proto
 from dflow.version import __version__
@@ -295,6 +327,7 @@ __all__ = [
     "argmin",
     "argsort",
     "as_dtype",
+    "as_string",
     "assign",
     "assign_add",
     "assign_sub",
@@ -327,6 +360,7 @@ __all__ = [
     "contrib",
     "control_dependencies",
     "convert_to_tensor",
+    "convert_to_tensor_or_sparse_tensor",
     "cos",
     "count_nonzero",
     "count_up_to",
@@ -387,6 +421,7 @@ __all__ = [
     "half",
     "identity",
     "identity_n",
+    "initialize_all_tables",
     "initialize_all_variables",
     "initialize_local_variables",
     "initialize_variables",
@@ -412,6 +447,7 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "lookup",
     "make_ndarray",
     "make_tensor_proto",
     "map_fn",
@@ -462,6 +498,7 @@ __all__ = [
     "reciprocal",
     "reduce_all",
     "reduce_any",
+    "reduce_join",
     "reduce_logsumexp",
     "reduce_max",
     "reduce_mean",
@@ -469,6 +506,7 @@ __all__ = [
     "reduce_prod",
     "reduce_sum",
     "repeat",
+    "regex_replace",
     "report_uninitialized_variables",
     "required_space_to_batch_paddings",
     "reset_default_graph",
@@ -493,6 +531,7 @@ __all__ = [
     "serialize_tensor",
     "set_random_seed",
     "setdiff1d",
+    "sets",
     "shape",
     "shape_n",
     "sigmoid",
@@ -507,6 +546,31 @@ __all__ = [
     "sparse_segment_mean",
     "sparse_segment_sqrt_n",
     "sparse_segment_sum",
+    "sparse",
+    "sparse_add",
+    "sparse_concat",
+    "sparse_fill_empty_rows",
+    "sparse_matmul",
+    "sparse_maximum",
+    "sparse_merge",
+    "sparse_minimum",
+    "sparse_placeholder",
+    "sparse_reduce_max",
+    "sparse_reduce_max_sparse",
+    "sparse_reduce_sum",
+    "sparse_reduce_sum_sparse",
+    "sparse_reorder",
+    "sparse_reset_shape",
+    "sparse_reshape",
+    "sparse_retain",
+    "sparse_slice",
+    "sparse_softmax",
+    "sparse_split",
+    "sparse_tensor_dense_matmul",
+    "sparse_tensor_to_dense",
+    "sparse_to_dense",
+    "sparse_to_indicator",
+    "sparse_transpose",
     "split",
     "sqrt",
     "square",
@@ -516,8 +580,18 @@ __all__ = [
     "stop_gradient",
     "strided_slice",
     "string",
+    "string_join",
+    "string_split",
+    "string_strip",
+    "string_to_hash_bucket",
+    "string_to_hash_bucket_fast",
+    "string_to_hash_bucket_strong",
+    "string_to_number",
+    "strings",
+    "substr",
     "subtract",
     "switch_case",
+    "tables_initializer",
     "tanh",
     "tensor_scatter_add",
     "tensor_scatter_nd_add",
@@ -565,3 +639,6 @@ __all__ = [
 ]
 
 _refer_to_the_page(_sys.modules[__name__], contrib, contrib.training, contrib.util, io, manip, nn, random, train)
+_refer_to_the_page(
+    _sys.modules[__name__], contrib, contrib.lookup, contrib.training, io, lookup, nn, sets, sparse, strings, train
+)

@@ -1,7 +1,7 @@
 """Reading, decoding and writing, as TensorFlow 1 names them in `tf.io`: the same objects as in `df` and its modules."""
 
 from dflow.ops.queues.kinds import PaddingFIFOQueue, PriorityQueue, QueueBase, RandomShuffleQueue
-from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
+from dflow.ops.sparse.serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
 from dflow.python_io import TFRecordCompressionType, TFRecordOptions, TFRecordWriter, tf_record_iterator
 from dflow.readers import (
     FixedLenFeature,

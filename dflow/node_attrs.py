@@ -150,12 +150,16 @@ def _mask(name: str, is_one: Callable[[Any], bool]) -> Rule:
 _T: Rules = {"T": _dtype(0)}
 _REDUCTION: Rules = {"keep_dims": _attr("keepdims"), "Tidx": _dtype(1), "_axis": _attr("axis")}
 _SEEDS: Rules = {"seed": _seed(0), "seed2": _seed(1)}
+_SETS: Rules = {"set_operation": _attr("set_operation"), "validate_indices": _attr("validate_indices")}
 _VARIABLE: Rules = {"T": lambda op: op.attrs["variable"].dtype}
 _UPDATE: Rules = {**_VARIABLE, "use_locking": lambda op: op.attrs.get("use_locking", False)}
 
 STATE = {  # kind -> the attribute with the spec of the state
     **dict.fromkeys(("FIFOQueueV2", "PaddingFIFOQueueV2", "PriorityQueueV2", "RandomShuffleQueueV2"), "queue"),
     "Reader": "reader",
+    **dict.fromkeys(
+        ("HashTableV2", "MutableHashTableV2", "MutableHashTableOfTensorsV2", "MutableDenseHashTableV2"), "table"
+    ),
     "VariableV2": "variable",
 }
 
@@ -171,6 +175,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         "DecodeBase64 DecodeJSONExample LogicalAnd LogicalNot LogicalOr MatchingFiles NoOp QueueIsClosedV2 QueueSizeV2 "
         "ReaderNumRecordsProducedV2 ReaderNumWorkUnitsCompletedV2 ReaderReadUpToV2 ReaderReadV2 ReaderResetV2 "
         "ReaderRestoreStateV2 ReaderSerializeStateV2 LoopCond ControlTrigger TensorArraySizeV3 TensorArrayCloseV3",
+        "ReaderRestoreStateV2 ReaderSerializeStateV2 StringStrip RegexFullMatch SparseReshape LookupTableSizeV2",
         {},
     ),
     ("Switch Exit NextIteration", _T),
@@ -222,6 +227,93 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("Shape Size", {**_T, "out_type": _attr("out_type")}),
     ("AssignAdd AssignSub ApplyGradientDescent", _UPDATE),
     ("SerializeManySparse SerializeSparse", {"T": _dtype(1), "out_type": _is(string)}),
+    ("StringLength", {"unit": _attr("unit")}),
+    ("StringLower StringUpper", {"encoding": _attr("encoding")}),
+    ("Substr", {"T": _dtype(1), "unit": _attr("unit")}),
+    ("StringJoin", {"N": _count, "separator": _attr("separator")}),
+    (
+        "ReduceJoin",
+        {"keep_dims": _attr("keepdims"), "separator": _attr("separator"), "_axis": _attr("axis")},
+    ),
+    ("StringSplit", {"skip_empty": _attr("skip_empty")}),
+    ("StringSplitV2", {"maxsplit": _attr("maxsplit")}),
+    ("RegexReplace", {"replace_global": _attr("replace_global")}),
+    (
+        "StaticRegexReplace",
+        {"pattern": _attr("pattern"), "rewrite": _attr("rewrite"), "replace_global": _attr("replace_global")},
+    ),
+    ("StaticRegexFullMatch", {"pattern": _attr("pattern")}),
+    ("StringToNumber", {"out_type": _attr("out_type")}),
+    (
+        "AsString",
+        {**_T, **{name: _attr(name) for name in ("precision", "scientific", "shortest", "width", "fill")}},
+    ),
+    (
+        "StringFormat",
+        {"T": _dtypes, **{name: _attr(name) for name in ("template", "placeholder", "summarize")}},
+    ),
+    (
+        "UnicodeTranscode",
+        {
+            name: _attr(name)
+            for name in (
+                "input_encoding",
+                "output_encoding",
+                "errors",
+                "replacement_char",
+                "replace_control_characters",
+            )
+        },
+    ),
+    ("StringToHashBucket StringToHashBucketFast", {"num_buckets": _attr("num_buckets")}),
+    ("StringToHashBucketStrong", {"num_buckets": _attr("num_buckets"), "key": lambda op: list(op.attrs["key"])}),
+    (
+        "SparseReorder SparseDenseCwiseAdd SparseDenseCwiseMul SparseDenseCwiseDiv SparseSparseMaximum "
+        "SparseSparseMinimum SparseSlice SparseSoftmax SparseFillEmptyRows SparseFillEmptyRowsGrad",
+        {"T": _dtype(1)},
+    ),
+    ("SparseAddGrad SparseSliceGrad", _T),
+    ("SparseAdd", {"T": _dtype(1), "Treal": _dtype(6)}),
+    ("SparseTensorDenseAdd", {"T": _dtype(1), "Tindices": _dtype(0)}),
+    ("SparseToDense", {"validate_indices": _attr("validate_indices"), "T": _dtype(2), "Tindices": _dtype(0)}),
+    (
+        "SparseConcat",
+        {"concat_dim": _attr("concat_dim"), "N": _attr("N"), "T": lambda op: op.operands[op.attrs["N"]].dtype},
+    ),
+    ("SparseSplit", {"num_split": _attr("num_split"), "T": _dtype(2)}),
+    (
+        "SparseReduceSum SparseReduceSumSparse SparseReduceMax SparseReduceMaxSparse",
+        {"keep_dims": _attr("keep_dims"), "T": _dtype(1)},
+    ),
+    (
+        "SparseTensorDenseMatMul",
+        {
+            "T": _dtype(1),
+            "Tindices": _dtype(0),
+            "adjoint_a": _attr("adjoint_a"),
+            "adjoint_b": _attr("adjoint_b"),
+        },
+    ),
+    (
+        "SparseMatMul",
+        {
+            "Ta": _dtype(0),
+            "Tb": _dtype(1),
+            **{name: _attr(name) for name in ("transpose_a", "transpose_b", "a_is_sparse", "b_is_sparse")},
+        },
+    ),
+    ("DeserializeSparse", {"dtype": _attr("dtype"), "Tserialized": _dtype(0), "_rank": _attr("rank")}),
+    ("SetSize", {"validate_indices": _attr("validate_indices"), "T": _dtype(1)}),
+    ("DenseToDenseSetOperation DenseToSparseSetOperation", {**_SETS, **_T}),
+    ("SparseToSparseSetOperation", {**_SETS, "T": _dtype(1)}),
+    ("LookupTableFindV2 LookupTableInsertV2 LookupTableImportV2", {"Tin": _dtype(0), "Tout": _dtype(1)}),
+    ("LookupTableRemoveV2", {"Tin": _dtype(0)}),
+    ("LookupTableExportV2", {"Tkeys": _dtype_of_output, "Tvalues": lambda op: op.outputs[1].dtype}),
+    ("InitializeTableV2", {"Tkey": _dtype(0), "Tval": _dtype(1)}),
+    (
+        "InitializeTableFromTextFileV2",
+        {name: _attr(name) for name in ("key_index", "value_index", "vocab_size", "delimiter")},
+    ),
     ("AddN", {"N": _count, **_T}),
     ("ApplyAdam", {**_UPDATE, "use_nesterov": _is(False)}),
     ("ApplyMomentum", {**_UPDATE, "use_nesterov": _attr("use_nesterov")}),

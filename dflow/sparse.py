@@ -1,108 +1,60 @@
-"""Sparse tensors: the indices of the entries, their values, and the dense shape, as three tensors.
+"""Sparse tensors: made, ordered, cut and joined, reduced, multiplied.  Source: tf.sparse of TensorFlow 1.15."""
 
-Source: tf.SparseTensor of TensorFlow 1.15.
-"""
+from dflow.ops.sparse import operators as _operators  # gives sparse tensors Python's operators  # noqa: F401
+from dflow.ops.sparse.add import sparse_add as add
+from dflow.ops.sparse.concat import sparse_concat as concat
+from dflow.ops.sparse.dense import from_dense
+from dflow.ops.sparse.dense import sparse_eye as eye
+from dflow.ops.sparse.dense import sparse_tensor_to_dense as to_dense
+from dflow.ops.sparse.dense import sparse_to_indicator as to_indicator
+from dflow.ops.sparse.elementwise import sparse_maximum as maximum
+from dflow.ops.sparse.elementwise import sparse_minimum as minimum
+from dflow.ops.sparse.fill_empty_rows import sparse_fill_empty_rows as fill_empty_rows
+from dflow.ops.sparse.matmul import sparse_matmul as matmul
+from dflow.ops.sparse.matmul import sparse_tensor_dense_matmul as sparse_dense_matmul
+from dflow.ops.sparse.merge import sparse_merge as merge
+from dflow.ops.sparse.order import sparse_reorder as reorder
+from dflow.ops.sparse.order import sparse_transpose as transpose
+from dflow.ops.sparse.parts import sparse_retain as retain
+from dflow.ops.sparse.parts import sparse_slice as slice
+from dflow.ops.sparse.parts import sparse_split as split
+from dflow.ops.sparse.placeholder import sparse_placeholder as placeholder
+from dflow.ops.sparse.reduce import sparse_reduce_max as reduce_max
+from dflow.ops.sparse.reduce import sparse_reduce_max_sparse as reduce_max_sparse
+from dflow.ops.sparse.reduce import sparse_reduce_sum as reduce_sum
+from dflow.ops.sparse.reduce import sparse_reduce_sum_sparse as reduce_sum_sparse
+from dflow.ops.sparse.reduce import sparse_softmax as softmax
+from dflow.ops.sparse.shape import sparse_expand_dims as expand_dims
+from dflow.ops.sparse.shape import sparse_reset_shape as reset_shape
+from dflow.ops.sparse.shape import sparse_reshape as reshape
+from dflow.sparse_tensor import SparseTensor
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
-from dflow.dtypes import DType, int64
-from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, scopes
-from dflow.ops.rules.static import constant_value
-from dflow.shapes import TensorShape
-
-
-class SparseTensorValue(NamedTuple):
-    """The value of a SparseTensor, as arrays."""
-
-    indices: Any
-    values: Any
-    dense_shape: Any
-
-
-class SparseTensor:
-    """A tensor of which only some entries are stored.
-
-    indices: int64 [n, rank], in order of rows; values: [n], of any dtype; dense_shape: int64 [rank].
-    Fetching one gives a SparseTensorValue.  Raises ShapeError (a ValueError) for shapes that do not fit together.
-    """
-
-    def __init__(self, indices: Any, values: Any, dense_shape: Any) -> None:
-        self._indices = convert_to_tensor(indices, int64, name="indices")
-        self._values = convert_to_tensor(values, name="values")
-        self._dense_shape = convert_to_tensor(dense_shape, int64, name="dense_shape")
-        indices_shape = self._indices.shape.with_rank(2)
-        n = self._values.shape.with_rank(1)
-        rank = self._dense_shape.shape.with_rank(1)
-        TensorShape([indices_shape.known[0]]).merge_with(n)
-        TensorShape([indices_shape.known[1]]).merge_with(rank)
-
-    @classmethod
-    def from_value(cls, sparse_tensor_value: Any) -> SparseTensor:
-        """A constant of a SparseTensorValue; a SparseTensor as it is.  TypeError for anything else."""
-        if isinstance(sparse_tensor_value, cls):
-            return sparse_tensor_value
-        if not isinstance(sparse_tensor_value, SparseTensorValue):
-            raise TypeError(f"Neither a SparseTensor nor SparseTensorValue: {sparse_tensor_value!r}.")
-        return cls(*sparse_tensor_value)
-
-    @property
-    def indices(self) -> Tensor:
-        return self._indices
-
-    @property
-    def values(self) -> Tensor:
-        return self._values
-
-    @property
-    def dense_shape(self) -> Tensor:
-        return self._dense_shape
-
-    @property
-    def dtype(self) -> DType:
-        return self._values.dtype
-
-    @property
-    def op(self) -> Operation:
-        """The operation that makes the values."""
-        return self._values.op
-
-    @property
-    def graph(self) -> Graph:
-        return self._values.graph
-
-    @property
-    def shape(self) -> TensorShape:
-        """The static dense shape, as far as it is known while the graph is built."""
-        sizes = constant_value(self._dense_shape)
-        if sizes is not None:
-            return TensorShape(sizes.tolist())
-        (rank,) = self._dense_shape.shape.with_rank(1).merge_with(self._indices.shape.with_rank(2).known[1:]).known
-        return TensorShape(None if rank is None else [None] * rank)
-
-    def get_shape(self) -> TensorShape:
-        return self.shape
-
-    def eval(self, feed_dict: dict[Any, Any] | None = None, session: Any = None) -> SparseTensorValue:
-        """The value in `session`, or in the default session; ValueError if there is none."""
-        parts, rebuild = self._fetch_parts()
-        return rebuild(*scopes.session_for(self.graph, session).run(parts, feed_dict))
-
-    def _fetch_parts(self) -> tuple[list[Tensor], Callable[..., SparseTensorValue]]:
-        """The tensors that a session fetches for it, and a function from their values to its value.
-
-        A feed goes to the same tensors.
-        """
-        return [self._indices, self._values, self._dense_shape], SparseTensorValue
-
-    def _parts(self) -> list[Tensor]:
-        """The tensors that it consists of, for `nest`."""
-        return [self._indices, self._values, self._dense_shape]
-
-    def _with_parts(self, parts: Any) -> SparseTensor:
-        return SparseTensor(*parts)
-
-    def __repr__(self) -> str:
-        return f"SparseTensor(indices={self._indices!r}, values={self._values!r}, dense_shape={self._dense_shape!r})"
+__all__ = [
+    "SparseTensor",
+    "add",
+    "concat",
+    "expand_dims",
+    "eye",
+    "fill_empty_rows",
+    "from_dense",
+    "matmul",
+    "maximum",
+    "merge",
+    "minimum",
+    "placeholder",
+    "reduce_max",
+    "reduce_max_sparse",
+    "reduce_sum",
+    "reduce_sum_sparse",
+    "reorder",
+    "reset_shape",
+    "reshape",
+    "retain",
+    "slice",
+    "softmax",
+    "sparse_dense_matmul",
+    "split",
+    "to_dense",
+    "to_indicator",
+    "transpose",
+]

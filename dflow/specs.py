@@ -147,4 +147,52 @@ class ReaderSpec:
         return {name: value.encode() if isinstance(value, str) else value for name, value in attrs.items()}
 
 
-STATE = (VariableSpec, QueueSpec, ReaderSpec)  # as an attribute of an operation: the state that it works on
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSpec:
+    """The description of a lookup table.  Its entries live on its device until it is reset."""
+
+    kind: str  # the type of its operation: "HashTableV2", "MutableHashTableV2", ...
+    node: str  # the name of the operation that made it
+    key_dtype: DType
+    value_dtype: DType
+    key_shape: TensorShape = SCALAR  # of one key
+    value_shape: TensorShape = SCALAR  # of one value
+    container: str = ""
+    shared_name: str = ""
+    by_node: bool = False  # without a shared name, sessions that have an operation of this name share it
+    empty_key: tuple[object, ...] = ()  # flat: of a dense table, the key of a free bucket
+    deleted_key: tuple[object, ...] = ()  # flat: of a dense table, that of a bucket whose entry was removed
+    deleted_shape: TensorShape = SCALAR
+    num_buckets: int = 0  # of a dense table, at first
+    max_load_factor: float = 0.0  # of a dense table
+
+    @property
+    def name(self) -> str:
+        return self.shared_name or self.node
+
+    @property
+    def private(self) -> bool:
+        """Whether each session has a table of its own."""
+        return not self.shared_name and not self.by_node
+
+    def key(self, session: str) -> ResourceKey:
+        """Its identity, as this session sees it."""
+        return ResourceKey("table", self.container, self.name, session if self.private else "")
+
+    def node_attrs(self) -> dict[str, object]:
+        """The attributes of the table's node in TensorFlow 1; text attributes are bytes, as there."""
+        attrs: dict[str, object] = {
+            "container": self.container.encode(),
+            "shared_name": self.shared_name.encode(),
+            "use_node_name_sharing": self.by_node,
+            "key_dtype": self.key_dtype,
+            "value_dtype": self.value_dtype,
+        }
+        if self.kind in ("MutableHashTableOfTensorsV2", "MutableDenseHashTableV2"):
+            attrs["value_shape"] = self.value_shape
+        if self.kind == "MutableDenseHashTableV2":
+            attrs |= {"initial_num_buckets": self.num_buckets, "max_load_factor": self.max_load_factor}
+        return attrs
+
+
+STATE = (VariableSpec, QueueSpec, ReaderSpec, TableSpec)  # as an attribute of an operation: the state that it works on

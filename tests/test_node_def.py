@@ -30,6 +30,8 @@ OWN = {  # kinds that TensorFlow does not have, or has with other inputs and att
     *("SpreadLike", "StridedSliceGrad", "SumLike", "SumOfTiles", "TFRecordReaderNumLeftOut", "TileLike"),
     *("UninitializedNames", "Unpad", "While"),
     *("ImagePatchesGrad", "VolumePatchesGrad"),
+    *("UninitializedNames", "Unpad"),
+    *("AddAt", "KeptDims", "ValuesAt"),
 }
 
 

@@ -27,6 +27,9 @@ from dflow.shapes import TensorShape, as_shape
 from dflow.specs import STATE, TensorSpec
 
 _CURRENT: Any = object()  # the control-flow context of this thread
+_GROUPED = frozenset(  # the operations of state that make a group with the operations on it
+    ("VariableV2", "MutableHashTableV2", "MutableHashTableOfTensorsV2", "MutableDenseHashTableV2")
+)
 
 
 class Tensor:
@@ -192,10 +195,10 @@ class Operation:
     def group(self) -> Operation | None:
         """The operation whose colocation group it is in.
 
-        None for an operation that is on a device only because its queue or reader is there.
+        None for an operation that is on a device only because its queue, reader or static table is there.
         """
         beside = self.colocated_with
-        by_handle = beside is not None and beside.type != "VariableV2" and beside in [h.op for h in self.handles]
+        by_handle = beside is not None and beside.type not in _GROUPED and beside in [h.op for h in self.handles]
         return None if by_handle else beside
 
     def colocation_root(self) -> Operation:

@@ -12,3 +12,5 @@ class GraphKeys:
     TRAIN_OP = "train_op"
     LOSSES = "losses"
     REGULARIZATION_LOSSES = "regularization_losses"
+    TABLE_INITIALIZERS = "table_initializer"
+    ASSET_FILEPATHS = "asset_filepaths"

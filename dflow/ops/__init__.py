@@ -5,9 +5,12 @@
     array    constants, shapes, dtypes; tensors concatenated, split and padded
     nn       layers of networks, losses, clipping
     state    variables: their scopes, first values and lists
+    lookup   lookup tables
+    sparse   sparse tensors: made, ordered, cut and joined, multiplied, as text
+    text     strings: joined, split, matched, converted, hashed
     queues   the kinds of queues, and the operations on them
 
 `rules` imports none of the others.  Beside them: the order of operations (`control`), files by name (`files`), Python's
 operators of tensors (`operators`), Python functions (`py_func`), random numbers (`random`), readers (`readers`), and
-sparse tensors as text (`sparse_serial`).
+sets (`sets`).
 """

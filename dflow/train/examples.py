@@ -24,9 +24,9 @@ from dflow.ops.math.compare import equal
 from dflow.ops.math.reduction import reduce_all
 from dflow.ops.queues.kinds import QueueBase
 from dflow.ops.rules.static import constant_value, only
-from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
+from dflow.ops.sparse.serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
 from dflow.shapes import TensorShape, as_shape
-from dflow.sparse import SparseTensor, SparseTensorValue
+from dflow.sparse_tensor import SparseTensor, SparseTensorValue
 from dflow.train.queue_runner import QueueRunner, add_queue_runner
 
 Tensors = Sequence[Any] | Mapping[Any, Any]  # one example, or many

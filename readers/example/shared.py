@@ -14,7 +14,7 @@ from dflow.readers.example.decode import Fault
 from dflow.readers.example.features import Fixed, Indexed, Plan, Ragged, Steps
 from dflow.registry import no_gradient
 from dflow.shapes import TensorShape
-from dflow.sparse import SparseTensor
+from dflow.sparse_tensor import SparseTensor
 from dflow.specs import TensorSpec
 
 Array = np.ndarray[Any, Any]

@@ -30,6 +30,8 @@ LAYERS = (  # from the bottom up
     ("registry", "node_attrs", "nodes", "graph"),
     ("ops.rules",),
     ("ops", "sparse", "gradients", "loop_gradients", "nn", "random", "manip", "tensor_util", "blocks"),
+    ("ops.rules", "sparse_tensor"),
+    ("ops", "gradients", "nn", "blocks", "strings", "sparse", "sets", "lookup"),
     ("readers", "machines", "python_io"),
     ("compile", "cluster"),
     ("runtime", "runtime.base"),

@@ -10,8 +10,8 @@ import pytest
 
 import dflow as tf
 from dflow import train
-from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
-from dflow.sparse import SparseTensor, SparseTensorValue
+from dflow.ops.sparse.serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
+from dflow.sparse_tensor import SparseTensor, SparseTensorValue
 from tests.conformance.inputs import LIMIT, numbers, rest, running, start
 
 

@@ -17,6 +17,45 @@ from dflow.ops.array.constants import placeholder_with_default
 from dflow.ops.control import identity
 from tests.ops.cases import Case, positive, real, truth, whole
 from tests.ops.oracle_arrays import ARRAYS, NOT_JUDGED
+from tests.ops import oracle_sparse
+
+RNG = np.random.default_rng(7)
+
+
+def real(*shape: int) -> np.ndarray:
+    """Any numbers."""
+    return RNG.normal(size=shape)
+
+
+def positive(*shape: int) -> np.ndarray:
+    """Numbers well above 0."""
+    return RNG.uniform(0.5, 2.0, size=shape)
+
+
+def whole(*shape: int, low: int = 1, high: int = 9) -> np.ndarray:
+    """Integers, not 0 unless it is asked for."""
+    return RNG.integers(low, high, size=shape, dtype=np.int32)
+
+
+def truth(*shape: int) -> np.ndarray:
+    return RNG.random(shape) < 0.5
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to use an operation.
+
+    build: makes the tensor, or the tensors, of tensors; judge: computes the same of arrays.
+    numbers: which inputs are shapes, axes and the like: never batched, never differentiated.
+    unknown: is it tried with inputs of unknown shape too?  second: are its second derivatives?
+    """
+
+    build: Callable[..., Any]
+    judge: Callable[..., Any]
+    inputs: tuple[Any, ...]
+    numbers: tuple[int, ...] = ()
+    unknown: bool = True
+    second: bool = True
 
 
 def unary(build: Callable[..., Any], judge: Callable[..., Any], make: Callable[..., Any] = real) -> list[Case]:
@@ -412,6 +451,8 @@ ORACLE: dict[str, list[Case]] = {
     "PlaceholderWithDefault": [Case(lambda x: placeholder_with_default(x, [None, 3]), np.array, (real(2, 3),))],
 }
 
+ORACLE |= oracle_sparse.lines(Case)
+
 NO_ORACLE: dict[str, str] = {
     **NOT_JUDGED,
     "Const": "it is its value",
@@ -450,6 +491,7 @@ NO_ORACLE: dict[str, str] = {
         ],
         "part of a gradient, which the gradient's test judges, first and second",
     ),
+    **oracle_sparse.NO_ORACLE,
 }
 
 ELSEWHERE: dict[str, str] = {  # module -> why its operations are not judged here
@@ -461,6 +503,7 @@ ELSEWHERE: dict[str, str] = {  # module -> why its operations are not judged her
     "dflow.ops.control_flow.stack": "they keep values for a gradient: tests/ops/test_control_flow.py",
     "dflow.ops.control_flow.tensor_array_ops": "they are about the state of a run: tests/ops/test_control_flow.py",
     "dflow.ops.files": "they are about files: tests/conformance/test_i14_producers.py",
-    "dflow.ops.sparse_serial": "they are about bytes: tests/conformance/test_b15_sparse_batching.py",
+    "dflow.ops.sparse.serial": "they are about bytes: tests/conformance/test_b15_sparse_batching.py",
     "dflow.ops.readers": "they are about state, which a session keeps",
+    **oracle_sparse.ELSEWHERE,
 }

@@ -19,8 +19,8 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import tensorflow.compat.v1 as tf
 
-AREAS = ("tf", "tf.train", "tf.nn", "tf.python_io", "tf.errors")
 ELSEWHERE = ("tf.io", "tf.random", "tf.manip")  # most of their names are those of other modules
+AREAS = ("tf", "tf.train", "tf.nn", "tf.python_io", "tf.errors", "tf.strings", "tf.sparse", "tf.sets", "tf.lookup")
 
 
 def look_up(name: str) -> Any:

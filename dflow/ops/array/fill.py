@@ -32,7 +32,7 @@ from dflow.ops.rules.static import (
 )
 from dflow.registry import define
 from dflow.shapes import UNKNOWN_SHAPE
-from dflow.sparse import SparseTensor
+from dflow.sparse_tensor import SparseTensor
 from dflow.specs import TensorSpec
 
 __all__ = ["broadcast_to", "fill", "ones", "ones_like", "zeros", "zeros_like"]

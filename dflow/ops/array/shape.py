@@ -34,7 +34,7 @@ from dflow.ops.rules.static import (
 )
 from dflow.registry import define, no_gradient
 from dflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape
-from dflow.sparse import SparseTensor, SparseTensorValue
+from dflow.sparse_tensor import SparseTensor, SparseTensorValue
 from dflow.specs import TensorSpec
 
 __all__ = ["expand_dims", "rank", "reshape", "shape", "shape_n", "size", "squeeze"]

@@ -289,7 +289,10 @@ def known_numbers(tensor: Tensor) -> list[int | None] | None:
     if op.type in ("Identity", "Cast", "StopGradient"):
         return known_numbers(op.inputs[0])
     value = known_value(tensor)
-    return None if value is None or value.ndim != 1 else [int(size) for size in value]
+    if value is None:
+        length = tensor.shape[0] if tensor.shape.ndims == 1 else None
+        return None if length is None else [None] * length
+    return None if value.ndim != 1 else [int(size) for size in value]
 
 
 def _known_slice(op: Operation) -> list[int | None] | None:

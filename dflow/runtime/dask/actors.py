@@ -22,7 +22,7 @@ from dflow.runtime.dask.client import ask_scheduler, in_our_span
 from dflow.runtime.dask.extension import Place
 from dflow.runtime.dask.worker import SHARE, current_plugin
 from dflow.runtime.resources.used_state import state_of
-from dflow.specs import VariableSpec
+from dflow.specs import TableSpec, VariableSpec
 
 Identity = tuple[str, ...]  # device, kind, container, name, and the session of private state
 
@@ -53,7 +53,7 @@ class ActorKeeper:
         """Make the actors of a plan's state that are missing, without waiting for them."""
         for use in state_of(plan):
             spec = use.spec
-            if isinstance(spec, VariableSpec):
+            if isinstance(spec, (VariableSpec, TableSpec)):
                 container = spec.container
                 self._keep(spec, use.device, use.address, container, "container", container or "default", shared=True)
             elif use.device == use.op_device:  # a reader does not make the queue of its file names

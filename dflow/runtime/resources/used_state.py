@@ -1,7 +1,7 @@
 """The state that a session has used on each device.  Only this file detects its loss.
 
-Queues, readers and variables live in the process of their device's worker.  A restarted worker has the same devices,
-but they are empty.  Private state of a session ends with the session's connection, too.
+Queues, readers, variables and tables live in the process of their device's worker.  A restarted worker has the same
+devices, but they are empty.  Private state of a session ends with the session's connection, too.
 
 * When a plan is installed, its state is noted, with the process and the connection through which it is used.
 * Before the next plan is installed, the notes are compared with the table of devices of that plan.
@@ -20,16 +20,16 @@ from typing import Any
 from dflow.compile import DeviceInfo, DeviceTable, Plan
 from dflow.errors import AbortedError, OpInfo
 from dflow.runtime.base.failures import of_the_step
-from dflow.specs import QueueSpec, ReaderSpec, VariableSpec
+from dflow.specs import QueueSpec, ReaderSpec, TableSpec, VariableSpec
 
 NAMED = 20  # queues, readers or variables that an error names
 
-StateSpec = QueueSpec | ReaderSpec | VariableSpec
+StateSpec = QueueSpec | ReaderSpec | VariableSpec | TableSpec
 
 
 @dataclass(frozen=True, slots=True)
 class StateUse:
-    """A queue, a reader or a variable that an operation of a plan uses."""
+    """A queue, a reader, a variable or a table that an operation of a plan uses."""
 
     op_device: str  # where the operation runs
     device: str  # where the state is
@@ -42,7 +42,7 @@ def state_of(plan: Plan) -> Iterator[StateUse]:
     for device, part in plan.parts.items():
         for instruction in (i for segment in part.segments for i in segment.instructions):
             attrs = instruction.attrs
-            for name in ("variable", "reader", "queue"):
+            for name in ("variable", "reader", "queue", "table"):
                 spec = attrs.get(name)
                 if isinstance(spec, StateSpec):
                     where = attrs.get(f"{name}_device", device)
@@ -55,7 +55,7 @@ def state_of(plan: Plan) -> Iterator[StateUse]:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Thing:
-    """The name of a queue, a reader or a variable, as errors show it."""
+    """The name of a queue, a reader, a variable or a table, as errors show it."""
 
     kind: str
     name: str
@@ -173,5 +173,7 @@ def _listed(kind: str, names: list[str]) -> str:
 def _thing(spec: Any) -> Thing:
     if isinstance(spec, VariableSpec):
         return Thing("variable", spec.name, spec.container, spec.local)
+    if isinstance(spec, TableSpec):
+        return Thing("table", spec.name, spec.container, spec.private)
     kind = "queue" if isinstance(spec, QueueSpec) else "reader"
     return Thing(kind, spec.name, spec.container, not spec.shared_name)

@@ -12,7 +12,7 @@ import dflow as df
 from dflow.errors import InvalidArgumentError
 from dflow.readers.example.operations import parse_example, parse_single_example
 from dflow.readers.example.proto import BytesList, Example, Feature, Features, FloatList, Int64List
-from dflow.sparse import SparseTensor
+from dflow.sparse_tensor import SparseTensor
 
 INT, FLOAT, TEXT = df.int64, df.float32, df.string
 

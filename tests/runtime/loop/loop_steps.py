@@ -15,7 +15,7 @@ from typing import Any
 
 import dflow as df
 from dflow.ops.array.constants import placeholder_with_default
-from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
+from dflow.ops.sparse.serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
 from dflow.readers.example.operations import parse_example, parse_single_example
 from dflow.readers.example.proto import SequenceExample
 from dflow.readers.example.sequence_operations import parse_sequence_example, parse_single_sequence_example

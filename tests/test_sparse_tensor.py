@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import dflow as df
-from dflow.sparse import SparseTensor, SparseTensorValue
+from dflow.sparse_tensor import SparseTensor, SparseTensorValue
 
 
 def test_it_has_the_dtype_and_the_shape_of_what_it_stands_for() -> None:
@@ -50,3 +50,16 @@ def test_a_value_becomes_a_sparse_tensor() -> None:
     assert SparseTensor.from_value(sparse) is sparse
     with pytest.raises(TypeError, match="Neither a SparseTensor nor SparseTensorValue"):
         SparseTensor.from_value(5)
+
+
+def test_a_static_shape_may_be_said() -> None:
+    sparse = SparseTensor(df.placeholder(df.int64), df.placeholder(df.int32), df.placeholder(df.int64))
+    sparse.set_shape([None, 3])
+    assert sparse.shape.as_list() == [None, 3]
+    with pytest.raises(ValueError):
+        sparse.set_shape([2, 4])
+
+
+def test_sizes_that_are_known_in_part_are_in_the_static_shape() -> None:
+    sizes = df.concat([df.placeholder(df.int64, [1]), df.constant([5], df.int64)], 0)
+    assert SparseTensor(df.placeholder(df.int64), df.placeholder(df.int32), sizes).shape.as_list() == [None, 5]

@@ -1,7 +1,7 @@
 """Sparse tensors as strings, for queues.
 
 A serialized sparse tensor is three strings: its indices, its values and its dense shape, each a TensorProto.
-Source: serialize_sparse, deserialize_many_sparse of TensorFlow 1.15, whose bytes these are.
+Source: serialize_sparse, deserialize_sparse, deserialize_many_sparse of TensorFlow 1.15, whose bytes these are.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from dflow.dtypes import DType, as_dtype, int64, string
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op, convert_to_tensor
 from dflow.ops.rules.batching import each
+from dflow.ops.sparse.rules import check_sparse, invalid, sparse_specs
 from dflow.registry import define, no_gradient
 from dflow.shapes import TensorShape
-from dflow.sparse import SparseTensor
+from dflow.sparse_tensor import SparseTensor
 from dflow.specs import TensorSpec
 from dflow.tensor_content import from_bytes, to_bytes
 
-__all__ = ["deserialize_many_sparse", "serialize_many_sparse", "serialize_sparse"]
+__all__ = ["deserialize_many_sparse", "deserialize_sparse", "serialize_many_sparse", "serialize_sparse"]
 
 
 def serialize_sparse(sp_input: Any, name: str | None = None, out_type: Any = string) -> Tensor:
@@ -40,6 +41,18 @@ def serialize_many_sparse(sp_input: Any, name: str | None = None, out_type: Any 
     sparse = SparseTensor.from_value(sp_input)
     tensor: Tensor = add_op("SerializeManySparse", sparse.indices, sparse.values, sparse.dense_shape, name=name)
     return tensor
+
+
+def deserialize_sparse(
+    serialized_sparse: Any, dtype: Any, rank: int | None = None, name: str | None = None
+) -> SparseTensor:
+    """One SparseTensor [..., *shape] of serialized ones, as large as the largest of them.
+
+    serialized_sparse: strings [..., 3]; dtype: of the values; rank: of the result, for its static shape.
+    InvalidArgumentError for strings that are no sparse tensor of this dtype, and for ranks that differ.
+    """
+    strings = convert_to_tensor(serialized_sparse, string)
+    return SparseTensor(*add_op("DeserializeSparse", strings, name=name, dtype=as_dtype(dtype), rank=rank))
 
 
 def deserialize_many_sparse(
@@ -62,7 +75,7 @@ def _check_text(out_type: Any) -> None:
 
 
 def _serialize_spec(indices: TensorSpec, values: TensorSpec, dense_shape: TensorSpec) -> TensorSpec:
-    _check(indices, values, dense_shape)
+    check_sparse(indices, values, dense_shape)
     return TensorSpec(TensorShape([3]), string)
 
 
@@ -71,7 +84,7 @@ def _serialize_kernel(indices: Any, values: Any, dense_shape: Any) -> Any:
 
 
 def _serialize_many_spec(indices: TensorSpec, values: TensorSpec, dense_shape: TensorSpec) -> TensorSpec:
-    _check(indices, values, dense_shape)
+    check_sparse(indices, values, dense_shape)
     if dense_shape.shape[0] == 0:
         raise ShapeError("a sparse tensor of rank 0 has no first axis to be divided along")
     return TensorSpec(TensorShape([None, 3]), string)
@@ -89,14 +102,6 @@ def _serialize_many_kernel(indices: Any, values: Any, dense_shape: Any) -> Any:
     return rows
 
 
-def _check(indices: TensorSpec, values: TensorSpec, dense_shape: TensorSpec) -> None:
-    if indices.dtype != int64 or dense_shape.dtype != int64:
-        raise TypeError(f"indices and dense_shape are int64, got {indices.dtype.name} and {dense_shape.dtype.name}")
-    indices.shape.with_rank(2)
-    values.shape.with_rank(1)
-    dense_shape.shape.with_rank(1)
-
-
 def _row(indices: Any, values: Any, dense_shape: Any) -> Any:
     row = np.empty(3, dtype=object)
     row[:] = [to_bytes(indices), to_bytes(values), to_bytes(dense_shape)]
@@ -104,29 +109,38 @@ def _row(indices: Any, values: Any, dense_shape: Any) -> Any:
 
 
 def _deserialize_spec(strings: TensorSpec, dtype: DType, rank: int | None) -> list[TensorSpec]:
+    if strings.shape.ndims == 0 or (strings.shape[-1:] and strings.shape[-1] not in (3, None)):
+        raise ShapeError(f"a serialized sparse tensor is three strings, got a shape of {strings.shape}")
+    return sparse_specs(rank, dtype)
+
+
+def _deserialize_many_spec(strings: TensorSpec, dtype: DType, rank: int | None) -> list[TensorSpec]:
     strings.shape.merge_with(TensorShape([None, 3]))
-    return [
-        TensorSpec(TensorShape([None, rank]), int64),
-        TensorSpec(TensorShape([None]), dtype),
-        TensorSpec(TensorShape([rank]), int64),
-    ]
+    return sparse_specs(rank, dtype)
 
 
 def _deserialize_kernel(strings: Any, dtype: DType, rank: int | None) -> tuple[Any, ...]:
+    texts = np.asarray(strings)
+    if texts.ndim == 0 or texts.shape[-1] != 3:
+        raise invalid(
+            f"Serialized sparse should have non-zero rank and 3 as the last dimension, got {list(texts.shape)}"
+        )
+    leading = texts.shape[:-1]
     try:
-        rows = [_parts(row[0], row[1], row[2], dtype) for row in np.asarray(strings)]
+        rows = [_parts(row[0], row[1], row[2], dtype) for row in texts.reshape(-1, 3)]
     except (ValueError, IndexError) as error:
-        raise InvalidArgumentError(None, None, f"no serialized sparse tensor of {dtype.name}: {error}") from error
+        raise invalid(f"no serialized sparse tensor of {dtype.name}: {error}") from error
     ranks = sorted({len(shape) for _, _, shape in rows})
     if not rows and rank:
-        ranks = [rank - 1]
+        ranks = [rank - len(leading)]
     if len(ranks) != 1:
-        raise InvalidArgumentError(None, None, f"the ranks of the sparse tensors differ: {ranks}")
+        raise invalid(f"the ranks of the sparse tensors differ: {ranks}")
     places = np.repeat(np.arange(len(rows)), [len(values) for _, values, _ in rows])
+    columns = np.unravel_index(places, leading) if leading else ()
     inner = np.concatenate([np.empty((0, ranks[0]), np.int64), *(indices for indices, _, _ in rows)])
     values = np.concatenate([np.empty(0, dtype.numpy_dtype), *(values for _, values, _ in rows)])
     sizes = np.max([shape for _, _, shape in rows], axis=0) if rows else np.zeros(ranks[0], np.int64)
-    return np.column_stack([places, inner]), values, np.array([len(rows), *sizes], np.int64)
+    return np.column_stack([*columns, inner]), values, np.array([*leading, *sizes], np.int64)
 
 
 def _parts(indices: bytes, values: bytes, dense_shape: bytes, dtype: DType) -> tuple[Any, Any, Any]:
@@ -143,6 +157,7 @@ _TEXT = no_gradient("a serialized tensor is text")
 for _kind, _spec, _kernel in (
     ("SerializeSparse", _serialize_spec, _serialize_kernel),
     ("SerializeManySparse", _serialize_many_spec, _serialize_many_kernel),
-    ("DeserializeManySparse", _deserialize_spec, _deserialize_kernel),
+    ("DeserializeSparse", _deserialize_spec, _deserialize_kernel),
+    ("DeserializeManySparse", _deserialize_many_spec, _deserialize_kernel),
 ):
     define(_kind, spec=_spec, kernel=_kernel, gradient=_TEXT, batch=each, host_only=True)

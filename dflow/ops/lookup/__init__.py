@@ -1,0 +1,1 @@
+"""Lookup tables: their entries on a device, the operations on them, and the classes that users call."""

@@ -1,0 +1,1 @@
+"""Text: strings joined, split, cut, matched, turned into numbers and back, hashed."""

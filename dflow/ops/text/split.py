@@ -1,0 +1,171 @@
+"""Strings taken apart at separators, into a SparseTensor: a row for each string, as long as the longest.
+
+Source: tf.string_split, tf.strings.split, tf.strings.bytes_split of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dflow.dtypes import int64, string
+from dflow.errors import InvalidArgumentError
+from dflow.graph import Tensor, add_op, convert_to_tensor, scopes
+from dflow.ops.array.concat import concat
+from dflow.ops.array.shape import reshape, shape
+from dflow.ops.math.division import floordiv, floormod
+from dflow.ops.rules.batching import each as each_step
+from dflow.ops.rules.static import graph_of
+from dflow.ops.text.each import NO_GRADIENT, Array, array_of, check, strings
+from dflow.registry import define
+from dflow.shapes import TensorShape
+from dflow.sparse_tensor import SparseTensor
+from dflow.specs import TensorSpec
+
+__all__ = ["string_bytes_split", "string_split", "strings_split"]
+
+
+def string_split(
+    source: Any = None,
+    sep: Any = None,
+    skip_empty: bool = True,
+    delimiter: Any = None,
+    result_type: str = "SparseTensor",
+    name: str | None = None,
+) -> SparseTensor:
+    """The parts of each string between delimiters: a SparseTensor [n, most parts].
+
+    source: strings [n].  sep: a string of which each byte is a delimiter; "": each byte is a part.  delimiter: its
+    older name.  None: a space.  skip_empty: leave out empty parts.
+    result_type: "SparseTensor"; dflow has no ragged tensors.
+    """
+    _only_sparse(result_type)
+    chosen = _either("sep", sep, "delimiter", delimiter)
+    graph = graph_of((source, chosen))
+    with scopes.building_in(graph), graph.name_scope(name or "StringSplit"):
+        texts = convert_to_tensor(source, string)
+        between = convert_to_tensor(" " if chosen is None else chosen, string)
+        return SparseTensor(*add_op("StringSplit", texts, between, skip_empty=bool(skip_empty)))
+
+
+def strings_split(
+    input: Any = None,
+    sep: Any = None,
+    maxsplit: int = -1,
+    result_type: str = "SparseTensor",
+    source: Any = None,
+    name: str | None = None,
+) -> SparseTensor:
+    """The parts of each string between separators, as Python's `str.split` takes it apart: a SparseTensor.
+
+    input: strings [n] -> [n, most parts]; of a known higher rank [..., n] -> [..., n, most parts].
+    sep: the whole separator; None or "": blanks, and then no part is empty.  maxsplit: the most separators that count,
+    if it is positive.  source: an older name of `input`.
+    result_type: "SparseTensor"; dflow has no ragged tensors.
+    """
+    _only_sparse(result_type)
+    texts = strings(_either("input", input, "source", source))
+    with scopes.building_in(texts.graph), texts.graph.name_scope(name or "StringSplit"):
+        if texts.shape.ndims == 1:
+            return _split_v2(texts, sep, maxsplit)
+        flat = _split_v2(reshape(texts, [-1]), sep, maxsplit)
+        return _with_leading_axes(flat, shape(texts, out_type=int64), texts.shape.known)
+
+
+def _split_v2(texts: Tensor, sep: Any, maxsplit: int) -> SparseTensor:
+    between = convert_to_tensor("" if sep is None else sep, string, name="sep")
+    return SparseTensor(*add_op("StringSplitV2", texts, between, maxsplit=int(maxsplit)))
+
+
+def _with_leading_axes(flat: SparseTensor, sizes: Tensor, known: Sequence[int | None]) -> SparseTensor:
+    """The rows of `flat`, [n, parts], as those of an array of `sizes`, whose product is n."""
+    rows, columns = flat.indices[:, :1], [flat.indices[:, 1:]]
+    for axis in reversed(range(len(known))):
+        columns.insert(0, floormod(rows, sizes[axis]))
+        rows = floordiv(rows, sizes[axis])
+    return SparseTensor(concat(columns, 1), flat.values, concat([sizes, flat.dense_shape[1:]], 0))
+
+
+def string_bytes_split(input: Any, name: str | None = None) -> Tensor:
+    """The bytes of one string, as strings: [length].
+
+    NotImplementedError for a tensor of higher rank, whose result is a ragged tensor in TensorFlow.
+    """
+    text = strings(input)
+    if text.shape.ndims != 0:
+        raise NotImplementedError("bytes_split of more than one string gives a ragged tensor, which dflow has not")
+    with scopes.building_in(text.graph), text.graph.name_scope(name or "StringsByteSplit"):
+        return string_split(reshape(text, [1]), "", skip_empty=False).values
+
+
+def _only_sparse(result_type: str) -> None:
+    if result_type == "RaggedTensor":
+        raise NotImplementedError("dflow has no ragged tensors; use result_type='SparseTensor'")
+    if result_type != "SparseTensor":
+        raise ValueError("result_type must be 'RaggedTensor' or 'SparseTensor'.")
+
+
+def _either(name: str, value: Any, older: str, older_value: Any) -> Any:
+    if older_value is None:
+        return value
+    if value is not None:
+        raise ValueError(f"Cannot specify both '{older}' and '{name}'")
+    return older_value
+
+
+def _spec(texts: TensorSpec, sep: TensorSpec, **attrs: Any) -> list[TensorSpec]:
+    check(texts)
+    check(sep, "the separator")
+    texts.shape.with_rank(1)
+    sep.shape.with_rank(0)
+    shapes = ([None, 2], int64), ([None], string), ([2], int64)
+    return [TensorSpec(TensorShape(sizes), dtype) for sizes, dtype in shapes]
+
+
+def _split_kernel(texts: Array, delimiter: Array, skip_empty: bool) -> tuple[Array, Array, Array]:
+    parts_of = _at_bytes(_single(delimiter))
+    if skip_empty:
+        return _sparse(texts, lambda text: [part for part in parts_of(text) if part])
+    return _sparse(texts, lambda text: parts_of(text) if text else [])  # an empty string has no part
+
+
+def _at_bytes(delimiters: bytes) -> Callable[[bytes], list[bytes]]:
+    """Takes a string apart at each byte that is a delimiter."""
+    if not delimiters:
+        return lambda text: [text[i : i + 1] for i in range(len(text))]
+    one = delimiters[:1]
+    if len(delimiters) == 1:
+        return lambda text: text.split(one)
+    to_one = bytes.maketrans(delimiters, one * len(delimiters))
+    return lambda text: text.translate(to_one).split(one)
+
+
+def _split_v2_kernel(texts: Array, sep: Array, maxsplit: int) -> tuple[Array, Array, Array]:
+    between, most = _single(sep) or None, maxsplit if maxsplit > 0 else -1
+    return _sparse(texts, lambda text: text.split(between, most))
+
+
+def _single(array: Array) -> bytes:
+    if array.ndim:
+        raise InvalidArgumentError(None, None, f"delimiter must be a scalar, got shape: {list(array.shape)}")
+    return bytes(array.item())
+
+
+def _sparse(texts: Array, parts_of: Callable[[bytes], list[bytes]]) -> tuple[Array, Array, Array]:
+    """The parts of each string of a vector, as the arrays of a sparse tensor."""
+    if texts.ndim != 1:
+        raise InvalidArgumentError(None, None, f"input must be a vector, got shape: {list(texts.shape)}")
+    rows = [parts_of(text) for text in texts.tolist()]
+    counts = np.fromiter(map(len, rows), np.int64, len(rows))
+    ends = np.cumsum(counts)
+    total = int(counts.sum())
+    columns = np.arange(total) - np.repeat(ends - counts, counts)
+    indices = np.stack([np.repeat(np.arange(len(rows)), counts), columns], axis=1)
+    values = array_of((part for row in rows for part in row), (total,))
+    return indices.astype(np.int64, copy=False), values, np.array([len(rows), counts.max(initial=0)], np.int64)
+
+
+for _kind, _kernel in (("StringSplit", _split_kernel), ("StringSplitV2", _split_v2_kernel)):
+    define(_kind, spec=_spec, kernel=_kernel, gradient=NO_GRADIENT, batch=each_step, host_only=True)
