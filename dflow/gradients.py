@@ -26,9 +26,11 @@ from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, scopes
 from dflow.graph.contexts import Branch, LoopBody, current_context, loops_of
 from dflow.loop_gradients import GradientContexts, LoopGradient, out_of_branch
 from dflow.ops.array.fill import ones, ones_like, zeros, zeros_like
+from dflow.ops.array.indexed_slices import IndexedSlices, densified
 from dflow.ops.array.shape import reshape
 from dflow.ops.control import tuple_
-from dflow.ops.math.arithmetic import add_n, multiply
+from dflow.ops.math.aggregate import PASSES_SLICES, Gradient, aggregated
+from dflow.ops.math.arithmetic import multiply
 from dflow.ops.rules.like import reshape_like
 from dflow.ops.rules.static import is_symbolic
 from dflow.ops.state.variables import Variable
@@ -65,7 +67,7 @@ def gradients(
     aggregation_method: int | None = None,
     stop_gradients: Any = None,
     unconnected_gradients: Any = UnconnectedGradients.NONE,
-) -> list[Tensor | None]:
+) -> list[Gradient | None]:
     """The sum over `ys` of their derivatives with respect to each of `xs`.
 
     ys, xs: one tensor or variable, or a sequence of them.  The gradient with respect to a variable is the sum over
@@ -78,8 +80,8 @@ def gradients(
     stop_gradients: tensors that are taken for constants.
     unconnected_gradients: "none" or "zero", or one of `UnconnectedGradients`.
 
-    Returns a list with one entry per x, of its shape and dtype; None where no y depends on it (zeros with "zero"), and
-    for an x of integers that is none of the ys.
+    Returns a list with one entry per x, of its shape and dtype: IndexedSlices where only rows of the x were used, as
+    `gather` does; None where no y depends on it (zeros with "zero"), and for an x of integers that is none of the ys.
     Raises LookupError ("No gradient defined for operation ...") if an operation on the way has no gradient; ValueError
     for a grad_ys of another length or shape, an unknown method or mode; TypeError for a grad_ys of another dtype, or
     none for a complex y, and for a y of text.
@@ -131,7 +133,7 @@ def _check_method(method: int | None) -> None:
         raise ValueError(f"Invalid `aggregation_method` specified {method}. Accepted values are {accepted}.")
 
 
-def _seeds(ys: Sequence[Tensor], grad_ys: Any) -> list[Tensor]:
+def _seeds(ys: Sequence[Tensor], grad_ys: Any) -> list[Gradient]:
     """The initial gradient of each y."""
     initial = [None] * len(ys) if grad_ys is None else _as_list(grad_ys)
     if len(initial) != len(ys):
@@ -139,7 +141,9 @@ def _seeds(ys: Sequence[Tensor], grad_ys: Any) -> list[Tensor]:
     return [_seed(y, grad_y, f"grad_ys_{i}") for i, (y, grad_y) in enumerate(zip(ys, initial, strict=True))]
 
 
-def _seed(y: Tensor, grad_y: Any, name: str) -> Tensor:
+def _seed(y: Tensor, grad_y: Any, name: str) -> Gradient:
+    if isinstance(grad_y, IndexedSlices) and grad_y.dtype == y.dtype:
+        return grad_y
     if grad_y is None:
         if y.dtype.is_complex:
             raise TypeError(f"Gradients of complex tensors ({y!r}) must set grad_ys (y.dtype = {y.dtype.name})")
@@ -247,7 +251,7 @@ class _Backward:
         self.path = path
         self.colocate = colocate
         self.gate = gate
-        self.received: dict[Tensor, list[Tensor]] = {}
+        self.received: dict[Tensor, list[Gradient]] = {}
         self.contexts = GradientContexts(graph, current_context(graph))
         self.levels: dict[LoopBody | None, list[Operation]] = {}  # the operations that are directly in each loop
         for op in path.ops:
@@ -256,16 +260,16 @@ class _Backward:
                 self.levels.setdefault(loops[0] if loops else None, []).append(op)
         self.passed: set[LoopBody] = set()  # loops whose gradients were built
 
-    def give(self, tensor: Tensor, gradient: Tensor) -> None:
+    def give(self, tensor: Tensor, gradient: Gradient) -> None:
         self.received.setdefault(tensor, []).append(gradient)
 
-    def total(self, tensors: Iterable[Tensor]) -> Tensor | None:
+    def total(self, tensors: Iterable[Tensor]) -> Gradient | None:
         """The sum of all that these tensors have received, or None.  Kept, so that it is built once."""
         tensors = list(tensors)
         parts = [gradient for tensor in tensors for gradient in self.received.get(tensor, ())]
         if len(parts) < 2:
             return parts[0] if parts else None
-        total: Tensor = add_n(parts)
+        total = aggregated(parts)
         if len(tensors) == 1:
             self.received[tensors[0]] = [total]
         return total
@@ -319,7 +323,7 @@ class _Backward:
     def _beside(self, op: Operation) -> AbstractContextManager[None]:
         return self.graph.colocate_with(op) if self.colocate else nullcontext()
 
-    def _pass_through(self, op: Operation, received: Sequence[Tensor | None]) -> None:
+    def _pass_through(self, op: Operation, received: Sequence[Gradient | None]) -> None:
         input_gradients = _input_gradients(op, received)
         pairs = [
             (x, dx)
@@ -333,12 +337,14 @@ class _Backward:
         for x, dx in pairs:
             self.give(x, dx)
 
-    def _of_output(self, op: Operation, out: Tensor) -> Tensor | None:
+    def _of_output(self, op: Operation, out: Tensor) -> Gradient | None:
         """The gradient of one output, for the rule of its operation: zeros where nothing depends on the output."""
         if not _differentiable(out.dtype):
             return None
         gradient = None if out in self.path.blocked else self.total([out])
-        return _zeros_for(out) if gradient is None and op.type != "Switch" else gradient
+        if gradient is None:
+            return None if op.type == "Switch" else _zeros_for(out)
+        return gradient if op.type in PASSES_SLICES else densified(gradient)
 
 
 def _is_gate_of(loop: LoopBody, op: Operation) -> bool:
@@ -346,7 +352,7 @@ def _is_gate_of(loop: LoopBody, op: Operation) -> bool:
     return op.type in ("Enter", "NextIteration") or op in loop.merges or op in loop.switches
 
 
-def _input_gradients(op: Operation, output_gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+def _input_gradients(op: Operation, output_gradients: Sequence[Gradient | None]) -> list[Gradient | None]:
     rule = op.definition.gradient
     if isinstance(rule, NoGradient):
         raise LookupError(
@@ -355,7 +361,7 @@ def _input_gradients(op: Operation, output_gradients: Sequence[Tensor | None]) -
     grads = rule(op, *output_gradients)
     if grads is None:
         return [None] * len(op.operands)
-    grads = [grads] if isinstance(grads, Tensor) else list(grads)
+    grads = [grads] if isinstance(grads, Gradient) else list(grads)
     if len(grads) != len(op.operands):
         raise ValueError(
             f"{op.name} ({op.type}): its gradient rule gave {len(grads)} gradients for {len(op.operands)} inputs"
@@ -363,14 +369,15 @@ def _input_gradients(op: Operation, output_gradients: Sequence[Tensor | None]) -
     return grads
 
 
-def _check_gradient(op: Operation, x: Tensor, dx: Tensor) -> None:
+def _check_gradient(op: Operation, x: Tensor, dx: Gradient) -> None:
     """A rule must give each input's gradient in the input's shape and dtype."""
     if dx.dtype != x.dtype:
-        raise DTypeError(f"{op.name} ({op.type}): the gradient of its input {x.name} is {dx.spec}, the input {x.spec}")
+        raise DTypeError(f"{op.name} ({op.type}): the gradient of its input {x.name} is {dx.dtype.name}, not {x.spec}")
     if not dx.shape.is_compatible_with(x.shape):
         raise ShapeError(
             "Incompatible shapes between op input and calculated input gradient. "
             f"Forward operation: {op.name} ({op.type}). Input: {x.name}. Original input shape: {x.shape}. "
             f"Calculated input gradient shape: {dx.shape}"
         )
-    dx.set_shape(x.shape)
+    if isinstance(dx, Tensor):
+        dx.set_shape(x.shape)

@@ -58,6 +58,7 @@ class ScopeStack(Generic[Op]):
         self.controls: list[ControlFrame[Op]] = []
         self.colocations: list[Op | None] = []
         self.context: ControlContext | None = None
+        self.variable_creators: list[Callable[..., Any]] = []
 
     # -- devices
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, create_op, get_default_graph, scopes
+from dflow.ops.array.indexed_slices import IndexedSlices
 from dflow.ops.rules.batching import each
 from dflow.ops.rules.static import graph_of, only
 from dflow.registry import define, no_gradient
@@ -119,9 +120,13 @@ def _flat(items: Any) -> list[Any]:
     return flat
 
 
-def with_dependencies(dependencies: Sequence[Any], output_tensor: Any, name: str | None = None) -> Tensor:
-    """The value of `output_tensor`, after all of `dependencies` ended."""
+def with_dependencies(dependencies: Sequence[Any], output_tensor: Any, name: str | None = None) -> Any:
+    """The value of `output_tensor`, a tensor or IndexedSlices, after all of `dependencies` ended."""
     graph = get_default_graph()
+    if isinstance(output_tensor, IndexedSlices):
+        values = with_dependencies(dependencies, output_tensor.values, name)
+        indices = with_dependencies(dependencies, output_tensor.indices, name)
+        return IndexedSlices(values, indices, output_tensor.dense_shape)
     tensor = convert_to_tensor(output_tensor)
     with graph.control_dependencies(dependencies), graph.colocate_with(tensor):
         return identity(tensor, name=name or "control_dependency")
@@ -134,7 +139,9 @@ def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequ
     """
     graph = graph_of(tensors)
     with scopes.building_in(graph):
-        converted = [None if t is None else t if isinstance(t, Operation) else convert_to_tensor(t) for t in tensors]
+        converted = [
+            t if t is None or isinstance(t, (Operation, IndexedSlices)) else convert_to_tensor(t) for t in tensors
+        ]
     # A variable is waited for, and not read: its value is needed only where its own entry is used.
     gates = [getattr(t, "op", c) for t, c in zip(tensors, converted, strict=True) if c is not None]
     if not gates:

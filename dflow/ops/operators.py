@@ -32,6 +32,7 @@ from dflow.ops.math.division import floordiv, floormod, truediv
 from dflow.ops.math.linalg import matmul
 from dflow.ops.math.powers import pow as pow_
 from dflow.ops.rules.static import is_symbolic
+from dflow.ops.state.slice_assign import get_part
 from dflow.ops.state.variables import Variable
 from dflow.shapes import TensorShape
 
@@ -140,3 +141,4 @@ def _no_array(self: Any, *_: Any, **__: Any) -> Any:
 
 overload(Tensor)
 overload(Variable)
+Variable.__getitem__ = get_part

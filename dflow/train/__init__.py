@@ -12,6 +12,10 @@ from dflow.readers.example.proto import (
     Int64List,
     SequenceExample,
 )
+from dflow.train.adadelta import AdadeltaOptimizer
+from dflow.train.adagrad import AdagradOptimizer
+from dflow.train.adagrad_da import AdagradDAOptimizer
+from dflow.train.adam import AdamOptimizer
 from dflow.train.batching import (
     batch,
     batch_join,
@@ -24,7 +28,15 @@ from dflow.train.batching import (
 )
 from dflow.train.coordinator import Coordinator
 from dflow.train.device_setter import replica_device_setter
-from dflow.train.global_step import create_global_step, get_global_step, get_or_create_global_step, global_step
+from dflow.train.ftrl import FtrlOptimizer
+from dflow.train.global_step import (
+    assert_global_step,
+    create_global_step,
+    get_global_step,
+    get_or_create_global_step,
+    global_step,
+)
+from dflow.train.gradient_descent import GradientDescentOptimizer
 from dflow.train.input import (
     input_producer,
     limit_epochs,
@@ -34,11 +46,17 @@ from dflow.train.input import (
     string_input_producer,
 )
 from dflow.train.looper import LooperThread
+from dflow.train.momentum import MomentumOptimizer
 from dflow.train.optimizer import Optimizer
-from dflow.train.optimizers import AdamOptimizer, GradientDescentOptimizer, MomentumOptimizer
+from dflow.train.proximal_adagrad import ProximalAdagradOptimizer
+from dflow.train.proximal_gradient_descent import ProximalGradientDescentOptimizer
 from dflow.train.queue_runner import QueueRunner, QueueRunnerDef, add_queue_runner, start_queue_runners
+from dflow.train.rmsprop import RMSPropOptimizer
 
 __all__ = [
+    "AdadeltaOptimizer",
+    "AdagradDAOptimizer",
+    "AdagradOptimizer",
     "AdamOptimizer",
     "BytesList",
     "ClusterSpec",
@@ -49,15 +67,20 @@ __all__ = [
     "FeatureLists",
     "Features",
     "FloatList",
+    "FtrlOptimizer",
     "GradientDescentOptimizer",
     "Int64List",
     "LooperThread",
     "MomentumOptimizer",
     "Optimizer",
+    "ProximalAdagradOptimizer",
+    "ProximalGradientDescentOptimizer",
     "QueueRunner",
     "QueueRunnerDef",
+    "RMSPropOptimizer",
     "SequenceExample",
     "add_queue_runner",
+    "assert_global_step",
     "batch",
     "batch_join",
     "create_global_step",

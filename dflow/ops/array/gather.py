@@ -5,6 +5,7 @@ Source: array_ops of TensorFlow 1.15.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from math import prod
 from typing import Any
 
@@ -13,6 +14,7 @@ from array_api_compat import device
 from dflow.errors import ShapeError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.array.concat import concat
+from dflow.ops.array.indexed_slices import IndexedSlices
 from dflow.ops.array.shape import rank, reshape, shape
 from dflow.ops.array.strided_slice import get_item
 from dflow.ops.math.arithmetic import add
@@ -41,7 +43,7 @@ def gather(
     """The slices of `params` along an axis (0 if none is named) at `indices`, integers of any shape.
 
     params: [..., n, ...], indices: [i, ...] -> [..., i, ..., ...]; axis: a number or a tensor.  InvalidArgumentError at
-    run time for an index that is not in [0, n).  The gradient is dense: each slice's gradient added at its index.
+    run time for an index that is not in [0, n).  The gradient is IndexedSlices along axis 0, dense along another axis.
     batch_dims: the number of first axes that params and indices share, each index is for its own part of them; a
     negative one counts from the end of the indices.  The axis is `batch_dims` if none is named.
     """
@@ -157,9 +159,22 @@ def _gather_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> An
     return each(kernel, arrays, batched, attrs)
 
 
-def _gather_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
+def _gather_gradient(op: Operation, dy: Tensor) -> tuple[Any, ...]:
+    if op.attrs["axis"] == 0 and not op.attrs.get("batch_dims"):
+        return (_slices_of(op.inputs[0], op.inputs[1], dy), *(None for _ in op.inputs[1:]))
     shape, inputs = shape_input(op.inputs[0])
     return only_first(op, add_op("GatherGrad", dy, *inputs, *op.inputs[1:], shape=shape, **op.attrs))
+
+
+def _slices_of(params: Tensor, indices: Tensor, dy: Tensor) -> IndexedSlices:
+    """The gradient of rows of `params`: they alone, at their indices."""
+    known = params.shape.is_fully_defined()
+    with nullcontext() if known else params.graph.colocate_with(params):
+        sizes = shape(params)
+    if indices.shape.ndims == 1:
+        return IndexedSlices(dy, indices, sizes)
+    rows = [-1, *params.shape.known[1:]] if known else concat([[-1], get_item(sizes, slice(1, None))], 0)
+    return IndexedSlices(reshape(dy, rows), reshape(indices, [-1]), sizes)
 
 
 def _gather_grad_kernel(y: Any, *arrays: Any, axis: int, shape: Sizes | None, batch_dims: int = 0) -> Any:

@@ -99,7 +99,7 @@ def get_item(tensor: Any, key: Any, name: str | None = None) -> Tensor:
     if inputs:
         numbers = [known_value(item) for item in result.op.inputs[1:]]
         static_key = tuple(_with_values(item, numbers) for item in items)
-        result.set_shape(_strided_slice_spec(result.op.inputs[0].spec, key=static_key).shape)
+        result.set_shape(strided_slice_spec(result.op.inputs[0].spec, key=static_key).shape)
     return result
 
 
@@ -136,7 +136,7 @@ def _full_key(key: Key, rank: int) -> list[Any]:
     return [*key, *rest]
 
 
-def _strided_slice_spec(x: TensorSpec, *numbers: TensorSpec, key: Key | Masks) -> TensorSpec:
+def strided_slice_spec(x: TensorSpec, *numbers: TensorSpec, key: Key | Masks) -> TensorSpec:
     if isinstance(key, Masks):
         for vector in numbers:
             only(vector, vector.dtype.is_integer, "integers as begin, end and strides")
@@ -169,7 +169,7 @@ def _slice_size(item: Any, size: int | None) -> int | None:
     return len(range(*item.indices(size)))
 
 
-def _concrete_key(key: Key | Masks, numbers: Sequence[Any], sizes: Sequence[int]) -> tuple[Any, ...]:
+def concrete_key(key: Key | Masks, numbers: Sequence[Any], sizes: Sequence[int]) -> tuple[Any, ...]:
     """The key with its inputs' values and with bounds inside of the sizes, one item an axis, new axes between."""
     if isinstance(key, Masks):
         key = key.key_of(numbers)
@@ -205,7 +205,7 @@ def _bounded(item: Any, place: int, size: int) -> Any:
 
 
 def _strided_slice_kernel(x: Any, *numbers: Any, key: Key | Masks) -> Any:
-    return x[(*_concrete_key(key, numbers, x.shape), ...)]
+    return x[(*concrete_key(key, numbers, x.shape), ...)]
 
 
 def _strided_slice_batch(kernel: Kernel, arrays: Any, batched: Any, attrs: Attrs) -> Any:
@@ -225,7 +225,7 @@ def _strided_slice_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, .
 def _strided_slice_grad_kernel(y: Any, *arrays: Any, key: Key | Masks, shape: Sizes | None) -> Any:
     sizes, numbers = take_shape(shape, arrays)
     result = zeros(y, sizes)
-    place = tuple(item for item in _concrete_key(key, numbers, sizes) if item is not None)
+    place = tuple(item for item in concrete_key(key, numbers, sizes) if item is not None)
     full = tuple(slice(item, item + 1) if isinstance(item, int) else item for item in place)
     part = tuple(len(range(*item.indices(size))) for item, size in zip(full, sizes, strict=True))
     result[(*full, ...)] = namespace(y).reshape(y, part)
@@ -239,7 +239,7 @@ def _strided_slice_grad_gradient(op: Operation, dx: Tensor) -> tuple[Tensor | No
 
 define(
     "StridedSlice",
-    spec=_strided_slice_spec,
+    spec=strided_slice_spec,
     kernel=_strided_slice_kernel,
     gradient=_strided_slice_gradient,
     batch=_strided_slice_batch,

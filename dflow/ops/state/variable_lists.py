@@ -15,6 +15,7 @@ import numpy as np
 from dflow.dtypes import bool_, string
 from dflow.graph import GraphKeys, Operation, Tensor, add_op, get_default_graph, scopes
 from dflow.ops.control import group
+from dflow.ops.state.assign import changed_by
 from dflow.ops.state.variable_state import state_of
 from dflow.ops.state.variables import Variable
 from dflow.registry import KernelContext, define, no_gradient
@@ -23,6 +24,7 @@ from dflow.specs import TensorSpec, VariableSpec
 
 __all__ = [
     "all_variables",
+    "assert_variables_initialized",
     "global_variables",
     "global_variables_initializer",
     "initialize_all_variables",
@@ -31,6 +33,8 @@ __all__ = [
     "is_variable_initialized",
     "local_variables",
     "local_variables_initializer",
+    "model_variables",
+    "moving_average_variables",
     "report_uninitialized_variables",
     "trainable_variables",
     "variables_initializer",
@@ -50,6 +54,16 @@ def local_variables(scope: str | None = None) -> list[Variable]:
 def trainable_variables(scope: str | None = None) -> list[Variable]:
     """The variables that optimizers change."""
     return get_default_graph().get_collection(GraphKeys.TRAINABLE_VARIABLES, scope)
+
+
+def model_variables(scope: str | None = None) -> list[Variable]:
+    """The variables of the collection MODEL_VARIABLES, which layers add theirs to."""
+    return get_default_graph().get_collection(GraphKeys.MODEL_VARIABLES, scope)
+
+
+def moving_average_variables(scope: str | None = None) -> list[Variable]:
+    """The variables that a moving average is kept of."""
+    return get_default_graph().get_collection(GraphKeys.MOVING_AVERAGE_VARIABLES, scope)
 
 
 def variables_initializer(var_list: Iterable[Variable], name: str = "init") -> Operation:
@@ -88,11 +102,21 @@ initialize_local_variables = _older(local_variables_initializer, "initialize_loc
 initialize_variables = _older(variables_initializer, "initialize_variables")
 
 
-def is_variable_initialized(variable: Variable) -> Tensor:
-    """Whether the variable has a value, as a bool."""
-    with variable.graph.colocate_with(variable.op):
-        tensor: Tensor = add_op("IsVariableInitialized", variable=variable.spec)
+def is_variable_initialized(ref: Any, name: str | None = None) -> Tensor:
+    """Whether a variable has a value, as a bool.  TypeError for anything but a variable."""
+    changed = changed_by(ref)
+    with scopes.building_in(changed.graph), changed.graph.colocate_with(changed):
+        tensor: Tensor = add_op("IsVariableInitialized", name=name, variable=changed.attrs["variable"])
     return tensor
+
+
+def assert_variables_initialized(var_list: Iterable[Variable] | None = None) -> Operation | None:
+    """An operation that fails with FailedPreconditionError if one of the variables has no value; None without variables.
+
+    var_list: None: the global and the local variables of the default graph that exist now.
+    """
+    variables = [*global_variables(), *local_variables()] if var_list is None else list(var_list)
+    return group(*(variable.read_value() for variable in variables)) if variables else None
 
 
 def _is_initialized_spec(variable: VariableSpec) -> TensorSpec:

@@ -1,18 +1,23 @@
 """The state behind a variable: its value on a device.
 
-Why a value is never changed in place: a read hands out the array itself, which must not change for its readers.
+Why a value that anyone holds is never changed in place: a read hands out the array itself, which must not change for
+its readers.  A change of some rows is made in place if nobody holds the array: a copy of a large table takes longer than
+the rest of a training step.
 Source: state_ops of TensorFlow 1.15.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from dflow.errors import FailedPreconditionError, InvalidArgumentError
+from dflow.ops.rules.arrays import namespace
 from dflow.registry import KernelContext
 from dflow.specs import VariableSpec
 
@@ -20,7 +25,10 @@ __all__ = ["VariableState", "state_of"]
 
 
 class VariableState:
-    """The value of one variable on its device.  Its lock orders updates; a read needs none."""
+    """The value of one variable on its device.  Its lock orders updates; a read needs none.
+
+    While rows of the value are being changed, `_value` is None: a reader then waits for the lock.
+    """
 
     def __init__(self, spec: VariableSpec) -> None:
         self.spec = spec
@@ -34,12 +42,20 @@ class VariableState:
 
     @property
     def initialized(self) -> bool:
-        return self._value is not None
+        return self._held() is not None
 
     @property
     def nbytes(self) -> int:
         """Bytes of the value; 0 if there is none."""
-        return 0 if self._value is None else int(getattr(self._value, "nbytes", 0))
+        return int(getattr(self._held(), "nbytes", 0))
+
+    def _held(self) -> Any:
+        """The value, or None; waits while rows of it are being changed."""
+        value = self._value
+        if value is None:
+            with self.lock:
+                value = self._value
+        return value
 
     def meant_by(self, spec: VariableSpec) -> VariableState:
         """This state, if it fits the variable of a graph; InvalidArgumentError if it is another one of that name."""
@@ -59,7 +75,9 @@ class VariableState:
 
     def read(self) -> Any:
         """The value, which no one may change; FailedPreconditionError if there is none."""
-        value = self._value
+        return self._checked(self._held())
+
+    def _checked(self, value: Any) -> Any:
         if value is None:
             raise FailedPreconditionError(
                 None, None, f"Attempting to use uninitialized value {self.spec.name}; run its initializer first"
@@ -74,7 +92,23 @@ class VariableState:
     def update(self, change: Callable[[Any], Any]) -> Any:
         """Replace the value by `change(value)`; concurrent updates happen one after the other."""
         with self.lock:
-            return self._store(change(self.read()), True)
+            return self._store(change(self._checked(self._value)), True)
+
+    @contextmanager
+    def rows(self) -> Iterator[Any]:
+        """The value as an array that may be written to, under the lock: the old one, if nobody else holds it.
+
+        What is written before an error stays.
+        """
+        with self.lock:
+            held = [self._checked(self._value)]
+            self._value = None
+            own = _own(held)
+            try:
+                yield own
+            finally:
+                held.clear()
+                self._value = _frozen(own)
 
     def _store(self, value: Any, validate_shape: bool) -> Any:
         shape = tuple(value.shape)
@@ -84,11 +118,47 @@ class VariableState:
                 None,
                 f"Assign requires shapes of both tensors to match. lhs shape= {self.spec.shape} rhs shape= {shape}",
             )
-        if isinstance(value, np.ndarray) and value.flags.writeable:
-            value = value.view()
-            value.flags.writeable = False
-        self._value = value
-        return value
+        self._value = _frozen(value)
+        return self._value
+
+
+def _frozen(value: Any) -> Any:
+    """The value as an array that its readers cannot change, if there are such arrays on its device."""
+    if isinstance(value, np.ndarray) and value.flags.writeable:
+        value = value.view()
+        value.flags.writeable = False
+    return value
+
+
+def _own(held: list[Any]) -> Any:
+    """The array in a list, to be written to: itself, if the list alone refers to it, else a copy; in row-major order."""
+    value = held[0]
+    if type(value) is not np.ndarray:
+        return namespace(value).asarray(value, copy=True)
+    memory = value.base
+    alike = type(memory) is np.ndarray and _layout(memory) == _layout(value) and value.flags.c_contiguous
+    if alike and memory.flags.writeable:
+        del value, memory
+        if _references(held) == _NOBODY_ELSE:
+            return held[0].base
+    return np.array(held[0], order="C")
+
+
+def _layout(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
+    return array.shape, array.strides, array.dtype
+
+
+def _references(held: list[Any]) -> tuple[int, int]:
+    """The number of references to an array and to the array whose memory it uses; a view of it refers to that, too."""
+    return sys.getrefcount(held[0]), sys.getrefcount(held[0].base)
+
+
+def _has_lock() -> bool:
+    """Whether this Python has a global lock: without one, numbers of references mean nothing."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+_NOBODY_ELSE = _references([_frozen(np.empty(1))]) if _has_lock() else (-1, -1)
 
 
 def state_of(context: KernelContext, variable: VariableSpec) -> VariableState:

@@ -4,158 +4,69 @@
 other operations.  Inside a `control_dependencies` block a variable is read anew, so that an operation built there sees
 the effects that the block waits for.  Reads and assignments without a control dependency are unordered, as in
 TensorFlow 1.
-Source: tf.Variable, tf.assign of TensorFlow 1.15.
+
+All variables are of one kind here: what TensorFlow calls a resource variable differs in its class alone.
+Source: tf.Variable, ResourceVariable of TensorFlow 1.15.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
-from dflow.dtypes import DType, int32, int64
-from dflow.errors import InvalidArgumentError, OutOfRangeError, ShapeError
-from dflow.graph import Graph, GraphKeys, Operation, Tensor, add_op, convert_to_tensor, get_default_graph, scopes
-from dflow.ops.rules.arrays import pairwise
-from dflow.ops.rules.static import only, refuse
-from dflow.ops.state.variable_state import state_of
-from dflow.registry import KernelContext, define, no_gradient, not_differentiable
+from dflow.dtypes import DType
+from dflow.graph import Graph, GraphKeys, Operation, Tensor, convert_to_tensor, get_default_graph, scopes
+from dflow.ops.array.indexed_slices import IndexedSlices
+from dflow.ops.state import reads as _reads  # defines the operations that read  # noqa: F401
+from dflow.ops.state.assign import assign, assign_add, assign_sub, count_up_to
+from dflow.ops.state.distribution import VariableAggregation, VariableSynchronization, checked_modes
+from dflow.ops.state.scatter import (
+    batch_scatter_update,
+    scatter_add,
+    scatter_div,
+    scatter_max,
+    scatter_min,
+    scatter_mul,
+    scatter_nd_add,
+    scatter_nd_sub,
+    scatter_nd_update,
+    scatter_sub,
+    scatter_update,
+)
+from dflow.ops.state.variable_creation import MadeByCreators
+from dflow.ops.state.variable_proto import SaveSliceInfo, VariableDef, below, within
 from dflow.shapes import TensorShape
-from dflow.specs import TensorSpec, VariableSpec
+from dflow.specs import VariableSpec
 
-__all__ = ["Variable", "assign", "assign_add", "assign_sub", "count_up_to"]
-
-
-# -- the operations
+__all__ = ["ResourceVariable", "Variable"]
 
 
-def _value_spec(*inputs: TensorSpec, variable: VariableSpec, **attrs: Any) -> TensorSpec:
-    return TensorSpec(variable.shape, variable.dtype)
-
-
-def _read_kernel(context: KernelContext, variable: VariableSpec) -> Any:
-    return state_of(context, variable).read()
-
-
-def _assign_spec(
-    value: TensorSpec, variable: VariableSpec, validate_shape: bool = True, use_locking: bool = True
-) -> TensorSpec:
-    if validate_shape and not value.shape.is_compatible_with(variable.shape):
-        raise ShapeError(
-            f"Assign requires shapes of both tensors to match: variable {variable.name!r} is {variable.shape}, "
-            f"the value is {value.shape}; use validate_shape=False to change it"
-        )
-    return TensorSpec(variable.shape if validate_shape else value.shape, variable.dtype)
-
-
-def _assign_kernel(
-    context: KernelContext, value: Any, variable: VariableSpec, validate_shape: bool = True, use_locking: bool = True
-) -> Any:
-    return state_of(context, variable).assign(value, validate_shape)
-
-
-def _delta_spec(delta: TensorSpec, variable: VariableSpec, use_locking: bool) -> TensorSpec:
-    only(delta, delta.dtype.is_numeric, "numbers")
-    if not delta.shape.is_compatible_with(variable.shape):
-        raise ShapeError(f"variable {variable.name!r} is {variable.shape}, the value is {delta.shape}")
-    return TensorSpec(variable.shape, variable.dtype)
-
-
-def _assign_add_kernel(context: KernelContext, delta: Any, variable: VariableSpec, use_locking: bool) -> Any:
-    return state_of(context, variable).update(lambda value: pairwise("add", value, _like(value, delta, variable)))
-
-
-def _assign_sub_kernel(context: KernelContext, delta: Any, variable: VariableSpec, use_locking: bool) -> Any:
-    return state_of(context, variable).update(lambda value: pairwise("subtract", value, _like(value, delta, variable)))
-
-
-def _like(value: Any, delta: Any, variable: VariableSpec) -> Any:
-    """The delta; an error unless it has the shape of the value: NumPy would repeat a smaller one."""
-    if value.shape != delta.shape:
-        raise InvalidArgumentError(
-            None,
-            None,
-            f"variable {variable.name!r} and the value of its update do not have the same shape: "
-            f"{list(value.shape)} {list(delta.shape)}",
-        )
-    return delta
-
-
-def _count_up_to_spec(variable: VariableSpec, limit: int) -> TensorSpec:
-    if variable.dtype not in (int32, int64):
-        raise TypeError(f"count_up_to is for int32 and int64, variable {variable.name!r} is {variable.dtype.name}")
-    return TensorSpec(variable.shape, variable.dtype)
-
-
-def _count_up_to_kernel(context: KernelContext, variable: VariableSpec, limit: int) -> Any:
-    before: list[Any] = []
-
-    def count(value: Any) -> Any:
-        if int(value) >= limit:
-            raise OutOfRangeError(None, None, f"Reached limit of {limit}")
-        before.append(value)
-        return value + value.dtype.type(1)
-
-    state_of(context, variable).update(count)
-    return before[0]
-
-
-define(
-    "VariableV2", spec=_value_spec, kernel=_read_kernel, gradient=no_gradient("a variable has no inputs"), stateful=True
-)
-define(
-    "ReadVariable",
-    spec=_value_spec,
-    kernel=_read_kernel,
-    gradient=no_gradient("a variable has no inputs"),
-    stateful=True,
-)
-define("Assign", spec=_assign_spec, kernel=_assign_kernel, gradient=not_differentiable, stateful=True)
-define("AssignAdd", spec=_delta_spec, kernel=_assign_add_kernel, gradient=not_differentiable, stateful=True)
-define("AssignSub", spec=_delta_spec, kernel=_assign_sub_kernel, gradient=not_differentiable, stateful=True)
-define(
-    "CountUpTo",
-    spec=_count_up_to_spec,
-    kernel=_count_up_to_kernel,
-    gradient=no_gradient("an update of a variable is a side effect"),
-    stateful=True,
-)
-
-
-def _initialized_value_spec(initial: TensorSpec, variable: VariableSpec) -> TensorSpec:
-    return TensorSpec(variable.shape, variable.dtype)
-
-
-def _initialized_value_kernel(context: KernelContext, initial: Any, variable: VariableSpec) -> Any:
-    state = state_of(context, variable)
-    return state.read() if state.initialized else initial
-
-
-define(
-    "InitializedValue",
-    spec=_initialized_value_spec,
-    kernel=_initialized_value_kernel,
-    gradient=no_gradient("it is for initial values"),
-    stateful=True,
-)
-
-
-class Variable:
+class Variable(metaclass=MadeByCreators):
     """State of one dtype and, usually, one shape, kept on a device.
 
     initial_value: a tensor, a value, or a function without arguments that gives one (built under the variable's
-    device).  trainable: whether it is one of `trainable_variables()`.  collections: the collections that it is added to
-    (GLOBAL_VARIABLES by default).  validate_shape=False: its shape may change.  container, shared by name: on a
-    cluster, sessions that build a variable of the same name on the same device share it.  A variable of the collection
-    LOCAL_VARIABLES, such as a count of epochs, has a value for each session: each runs its initializer.
-    use_resource: accepted for TensorFlow 1 programs: all variables are of one kind here.
+    device).  trainable: whether it is one of `trainable_variables()`; None: unless it is synchronized ON_READ.
+    collections: the collections that it is added to (GLOBAL_VARIABLES by default).  validate_shape=False: its shape may
+    change.  caching_device: the device on which other operations read it; None: its own.  container, shared by name: on
+    a cluster, sessions that build a variable of the same name on the same device share it.  A variable of the
+    collection LOCAL_VARIABLES, such as a count of epochs, has a value for each session: each runs its initializer.
+    variable_def, import_scope: make it of operations that the graph has already; see `from_proto`.
+    constraint: a function of the variable that optimizers call after each update; they assign its result.
+    shape: the static shape; None: that of the initial value.  expected_shape: ignored, as in TensorFlow.
+    use_resource: whether it is a `ResourceVariable`; None: as the variable scope says.
+    synchronization, aggregation: kept, without effect.
+
+    ValueError without an initial value, with one of unknown shape, and for collections that are no list.
     """
+
+    SaveSliceInfo = SaveSliceInfo
 
     def __init__(
         self,
         initial_value: Any = None,
-        trainable: bool = True,
-        collections: Iterable[str] | None = None,
+        trainable: bool | None = None,
+        collections: Iterable[Any] | None = None,
         validate_shape: bool = True,
         caching_device: Any = None,
         name: str | None = None,
@@ -163,17 +74,35 @@ class Variable:
         dtype: Any = None,
         expected_shape: Any = None,
         import_scope: str | None = None,
-        constraint: None = None,
+        constraint: Callable[[Any], Any] | None = None,
         use_resource: bool | None = None,
+        synchronization: VariableSynchronization = VariableSynchronization.AUTO,
+        aggregation: VariableAggregation = VariableAggregation.NONE,
+        shape: Any = None,
     ) -> None:
-        refuse(constraint=constraint)
+        self._save_slice_info: SaveSliceInfo | None = None
+        if variable_def is not None:
+            if initial_value is not None:
+                raise ValueError("variable_def and initial_value are mutually exclusive.")
+            self._find(variable_def, import_scope)
+            return
+        modes = checked_modes(synchronization, aggregation, trainable, name)
+        self.synchronization, self.aggregation, trainable = modes
         if initial_value is None:
             raise ValueError("initial_value must be specified.")
+        if collections is not None and not isinstance(collections, (list, tuple, set)):
+            raise ValueError(
+                "collections argument to Variable constructor must be a list, tuple, or set. "
+                f"Got {collections} of type {type(collections)}"
+            )
+        if constraint is not None and not callable(constraint):
+            raise ValueError("The `constraint` argument must be a callable.")
+        self.constraint = constraint
         graph = getattr(initial_value, "graph", None) or get_default_graph()
         names = list(collections) if collections is not None else [GraphKeys.GLOBAL_VARIABLES]
         with scopes.building_in(graph), graph.control_dependencies(None), graph.name_scope(name or "Variable") as scope:
             local = GraphKeys.LOCAL_VARIABLES in names
-            self._build(graph, initial_value, scope, trainable, validate_shape, dtype, local)
+            self._build(graph, initial_value, scope, trainable, validate_shape, dtype, local, shape, caching_device)
         if trainable and GraphKeys.TRAINABLE_VARIABLES not in names:
             names.append(GraphKeys.TRAINABLE_VARIABLES)
         graph.add_to_collections(names, self)
@@ -187,27 +116,51 @@ class Variable:
         validate_shape: bool,
         dtype: Any,
         local: bool,
+        shape: Any,
+        caching_device: Any,
     ) -> None:
         with graph.name_scope("Initializer") if callable(initial_value) else nullcontext():
             value = initial_value() if callable(initial_value) else initial_value
             self.initial_value = convert_to_tensor(value, dtype, name="initial_value")
-        shape = self.initial_value.shape if validate_shape else TensorShape(None)
-        if validate_shape and not shape.is_fully_defined():
+        if shape is not None:
+            static = TensorShape(shape)
+        else:
+            static = self.initial_value.shape if validate_shape else TensorShape(None)
+        if validate_shape and not self.initial_value.shape.is_fully_defined():
             raise ValueError(f"initial_value must have a shape specified: {self.initial_value!r} has not; "
                              "give it one, or use validate_shape=False")  # fmt: skip
-        self.spec = VariableSpec(scope[:-1], self.initial_value.dtype, shape, graph.scope.container, trainable, local)
+        self.spec = VariableSpec(scope[:-1], self.initial_value.dtype, static, graph.scope.container, trainable, local)
         self.op = graph.create_op("VariableV2", (), {"variable": self.spec}, name=scope)
         self._value = self.op.outputs[0]
         with graph.colocate_with(self.op):
-            assign = graph.create_op(
-                "Assign",
-                (self.initial_value,),
-                {"variable": self.spec, "validate_shape": validate_shape},
-                name="Assign",
-            )
-            self.initializer = assign
+            assigned = {"variable": self.spec, "validate_shape": validate_shape}
+            self.initializer = graph.create_op("Assign", (self.initial_value,), assigned, name="Assign")
+        self._cached = caching_device is not None
+        with graph.colocate_with(self.op) if caching_device is None else graph.device(caching_device):
             self._snapshot: Tensor = graph.create_op("Identity", (self._value,), {}, name="read").outputs[0]
         self.validate_shape = validate_shape
+
+    def _find(self, variable_def: Any, import_scope: str | None) -> None:
+        """Be the variable that a message describes, of the operations that the default graph has."""
+        graph = get_default_graph()
+
+        def element(name: str) -> Any:
+            return graph.as_graph_element(below(import_scope, name))
+
+        self._value = element(variable_def.variable_name)
+        self.op = self._value.op
+        self.spec = self.op.attrs["variable"]
+        self.initializer = element(variable_def.initializer_name)
+        self.initial_value = element(variable_def.initial_value_name) if variable_def.initial_value_name else None
+        self._snapshot = element(variable_def.snapshot_name)
+        self._cached = False
+        self.validate_shape = self.initializer.attrs.get("validate_shape", True)
+        if variable_def.HasField("save_slice_info_def"):
+            part = variable_def.save_slice_info_def
+            self._save_slice_info = SaveSliceInfo(save_slice_info_def=part, import_scope=import_scope)
+        self.constraint = None
+        self.synchronization = VariableSynchronization(variable_def.synchronization)
+        self.aggregation = VariableAggregation(variable_def.aggregation)
 
     # -- properties
 
@@ -216,15 +169,24 @@ class Variable:
         return self._value.name
 
     @property
+    def _shared_name(self) -> str:
+        return self.op.name
+
+    @property
     def dtype(self) -> DType:
         return self.spec.dtype
 
     @property
     def shape(self) -> TensorShape:
-        return self.spec.shape
+        return self._value.shape
 
     def get_shape(self) -> TensorShape:
-        return self.spec.shape
+        return self.shape
+
+    def set_shape(self, shape: Any) -> None:
+        """Add known sizes to the static shape."""
+        self._value.set_shape(shape)
+        self._snapshot.set_shape(shape)
 
     @property
     def graph(self) -> Graph:
@@ -248,6 +210,7 @@ class Variable:
         """A fresh read, which happens after the current control dependencies."""
         with self.graph.colocate_with(self.op), self.graph.name_scope(f"{self.op.name}/"):
             op = self.graph.create_op("ReadVariable", (), {"variable": self.spec})
+        op.outputs[0].set_shape(self.shape)
         return op.outputs[0]
 
     def initialized_value(self) -> Tensor:
@@ -262,7 +225,7 @@ class Variable:
 
     def _as_tensor(self) -> Tensor:
         frame = self.graph.scope.control_frame
-        if frame is None:
+        if frame is None or self._cached:
             return self._snapshot
         key = (self, self.graph.scope.context)
         read: Tensor | None = frame.reads.get(key)
@@ -273,19 +236,27 @@ class Variable:
     def _as_graph_element(self) -> Tensor:
         return self._value
 
+    def _ref(self) -> Tensor:
+        """The output of the variable's own operation."""
+        return self._value
+
     # -- writing
 
-    def assign(self, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
-        """Replace the value; gives the new one."""
-        return assign(self, value, use_locking=use_locking, name=name)
+    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+        """Replace the value; gives the new one, or the operation if read_value=False."""
+        return _result(assign(self, value, use_locking=use_locking, name=name), read_value)
 
-    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
-        """Add to the value; gives the new one.  Concurrent additions are never lost."""
-        return assign_add(self, delta, use_locking, name)
+    def assign_add(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Add to the value; gives the new one, or the operation.  Concurrent additions are never lost."""
+        return _result(assign_add(self, delta, use_locking, name), read_value)
 
-    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
-        """Subtract from the value; gives the new one.  Concurrent subtractions are never lost."""
-        return assign_sub(self, delta, use_locking, name)
+    def assign_sub(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
+        """Subtract from the value; gives the new one, or the operation.  Concurrent subtractions are never lost."""
+        return _result(assign_sub(self, delta, use_locking, name), read_value)
 
     def count_up_to(self, limit: int) -> Tensor:
         """Add one and give the value before; OutOfRangeError at the limit, which leaves the value."""
@@ -296,7 +267,89 @@ class Variable:
         session = session or scopes.get_default_session()
         if session is None:
             raise ValueError("Either session argument should be provided or default session should be established")
-        session.run(self.initializer, {self.initial_value: value})
+        session.run(self.initializer, {self.initializer.operands[0]: value})
+
+    # -- some rows; `sparse_delta` is IndexedSlices, else a TypeError
+
+    def scatter_add(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+        """Add to rows; see `df.scatter_add`."""
+        return scatter_add(self, *_rows(sparse_delta), use_locking, name)
+
+    def scatter_sub(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+        """Subtract from rows; see `df.scatter_sub`."""
+        return scatter_sub(self, *_rows(sparse_delta), use_locking, name)
+
+    def scatter_mul(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+        """Multiply rows; see `df.scatter_mul`."""
+        return scatter_mul(self, *_rows(sparse_delta), use_locking, name)
+
+    def scatter_div(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+        """Divide rows; see `df.scatter_div`."""
+        return scatter_div(self, *_rows(sparse_delta), use_locking, name)
+
+    def scatter_max(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+        """The maximum of rows and their updates; see `df.scatter_max`."""
+        return scatter_max(self, *_rows(sparse_delta), use_locking, name)
+
+    def scatter_min(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+        """The minimum of rows and their updates; see `df.scatter_min`."""
+        return scatter_min(self, *_rows(sparse_delta), use_locking, name)
+
+    def scatter_update(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+        """Assign to rows; see `df.scatter_update`."""
+        return scatter_update(self, *_rows(sparse_delta), use_locking, name)
+
+    def batch_scatter_update(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
+        """Assign to rows of each item of a batch; see `df.batch_scatter_update`."""
+        return batch_scatter_update(self, *_rows(sparse_delta), use_locking, name)
+
+    def scatter_nd_add(self, indices: Any, updates: Any, name: str | None = None) -> Tensor:
+        """Add to slices; see `df.scatter_nd_add`."""
+        return scatter_nd_add(self, indices, updates, True, name)
+
+    def scatter_nd_sub(self, indices: Any, updates: Any, name: str | None = None) -> Tensor:
+        """Subtract from slices; see `df.scatter_nd_sub`."""
+        return scatter_nd_sub(self, indices, updates, True, name)
+
+    def scatter_nd_update(self, indices: Any, updates: Any, name: str | None = None) -> Tensor:
+        """Assign to slices; see `df.scatter_nd_update`."""
+        return scatter_nd_update(self, indices, updates, True, name)
+
+    # -- messages, and parts of larger variables
+
+    def to_proto(self, export_scope: str | None = None) -> Any:
+        """As a VariableDef; None if the variable is not below `export_scope`."""
+        if within(export_scope, self.name) is None:
+            return None
+        message = VariableDef(
+            variable_name=within(export_scope, self.name),
+            initializer_name=within(export_scope, self.initializer.name),
+            snapshot_name=within(export_scope, self._snapshot.name),
+            trainable=self.trainable,
+            synchronization=self.synchronization.value,
+            aggregation=self.aggregation.value,
+            is_resource=isinstance(self, ResourceVariable),
+        )
+        if self.initial_value is not None:
+            message.initial_value_name = within(export_scope, self.initial_value.name) or ""
+        part = None if self._save_slice_info is None else self._save_slice_info.to_proto(export_scope)
+        if part is not None:
+            message.save_slice_info_def.CopyFrom(part)
+        return message
+
+    @staticmethod
+    def from_proto(variable_def: Any, import_scope: str | None = None) -> Variable:
+        """The variable that a VariableDef describes, of operations that the default graph has."""
+        kind = ResourceVariable if variable_def.is_resource else Variable
+        return kind(variable_def=variable_def, import_scope=import_scope, use_resource=variable_def.is_resource)
+
+    def _set_save_slice_info(self, save_slice_info: SaveSliceInfo) -> None:
+        self._save_slice_info = save_slice_info
+
+    def _get_save_slice_info(self) -> SaveSliceInfo | None:
+        return self._save_slice_info
+
+    # -- Python
 
     def __hash__(self) -> int:
         return id(self)
@@ -308,70 +361,58 @@ class Variable:
         raise TypeError("'Variable' object is not iterable.")
 
     def __repr__(self) -> str:
-        return f"<dflow.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}_ref>"
 
 
-# -- functions of variables
-# `ref` is a variable, or the result of another of these functions, which then happens before.
+class ResourceVariable(Variable):
+    """The class of variables made with use_resource=True.  They differ in nothing else.
 
-
-def assign(
-    ref: Variable | Tensor,
-    value: Any,
-    validate_shape: bool | None = None,
-    use_locking: bool = True,
-    name: str | None = None,
-) -> Tensor:
-    """Replace the value of a variable; gives the new one.
-
-    ShapeError for a static shape that is not the variable's; InvalidArgumentError at run time; unless
-    validate_shape=False.
+    Source: tensorflow.python.ops.resource_variable_ops.ResourceVariable.
     """
-    if validate_shape is None:
-        validate_shape = ref.validate_shape if isinstance(ref, Variable) else True
-    return _update(ref, "Assign", value, name, validate_shape=validate_shape, use_locking=use_locking)
+
+    @property
+    def handle(self) -> Tensor:
+        """What updates may be given in the place of the variable."""
+        return self._value
+
+    @property
+    def create(self) -> Operation:
+        return self.initializer
+
+    def is_initialized(self, name: str | None = None) -> Tensor:
+        """Whether the variable has a value, as a bool."""
+        with self.graph.colocate_with(self.op), scopes.building_in(self.graph):
+            op = self.graph.create_op("IsVariableInitialized", (), {"variable": self.spec}, name=name)
+        return op.outputs[0]
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise NotImplementedError("__deepcopy__() is only available when eager execution is enabled.")
+
+    def _no_inplace(self, other: Any) -> Any:
+        raise RuntimeError(
+            "Variable += value not supported. Use variable.assign_add(value) to modify the variable value and "
+            "variable = variable + value to get a new Tensor object; -=, *=, /= and **= likewise."
+        )
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = _no_inplace
+
+    def __repr__(self) -> str:
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
 
 
-def assign_add(ref: Variable | Tensor, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
-    """Add to a variable; gives the new value.  TypeError for a variable of text or of bool."""
-    return _update(ref, "AssignAdd", value, name, use_locking=use_locking)
+def _result(value: Tensor, read_value: bool) -> Any:
+    return value if read_value else value.op
 
 
-def assign_sub(ref: Variable | Tensor, value: Any, use_locking: bool = False, name: str | None = None) -> Tensor:
-    """Subtract from a variable; gives the new value.  TypeError for a variable of text or of bool."""
-    return _update(ref, "AssignSub", value, name, use_locking=use_locking)
+def _rows(sparse_delta: Any) -> tuple[Tensor, Tensor]:
+    if not isinstance(sparse_delta, IndexedSlices):
+        raise TypeError(f"sparse_delta is not IndexedSlices: {sparse_delta}")
+    return sparse_delta.indices, sparse_delta.values
 
 
-def count_up_to(ref: Variable | Tensor, limit: int, name: str | None = None) -> Tensor:
-    """Add one to a variable and give its value before; OutOfRangeError at the limit.
-
-    TypeError for a variable that is not of int32 or int64.
-    """
-    changed = _changed(ref)
-    with _after_update(ref), changed.graph.colocate_with(changed):
-        tensor: Tensor = add_op("CountUpTo", name=name, variable=changed.attrs["variable"], limit=limit)
-    return tensor
+def _default_creator(use_resource: bool, **arguments: Any) -> Any:
+    return (ResourceVariable if use_resource else Variable).made(**arguments)
 
 
-def _update(ref: Variable | Tensor, kind: str, value: Any, name: str | None, **attrs: Any) -> Tensor:
-    """Add an update.  use_locking is for the operation's node alone: updates are always ordered by a lock."""
-    changed = _changed(ref)
-    graph, spec = changed.graph, changed.attrs["variable"]
-    with graph.as_default(), graph.name_scope(name or kind) as scope:
-        tensor = convert_to_tensor(value, spec.dtype, name="value")
-        with _after_update(ref), graph.colocate_with(changed):
-            op = graph.create_op(kind, (tensor,), {"variable": spec, **attrs}, name=scope)
-    return op.outputs[0]
-
-
-def _changed(ref: Variable | Tensor) -> Operation:
-    """The operation of the variable that an update changes."""
-    if isinstance(ref, Variable):
-        return ref.op
-    if isinstance(ref, Tensor) and ref.op.type in ("VariableV2", "Assign", "AssignAdd", "AssignSub"):
-        return ref.op.colocation_root()
-    raise TypeError(f"only a variable can be changed, or the result of an earlier change, got {ref!r}")
-
-
-def _after_update(ref: Variable | Tensor) -> AbstractContextManager[None]:
-    return ref.graph.control_dependencies([ref.op]) if isinstance(ref, Tensor) else nullcontext()
+MadeByCreators.default = _default_creator
+VariableV1 = RefVariable = variable = Variable  # other names in TensorFlow's modules
