@@ -72,6 +72,8 @@ from dflow.ops.array.gather import batch_gather, boolean_mask, gather
 from dflow.ops.array.gather_nd import gather_nd, scatter_nd
 from dflow.ops.array.grid import eye, lin_space, linspace, meshgrid, unravel_index
 from dflow.ops.array.mask import sequence_mask
+from dflow.ops.array.gather import boolean_mask, gather
+from dflow.ops.array.indexed_slices import IndexedSlices, convert_to_tensor_or_indexed_slices
 from dflow.ops.array.one_hot import one_hot
 from dflow.ops.array.pad import pad
 from dflow.ops.array.partition import dynamic_partition, dynamic_stitch
@@ -161,6 +163,7 @@ from dflow.ops.nn.activations import sigmoid
 from dflow.ops.nn.clip import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from dflow.ops.order.search import searchsorted
 from dflow.ops.order.sort import argsort, sort
+from dflow.ops.nn.clip import clip_by_average_norm, clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from dflow.ops.py_func import py_func
 from dflow.ops.queues.kinds import FIFOQueue, PaddingFIFOQueue, PriorityQueue, QueueBase, RandomShuffleQueue
 from dflow.ops.random import random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal
@@ -200,6 +203,9 @@ from dflow.ops.sparse.reduce import (
 from dflow.ops.sparse.serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
 from dflow.ops.sparse.shape import sparse_reset_shape, sparse_reshape
 from dflow.ops.state.get_variable import get_variable
+from dflow.ops.state.assign import assign, assign_add, assign_sub, count_up_to
+from dflow.ops.state.distribution import VariableAggregation, VariableSynchronization
+from dflow.ops.state.get_variable import create_partitioned_variables, get_local_variable, get_variable
 from dflow.ops.state.initializers import (
     constant_initializer,
     glorot_normal_initializer,
@@ -210,8 +216,33 @@ from dflow.ops.state.initializers import (
     truncated_normal_initializer,
     zeros_initializer,
 )
+from dflow.ops.state.partitions import (
+    fixed_size_partitioner,
+    min_max_variable_partitioner,
+    variable_axis_size_partitioner,
+)
+from dflow.ops.state.scatter import (
+    batch_scatter_update,
+    scatter_add,
+    scatter_div,
+    scatter_max,
+    scatter_min,
+    scatter_mul,
+    scatter_nd_add,
+    scatter_nd_sub,
+    scatter_nd_update,
+    scatter_sub,
+    scatter_update,
+)
+from dflow.ops.state.variable_creation import (
+    disable_resource_variables,
+    enable_resource_variables,
+    resource_variables_enabled,
+    variable_creator_scope,
+)
 from dflow.ops.state.variable_lists import (
     all_variables,
+    assert_variables_initialized,
     global_variables,
     global_variables_initializer,
     initialize_all_variables,
@@ -220,6 +251,8 @@ from dflow.ops.state.variable_lists import (
     is_variable_initialized,
     local_variables,
     local_variables_initializer,
+    model_variables,
+    moving_average_variables,
     report_uninitialized_variables,
     trainable_variables,
     variables_initializer,
@@ -237,6 +270,15 @@ from dflow.ops.text.numbers import as_string, string_to_number
 from dflow.ops.text.regex import regex_replace
 from dflow.ops.text.split import string_split
 from dflow.ops.text.substring import substr
+from dflow.ops.state.variable_scope import (
+    AUTO_REUSE,
+    VariableScope,
+    get_variable_scope,
+    no_regularizer,
+    variable_op_scope,
+    variable_scope,
+)
+from dflow.ops.state.variables import Variable
 from dflow.readers import (
     CSVReader,
     FixedLenFeature,
@@ -288,6 +330,7 @@ __all__ = [
     "Graph",
     "GraphKeys",
     "IdentityReader",
+    "IndexedSlices",
     "InteractiveSession",
     "NameAttrList",
     "NodeDef",
@@ -313,6 +356,9 @@ __all__ = [
     "UnconnectedGradients",
     "VarLenFeature",
     "Variable",
+    "VariableAggregation",
+    "VariableScope",
+    "VariableSynchronization",
     "WholeFileReader",
     "__version__",
     "abs",
@@ -334,6 +380,11 @@ __all__ = [
     "batch_gather",
     "batch_to_space",
     "batch_to_space_nd",
+    "assert_variables_initialized",
+    "assign",
+    "assign_add",
+    "assign_sub",
+    "batch_scatter_update",
     "bfloat16",
     "bitcast",
     "bool",
@@ -344,6 +395,7 @@ __all__ = [
     "case",
     "cast",
     "ceil",
+    "clip_by_average_norm",
     "clip_by_global_norm",
     "clip_by_norm",
     "clip_by_value",
@@ -361,9 +413,11 @@ __all__ = [
     "control_dependencies",
     "convert_to_tensor",
     "convert_to_tensor_or_sparse_tensor",
+    "convert_to_tensor_or_indexed_slices",
     "cos",
     "count_nonzero",
     "count_up_to",
+    "create_partitioned_variables",
     "cumsum",
     "data",
     "decode_base64",
@@ -375,12 +429,14 @@ __all__ = [
     "depth_to_space",
     "deserialize_many_sparse",
     "device",
+    "disable_resource_variables",
     "div",
     "divide",
     "double",
     "dynamic_partition",
     "dynamic_stitch",
     "edit_distance",
+    "enable_resource_variables",
     "encode_base64",
     "equal",
     "errors",
@@ -391,6 +447,7 @@ __all__ = [
     "extract_volume_patches",
     "eye",
     "fill",
+    "fixed_size_partitioner",
     "float16",
     "float32",
     "float64",
@@ -406,6 +463,7 @@ __all__ = [
     "get_default_graph",
     "get_default_session",
     "get_seed",
+    "get_local_variable",
     "get_variable",
     "get_variable_scope",
     "global_norm",
@@ -458,6 +516,11 @@ __all__ = [
     "minimum",
     "mod",
     "multinomial",
+    "min_max_variable_partitioner",
+    "minimum",
+    "mod",
+    "model_variables",
+    "moving_average_variables",
     "multiply",
     "name_scope",
     "negative",
@@ -466,6 +529,7 @@ __all__ = [
     "nn",
     "no_gradient",
     "no_op",
+    "no_regularizer",
     "not_equal",
     "one_hot",
     "ones",
@@ -526,6 +590,19 @@ __all__ = [
     "segment_prod",
     "segment_sum",
     "sequence_mask",
+    "resource_variables_enabled",
+    "round",
+    "rsqrt",
+    "scatter_add",
+    "scatter_div",
+    "scatter_max",
+    "scatter_min",
+    "scatter_mul",
+    "scatter_nd_add",
+    "scatter_nd_sub",
+    "scatter_nd_update",
+    "scatter_sub",
+    "scatter_update",
     "serialize_many_sparse",
     "serialize_sparse",
     "serialize_tensor",
@@ -627,6 +704,9 @@ __all__ = [
     "unsorted_segment_sqrt_n",
     "unsorted_segment_sum",
     "unstack",
+    "variable_axis_size_partitioner",
+    "variable_creator_scope",
+    "variable_op_scope",
     "variable_scope",
     "variables_initializer",
     "visualize",

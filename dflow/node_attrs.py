@@ -153,6 +153,7 @@ _SEEDS: Rules = {"seed": _seed(0), "seed2": _seed(1)}
 _SETS: Rules = {"set_operation": _attr("set_operation"), "validate_indices": _attr("validate_indices")}
 _VARIABLE: Rules = {"T": lambda op: op.attrs["variable"].dtype}
 _UPDATE: Rules = {**_VARIABLE, "use_locking": lambda op: op.attrs.get("use_locking", False)}
+_ROWS: Rules = {**_UPDATE, "Tindices": lambda op: next(it.dtype for it in op.operands if it.dtype.is_integer)}
 
 STATE = {  # kind -> the attribute with the spec of the state
     **dict.fromkeys(("FIFOQueueV2", "PaddingFIFOQueueV2", "PriorityQueueV2", "RandomShuffleQueueV2"), "queue"),
@@ -225,7 +226,21 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ),
     ("OnesLike ZerosLike", {"T": _attr("dtype")}),
     ("Shape Size", {**_T, "out_type": _attr("out_type")}),
-    ("AssignAdd AssignSub ApplyGradientDescent", _UPDATE),
+    (
+        "ApplyAdadelta ApplyAdagradDA ApplyCenteredRMSProp ApplyFtrl ApplyFtrlV2 ApplyGradientDescent "
+        "ApplyProximalAdagrad ApplyProximalGradientDescent ApplyRMSProp AssignAdd AssignSub",
+        _UPDATE,
+    ),
+    (
+        "ScatterAdd ScatterDiv ScatterMax ScatterMin ScatterMul ScatterNdAdd ScatterNdSub ScatterNdUpdate ScatterSub "
+        "ScatterUpdate SparseApplyAdadelta SparseApplyAdagradDA SparseApplyCenteredRMSProp SparseApplyFtrl "
+        "SparseApplyFtrlV2 SparseApplyProximalAdagrad SparseApplyProximalGradientDescent SparseApplyRMSProp",
+        _ROWS,
+    ),
+    ("StridedSliceAssign", {**_VARIABLE, "Index": _is(int32)}),
+    ("ApplyAdagrad", {**_UPDATE, "update_slots": _attr("update_slots")}),
+    ("SparseApplyAdagrad", {**_ROWS, "update_slots": _attr("update_slots")}),
+    ("SparseApplyMomentum", {**_ROWS, "use_nesterov": _attr("use_nesterov")}),
     ("SerializeManySparse SerializeSparse", {"T": _dtype(1), "out_type": _is(string)}),
     ("StringLength", {"unit": _attr("unit")}),
     ("StringLower StringUpper", {"encoding": _attr("encoding")}),
@@ -492,7 +507,6 @@ _ARRAYS: list[tuple[str, Rules]] = [  # array operations, segments, random value
 RULES = {kind: rules for kinds, rules in [*_GROUPS, *_ARRAYS] for kind in kinds.split()}
 
 INPUT_ORDER = {  # where TensorFlow has another one: the places of the inputs, if all are there
-    "ApplyMomentum": (0, 1, 2, 4, 3),  # variable, accumulation, rate, gradient, momentum
     "Fill": (1, 0),
     "RandomUniformInt": (2, 0, 1),
 }

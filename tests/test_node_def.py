@@ -22,7 +22,16 @@ from tests.ops.oracle import ORACLE
 from tests.ops.test_oracle import build
 
 OWN = {  # kinds that TensorFlow does not have, or has with other inputs and attributes altogether
-    *("AssignMul", "BroadcastLike", "DecodeBlock", "GatherGrad", "InitializedValue", "MinusOneHot", "ParseExample"),
+    *(
+        "AssignMul",
+        "BroadcastLike",
+        "DecodeBlock",
+        "DenseOfSlices",
+        "GatherGrad",
+        "InitializedValue",
+        "MinusOneHot",
+        "ParseExample",
+    ),
     *("ParseSequenceExample", "ParseSingleExample", "ParseSingleSequenceExample", "ProdOfOthers", "QueueChoose"),
     *("QueueCloseV2OfList",),
     *("QueueDequeueManyV2OfList", "QueueDequeueUpToV2OfList", "QueueDequeueV2OfList", "QueueEnqueueManyV2OfList"),
@@ -30,6 +39,15 @@ OWN = {  # kinds that TensorFlow does not have, or has with other inputs and att
     *("SpreadLike", "StridedSliceGrad", "SumLike", "SumOfTiles", "TFRecordReaderNumLeftOut", "TileLike"),
     *("UninitializedNames", "Unpad", "While"),
     *("ImagePatchesGrad", "VolumePatchesGrad"),
+    *(
+        "SpreadLike",
+        "StridedSliceGrad",
+        "SumLike",
+        "SumOfEqualIndices",
+        "SumOfTiles",
+        "TFRecordReaderNumLeftOut",
+        "TileLike",
+    ),
     *("UninitializedNames", "Unpad"),
     *("AddAt", "KeptDims", "ValuesAt"),
 }

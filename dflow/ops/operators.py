@@ -141,4 +141,4 @@ def _no_array(self: Any, *_: Any, **__: Any) -> Any:
 
 overload(Tensor)
 overload(Variable)
-Variable.__getitem__ = get_part
+setattr(Variable, "__getitem__", get_part)  # noqa: B010

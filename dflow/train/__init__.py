@@ -45,8 +45,21 @@ from dflow.train.input import (
     slice_input_producer,
     string_input_producer,
 )
+from dflow.train.learning_rate_decay import (
+    cosine_decay,
+    cosine_decay_restarts,
+    exponential_decay,
+    inverse_time_decay,
+    linear_cosine_decay,
+    natural_exp_decay,
+    noisy_linear_cosine_decay,
+    piecewise_constant,
+    piecewise_constant_decay,
+    polynomial_decay,
+)
 from dflow.train.looper import LooperThread
 from dflow.train.momentum import MomentumOptimizer
+from dflow.train.moving_averages import ExponentialMovingAverage
 from dflow.train.optimizer import Optimizer
 from dflow.train.proximal_adagrad import ProximalAdagradOptimizer
 from dflow.train.proximal_gradient_descent import ProximalGradientDescentOptimizer
@@ -62,6 +75,7 @@ __all__ = [
     "ClusterSpec",
     "Coordinator",
     "Example",
+    "ExponentialMovingAverage",
     "Feature",
     "FeatureList",
     "FeatureLists",
@@ -83,17 +97,27 @@ __all__ = [
     "assert_global_step",
     "batch",
     "batch_join",
+    "cosine_decay",
+    "cosine_decay_restarts",
     "create_global_step",
+    "exponential_decay",
     "get_global_step",
     "get_or_create_global_step",
     "global_step",
     "input_producer",
+    "inverse_time_decay",
     "limit_epochs",
+    "linear_cosine_decay",
     "match_filenames_once",
     "maybe_batch",
     "maybe_batch_join",
     "maybe_shuffle_batch",
     "maybe_shuffle_batch_join",
+    "natural_exp_decay",
+    "noisy_linear_cosine_decay",
+    "piecewise_constant",
+    "piecewise_constant_decay",
+    "polynomial_decay",
     "range_input_producer",
     "replica_device_setter",
     "shuffle_batch",

@@ -14,9 +14,7 @@ from dflow.train.update_ops import apply_update, define_update
 __all__ = ["AdadeltaOptimizer"]
 
 
-def _rule(
-    grad: Any, value: Any, accum: Any, accum_update: Any, *, lr: Any, rho: Any, epsilon: Any
-) -> Sequence[Any]:
+def _rule(grad: Any, value: Any, accum: Any, accum_update: Any, *, lr: Any, rho: Any, epsilon: Any) -> Sequence[Any]:
     xp = namespace(grad)
     new_accum = _moved(accum, grad, rho)
     update = xp.sqrt(accum_update + epsilon)

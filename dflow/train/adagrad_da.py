@@ -1,6 +1,7 @@
 """Adagrad with dual averaging, for sparse linear models.
 
-Source: tf.train.AdagradDAOptimizer of TensorFlow 1.15; J. Duchi, E. Hazan, Y. Singer: Adaptive subgradient methods, 2011.
+Source: tf.train.AdagradDAOptimizer of TensorFlow 1.15; J. Duchi, E. Hazan, Y. Singer: Adaptive subgradient methods,
+2011.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def create_global_step(graph: Graph | None = None) -> Variable:
     if get_global_step(graph) is not None:
         raise ValueError('"global_step" already exists.')
     with graph.as_default(), graph.name_scope(None):
-        return get_variable(
+        step: Variable = get_variable(
             "global_step",
             shape=[],
             dtype=int64,
@@ -58,6 +58,7 @@ def create_global_step(graph: Graph | None = None) -> Variable:
             trainable=False,
             collections=[GraphKeys.GLOBAL_VARIABLES, GraphKeys.GLOBAL_STEP],
         )
+        return step
 
 
 def get_or_create_global_step(graph: Graph | None = None) -> Variable:

@@ -205,7 +205,9 @@ def linear_cosine_decay(
         steps = number(decay_steps)
         step = minimum(number(global_step), steps)
         linear = realdiv(subtract(steps, step), steps)
-        return _linear_cosine(rate, linear, realdiv(step, steps), number(num_periods), number(alpha), number(beta), name)
+        return _linear_cosine(
+            rate, linear, realdiv(step, steps), number(num_periods), number(alpha), number(beta), name
+        )
 
 
 def noisy_linear_cosine_decay(

@@ -2,8 +2,8 @@
 
 An optimizer is a class with `_apply_dense(gradient, variable)`, which adds the update of one variable; with
 `_apply_sparse(slices, variable)` for gradients that are IndexedSlices; and, if it keeps state,
-`_create_slots(variables)`.  The state of a variable is a *slot*: a variable of its own, beside the one that it belongs to
-and in the same container.
+`_create_slots(variables)`.  The state of a variable is a *slot*: a variable of its own, beside the one that it belongs
+to and in the same container.
 
 Why updates need no ordering by the user: each one happens under its variable's lock, so that several loops that train
 the same variables lose no update.  Which update comes first is open, as in TensorFlow 1.
@@ -260,9 +260,7 @@ class Optimizer:
         """The slot of a variable, of its shape and dtype and with this number everywhere at first."""
         if var.shape.is_fully_defined():
             initializer = constant_initializer(value, var.dtype)
-            return self._get_or_make_slot_with_initializer(
-                var, initializer, var.shape, var.dtype, slot_name, op_name
-            )
+            return self._get_or_make_slot_with_initializer(var, initializer, var.shape, var.dtype, slot_name, op_name)
         sizes = shape(var.initialized_value())
         return self._get_or_make_slot(var, fill(sizes, convert_to_tensor(value, var.dtype)), slot_name, op_name)
 

@@ -31,9 +31,7 @@ def _step(grad: Any, value: Any, mom: Any, mean_square: Any, lr: Any, momentum: 
     return value - new_mom, new_mom
 
 
-def _rule(
-    grad: Any, value: Any, ms: Any, mom: Any, *, lr: Any, rho: Any, momentum: Any, epsilon: Any
-) -> Sequence[Any]:
+def _rule(grad: Any, value: Any, ms: Any, mom: Any, *, lr: Any, rho: Any, momentum: Any, epsilon: Any) -> Sequence[Any]:
     new_ms = _moved(ms, grad * grad, rho)
     new, new_mom = _step(grad, value, mom, new_ms, lr, momentum, epsilon)
     return new, new_ms, new_mom

@@ -6,13 +6,13 @@
 
     define_update("Momentum", _rule, slots=("accum",), operands=("lr", "grad", "momentum"))
 
-An update is one operation on the variable's device.  It reads and replaces the variable and its slots under their locks,
-so that concurrent updates happen one after the other, each with a slot that fits its variable.  A rule is elementwise,
-so that it serves whole variables, and rows of them, alike.
+An update is one operation on the variable's device.  It reads and replaces the variable and its slots under their
+locks, so that concurrent updates happen one after the other, each with a slot that fits its variable.  A rule is
+elementwise, so that it serves whole variables, and rows of them, alike.
 
 Why locks are always taken in the order variable, then slots: two updates of one variable cannot wait for each other.
-Why a rule changes none of its arguments: a step that read the variable before still holds its old value.  A new value is
-computed in memory of its own, by operators such as `+=`; only rows are written in place, see `variable_state.py`.
+Why a rule changes none of its arguments: a step that read the variable before still holds its old value.  A new value
+is computed in memory of its own, by operators such as `+=`; only rows are written in place, see `variable_state.py`.
 Source: training_ops of TensorFlow 1.15.
 """
 
@@ -75,7 +75,12 @@ def define_update(
 
 
 def apply_update(
-    kind: str, var: Variable, grad: Tensor | IndexedSlices, operands: dict[str, Any], slots: dict[str, Any], **attrs: Any
+    kind: str,
+    var: Variable,
+    grad: Tensor | IndexedSlices,
+    operands: dict[str, Any],
+    slots: dict[str, Any],
+    **attrs: Any,
 ) -> Operation:
     """The update of a variable by a gradient, of which no index comes twice if it is IndexedSlices.
 

@@ -117,6 +117,12 @@ def sparse_loss(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return -np.take_along_axis(log_softmax(logits), labels[..., None], axis=-1)[..., 0]
 
 
+def sum_at(rows: int, indices: np.ndarray, values: np.ndarray) -> np.ndarray:
+    total = np.zeros((rows, *values.shape[1:]))
+    np.add.at(total, indices, values)
+    return total
+
+
 def top_k(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     order = np.argsort(-predictions, axis=1)[:, :2]
     return (order == targets[:, None]).any(axis=1)
@@ -385,6 +391,14 @@ ORACLE: dict[str, list[Case]] = {
             (2,),
         ),
     ],
+    "DenseOfSlices": [
+        Case(
+            lambda values, indices: df.convert_to_tensor(df.IndexedSlices(values, indices, [5, 2])),
+            lambda values, indices: sum_at(5, indices, values),
+            (real(4, 2), np.array([3, 0, 3, 1])),
+            unknown=False,
+        )
+    ],
     "OneHot": [
         Case(lambda x: df.one_hot(x, 4), lambda x: np.eye(4, dtype=np.float32)[x], (whole(2, 3, low=0, high=4),)),
         Case(
@@ -495,7 +509,10 @@ NO_ORACLE: dict[str, str] = {
 }
 
 ELSEWHERE: dict[str, str] = {  # module -> why its operations are not judged here
-    "dflow.ops.state.variables": "they are about state, which a session keeps",
+    **dict.fromkeys(
+        [f"dflow.ops.state.{file}" for file in ("assign", "reads", "scatter", "slice_assign")],
+        "they are about state, which a session keeps",
+    ),
     "dflow.ops.state.variable_lists": "they are about state, which a session keeps",
     "dflow.ops.queues.operations": "they are about state, which a session keeps",
     "dflow.ops.control_flow.gates": "they decide what runs: tests/ops/test_control_flow.py",

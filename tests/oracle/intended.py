@@ -56,13 +56,4 @@ INTENDED: dict[str, dict[str, str]] = {
     "tfrecord.broken_files": {"cut header": "A file cut inside a record's header has lost data."},
 }
 
-ABSENT = {  # program -> the name of TensorFlow that dflow does not have
-    "optimizers.adadelta": "AdadeltaOptimizer",
-    "optimizers.adagrad": "AdagradOptimizer",
-    "optimizers.adagrad_da": "AdagradDAOptimizer",
-    "optimizers.centered_rmsprop": "RMSPropOptimizer",
-    "optimizers.ftrl": "FtrlOptimizer",
-    "optimizers.proximal_adagrad": "ProximalAdagradOptimizer",
-    "optimizers.proximal_gradient_descent": "ProximalGradientDescentOptimizer",
-    "optimizers.rmsprop": "RMSPropOptimizer",
-}
+ABSENT: dict[str, str] = {}

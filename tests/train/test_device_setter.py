@@ -13,9 +13,9 @@ from dflow.ops.math.arithmetic import add
 from dflow.ops.math.powers import square
 from dflow.ops.state.variables import Variable
 from dflow.registry import OPS, define, no_gradient
+from dflow.train.adam import AdamOptimizer
 from dflow.train.device_setter import replica_device_setter
 from dflow.train.global_step import create_global_step
-from dflow.train.optimizers import AdamOptimizer
 
 CLUSTER = {"ps": ["ps0:2222", "ps1:2222"], "worker": ["worker0:2222", "worker1:2222", "worker2:2222"]}
 

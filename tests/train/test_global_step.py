@@ -7,7 +7,13 @@ import pytest
 from dflow.graph import Graph, GraphKeys
 from dflow.ops.state.variable_lists import global_variables, global_variables_initializer, trainable_variables
 from dflow.ops.state.variables import Variable
-from dflow.train.global_step import create_global_step, get_global_step, get_or_create_global_step, global_step
+from dflow.train.global_step import (
+    assert_global_step,
+    create_global_step,
+    get_global_step,
+    get_or_create_global_step,
+    global_step,
+)
 from tests.train.run import Evaluator
 
 
@@ -66,3 +72,10 @@ def test_a_global_step_must_be_an_integer_scalar(graph: Graph) -> None:
     graph.add_to_collection(GraphKeys.GLOBAL_STEP, Variable(0, trainable=False))
     with pytest.raises(ValueError, match="Multiple tensors in global_step collection"):
         get_global_step()
+
+
+def test_a_global_step_is_asserted_to_be_an_integer_scalar() -> None:
+    assert_global_step(Variable(1))
+    for wrong, said in ((Variable(1.0), "integer type"), (Variable([1]), "not scalar")):
+        with pytest.raises(TypeError, match=said):
+            assert_global_step(wrong)

@@ -209,5 +209,3 @@ def convert_n_to_tensor_or_indexed_slices(
         None if it is None else convert_to_tensor_or_indexed_slices(it, dtype, None if name is None else f"{name}_{i}")
         for i, it in enumerate(values)
     ]
-
-

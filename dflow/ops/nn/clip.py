@@ -117,9 +117,7 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
     """
     x = _values_of(t, beside=(clip_value_min, clip_value_max))
     below = _of_shape(x, minimum(x, clip_value_max), "clip_value_max")
-    return _with_values(
-        t, _of_shape(x, maximum(below, clip_value_min, name=name or "clip_by_value"), "clip_value_min")
-    )
+    return _with_values(t, _of_shape(x, maximum(below, clip_value_min, name=name or "clip_by_value"), "clip_value_min"))
 
 
 def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Tensor:

@@ -86,7 +86,7 @@ def changed_by(ref: Any) -> Operation:
         changed: Operation = ref.op
         return changed
     if isinstance(ref, Tensor) and "variable" in ref.op.attrs and ref.op.type not in _READS:
-        return ref.op.colocation_root()
+        return ref.graph.get_operation_by_name(ref.op.attrs["variable"].node)
     raise TypeError(f"only a variable can be changed, or the result of an earlier change, got {ref!r}")
 
 

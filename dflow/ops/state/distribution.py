@@ -26,7 +26,7 @@ class VariableAggregation(enum.Enum):
     SUM = 1
     MEAN = 2
     ONLY_FIRST_REPLICA = 3
-    ONLY_FIRST_TOWER = 3  # the older name
+    ONLY_FIRST_TOWER = ONLY_FIRST_REPLICA  # the older name
 
 
 def checked_modes(
@@ -35,7 +35,7 @@ def checked_modes(
     trainable: bool | None,
     name: str | None,
 ) -> tuple[VariableSynchronization, VariableAggregation, bool]:
-    """The modes, None replaced by the default; ValueError for others, and for a trainable variable that is ON_READ."""
+    """The modes and whether a variable is trainable, None replaced by the default.  ValueError for other modes."""
     synchronization = VariableSynchronization.AUTO if synchronization is None else synchronization
     aggregation = VariableAggregation.NONE if aggregation is None else aggregation
     if not isinstance(aggregation, VariableAggregation):
@@ -43,9 +43,4 @@ def checked_modes(
     if not isinstance(synchronization, VariableSynchronization):
         raise ValueError(f"Invalid variable synchronization mode: {synchronization} for variable: {name}")
     on_read = synchronization is VariableSynchronization.ON_READ
-    if on_read and trainable:
-        raise ValueError(
-            "Synchronization value can be set to VariableSynchronization.ON_READ only for non-trainable variables. "
-            "You have specified trainable=True and synchronization=VariableSynchronization.ON_READ."
-        )
     return synchronization, aggregation, not on_read if trainable is None else bool(trainable)

@@ -79,7 +79,8 @@ class PartitionedVariable:
 
     @property
     def graph(self) -> Graph:
-        return self._variable_list[0].graph
+        graph: Graph = self._variable_list[0].graph
+        return graph
 
     def _get_variable_list(self) -> list[Variable]:
         return self._variable_list

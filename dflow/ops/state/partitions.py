@@ -1,6 +1,7 @@
 """How a variable is divided into parts: into how many along which axis, and where each part begins.
 
-Source: tf.fixed_size_partitioner, tf.variable_axis_size_partitioner, tf.min_max_variable_partitioner of TensorFlow 1.15.
+Source: tf.fixed_size_partitioner, tf.variable_axis_size_partitioner, tf.min_max_variable_partitioner of TensorFlow
+1.15.
 """
 
 from __future__ import annotations
@@ -87,13 +88,15 @@ def called_partitioner(partitioner: Partitioner, shape: TensorShape, dtype: DTyp
         raise ValueError(f"Shape of a new partitioned variable must be fully defined, but instead was {shape}.")
     if len(shape) < 1:
         raise ValueError(
-            f"A partitioned Variable must have rank at least 1, but the requested shape was {shape}, of rank {len(shape)}"
+            f"A partitioned Variable must have rank at least 1, but the requested shape was {shape}, a scalar"
         )
     parts = partitioner(shape=shape, dtype=dtype)
     if not isinstance(parts, Sequence) or isinstance(parts, str):
         raise ValueError(f"Partitioner must return a sequence, but saw: {parts}")
     if len(parts) != len(shape):
-        raise ValueError(f"Partitioner returned a partition list that does not match the Variable's rank: {parts} vs. {shape}")
+        raise ValueError(
+            f"Partitioner returned a partition list that does not match the Variable's rank: {parts} vs. {shape}"
+        )
     if any(number < 1 for number in parts):
         raise ValueError(f"Partitioner returned zero partitions for some axes: {parts}")
     if sum(number > 1 for number in parts) > 1:
@@ -136,7 +139,7 @@ def variable_axis_size_partitioner(
     """
     if max_shard_bytes < 1 or bytes_per_string_element < 1:
         raise ValueError("Both max_shard_bytes and bytes_per_string_element must be positive.")
-    if max_shards is not None and max_shards < 1:
+    if max_shards and max_shards < 1:
         raise ValueError("max_shards must be positive.")
 
     def partitioner(shape: Any, dtype: Any) -> list[int]:
@@ -148,7 +151,7 @@ def variable_axis_size_partitioner(
             return parts
         slices_a_part = max(1, math.floor(max_shard_bytes / slice_bytes))
         number = math.ceil(sizes[axis] / slices_a_part)
-        parts[axis] = number if max_shards is None else min(max_shards, number)
+        parts[axis] = min(max_shards, number) if max_shards else number
         return parts
 
     return partitioner
@@ -165,7 +168,7 @@ def min_max_variable_partitioner(
         sizes = _defined(shape)
         element = bytes_per_string_element if as_dtype(dtype).name == "string" else as_dtype(dtype).size
         parts = [1] * len(sizes)
-        wanted = math.prod(sizes) * element // min_slice_size
+        wanted = math.ceil(math.prod(sizes) * element / min_slice_size)
         parts[axis] = max(1, min(sizes[axis], max_partitions, wanted))
         return parts
 

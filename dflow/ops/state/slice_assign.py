@@ -31,7 +31,7 @@ def get_part(variable: Any, key: Any) -> Tensor:
 
 
 def _assign_part(variable: Any, part: Tensor, value: Any, name: str | None = None) -> Tensor:
-    """Replace a part of a variable; gives its new value.  ShapeError for a value that does not broadcast to the part."""
+    """Replace a part of a variable; gives its new value.  ShapeError for a value of another shape than the part."""
     numbers = part.op.operands[1:]
     return update(variable, "StridedSliceAssign", (*numbers, value), name, key=part.op.attrs["key"])
 

@@ -30,9 +30,9 @@ class MadeByCreators(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls.__bases__ != (object,) or kwargs.get("variable_def") is not None:
             return cls.made(*args, **kwargs)
-        given = inspect.signature(cls.__init__).bind(None, *args, **kwargs)
+        given = inspect.signature(vars(cls)["__init__"]).bind(None, *args, **kwargs)
         given.apply_defaults()
-        arguments = dict(list(given.arguments.items())[1:])
+        arguments = {name: value for name, value in given.arguments.items() if name != "self"}
         make: Callable[..., Any] = _made
         for creator in get_default_graph().scope.variable_creators:
             make = functools.partial(creator, make)
@@ -56,8 +56,8 @@ def _made(**arguments: Any) -> Any:
 def variable_creator_scope(variable_creator: Callable[..., Any]) -> Iterator[None]:
     """A block whose variables are made by `variable_creator(next_creator, **kwargs)`, in this thread.
 
-    kwargs: the arguments of `Variable`, which it may change; it calls `next_creator(**kwargs)`, the creator of the outer
-    block or the class, and gives its result.  RuntimeError for blocks that are left in a wrong order.
+    kwargs: the arguments of `Variable`, which it may change; it gives the result of `next_creator(**kwargs)`: that is
+    the creator of the outer block, or makes the variable.  RuntimeError for blocks that are left in a wrong order.
     """
     stack = get_default_graph().scope
     outer = stack.variable_creators

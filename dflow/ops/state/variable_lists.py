@@ -111,7 +111,7 @@ def is_variable_initialized(ref: Any, name: str | None = None) -> Tensor:
 
 
 def assert_variables_initialized(var_list: Iterable[Variable] | None = None) -> Operation | None:
-    """An operation that fails with FailedPreconditionError if one of the variables has no value; None without variables.
+    """An operation that fails with FailedPreconditionError if a variable has no value; None if there are no variables.
 
     var_list: None: the global and the local variables of the default graph that exist now.
     """

@@ -236,17 +236,13 @@ class variable_scope(AbstractContextManager["VariableScope"]):
     ) -> None:
         if name_or_scope is None and default_name is None:
             raise TypeError("If default_name is None then name_or_scope is required")
-        if not isinstance(name_or_scope, (VariableScope, str, type(None))):
-            raise TypeError("VariableScope: name_or_scope must be a string or VariableScope.")
         if reuse not in (True, False, None, AUTO_REUSE):
             raise ValueError("The reuse parameter must be True or False or None, or AUTO_REUSE.")
         if name_or_scope is None and reuse is True:
             raise ValueError("reuse=True cannot be used without a name_or_scope")
         if not isinstance(auxiliary_name_scope, bool):
-            raise TypeError(
-                f"The auxiliary_name_scope must be `True` or `False`, while get {auxiliary_name_scope!r}"
-            )
-        self._name_or_scope = name_or_scope
+            raise TypeError(f"The auxiliary_name_scope must be `True` or `False`, while get {auxiliary_name_scope!r}")
+        self._name_or_scope: Any = name_or_scope
         self._default_name = default_name
         self._graph = graph_of(list(values or ()))
         self._given = {
@@ -264,13 +260,16 @@ class variable_scope(AbstractContextManager["VariableScope"]):
         self._entered: list[tuple[VariableScope, ExitStack]] = []
 
     def __enter__(self) -> VariableScope:
+        if not isinstance(self._name_or_scope, (VariableScope, str, type(None))):
+            raise TypeError("VariableScope: name_or_scope must be a string or VariableScope.")
         blocks = _blocks_of(self._graph)
         with ExitStack() as stack:
             stack.enter_context(scopes.building_in(self._graph))
-            again = isinstance(self._name_or_scope, VariableScope)
-            base = self._name_or_scope if again else blocks.scope
+            given = self._name_or_scope
+            again = isinstance(given, VariableScope)
+            base: VariableScope = given if isinstance(given, VariableScope) else blocks.scope
             name = base.name if again else join_names(blocks.scope.name, self._new_name(blocks))
-            local = base.name.rpartition("/")[2] if again else self._name_or_scope or self._default_name or ""
+            local = base.name.rpartition("/")[2] if again else str(given or self._default_name or "")
             opens = bool(local) and self._auxiliary_name_scope
             name_scope = stack.enter_context(
                 self._graph.name_scope(local) if opens else nullcontext(_current(self._graph))
@@ -296,9 +295,7 @@ class variable_scope(AbstractContextManager["VariableScope"]):
         """The scope inside of the block: that of `base`, with what was given."""
         values = {key: getattr(base, key) if value is None else value for key, value in self._given.items()}
         getter = _around(self._custom_getter, base.custom_getter)
-        return VariableScope(
-            self._reuse or base.reuse, name, name_scope=name_scope, custom_getter=getter, **values
-        )
+        return VariableScope(self._reuse or base.reuse, name, name_scope=name_scope, custom_getter=getter, **values)
 
 
 @contextmanager
@@ -317,15 +314,15 @@ def _entered(blocks: _Blocks, scope: VariableScope, again: bool) -> Iterator[Non
         blocks.scope = outer
 
 
-def _around(getter: Any, inner: Any) -> Any:
-    """A custom getter that calls the one of the outer scopes as its getter."""
-    if getter is None:
+def _around(outer: Any, inner: Any) -> Any:
+    """A custom getter of a block around that of the blocks that it is in: the latter is the getter that it calls."""
+    if outer is None:
         return inner
-    if inner is None or not callable(getter):
-        return getter
+    if inner is None or not callable(outer):
+        return outer
 
-    def both(true_getter: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return getter(functools.partial(inner, true_getter), *args, **kwargs)
+    def both(getter: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return outer(functools.partial(inner, getter), *args, **kwargs)
 
     return both
 

@@ -1,7 +1,7 @@
 """The state behind a variable: its value on a device.
 
 Why a value that anyone holds is never changed in place: a read hands out the array itself, which must not change for
-its readers.  A change of some rows is made in place if nobody holds the array: a copy of a large table takes longer than
+its readers.  A change of some rows is made in place if nobody holds the array: to copy a large table takes longer than
 the rest of a training step.
 Source: state_ops of TensorFlow 1.15.
 """
@@ -131,13 +131,13 @@ def _frozen(value: Any) -> Any:
 
 
 def _own(held: list[Any]) -> Any:
-    """The array in a list, to be written to: itself, if the list alone refers to it, else a copy; in row-major order."""
+    """The array in a list, to be written to: itself if only the list refers to it, else a copy; in row-major order."""
     value = held[0]
     if type(value) is not np.ndarray:
         return namespace(value).asarray(value, copy=True)
     memory = value.base
-    alike = type(memory) is np.ndarray and _layout(memory) == _layout(value) and value.flags.c_contiguous
-    if alike and memory.flags.writeable:
+    alike = type(memory) is np.ndarray and _layout(memory) == _layout(value)
+    if alike and memory is not None and memory.flags.writeable and memory.flags.c_contiguous:
         del value, memory
         if _references(held) == _NOBODY_ELSE:
             return held[0].base

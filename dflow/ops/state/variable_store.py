@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-
 from dflow import forks
 from dflow.dtypes import DType, as_dtype, float32
 from dflow.graph import Graph, GraphKeys, Tensor, convert_to_tensor, get_default_graph
@@ -243,7 +242,8 @@ class VariableStore:
         ):
             if not fits:
                 raise ValueError(
-                    f"Trying to reuse partitioned variable {name}, but specified {what} {given} and found {what} {found}."
+                    f"Trying to reuse partitioned variable {name}, but specified {what} {given} "
+                    f"and found {what} {found}."
                 )
         return existing
 
@@ -273,13 +273,12 @@ def _value_of(
     if shape.is_fully_defined():
         more = {"partition_info": part} if _takes(initializer, "partition_info", by_name=True) else {}
         return (lambda: initializer(shape.as_list(), dtype=dtype, **more)), dtype
-    if shape.dims is None and _takes_nothing(initializer):
+    if _takes_nothing(initializer):
         return initializer, None
-    if isinstance(initializer, (zeros_initializer, glorot_uniform_initializer)) or shape.dims is not None:
-        raise ValueError(f"Shape of a new variable ({name}) must be fully defined, but instead was {shape}.")
     raise ValueError(
         "The initializer passed is not valid. It should be a callable with no arguments and the shape should not be "
-        "provided or an instance of `tf.keras.initializers.*' and `shape` should be fully defined."
+        "provided or an instance of `tf.keras.initializers.*' and `shape` should be fully defined. "
+        f"Shape of a new variable ({name}) must be fully defined, but instead was {shape}."
     )
 
 
@@ -323,9 +322,7 @@ def _takes(function: Callable[..., Any], name: str, by_name: bool = False) -> bo
 
 
 def _takes_nothing(function: Callable[..., Any]) -> bool:
-    return all(
-        p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in _parameters(function)
-    )
+    return all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in _parameters(function))
 
 
 _KEY = ("__variable_store",)
@@ -341,5 +338,3 @@ def variable_store(graph: Graph) -> VariableStore:
             stores.append(VariableStore())
     store: VariableStore = stores[0]
     return store
-
-

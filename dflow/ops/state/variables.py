@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 from dflow.dtypes import DType
 from dflow.graph import Graph, GraphKeys, Operation, Tensor, convert_to_tensor, get_default_graph, scopes
@@ -35,7 +35,8 @@ from dflow.ops.state.scatter import (
     scatter_update,
 )
 from dflow.ops.state.variable_creation import MadeByCreators
-from dflow.ops.state.variable_proto import SaveSliceInfo, VariableDef, below, within
+from dflow.ops.state.variable_proto import SaveSliceInfo as Part
+from dflow.ops.state.variable_proto import VariableDef, below, within
 from dflow.shapes import TensorShape
 from dflow.specs import VariableSpec
 
@@ -60,7 +61,7 @@ class Variable(metaclass=MadeByCreators):
     ValueError without an initial value, with one of unknown shape, and for collections that are no list.
     """
 
-    SaveSliceInfo = SaveSliceInfo
+    SaveSliceInfo: ClassVar[type[Part]] = Part
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Variable(metaclass=MadeByCreators):
         aggregation: VariableAggregation = VariableAggregation.NONE,
         shape: Any = None,
     ) -> None:
-        self._save_slice_info: SaveSliceInfo | None = None
+        self._save_slice_info: Part | None = None
         if variable_def is not None:
             if initial_value is not None:
                 raise ValueError("variable_def and initial_value are mutually exclusive.")
@@ -151,13 +152,14 @@ class Variable(metaclass=MadeByCreators):
         self.op = self._value.op
         self.spec = self.op.attrs["variable"]
         self.initializer = element(variable_def.initializer_name)
-        self.initial_value = element(variable_def.initial_value_name) if variable_def.initial_value_name else None
+        initial: Any = element(variable_def.initial_value_name) if variable_def.initial_value_name else None
+        self.initial_value = initial
         self._snapshot = element(variable_def.snapshot_name)
         self._cached = False
         self.validate_shape = self.initializer.attrs.get("validate_shape", True)
         if variable_def.HasField("save_slice_info_def"):
             part = variable_def.save_slice_info_def
-            self._save_slice_info = SaveSliceInfo(save_slice_info_def=part, import_scope=import_scope)
+            self._save_slice_info = Part(save_slice_info_def=part, import_scope=import_scope)
         self.constraint = None
         self.synchronization = VariableSynchronization(variable_def.synchronization)
         self.aggregation = VariableAggregation(variable_def.aggregation)
@@ -343,10 +345,10 @@ class Variable(metaclass=MadeByCreators):
         kind = ResourceVariable if variable_def.is_resource else Variable
         return kind(variable_def=variable_def, import_scope=import_scope, use_resource=variable_def.is_resource)
 
-    def _set_save_slice_info(self, save_slice_info: SaveSliceInfo) -> None:
+    def _set_save_slice_info(self, save_slice_info: Part) -> None:
         self._save_slice_info = save_slice_info
 
-    def _get_save_slice_info(self) -> SaveSliceInfo | None:
+    def _get_save_slice_info(self) -> Part | None:
         return self._save_slice_info
 
     # -- Python
