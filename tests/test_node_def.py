@@ -48,7 +48,6 @@ OWN = {  # kinds that TensorFlow does not have, or has with other inputs and att
         "TFRecordReaderNumLeftOut",
         "TileLike",
     ),
-    *("UninitializedNames", "Unpad"),
     *("AddAt", "KeptDims", "ValuesAt"),
 }
 
