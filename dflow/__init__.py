@@ -8,9 +8,23 @@ workers of a Dask cluster.  Names, argument order and behaviour are those of Ten
 
 import sys as _sys
 
-from dflow import cluster, contrib, data, errors, io, nest, nn, python_io, train
-from dflow import cluster, contrib, data, errors, io, manip, nn, python_io, random, train
-from dflow import cluster, contrib, data, errors, io, lookup, nn, python_io, sets, sparse, strings, train
+from dflow import (
+    cluster,
+    contrib,
+    data,
+    errors,
+    io,
+    lookup,
+    manip,
+    nest,
+    nn,
+    python_io,
+    random,
+    sets,
+    sparse,
+    strings,
+    train,
+)
 from dflow.absent import refer_to_the_page as _refer_to_the_page
 from dflow.blocks import (
     add_to_collection,
@@ -71,9 +85,8 @@ from dflow.ops.array.fill import broadcast_to, fill, ones, ones_like, zeros, zer
 from dflow.ops.array.gather import batch_gather, boolean_mask, gather
 from dflow.ops.array.gather_nd import gather_nd, scatter_nd
 from dflow.ops.array.grid import eye, lin_space, linspace, meshgrid, unravel_index
-from dflow.ops.array.mask import sequence_mask
-from dflow.ops.array.gather import boolean_mask, gather
 from dflow.ops.array.indexed_slices import IndexedSlices, convert_to_tensor_or_indexed_slices
+from dflow.ops.array.mask import sequence_mask
 from dflow.ops.array.one_hot import one_hot
 from dflow.ops.array.pad import pad
 from dflow.ops.array.partition import dynamic_partition, dynamic_stitch
@@ -160,10 +173,9 @@ from dflow.ops.math.rounding import ceil, floor, round
 from dflow.ops.math.select import where_v2
 from dflow.ops.math.trigonometry import cos, sin, tanh
 from dflow.ops.nn.activations import sigmoid
-from dflow.ops.nn.clip import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
+from dflow.ops.nn.clip import clip_by_average_norm, clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from dflow.ops.order.search import searchsorted
 from dflow.ops.order.sort import argsort, sort
-from dflow.ops.nn.clip import clip_by_average_norm, clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from dflow.ops.py_func import py_func
 from dflow.ops.queues.kinds import FIFOQueue, PaddingFIFOQueue, PriorityQueue, QueueBase, RandomShuffleQueue
 from dflow.ops.random import random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal
@@ -182,7 +194,6 @@ from dflow.ops.segments.unsorted import (
     unsorted_segment_sqrt_n,
     unsorted_segment_sum,
 )
-from dflow.ops.sparse_serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
 from dflow.ops.sparse.add import sparse_add
 from dflow.ops.sparse.concat import sparse_concat
 from dflow.ops.sparse.dense import sparse_tensor_to_dense, sparse_to_dense, sparse_to_indicator
@@ -202,7 +213,6 @@ from dflow.ops.sparse.reduce import (
 )
 from dflow.ops.sparse.serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
 from dflow.ops.sparse.shape import sparse_reset_shape, sparse_reshape
-from dflow.ops.state.get_variable import get_variable
 from dflow.ops.state.assign import assign, assign_add, assign_sub, count_up_to
 from dflow.ops.state.distribution import VariableAggregation, VariableSynchronization
 from dflow.ops.state.get_variable import create_partitioned_variables, get_local_variable, get_variable
@@ -257,8 +267,15 @@ from dflow.ops.state.variable_lists import (
     trainable_variables,
     variables_initializer,
 )
-from dflow.ops.state.variable_scope import AUTO_REUSE, get_variable_scope, variable_scope
-from dflow.ops.state.variables import Variable, assign, assign_add, assign_sub, count_up_to
+from dflow.ops.state.variable_scope import (
+    AUTO_REUSE,
+    VariableScope,
+    get_variable_scope,
+    no_regularizer,
+    variable_op_scope,
+    variable_scope,
+)
+from dflow.ops.state.variables import Variable
 from dflow.ops.text.characters import string_strip
 from dflow.ops.text.hash_bucket import (
     string_to_hash_bucket,
@@ -270,15 +287,6 @@ from dflow.ops.text.numbers import as_string, string_to_number
 from dflow.ops.text.regex import regex_replace
 from dflow.ops.text.split import string_split
 from dflow.ops.text.substring import substr
-from dflow.ops.state.variable_scope import (
-    AUTO_REUSE,
-    VariableScope,
-    get_variable_scope,
-    no_regularizer,
-    variable_op_scope,
-    variable_scope,
-)
-from dflow.ops.state.variables import Variable
 from dflow.readers import (
     CSVReader,
     FixedLenFeature,
@@ -374,17 +382,14 @@ __all__ = [
     "argsort",
     "as_dtype",
     "as_string",
-    "assign",
-    "assign_add",
-    "assign_sub",
-    "batch_gather",
-    "batch_to_space",
-    "batch_to_space_nd",
     "assert_variables_initialized",
     "assign",
     "assign_add",
     "assign_sub",
+    "batch_gather",
     "batch_scatter_update",
+    "batch_to_space",
+    "batch_to_space_nd",
     "bfloat16",
     "bitcast",
     "bool",
@@ -412,8 +417,8 @@ __all__ = [
     "contrib",
     "control_dependencies",
     "convert_to_tensor",
-    "convert_to_tensor_or_sparse_tensor",
     "convert_to_tensor_or_indexed_slices",
+    "convert_to_tensor_or_sparse_tensor",
     "cos",
     "count_nonzero",
     "count_up_to",
@@ -462,8 +467,8 @@ __all__ = [
     "get_collection",
     "get_default_graph",
     "get_default_session",
-    "get_seed",
     "get_local_variable",
+    "get_seed",
     "get_variable",
     "get_variable_scope",
     "global_norm",
@@ -508,19 +513,17 @@ __all__ = [
     "lookup",
     "make_ndarray",
     "make_tensor_proto",
-    "map_fn",
     "manip",
+    "map_fn",
     "matmul",
     "maximum",
     "meshgrid",
-    "minimum",
-    "mod",
-    "multinomial",
     "min_max_variable_partitioner",
     "minimum",
     "mod",
     "model_variables",
     "moving_average_variables",
+    "multinomial",
     "multiply",
     "name_scope",
     "negative",
@@ -569,12 +572,13 @@ __all__ = [
     "reduce_min",
     "reduce_prod",
     "reduce_sum",
-    "repeat",
     "regex_replace",
+    "repeat",
     "report_uninitialized_variables",
     "required_space_to_batch_paddings",
     "reset_default_graph",
     "reshape",
+    "resource_variables_enabled",
     "reverse",
     "reverse_sequence",
     "reverse_v2",
@@ -582,7 +586,17 @@ __all__ = [
     "round",
     "rsqrt",
     "scan",
+    "scatter_add",
+    "scatter_div",
+    "scatter_max",
+    "scatter_min",
+    "scatter_mul",
     "scatter_nd",
+    "scatter_nd_add",
+    "scatter_nd_sub",
+    "scatter_nd_update",
+    "scatter_sub",
+    "scatter_update",
     "searchsorted",
     "segment_max",
     "segment_mean",
@@ -590,19 +604,6 @@ __all__ = [
     "segment_prod",
     "segment_sum",
     "sequence_mask",
-    "resource_variables_enabled",
-    "round",
-    "rsqrt",
-    "scatter_add",
-    "scatter_div",
-    "scatter_max",
-    "scatter_min",
-    "scatter_mul",
-    "scatter_nd_add",
-    "scatter_nd_sub",
-    "scatter_nd_update",
-    "scatter_sub",
-    "scatter_update",
     "serialize_many_sparse",
     "serialize_sparse",
     "serialize_tensor",
@@ -620,9 +621,6 @@ __all__ = [
     "space_to_batch",
     "space_to_batch_nd",
     "space_to_depth",
-    "sparse_segment_mean",
-    "sparse_segment_sqrt_n",
-    "sparse_segment_sum",
     "sparse",
     "sparse_add",
     "sparse_concat",
@@ -640,6 +638,9 @@ __all__ = [
     "sparse_reset_shape",
     "sparse_reshape",
     "sparse_retain",
+    "sparse_segment_mean",
+    "sparse_segment_sqrt_n",
+    "sparse_segment_sum",
     "sparse_slice",
     "sparse_softmax",
     "sparse_split",
@@ -711,8 +712,8 @@ __all__ = [
     "variables_initializer",
     "visualize",
     "where",
-    "while_loop",
     "where_v2",
+    "while_loop",
     "zeros",
     "zeros_initializer",
     "zeros_like",

@@ -28,8 +28,6 @@ class GraphKeys:
     UPDATE_OPS = "update_ops"
     LOSSES = "losses"
     REGULARIZATION_LOSSES = "regularization_losses"
-    TABLE_INITIALIZERS = "table_initializer"
-    ASSET_FILEPATHS = "asset_filepaths"
     CONCATENATED_VARIABLES = "concatenated_variables"
     INIT_OP = "init_op"
     LOCAL_INIT_OP = "local_init_op"

@@ -15,7 +15,7 @@ from dflow.ops.rules.ranks import bracketed, exactly, require, same_size
 from dflow.ops.rules.static import known_value, only, same_dtype
 from dflow.registry import define, no_gradient
 from dflow.shapes import TensorShape
-from dflow.sparse import SparseTensor, SparseTensorValue
+from dflow.sparse_tensor import SparseTensor, SparseTensorValue
 from dflow.specs import TensorSpec
 
 __all__ = ["edit_distance"]

@@ -106,7 +106,8 @@ def _with_summaries(graph: Graph, function: Function) -> Any:
 
 def _as_tensor(branch: Branch, leaf: Any) -> Tensor:
     if isinstance(leaf, Operation):
-        return with_dependencies([leaf], branch.pivot.outputs[0])
+        tensor: Tensor = with_dependencies([leaf], branch.pivot.outputs[0])
+        return tensor
     return convert_to_tensor(leaf)
 
 
@@ -124,7 +125,8 @@ def _check_alike(if_true: Any, if_false: Any, trues: Sequence[Tensor], falses: S
 
 
 def _merge(graph: Graph, pair: Sequence[Tensor]) -> Tensor:
-    return merge(pair)[0]
+    merged: Tensor = merge(pair)[0]
+    return merged
 
 
 def _without_singleton(result: Any) -> Any:
