@@ -14,7 +14,7 @@ from dflow.ops.text.numbers import as_string
 from dflow.ops.text.numbers import string_to_number as to_number
 from dflow.ops.text.regex import regex_full_match, regex_replace
 from dflow.ops.text.split import string_bytes_split as bytes_split
-from dflow.ops.text.split import strings_split as split
+from dflow.ops.text.split import strings_split_v1 as split
 from dflow.ops.text.substring import substr
 from dflow.ops.text.unicode import unicode_transcode
 

@@ -145,6 +145,14 @@ def parsed(data: bytes, dtype: DType) -> Array:
 # -- arrays to messages
 
 
+def dtype_of(data: bytes) -> DType | None:
+    """The dtype of a serialized TensorProto; None for other bytes."""
+    try:
+        return _DTYPES.get(TensorProto.FromString(data).dtype)
+    except DecodeError:
+        return None
+
+
 def _as_array(values: Any, dtype: DType | None) -> Array:
     if isinstance(values, (np.ndarray, np.generic)) and dtype is not None and values.dtype.kind not in "SUO":
         return np.asarray(values).astype(dtype.numpy_dtype)

@@ -35,6 +35,7 @@ from dflow.ops.rules.static import is_symbolic
 from dflow.ops.state.slice_assign import get_part
 from dflow.ops.state.variables import Variable
 from dflow.shapes import TensorShape
+from dflow.sparse_tensor import SparseTensor
 
 Function = Callable[..., Tensor]
 
@@ -92,8 +93,10 @@ def overload(cls: type) -> None:
         setattr(cls, word, value)
 
 
-def _method(function: Function, name: str | None) -> Callable[[Any, Any], Tensor]:
-    def operator(self: Any, other: Any) -> Tensor:
+def _method(function: Function, name: str | None) -> Callable[[Any, Any], Any]:
+    def operator(self: Any, other: Any) -> Any:
+        if isinstance(other, SparseTensor):  # which may have the operator for a dense operand on its left
+            return NotImplemented
         return function(self, other, name=name)
 
     return operator

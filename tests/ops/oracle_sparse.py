@@ -11,7 +11,7 @@ import numpy as np
 
 import dflow as df
 from dflow.ops.sparse.at_indices import add_at, values_at
-from dflow.ops.sparse.elementwise import sparse_dense_add
+from dflow.ops.sparse.elementwise import sparse_dense_cwise_add
 
 RNG = np.random.default_rng(11)
 PLACES = np.array([[0, 1], [1, 0], [1, 3], [2, 2]])
@@ -85,7 +85,7 @@ def lines(case: Any) -> dict[str, list[Any]]:
         ],
         "SparseDenseCwiseMul": operator(lambda x, y: x * y, np.multiply),
         "SparseDenseCwiseDiv": operator(lambda x, y: x / y, np.divide),
-        "SparseDenseCwiseAdd": operator(sparse_dense_add, np.add),
+        "SparseDenseCwiseAdd": operator(sparse_dense_cwise_add, np.add),
         "SparseTensorDenseMatMul": [
             case(build, judge, (*parts, b), (0, 2))
             for build, judge, b in (_product(a, b) for a in (False, True) for b in (False, True))

@@ -22,23 +22,29 @@ from dflow.shapes import TensorShape
 from dflow.sparse_tensor import SparseTensor, as_sparse
 from dflow.specs import TensorSpec
 
-__all__ = ["sparse_dense_add", "sparse_dense_div", "sparse_dense_mul", "sparse_maximum", "sparse_minimum"]
+__all__ = [
+    "sparse_dense_cwise_add",
+    "sparse_dense_cwise_div",
+    "sparse_dense_cwise_mul",
+    "sparse_maximum",
+    "sparse_minimum",
+]
 
 
 # -- a sparse and a dense tensor: only the entries of the sparse one are computed, the dense one is broadcast to it
 
 
-def sparse_dense_add(sparse: Any, dense: Any, name: str | None = None) -> SparseTensor:
+def sparse_dense_cwise_add(sparse: Any, dense: Any, name: str | None = None) -> SparseTensor:
     """Each entry of a sparse tensor plus the value of a dense one at its place; other places stay empty."""
     return _with_dense("SparseDenseCwiseAdd", sparse, dense, name)
 
 
-def sparse_dense_mul(sparse: Any, dense: Any, name: str | None = None) -> SparseTensor:
+def sparse_dense_cwise_mul(sparse: Any, dense: Any, name: str | None = None) -> SparseTensor:
     """Each entry of a sparse tensor times the value of a dense one at its place."""
     return _with_dense("SparseDenseCwiseMul", sparse, dense, name)
 
 
-def sparse_dense_div(sparse: Any, dense: Any, name: str | None = None) -> SparseTensor:
+def sparse_dense_cwise_div(sparse: Any, dense: Any, name: str | None = None) -> SparseTensor:
     """Each entry of a sparse tensor divided by the value of a dense one at its place; integers as in C."""
     return _with_dense("SparseDenseCwiseDiv", sparse, dense, name)
 
@@ -156,7 +162,7 @@ def _two_kernel(function: Any) -> Any:
         check_parts(a_indices, a, a_shape)
         check_parts(b_indices, b, b_shape)
         if len(a_shape) != len(b_shape):
-            raise invalid(f"Operands' should have the same ranks; got ranks {len(a_shape)} and {len(b_shape)}")
+            raise invalid(f"Operands do not have the same ranks; got ranks: {len(a_shape)} and {len(b_shape)}")
         if (a_shape != b_shape).any():
             i = int(np.argmax(a_shape != b_shape))
             raise invalid(f"Operands' shapes do not match: got {a_shape[i]} and {b_shape[i]} for dimension {i}")

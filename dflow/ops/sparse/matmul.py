@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dflow.dtypes import bfloat16, float32
+from dflow.errors import ShapeError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.array.cast import cast
 from dflow.ops.array.gather import gather
@@ -43,9 +44,15 @@ def sparse_tensor_dense_matmul(
         parts = sparse.indices, sparse.values, sparse.dense_shape, dense
         attrs = {"adjoint_a": bool(adjoint_a), "adjoint_b": bool(adjoint_b)}
         result: Tensor = add_op("SparseTensorDenseMatMul", *parts, name=scope, **attrs)
-        rows = sparse.shape.with_rank(2).known[1 if adjoint_a else 0]
+        rows, inner = sparse.shape.with_rank(2).known[:: -1 if adjoint_a else 1]
+        _check_equal(inner, dense.shape.with_rank(2).known[1 if adjoint_b else 0])
         result.set_shape([rows, None])
         return result
+
+
+def _check_equal(inner: int | None, other: int | None) -> None:
+    if inner is not None and other is not None and inner != other:
+        raise ShapeError(f"Dimensions must be equal, but are {inner} and {other}")
 
 
 def _spec(

@@ -20,7 +20,7 @@ from dflow.ops.math.arithmetic import multiply, negative
 from dflow.ops.rules.like import only_first
 from dflow.ops.rules.static import graph_of, is_symbolic, known_value, only, spec_of
 from dflow.ops.sparse.at_indices import values_at
-from dflow.ops.sparse.elementwise import sparse_dense_add
+from dflow.ops.sparse.elementwise import sparse_dense_cwise_add
 from dflow.ops.sparse.rules import Array, check_parts, check_sparse, invalid, rank_of, raveled, sparse_specs
 from dflow.registry import define, no_gradient
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape
@@ -258,7 +258,7 @@ def _softmax_gradient(op: Operation, dy: Tensor) -> list[Tensor | None]:
     indices, _, sizes = op.inputs
     y = op.outputs[0]
     total = negative(sparse_reduce_sum(SparseTensor(indices, multiply(y, dy), sizes), [-1], keepdims=True))
-    moved = sparse_dense_add(SparseTensor(indices, dy, sizes), total)
+    moved = sparse_dense_cwise_add(SparseTensor(indices, dy, sizes), total)
     return [None, multiply(moved.values, y), None]
 
 

@@ -20,6 +20,7 @@ from dflow.shapes import TensorShape
 from dflow.sparse_tensor import SparseTensor
 from dflow.specs import TensorSpec
 from dflow.tensor_content import from_bytes, to_bytes
+from dflow.tensor_proto import dtype_of
 
 __all__ = ["deserialize_many_sparse", "deserialize_sparse", "serialize_many_sparse", "serialize_sparse"]
 
@@ -126,15 +127,15 @@ def _deserialize_kernel(strings: Any, dtype: DType, rank: int | None) -> tuple[A
             f"Serialized sparse should have non-zero rank and 3 as the last dimension, got {list(texts.shape)}"
         )
     leading = texts.shape[:-1]
-    try:
-        rows = [_parts(row[0], row[1], row[2], dtype) for row in texts.reshape(-1, 3)]
-    except (ValueError, IndexError) as error:
-        raise invalid(f"no serialized sparse tensor of {dtype.name}: {error}") from error
-    ranks = sorted({len(shape) for _, _, shape in rows})
-    if not rows and rank:
-        ranks = [rank - len(leading)]
-    if len(ranks) != 1:
-        raise invalid(f"the ranks of the sparse tensors differ: {ranks}")
+    rows = [_parts(row, i, dtype) for i, row in enumerate(texts.reshape(-1, 3))]
+    ranks = [len(shape) for _, _, shape in rows] or ([rank - len(leading)] if rank else [])
+    if not ranks:
+        raise invalid("the rank of no sparse tensors at all is not known; give it as rank=")
+    for i, other in enumerate(ranks):
+        if other != ranks[0]:
+            before, here = ranks[0] + len(leading), other + len(leading)
+            fact = f"Inconsistent rank across SparseTensors: rank prior to SparseTensor[{i}] was: {before} but rank of "
+            raise invalid(f"{fact}SparseTensor[{i}] is: {here}")
     places = np.repeat(np.arange(len(rows)), [len(values) for _, values, _ in rows])
     columns = np.unravel_index(places, leading) if leading else ()
     inner = np.concatenate([np.empty((0, ranks[0]), np.int64), *(indices for indices, _, _ in rows)])
@@ -143,13 +144,27 @@ def _deserialize_kernel(strings: Any, dtype: DType, rank: int | None) -> tuple[A
     return np.column_stack([*columns, inner]), values, np.array([*leading, *sizes], np.int64)
 
 
-def _parts(indices: bytes, values: bytes, dense_shape: bytes, dtype: DType) -> tuple[Any, Any, Any]:
-    """Indices, values and shape of one row; ValueError if they do not fit together."""
-    places, entries, shape = from_bytes(indices, int64), from_bytes(values, dtype), from_bytes(dense_shape, int64)
+def _parts(row: Any, index: int, dtype: DType) -> tuple[Any, Any, Any]:
+    """Indices, values and shape of one row; InvalidArgumentError for other strings."""
+    parts = []
+    for column, kind in enumerate((int64, dtype, int64)):
+        try:
+            parts.append(from_bytes(row[column], kind))
+        except (ValueError, IndexError) as error:
+            raise invalid(_fault(row[column], index, column, dtype, error)) from error
+    places, entries, shape = parts
     if shape.ndim != 1 or entries.ndim != 1 or places.shape != (len(entries), len(shape)):
-        shapes = [list(part.shape) for part in (places, entries, shape)]
-        raise ValueError(f"indices, values and dense shape have the shapes {shapes}")
+        shapes = [list(part.shape) for part in parts]
+        raise invalid(f"Expected SparseTensor[{index}] of a matrix and two vectors, got the shapes {shapes}")
     return places, entries, shape
+
+
+def _fault(data: bytes, index: int, column: int, dtype: DType, error: Exception) -> str:
+    """What is wrong with one string of a row."""
+    other = dtype_of(data)
+    if column == 1 and other is not None and other != dtype:
+        return f"Requested SparseTensor of type {dtype} but SparseTensor[{index}].values.dtype() == {other}"
+    return f"Could not parse serialized_sparse[{index}, {column}], a part of a sparse tensor of {dtype}: {error}"
 
 
 _TEXT = no_gradient("a serialized tensor is text")

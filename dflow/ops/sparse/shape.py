@@ -53,12 +53,17 @@ def _reshaped(before: TensorShape, sizes: list[int | None] | None) -> TensorShap
     """What is known of the new shape; ShapeError if it cannot have the same number of places."""
     if sizes is None:
         return TensorShape(None)
-    total, known = before.num_elements(), prod(size for size in sizes if size is not None and size >= 0)
-    if sizes.count(-1) == 1 and None not in sizes and total is not None and known and total % known == 0:
-        sizes = [total // known if size == -1 else size for size in sizes]
-    if total is not None and None not in sizes and -1 not in sizes and prod(s for s in sizes if s is not None) != total:
-        raise ShapeError(f"Cannot reshape a tensor with {total} elements to shape {sizes} ({known} elements).")
-    return TensorShape(None if size is None or size < 0 else size for size in sizes)
+    total = before.num_elements()
+    if total is None or None in sizes:
+        return TensorShape(None if size is None or size < 0 else size for size in sizes)
+    given = [size for size in sizes if size is not None]
+    if given.count(-1) > 1:
+        raise ShapeError(f"At most one dimension can be inferred (-1). Found: {given}")
+    known = prod(size for size in given if size != -1)
+    new = [total // known if size == -1 and known else size for size in given]
+    if prod(new) != total:
+        raise ShapeError(f"Cannot reshape a tensor with {total} elements to shape {given} ({prod(new)} elements).")
+    return TensorShape(None if size < 0 else size for size in new)
 
 
 def _reshape_spec(indices: TensorSpec, dense_shape: TensorSpec, sizes: TensorSpec) -> list[TensorSpec]:
@@ -84,7 +89,7 @@ def _reshape_kernel(indices: Array, dense_shape: Array, sizes: Array) -> tuple[A
 def _completed(dense_shape: Array, sizes: list[int]) -> list[int]:
     total = prod(dense_shape.tolist())
     known = prod(size for size in sizes if size != -1)
-    dense = f"Input to reshape is a SparseTensor with {total} dense values, but the requested shape"
+    dense = f"Input to reshape is a tensor with {total} dense values, but the requested shape"
     if sizes.count(-1) > 1:
         first, second = [i for i, size in enumerate(sizes) if size == -1][:2]
         raise invalid(f"only one output dimension may be -1, not both {first} and {second}")

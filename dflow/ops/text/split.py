@@ -24,7 +24,7 @@ from dflow.shapes import TensorShape
 from dflow.sparse_tensor import SparseTensor
 from dflow.specs import TensorSpec
 
-__all__ = ["string_bytes_split", "string_split", "strings_split"]
+__all__ = ["string_bytes_split", "string_split", "string_split_v2", "strings_split_v1"]
 
 
 def string_split(
@@ -50,7 +50,7 @@ def string_split(
         return SparseTensor(*add_op("StringSplit", texts, between, skip_empty=bool(skip_empty)))
 
 
-def strings_split(
+def strings_split_v1(
     input: Any = None,
     sep: Any = None,
     maxsplit: int = -1,
@@ -69,14 +69,17 @@ def strings_split(
     texts = strings(_either("input", input, "source", source))
     with scopes.building_in(texts.graph), texts.graph.name_scope(name or "StringSplit"):
         if texts.shape.ndims == 1:
-            return _split_v2(texts, sep, maxsplit)
-        flat = _split_v2(reshape(texts, [-1]), sep, maxsplit)
+            return string_split_v2(texts, sep, maxsplit)
+        flat = string_split_v2(reshape(texts, [-1]), sep, maxsplit)
         return _with_leading_axes(flat, shape(texts, out_type=int64), texts.shape.known)
 
 
-def _split_v2(texts: Tensor, sep: Any, maxsplit: int) -> SparseTensor:
-    between = convert_to_tensor("" if sep is None else sep, string, name="sep")
-    return SparseTensor(*add_op("StringSplitV2", texts, between, maxsplit=int(maxsplit)))
+def string_split_v2(source: Any, sep: Any = None, maxsplit: int = -1) -> SparseTensor:
+    """The parts of each string of a vector [n]: a SparseTensor [n, most parts].  As `strings_split_v1`."""
+    with scopes.building_in(graph_of((source, sep))):
+        texts = convert_to_tensor(source, string, name="source")
+        between = convert_to_tensor("" if sep is None else sep, string, name="sep")
+        return SparseTensor(*add_op("StringSplitV2", texts, between, maxsplit=int(maxsplit)))
 
 
 def _with_leading_axes(flat: SparseTensor, sizes: Tensor, known: Sequence[int | None]) -> SparseTensor:

@@ -148,6 +148,7 @@ def elementwise(tf: Any, folder: Path) -> dict[str, Any]:
                 "times a row": lambda: a * row,
                 "times a column": lambda: a * column,
                 "times a number": lambda: a * 2.0,
+                "times a sparse one": lambda: row * a,
                 "divided": lambda: a / column,
                 "divided by a number": lambda: a / 2.0,
                 "whole numbers": lambda: whole / 2,
@@ -218,6 +219,7 @@ def shapes(tf: Any, folder: Path) -> dict[str, Any]:
                 "late": lambda: tf.sparse_reshape(_late(tf, MATRIX), late),
                 "a wrong number": lambda: tf.sparse_reshape(a, [3, 3]),
                 "twice inferred": lambda: tf.sparse_reshape(a, [-1, -1]),
+                "not inferred": lambda: tf.sparse_reshape(a, [-1, 3]),
                 "no multiple": lambda: tf.sparse_reshape(_late(tf, MATRIX), [-1, 3]),
                 "reset": lambda: tf.sparse_reset_shape(a, [5, 9]),
                 "smallest": lambda: tf.sparse_reset_shape(_sparse(tf, MATRIX[:2, :2])),
@@ -364,12 +366,21 @@ def text(tf: Any, folder: Path) -> dict[str, Any]:
     with session(tf) as sess:
         one = tf.serialize_sparse(_sparse(tf, MATRIX))
         many = tf.serialize_many_sparse(cube)
-        return {
+        found = {
             "one": sess.run(one),
             "many": sess.run(many),
             "back": sess.run(tf.deserialize_many_sparse(many, tf.float64)),
             "static": shape(tf.deserialize_many_sparse(many, tf.float64, rank=3)),
         }
+        for name, strings, text in (
+            ("dtype", [one], "Requested SparseTensor of type double but SparseTensor[0].values.dtype() == float"),
+            ("no message", [one, ["a", "b", "c"]], "Could not parse"),
+        ):
+            dtype = tf.float64 if name == "dtype" else tf.float32
+            fetch = tf.deserialize_many_sparse(tf.stack(strings), dtype)
+            says = text if name != "dtype" else "Requested SparseTensor of type"
+            found[name] = kind_of_error(lambda fetch=fetch: sess.run(fetch), says)
+        return found
 
 
 def objects(tf: Any, folder: Path) -> dict[str, Any]:
