@@ -152,8 +152,16 @@ def _of_dense(values: Array) -> Sets:
     return np.repeat(np.arange(prod(sizes)), values.shape[-1]), values.reshape(-1), sizes
 
 
+_FEW = 1 << 20  # so large a range of integers needs no sorting
+
+
 def _codes(*values: Array) -> tuple[Array, Array]:
-    """The distinct values in their order, and which of them each value is."""
+    """Values in their order, with all those that are there, and which of them each value is."""
+    if values[0].dtype != object:
+        together = np.concatenate(values)
+        low, high = int(together.min(initial=0)), int(together.max(initial=0))
+        if high - low < _FEW:
+            return np.arange(low, high + 1).astype(together.dtype), together.astype(np.int64) - low
     found, which = np.unique(np.concatenate(values), return_inverse=True)
     return found, which.reshape(-1)
 

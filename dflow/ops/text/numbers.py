@@ -49,7 +49,7 @@ def _number_kernel(texts: Array, out_type: DType) -> Array:
     items = texts.reshape(-1).tolist()
     convert: Callable[[bytes], Any] = float if out_type.is_floating else int
     try:
-        if any(b"_" in text for text in items):  # Python's own numbers may have them
+        if b"_" in b"".join(items):  # Python's own numbers may have them
             raise ValueError
         found = np.fromiter(map(convert, items), _wide(out_type), len(items))
     except (ValueError, OverflowError):

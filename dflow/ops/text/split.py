@@ -5,7 +5,8 @@ Source: tf.string_split, tf.strings.split, tf.strings.bytes_split of TensorFlow 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -128,46 +129,60 @@ def _spec(texts: TensorSpec, sep: TensorSpec, **attrs: Any) -> list[TensorSpec]:
 
 
 def _split_kernel(texts: Array, delimiter: Array, skip_empty: bool) -> tuple[Array, Array, Array]:
-    parts_of = _at_bytes(_single(delimiter))
-    if skip_empty:
-        return _sparse(texts, lambda text: [part for part in parts_of(text) if part])
-    return _sparse(texts, lambda text: parts_of(text) if text else [])  # an empty string has no part
-
-
-def _at_bytes(delimiters: bytes) -> Callable[[bytes], list[bytes]]:
-    """Takes a string apart at each byte that is a delimiter."""
+    delimiters = _checked(texts, delimiter)
     if not delimiters:
-        return lambda text: [text[i : i + 1] for i in range(len(text))]
+        return _of_rows([[text[i : i + 1] for i in range(len(text))] for text in texts.tolist()])
     one = delimiters[:1]
-    if len(delimiters) == 1:
-        return lambda text: text.split(one)
-    to_one = bytes.maketrans(delimiters, one * len(delimiters))
-    return lambda text: text.translate(to_one).split(one)
+    if len(delimiters) > 1:
+        to_one = bytes.maketrans(delimiters, one * len(delimiters))
+        texts = array_of((text.translate(to_one) for text in texts.tolist()), texts.shape)
+    counts, parts = _parts(texts, one)
+    rows = np.repeat(np.arange(len(texts)), counts)
+    # an empty string has no part, even if empty parts are kept
+    kept = _lengths(parts) > 0 if skip_empty else _lengths(texts)[rows] > 0
+    return _sparse(np.bincount(rows[kept], minlength=len(texts)), parts[kept])
 
 
 def _split_v2_kernel(texts: Array, sep: Array, maxsplit: int) -> tuple[Array, Array, Array]:
-    between, most = _single(sep) or None, maxsplit if maxsplit > 0 else -1
-    return _sparse(texts, lambda text: text.split(between, most))
+    between = _checked(texts, sep)
+    if not between:
+        return _of_rows([text.split(None, maxsplit if maxsplit > 0 else -1) for text in texts.tolist()])
+    return _sparse(*_parts(texts, between, maxsplit if maxsplit > 0 else None))
 
 
-def _single(array: Array) -> bytes:
-    if array.ndim:
-        raise InvalidArgumentError(None, None, f"delimiter must be a scalar, got shape: {list(array.shape)}")
-    return bytes(array.item())
-
-
-def _sparse(texts: Array, parts_of: Callable[[bytes], list[bytes]]) -> tuple[Array, Array, Array]:
-    """The parts of each string of a vector, as the arrays of a sparse tensor."""
+def _checked(texts: Array, separator: Array) -> bytes:
+    """The separator; InvalidArgumentError for operands of another rank."""
+    if separator.ndim:
+        raise InvalidArgumentError(None, None, f"delimiter must be a scalar, got shape: {list(separator.shape)}")
     if texts.ndim != 1:
         raise InvalidArgumentError(None, None, f"input must be a vector, got shape: {list(texts.shape)}")
-    rows = [parts_of(text) for text in texts.tolist()]
+    return bytes(separator.item())
+
+
+def _parts(texts: Array, separator: bytes, most: int | None = None) -> tuple[Array, Array]:
+    """How many parts each string has, and all parts: by Arrow, which makes no list for each string."""
+    import pyarrow as pa  # takes longer to import than all of dflow
+    import pyarrow.compute as pc
+
+    lists = pc.split_pattern(pa.array(texts, pa.large_binary()), pattern=separator, max_splits=most)
+    return np.diff(lists.offsets.to_numpy()), lists.flatten().to_numpy(zero_copy_only=False)
+
+
+def _lengths(texts: Array) -> Array:
+    return np.fromiter(map(len, texts.tolist()), np.int64, len(texts))
+
+
+def _of_rows(rows: list[list[bytes]]) -> tuple[Array, Array, Array]:
     counts = np.fromiter(map(len, rows), np.int64, len(rows))
-    ends = np.cumsum(counts)
-    total = int(counts.sum())
-    columns = np.arange(total) - np.repeat(ends - counts, counts)
-    indices = np.stack([np.repeat(np.arange(len(rows)), counts), columns], axis=1)
-    values = array_of((part for row in rows for part in row), (total,))
-    return indices.astype(np.int64, copy=False), values, np.array([len(rows), counts.max(initial=0)], np.int64)
+    return _sparse(counts, array_of(chain.from_iterable(rows), (int(counts.sum()),)))
+
+
+def _sparse(counts: Array, parts: Array) -> tuple[Array, Array, Array]:
+    """The parts of all strings, so many of each, as the arrays of a sparse tensor."""
+    starts = np.cumsum(counts) - counts
+    columns = np.arange(len(parts)) - np.repeat(starts, counts)
+    indices = np.stack([np.repeat(np.arange(len(counts)), counts), columns], axis=1)
+    return indices.astype(np.int64, copy=False), parts, np.array([len(counts), counts.max(initial=0)], np.int64)
 
 
 for _kind, _kernel in (("StringSplit", _split_kernel), ("StringSplitV2", _split_v2_kernel)):

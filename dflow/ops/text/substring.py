@@ -51,6 +51,10 @@ def _kernel(texts: Array, pos: Array, length: Array, unit: str) -> Array:
     if pos.shape != length.shape:
         fact = f"pos and len should have the same shape, got: {list(pos.shape)} vs. {list(length.shape)}"
         raise InvalidArgumentError(None, None, fact)
+    if pos.ndim == 0 and unit == "BYTE" and length >= 0:
+        parts = _alike(texts.reshape(-1).tolist(), int(pos), int(length))
+        if parts is not None:
+            return array_of(parts, texts.shape)
     try:
         texts, pos, length = np.broadcast_arrays(texts, pos, length)
     except ValueError:
@@ -59,6 +63,14 @@ def _kernel(texts: Array, pos: Array, length: Array, unit: str) -> Array:
     cut = _characters if unit == "UTF8_CHAR" else _cut
     rows = zip(texts.reshape(-1).tolist(), pos.reshape(-1).tolist(), length.reshape(-1).tolist(), strict=True)
     return array_of([cut(text, start, count, i) for i, (text, start, count) in enumerate(rows)], texts.shape)
+
+
+def _alike(texts: list[bytes], start: int, count: int) -> list[bytes] | None:
+    """The same part of each string; None if one of them is too short, which the caller says."""
+    if min(map(len, texts), default=start) < (start if start >= 0 else -start):
+        return None
+    part = slice(start, None if start < 0 and start + count >= 0 else start + count)
+    return [text[part] for text in texts]
 
 
 def _cut(text: Any, start: int, count: int, index: int) -> Any:
