@@ -18,6 +18,7 @@ from dflow.dtypes import DType
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor
 from dflow.graph.contexts import Branch, Context, History, LoopBody, add_plain, current_context, loops_of
 from dflow.ops.array.fill import zeros, zeros_like
+from dflow.ops.array.indexed_slices import densified
 from dflow.ops.control import identity
 from dflow.ops.control_flow.gates import control_trigger, loop_cond, merge, switch
 from dflow.ops.control_flow.while_loop import enter_variable, exit_variable, go_on_with, switch_variable
@@ -120,7 +121,7 @@ class LoopGradient(History):
                 gradient = self._walk.total([forward.switches[i].outputs[1]])
                 if gradient is None:
                     gradient = _zeros_for(forward.variables[i].outputs[0])
-                go_on_with(loop, 1 + place, convert_to_tensor(gradient))
+                go_on_with(loop, 1 + place, densified(gradient))
         for tensor, gate in list(forward.constants.items()):
             self._sum_over_iterations(gate, tensor, self._walk.give)
         for source in self._walk.sources_in(forward):
@@ -189,7 +190,7 @@ class LoopGradient(History):
         left = enter_variable(loop, count)
         for i in self._variables:
             gradient = self._walk.total([forward.exits[i].outputs[0]])
-            first = _zeros_for(forward.exits[i].outputs[0]) if gradient is None else convert_to_tensor(gradient)
+            first = _zeros_for(forward.exits[i].outputs[0]) if gradient is None else densified(gradient)
             enter_variable(loop, first, forward.merges[i].outputs[0].shape)
         with loop.building():
             loop.pivot = loop.merges[0]
@@ -210,7 +211,7 @@ class LoopGradient(History):
         enter_variable(loop, _zeros_for(outside), outside.shape)
         with loop.building():
             so_far = switch_variable(loop, i)
-            go_on_with(loop, i, add(so_far, convert_to_tensor(gradient)))
+            go_on_with(loop, i, add(so_far, densified(gradient)))
         give(outside, exit_variable(loop, i))
 
 

@@ -118,7 +118,8 @@ class AdamOptimizer(Optimizer):
             "beta2": self._beta2_t,
             "epsilon": self._epsilon_t,
         }
-        return {name: in_dtype_of(value, var, name) for name, value in values.items()}
+        names = {"lr": "learning_rate"}
+        return {name: in_dtype_of(value, var, names.get(name, name)) for name, value in values.items()}
 
     def _apply_dense(self, grad: Tensor, var: Any) -> Any:
         slots = {name: self.get_slot(var, name) for name in ("m", "v")}

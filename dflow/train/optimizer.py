@@ -98,12 +98,12 @@ class Optimizer:
         """The gradient of `loss` with respect to each variable, as (gradient, variable); None where it depends on none.
 
         A gradient is IndexedSlices where only rows of the variable were used, as `gather` does.
-        loss: a floating tensor, of any shape (its values are summed).  var_list: a variable or nested lists of them, or
-        tensors; None: the trainable variables.  grad_loss: the gradient of the loss itself, of its shape; None: ones.
+        loss: a floating tensor of any shape, whose values are summed, or a function without arguments that gives one.
+        var_list: a variable or nested lists of them, or tensors; None: the trainable variables.
+        grad_loss: the gradient of the loss itself, of its shape; None: ones.
         ValueError if there are no variables, the loss is not floating, or `gate_gradients` is none of `GATE_*`.
         """
-        if callable(loss):
-            raise RuntimeError("`loss` is a tensor of the graph, not a function")
+        loss = loss() if callable(loss) else loss
         if gate_gradients not in (Optimizer.GATE_NONE, Optimizer.GATE_OP, Optimizer.GATE_GRAPH):
             raise ValueError(
                 "gate_gradients must be one of: Optimizer.GATE_NONE, Optimizer.GATE_OP, Optimizer.GATE_GRAPH.  "

@@ -166,3 +166,20 @@ def test_clipping_by_the_average_norm_divides_the_norm_by_the_number_of_values(s
     np.testing.assert_allclose(near, [[0.6, 0], [0.8, 0]], rtol=1e-6)
     np.testing.assert_allclose(far, [[3, 0], [4, 0]], rtol=1e-6)
     assert re.match("clip", df.clip_by_average_norm(x, 1.0).op.name)
+
+
+# -- control flow
+
+
+def test_rows_of_a_branch_and_of_a_loop_have_gradients(sess: Any) -> None:
+    w, chosen = df.Variable(TABLE), df.placeholder(df.bool, ())
+    of_branch = df.cond(chosen, lambda: df.reduce_sum(df.gather(w, [3])), lambda: df.constant(0.0))
+    _, of_loop = df.while_loop(
+        lambda i, total: i < 3, lambda i, total: (i + 1, total + df.reduce_sum(df.gather(w, [i, 4]))), [0, 0.0]
+    )
+    (branch,), (loop,) = df.gradients(of_branch, w), df.gradients(of_loop, w)
+    sess.run(w.initializer)
+    for value in (True, False):
+        found = sess.run(df.convert_to_tensor(branch), {chosen: value})
+        np.testing.assert_array_equal(found.sum(1), [0, 0, 0, 2 * value, 0])
+    np.testing.assert_array_equal(sess.run(loop).sum(1), [2, 2, 2, 0, 6])

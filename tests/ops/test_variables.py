@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import dflow as df
+from dflow.ops.state import resource_variables as resource
 from dflow.ops.state.variables import ResourceVariable, Variable
 
 
@@ -231,3 +232,38 @@ def test_collections_have_tensorflows_names() -> None:
         *("ready_for_local_init_op", "ready_op", "resources", "saveable_objects", "savers", "summaries", "summary_op"),
         *("table_initializer", "trainable_resource_variables", "update_ops", "variables", "weights", "while_context"),
     }
+
+
+def test_handles_are_given_in_the_place_of_variables(sess: Any) -> None:
+    v = resource.var_handle_op(df.int32, [2, 1])
+    assert not sess.run(resource.var_is_initialized_op(v))
+    sess.run(resource.assign_variable_op(v, [[1], [6]]))
+    sess.run(resource.assign_add_variable_op(v, [[1], [1]]))
+    sess.run(resource.assign_sub_variable_op(v, [[0], [1]]))
+    for change, at, by in (
+        (resource.resource_scatter_add, 0, 3),
+        (resource.resource_scatter_sub, 0, 1),
+        (resource.resource_scatter_mul, 0, 5),
+        (resource.resource_scatter_div, 1, 3),
+        (resource.resource_scatter_min, 0, 8),
+        (resource.resource_scatter_max, 1, 4),
+        (resource.resource_scatter_update, 1, 7),
+    ):
+        sess.run(change(v, [at], [[by]]))
+    assert sess.run(resource.read_variable_op(v, df.int32)).tolist() == [[8], [7]]
+    assert sess.run(resource.resource_gather(v, [1], df.int32)).tolist() == [[7]]
+    assert sess.run(resource.variable_shape(v)).tolist() == [2, 1]
+    with pytest.raises(ValueError, match="wrong dtype"):
+        resource.read_variable_op(v, df.float32)
+    with pytest.raises(ValueError):
+        resource.assign_variable_op(v, df.constant([[1.0], [2.0]]))
+    with pytest.raises(ValueError):
+        resource.shape_safe_assign_variable_handle(v, [3], [1, 2])
+    assert resource.is_resource_variable(df.Variable(1, use_resource=True))
+
+
+def test_rows_and_slices_of_a_variable_are_read(sess: Any) -> None:
+    v = df.Variable([[1.0, 2.0], [3.0, 4.0]])
+    sess.run(v.initializer)
+    assert sess.run([v.sparse_read([1]), v.gather_nd([[1, 0]])])[0].tolist() == [[3, 4]]
+    assert sess.run(v.gather_nd([[1, 0]])).tolist() == [3]

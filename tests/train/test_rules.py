@@ -280,3 +280,11 @@ def test_gradients_of_tensors_are_computed_but_not_applied() -> None:
         optimizer.apply_gradients([(grad, var)])
     with pytest.raises(TypeError, match="convertible to a Tensor or IndexedSlices"):
         optimizer.apply_gradients([(object(), df.Variable(1.0))])
+
+
+def test_a_loss_may_be_a_function() -> None:
+    v = df.Variable([1.0, 2.0])
+    train_op = train.GradientDescentOptimizer(0.5).minimize(lambda: v * 3.0)
+    run = started()
+    run.run(train_op)
+    np.testing.assert_allclose(run.run(v), [-0.5, 0.5])

@@ -13,6 +13,7 @@ from array_api_compat import array_namespace, device
 
 from dflow.dtypes import DType
 from dflow.errors import InvalidArgumentError
+from dflow.ops.rules.row_sums import can_sum_rows, row_sums
 from dflow.ops.rules.scatter import scatter
 
 _NAMESPACES: dict[type, Any] = {}
@@ -157,6 +158,8 @@ def take(array: Any, indices: Any, axis: int) -> Any:
 
 def scatter_add(rows: int, indices: Any, updates: Any) -> Any:
     """Zeros of `rows` rows, plus each row of `updates` at its index; indices: [n], updates: [n, ...]."""
+    if can_sum_rows(updates):
+        return row_sums(rows, indices, updates)
     result = zeros(updates, (rows, *updates.shape[1:]))
     return scatter(result, indices, updates, "add")
 

@@ -85,6 +85,8 @@ def changed_by(ref: Any) -> Operation:
     if isinstance(getattr(ref, "spec", None), VariableSpec):
         changed: Operation = ref.op
         return changed
+    if isinstance(ref, Tensor) and ref.op.type == "VariableV2":
+        return ref.op
     if isinstance(ref, Tensor) and "variable" in ref.op.attrs and ref.op.type not in _READS:
         return ref.graph.get_operation_by_name(ref.op.attrs["variable"].node)
     raise TypeError(f"only a variable can be changed, or the result of an earlier change, got {ref!r}")

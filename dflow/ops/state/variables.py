@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 
 from dflow.dtypes import DType
 from dflow.graph import Graph, GraphKeys, Operation, Tensor, convert_to_tensor, get_default_graph, scopes
+from dflow.ops.array.gather import gather
+from dflow.ops.array.gather_nd import gather_nd
 from dflow.ops.array.indexed_slices import IndexedSlices
 from dflow.ops.state import reads as _reads  # defines the operations that read  # noqa: F401
 from dflow.ops.state.assign import assign, assign_add, assign_sub, count_up_to
@@ -220,6 +222,14 @@ class Variable(metaclass=MadeByCreators):
         with self.graph.colocate_with(self.op), self.graph.name_scope(f"{self.op.name}/"):
             op = self.graph.create_op("InitializedValue", (self.initial_value,), {"variable": self.spec})
         return op.outputs[0]
+
+    def sparse_read(self, indices: Any, name: str | None = None) -> Tensor:
+        """The rows at `indices`; see `df.gather`."""
+        return gather(self, indices, name=name)
+
+    def gather_nd(self, indices: Any, name: str | None = None) -> Tensor:
+        """The slices at `indices`; see `df.gather_nd`."""
+        return gather_nd(self, indices, name=name)
 
     def eval(self, session: Any = None) -> Any:
         """The value in `session`, or in the default session."""
