@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -118,6 +118,14 @@ def _flat(items: Any) -> list[Any]:
         elif item is not None:
             flat.append(item)
     return flat
+
+
+@overload
+def with_dependencies(dependencies: Sequence[Any], output_tensor: IndexedSlices, name: str | None = None) -> Any: ...
+
+
+@overload
+def with_dependencies(dependencies: Sequence[Any], output_tensor: Any, name: str | None = None) -> Tensor: ...
 
 
 def with_dependencies(dependencies: Sequence[Any], output_tensor: Any, name: str | None = None) -> Any:
