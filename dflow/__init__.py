@@ -25,6 +25,7 @@ from dflow import (
     strings,
     train,
 )
+from dflow import cluster, contrib, data, errors, image, io, nest, nn, python_io, train
 from dflow.absent import refer_to_the_page as _refer_to_the_page
 from dflow.blocks import (
     add_to_collection,
@@ -485,6 +486,7 @@ __all__ = [
     "identity",
     "identity_n",
     "initialize_all_tables",
+    "image",
     "initialize_all_variables",
     "initialize_local_variables",
     "initialize_variables",
@@ -723,3 +725,4 @@ _refer_to_the_page(_sys.modules[__name__], contrib, contrib.training, contrib.ut
 _refer_to_the_page(
     _sys.modules[__name__], contrib, contrib.lookup, contrib.training, io, lookup, nn, sets, sparse, strings, train
 )
+_refer_to_the_page(_sys.modules[__name__], contrib, contrib.training, image, io, nn, train)

@@ -1,5 +1,16 @@
 """Reading, decoding and writing, as TensorFlow 1 names them in `tf.io`: the same objects as in `df` and its modules."""
 
+from dflow.ops.image.decode import (
+    decode_and_crop_jpeg,
+    decode_bmp,
+    decode_gif,
+    decode_image,
+    decode_jpeg,
+    decode_png,
+    extract_jpeg_shape,
+    is_jpeg,
+)
+from dflow.ops.image.encode import encode_jpeg, encode_png
 from dflow.ops.queues.kinds import PaddingFIFOQueue, PriorityQueue, QueueBase, RandomShuffleQueue
 from dflow.ops.sparse.serial import deserialize_many_sparse, serialize_many_sparse, serialize_sparse
 from dflow.python_io import TFRecordCompressionType, TFRecordOptions, TFRecordWriter, tf_record_iterator
@@ -35,13 +46,23 @@ __all__ = [
     "TFRecordOptions",
     "TFRecordWriter",
     "VarLenFeature",
+    "decode_and_crop_jpeg",
     "decode_base64",
+    "decode_bmp",
     "decode_compressed",
     "decode_csv",
+    "decode_gif",
+    "decode_image",
+    "decode_jpeg",
     "decode_json_example",
+    "decode_png",
     "decode_raw",
     "deserialize_many_sparse",
     "encode_base64",
+    "encode_jpeg",
+    "encode_png",
+    "extract_jpeg_shape",
+    "is_jpeg",
     "match_filenames_once",
     "parse_example",
     "parse_sequence_example",

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dflow.dtypes import DType, int32, string
+from dflow.node_attrs_images import GROUPS as IMAGES
 from dflow.registry import OpDef
 from dflow.shapes import UNKNOWN_SHAPE
 from dflow.tensor_proto import make_tensor_proto
@@ -505,6 +506,7 @@ _ARRAYS: list[tuple[str, Rules]] = [  # array operations, segments, random value
     ("StatelessMultinomial", {**_T, "Tseed": _dtype(2), "output_dtype": _attr("output_dtype")}),
 ]
 RULES = {kind: rules for kinds, rules in [*_GROUPS, *_ARRAYS] for kind in kinds.split()}
+RULES = {kind: rules for kinds, rules in [*_GROUPS, *IMAGES] for kind in kinds.split()}
 
 INPUT_ORDER = {  # where TensorFlow has another one: the places of the inputs, if all are there
     "Fill": (1, 0),

@@ -21,7 +21,10 @@ def test_no_public_name_is_missing_from_the_list() -> None:
     assert sorted(there - set(dflow.__all__)) == []
 
 
-@pytest.mark.parametrize(("module", "name"), [(dflow, "vectorized_map"), (dflow.train, "Saver"), (dflow.nn, "conv2d")])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(dflow, "vectorized_map"), (dflow.train, "Saver"), (dflow.nn, "rnn_cell"), (dflow.image, "adjust_sharpness")],
+)
 def test_a_name_that_dflow_lacks_refers_to_the_page_of_names(module: ModuleType, name: str) -> None:
     with pytest.raises(AttributeError, match=f"'{module.__name__}' has no attribute '{name}'; docs/tensorflow1.md"):
         getattr(module, name)
@@ -29,7 +32,7 @@ def test_a_name_that_dflow_lacks_refers_to_the_page_of_names(module: ModuleType,
 
 
 def test_io_has_other_names_for_what_is_there() -> None:
-    elsewhere = (dflow, dflow.train, dflow.python_io)
+    elsewhere = (dflow, dflow.train, dflow.python_io, dflow.image)
     assert list(dflow.io.__all__) == sorted(dflow.io.__all__)
     found = {
         name: [getattr(module, name) for module in elsewhere if name in module.__all__] for name in dflow.io.__all__

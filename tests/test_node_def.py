@@ -36,6 +36,7 @@ OWN = {  # kinds that TensorFlow does not have, or has with other inputs and att
     *("QueueCloseV2OfList",),
     *("QueueDequeueManyV2OfList", "QueueDequeueUpToV2OfList", "QueueDequeueV2OfList", "QueueEnqueueManyV2OfList"),
     *("QueueEnqueueV2OfList", "QueueTakePartition", "ReadVariable", "ReshapeLike", "SliceGrad", "SplitLike", "Spread"),
+    "Rot90",
     *("SpreadLike", "StridedSliceGrad", "SumLike", "SumOfTiles", "TFRecordReaderNumLeftOut", "TileLike"),
     *("UninitializedNames", "Unpad", "While"),
     *("ImagePatchesGrad", "VolumePatchesGrad"),

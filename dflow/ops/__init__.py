@@ -3,7 +3,10 @@
     rules    common functions of the families: arrays in kernels, batch rules, static shapes, broadcasting
     math     numbers: arithmetic, comparisons, reductions, products of matrices
     array    constants, shapes, dtypes; tensors concatenated, split and padded
-    nn       layers of networks, losses, clipping
+    nn       layers of networks, normalisation, losses, clipping
+    conv     convolutions, transposed ones, and what is made of them
+    pool     pooling
+    image    images: files, sizes, parts, colours, boxes, comparisons
     state    variables: their scopes, first values and lists
     lookup   lookup tables
     sparse   sparse tensors: made, ordered, cut and joined, multiplied, as text

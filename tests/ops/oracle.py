@@ -18,6 +18,9 @@ from dflow.ops.control import identity
 from tests.ops import oracle_sparse
 from tests.ops.cases import Case, positive, real, truth, whole
 from tests.ops.oracle_arrays import ARRAYS, NOT_JUDGED
+from tests.ops.cases import Case, positive, real, truth, whole
+from tests.ops.oracle_conv import CONVOLUTIONS, NOT_JUDGED_CONVOLUTIONS
+from tests.ops.oracle_images import IMAGES, NOT_JUDGED_IMAGES
 
 
 def unary(build: Callable[..., Any], judge: Callable[..., Any], make: Callable[..., Any] = real) -> list[Case]:
@@ -100,6 +103,8 @@ def sizes(*numbers: int) -> np.ndarray:
 
 
 ORACLE: dict[str, list[Case]] = {
+    **CONVOLUTIONS,
+    **IMAGES,
     # arithmetic
     "Add": binary(df.add, np.add),
     "Sub": binary(df.subtract, np.subtract),
@@ -431,6 +436,8 @@ ORACLE |= oracle_sparse.lines(Case)
 
 NO_ORACLE: dict[str, str] = {
     **NOT_JUDGED,
+    **NOT_JUDGED_CONVOLUTIONS,
+    **NOT_JUDGED_IMAGES,
     "Const": "it is its value",
     "Placeholder": "it has no value",
     "NoOp": "it has no outputs",

@@ -5,6 +5,7 @@ Source: nn_ops.dropout of TensorFlow 1.15.
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 from dflow.graph import Tensor, convert_to_tensor
@@ -35,6 +36,7 @@ def dropout(
     """
     if (keep_prob is None) == (rate is None):
         raise ValueError("dropout needs either keep_prob or rate")
+    _check_scalar(keep_prob if rate is None else rate, "keep_prob" if rate is None else "rate")
     tensor = as_tensor(x, beside=(keep_prob, rate))
     if not tensor.dtype.is_floating:
         raise ValueError(
@@ -54,6 +56,15 @@ def dropout(
         result = multiply(realdiv(tensor, probability), mask, name=scope)
         result.set_shape(tensor.shape)
     return result
+
+
+def _check_scalar(value: Any, what: str) -> None:
+    """ValueError for a value that is neither a number nor a scalar tensor."""
+    shape_known = value.shape if is_symbolic(value) and not isinstance(value, (list, tuple)) else None
+    if shape_known is not None and shape_known.ndims in (None, 0):
+        return
+    if shape_known is not None or not isinstance(value, numbers.Real):
+        raise ValueError(f"{what} must be a scalar tensor or a float, got {value!r}")
 
 
 def _noise_shape(x: Tensor, noise_shape: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Images: files, sizes, parts, colours, boxes and comparisons."""
