@@ -13,6 +13,7 @@ from dflow import (
     contrib,
     data,
     errors,
+    graph_util,
     io,
     lookup,
     manip,
@@ -72,6 +73,15 @@ from dflow.graph import (
     reset_default_graph,
 )
 from dflow.graph.scopes import get_default_session
+from dflow.graph_import import import_graph_def
+from dflow.graph_proto import (
+    GRAPH_DEF_VERSION,
+    GRAPH_DEF_VERSION_MIN_CONSUMER,
+    GRAPH_DEF_VERSION_MIN_PRODUCER,
+    GraphDef,
+    MetaGraphDef,
+    TensorInfo,
+)
 from dflow.node_proto import AttrValue, NameAttrList, NodeDef
 from dflow.ops import operators as _operators  # gives tensors and variables Python's operators  # noqa: F401
 from dflow.ops.array.bits import bitcast
@@ -336,11 +346,16 @@ __all__ = [
     "FixedLenFeature",
     "FixedLenSequenceFeature",
     "FixedLengthRecordReader",
+    "GRAPH_DEF_VERSION",
+    "GRAPH_DEF_VERSION_MIN_CONSUMER",
+    "GRAPH_DEF_VERSION_MIN_PRODUCER",
     "Graph",
+    "GraphDef",
     "GraphKeys",
     "IdentityReader",
     "IndexedSlices",
     "InteractiveSession",
+    "MetaGraphDef",
     "NameAttrList",
     "NodeDef",
     "Operation",
@@ -359,6 +374,7 @@ __all__ = [
     "TFRecordReader",
     "Tensor",
     "TensorArray",
+    "TensorInfo",
     "TensorShape",
     "TensorSpec",
     "TextLineReader",
@@ -478,6 +494,7 @@ __all__ = [
     "glorot_normal_initializer",
     "glorot_uniform_initializer",
     "gradients",
+    "graph_util",
     "greater",
     "greater_equal",
     "group",
@@ -485,6 +502,7 @@ __all__ = [
     "half",
     "identity",
     "identity_n",
+    "import_graph_def",
     "initialize_all_tables",
     "image",
     "initialize_all_variables",
@@ -721,8 +739,22 @@ __all__ = [
     "zeros_like",
 ]
 
-_refer_to_the_page(_sys.modules[__name__], contrib, contrib.training, contrib.util, io, manip, nn, random, train)
 _refer_to_the_page(
-    _sys.modules[__name__], contrib, contrib.lookup, contrib.training, io, lookup, nn, sets, sparse, strings, train
+    _sys.modules[__name__],
+    contrib,
+    contrib.framework,
+    contrib.lookup,
+    contrib.training,
+    contrib.util,
+    graph_util,
+    io,
+    lookup,
+    manip,
+    nn,
+    random,
+    sets,
+    sparse,
+    strings,
+    train,
 )
 _refer_to_the_page(_sys.modules[__name__], contrib, contrib.training, image, io, nn, train)

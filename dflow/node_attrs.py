@@ -8,12 +8,14 @@ Source: the ops of TensorFlow 1.15.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from dflow.dtypes import DType, int32, string
 from dflow.node_attrs_images import GROUPS as IMAGES
+from dflow.dtypes import DType, int32, int64, string
 from dflow.registry import OpDef
 from dflow.shapes import UNKNOWN_SHAPE
 from dflow.tensor_proto import make_tensor_proto
@@ -75,9 +77,36 @@ Rule = Callable[[Node], Any]  # the value of an attribute; None: this operation 
 Rules = Mapping[str, Rule]
 
 
-def _attr(name: str) -> Rule:
-    """An attribute of the operation."""
-    return lambda op: op.attrs.get(name)
+@dataclass(frozen=True)
+class FromAttr:
+    """A rule that can be read backwards: an attribute of the operation is one of the node, in another form perhaps.
+
+    name: of the operation's attribute; write: makes the node's value of it; read: the reverse; default: the operation's
+    value where the node has none.
+    """
+
+    name: str
+    write: Callable[[Any], Any] = lambda value: value
+    read: Callable[[Any], Any] = lambda value: value
+    default: Any = None
+
+    def __call__(self, op: Node) -> Any:
+        return self.write(op.attrs.get(self.name))
+
+
+@dataclass(frozen=True)
+class FromSeeds:
+    """One of the two seeds of an operation."""
+
+    place: int
+
+    def __call__(self, op: Node) -> Any:
+        return op.attrs["seeds"][self.place]
+
+
+def _attr(name: str, default: Any = None) -> Rule:
+    """An attribute of the operation.  default: its value where a node does not have it."""
+    return FromAttr(name, default=default)
 
 
 def _is(value: Any) -> Rule:
@@ -85,9 +114,19 @@ def _is(value: Any) -> Rule:
     return lambda op: value
 
 
-def _dtype(place: int, default: DType = int32) -> Rule:
+@dataclass(frozen=True)
+class DtypeOf:
     """The dtype of an operand; `default` where the operation has an attribute instead of it."""
-    return lambda op: op.operands[place].dtype if place < len(op.operands) else default
+
+    place: int
+    default: DType
+
+    def __call__(self, op: Node) -> DType:
+        return op.operands[self.place].dtype if self.place < len(op.operands) else self.default
+
+
+def _dtype(place: int, default: DType = int32) -> Rule:
+    return DtypeOf(place, default)
 
 
 def _dtypes(op: Node) -> list[DType]:
@@ -117,23 +156,19 @@ def _given(op: Node) -> Any:
     return make_tensor_proto(value.reshape(-1)[: op.attrs.get("given")], shape=value.shape)
 
 
-def _not_last(op: Node) -> int | None:
-    """The axis, where it is not the last one."""
-    return None if op.attrs["axis"] == -1 else op.attrs["axis"]
-
-
-def _seed(place: int) -> Rule:
-    return lambda op: op.attrs["seeds"][place]
-
-
 def _array(name: str) -> Rule:
     """An array; of an operation that has an input for it, nothing."""
-    return lambda op: None if op.attrs[name] is None else np.array(op.attrs[name], np.int32)
+    return FromAttr(name, lambda value: None if value is None else np.array(value, np.int32), _nested)
+
+
+def _nested(value: Any) -> Any:
+    """An array as nested tuples."""
+    return tuple(_nested(item) for item in value) if np.ndim(value) else value.item()
 
 
 def _numbers(name: str) -> Rule:
     """A list that is empty where the attribute is None."""
-    return lambda op: list(op.attrs[name] or ())
+    return FromAttr(name, lambda value: list(value or ()), lambda value: tuple(value) or None)
 
 
 def _mask(name: str, is_one: Callable[[Any], bool]) -> Rule:
@@ -148,13 +183,23 @@ def _mask(name: str, is_one: Callable[[Any], bool]) -> Rule:
     return bits
 
 
+def _or(value: bool) -> Callable[[Any], bool]:
+    """Use `value` for an attribute that the operation does not have."""
+    return lambda given: value if given is None else given
+
+
 _T: Rules = {"T": _dtype(0)}
-_REDUCTION: Rules = {"keep_dims": _attr("keepdims"), "Tidx": _dtype(1), "_axis": _attr("axis")}
-_SEEDS: Rules = {"seed": _seed(0), "seed2": _seed(1)}
+_REDUCTION: Rules = {"keep_dims": _attr("keepdims", False), "Tidx": _dtype(1), "_axis": _attr("axis")}
+_SEEDS: Rules = {"seed": FromSeeds(0), "seed2": FromSeeds(1)}
 _SETS: Rules = {"set_operation": _attr("set_operation"), "validate_indices": _attr("validate_indices")}
+_NOT_LAST = FromAttr("axis", lambda axis: None if axis == -1 else axis, default=-1)
 _VARIABLE: Rules = {"T": lambda op: op.attrs["variable"].dtype}
-_UPDATE: Rules = {**_VARIABLE, "use_locking": lambda op: op.attrs.get("use_locking", False)}
+_CHANNELS = FromAttr("channels_first", lambda it: "NCHW" if it else "NHWC", lambda it: it == "NCHW", False)
+_MIRROR = FromAttr("symmetric", lambda it: "SYMMETRIC" if it else "REFLECT", lambda it: it == "SYMMETRIC")
+_UPDATE: Rules = {**_VARIABLE, "use_locking": FromAttr("use_locking", _or(False), default=False)}
 _ROWS: Rules = {**_UPDATE, "Tindices": lambda op: next(it.dtype for it in op.operands if it.dtype.is_integer)}
+
+OWN = "_dflow"  # the attribute of a node with what TensorFlow's node of its kind does not have, as text
 
 STATE = {  # kind -> the attribute with the spec of the state
     **dict.fromkeys(("FIFOQueueV2", "PaddingFIFOQueueV2", "PriorityQueueV2", "RandomShuffleQueueV2"), "queue"),
@@ -178,6 +223,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         "ReaderNumRecordsProducedV2 ReaderNumWorkUnitsCompletedV2 ReaderReadUpToV2 ReaderReadV2 ReaderResetV2 "
         "ReaderRestoreStateV2 ReaderSerializeStateV2 LoopCond ControlTrigger TensorArraySizeV3 TensorArrayCloseV3 "
         "StringStrip RegexFullMatch SparseReshape LookupTableSizeV2",
+        "StringStrip RegexFullMatch SparseReshape LookupTableSizeV2 ShardedFilename ShardedFilespec",
         {},
     ),
     ("Switch Exit NextIteration", _T),
@@ -213,9 +259,12 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("TensorArraySplitV3", {"T": _dtype(1)}),
     ("All Any", _REDUCTION),
     ("Max Mean Min Prod Sum", {**_T, **_REDUCTION}),
-    ("ArgMax ArgMin", {**_T, "Tidx": _dtype(1), "output_type": _attr("output_type"), "_axis": _attr("axis")}),
+    ("ArgMax ArgMin", {**_T, "Tidx": _dtype(1), "output_type": _attr("output_type", int64), "_axis": _attr("axis")}),
     ("Equal NotEqual", {**_T, "incompatible_shape_error": _is(True)}),
-    ("LogSoftmax Softmax SoftmaxCrossEntropyWithLogits", {**_T, "_axis": _not_last}),
+    ("MergeV2Checkpoints", {"delete_old_dirs": _attr("delete_old_dirs", True)}),
+    ("RestoreV2", {"dtypes": FromAttr("dtypes", list, tuple)}),
+    ("SaveV2", {"dtypes": lambda op: _dtypes(op)[3:]}),
+    ("LogSoftmax Softmax SoftmaxCrossEntropyWithLogits", {**_T, "_axis": _NOT_LAST}),
     (
         "RandomStandardNormal RandomUniform TruncatedNormal",
         {**_SEEDS, "dtype": _attr("dtype"), "T": _dtype(0), "_shape": _attr("shape")},
@@ -226,7 +275,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         {"component_types": lambda op: list(op.attrs["queue"].dtypes), "timeout_ms": _is(-1)},
     ),
     ("OnesLike ZerosLike", {"T": _attr("dtype")}),
-    ("Shape Size", {**_T, "out_type": _attr("out_type")}),
+    ("Shape Size", {**_T, "out_type": _attr("out_type", int32)}),
     (
         "ApplyAdadelta ApplyAdagradDA ApplyCenteredRMSProp ApplyFtrl ApplyFtrlV2 ApplyGradientDescent "
         "ApplyProximalAdagrad ApplyProximalGradientDescent ApplyRMSProp AssignAdd AssignSub",
@@ -239,9 +288,9 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         _ROWS,
     ),
     ("StridedSliceAssign", {**_VARIABLE, "Index": _is(int32)}),
-    ("ApplyAdagrad", {**_UPDATE, "update_slots": _attr("update_slots")}),
-    ("SparseApplyAdagrad", {**_ROWS, "update_slots": _attr("update_slots")}),
-    ("SparseApplyMomentum", {**_ROWS, "use_nesterov": _attr("use_nesterov")}),
+    ("ApplyAdagrad", {**_UPDATE, "update_slots": _attr("update_slots", True)}),
+    ("SparseApplyAdagrad", {**_ROWS, "update_slots": _attr("update_slots", True)}),
+    ("SparseApplyMomentum", {**_ROWS, "use_nesterov": _attr("use_nesterov", False)}),
     ("SerializeManySparse SerializeSparse", {"T": _dtype(1), "out_type": _is(string)}),
     ("StringLength", {"unit": _attr("unit")}),
     ("StringLower StringUpper", {"encoding": _attr("encoding")}),
@@ -332,19 +381,19 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ),
     ("AddN", {"N": _count, **_T}),
     ("ApplyAdam", {**_UPDATE, "use_nesterov": _is(False)}),
-    ("ApplyMomentum", {**_UPDATE, "use_nesterov": _attr("use_nesterov")}),
-    ("Assert", {"T": lambda op: _dtypes(op)[1:], "summarize": _attr("summarize")}),
+    ("ApplyMomentum", {**_UPDATE, "use_nesterov": _attr("use_nesterov", False)}),
+    ("Assert", {"T": lambda op: _dtypes(op)[1:], "summarize": _attr("summarize", 3)}),
     (
         "Assign",
         {
             **_VARIABLE,
-            "use_locking": lambda op: op.attrs.get("use_locking", True),
-            "validate_shape": _attr("validate_shape"),
+            "use_locking": FromAttr("use_locking", _or(True), default=True),
+            "validate_shape": _attr("validate_shape", True),
         },
     ),
-    ("BiasAdd", {**_T, "data_format": lambda op: "NCHW" if op.attrs["channels_first"] else "NHWC"}),
+    ("BiasAdd", {**_T, "data_format": _CHANNELS}),
     ("BroadcastTo", {**_T, "Tidx": _dtype(1), "_shape": _attr("shape")}),
-    ("Cast", {"SrcT": _dtype(0), "DstT": _dtype_of_output, "Truncate": _is(False)}),
+    ("Cast", {"SrcT": _dtype(0), "DstT": _attr("dtype"), "Truncate": _is(False)}),
     ("ConcatV2", {"N": _joined, **_T, "Tidx": _dtype_of_axis, "_axis": _attr("axis")}),
     ("Const", {"value": _given, "dtype": _dtype_of_output}),
     ("CountUpTo", {**_VARIABLE, "limit": _attr("limit")}),
@@ -352,8 +401,8 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         "Cumsum",
         {
             **_T,
-            "exclusive": _attr("exclusive"),
-            "reverse": _attr("reverse"),
+            "exclusive": _attr("exclusive", False),
+            "reverse": _attr("reverse", False),
             "Tidx": _dtype(1),
             "_axis": _attr("axis"),
         },
@@ -386,13 +435,13 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ),
     ("InTopKV2", {"T": _dtype(1), "_k": _attr("k")}),
     ("IsVariableInitialized", {"dtype": lambda op: op.attrs["variable"].dtype}),
-    ("MatMul", {**_T, "transpose_a": _attr("transpose_a"), "transpose_b": _attr("transpose_b")}),
+    ("MatMul", {**_T, "transpose_a": _attr("transpose_a", False), "transpose_b": _attr("transpose_b", False)}),
     (
         "MirrorPad MirrorPadGrad",
         {
             **_T,
             "Tpaddings": _dtype(1),
-            "mode": lambda op: "SYMMETRIC" if op.attrs["symmetric"] else "REFLECT",
+            "mode": _MIRROR,
             "_paddings": _array("paddings"),
         },
     ),
@@ -401,19 +450,19 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         {
             "T": _attr("dtype"),
             "TI": _dtype(0),
-            "axis": _attr("axis"),
+            "axis": _attr("axis", -1),
             "_depth": _attr("depth"),
             "_on_value": _attr("on_value"),
             "_off_value": _attr("off_value"),
         },
     ),
-    ("Pack", {"N": _count, **_T, "axis": _attr("axis")}),
+    ("Pack", {"N": _count, **_T, "axis": _attr("axis", 0)}),
     ("Pad", {**_T, "Tpaddings": _dtype(1), "_paddings": _array("paddings"), "_value": _attr("value")}),
     ("ParseTensor", {"out_type": _attr("out_type")}),
-    ("Placeholder", {"dtype": _attr("dtype"), "shape": _attr("shape")}),
+    ("Placeholder", {"dtype": _attr("dtype"), "shape": _attr("shape", UNKNOWN_SHAPE)}),
     ("PlaceholderWithDefault", {"dtype": _dtype(0), "shape": _attr("shape")}),
-    ("PyFunc", {"Tin": _dtypes, "Tout": lambda op: list(op.attrs["Tout"])}),
-    ("QueueCloseV2", {"cancel_pending_enqueues": _attr("cancel_pending_enqueues")}),
+    ("PyFunc", {"Tin": _dtypes, "Tout": FromAttr("Tout", list, tuple)}),
+    ("QueueCloseV2", {"cancel_pending_enqueues": _attr("cancel_pending_enqueues", False)}),
     ("RandomShuffle", {**_SEEDS, **_T}),
     ("RandomUniformInt", {**_SEEDS, "Tout": _dtype(0), "T": _dtype(2), "_shape": _attr("shape")}),
     ("Range", {"Tidx": _dtype(0)}),
@@ -449,7 +498,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ),
     ("Tile", {**_T, "Tmultiples": _dtype(1), "_multiples": _attr("multiples")}),
     ("Transpose", {**_T, "Tperm": _dtype(1), "_perm": _attr("perm")}),
-    ("Unpack", {"num": _attr("num"), **_T, "axis": _attr("axis")}),
+    ("Unpack", {"num": _attr("num"), **_T, "axis": _attr("axis", 0)}),
 ]
 _SEGMENTS: Rules = {**_T, "Tindices": _dtype(1)}
 _SPARSE_SEGMENTS: Rules = {**_T, "Tidx": _dtype(1)}
@@ -510,5 +559,6 @@ RULES = {kind: rules for kinds, rules in [*_GROUPS, *IMAGES] for kind in kinds.s
 
 INPUT_ORDER = {  # where TensorFlow has another one: the places of the inputs, if all are there
     "Fill": (1, 0),
+    "Split": (1, 0),
     "RandomUniformInt": (2, 0, 1),
 }

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from dflow import varint
 from dflow.dtypes import DType, as_dtype, string
 from dflow.tensor_proto import DATA_TYPES, TensorProto, content_of, parsed, proto_of, swapped
 
@@ -26,11 +27,11 @@ def to_bytes(array: Array) -> bytes:
     """The bytes of the message."""
     if array.dtype == object:
         items = array.reshape(-1).tolist()
-        content = b"".join([*(_varint(len(item)) for item in items), *items])
+        content = b"".join([*(varint.encoded(len(item)) for item in items), *items])
     else:
         content = swapped(array).tobytes()
     header = _header(as_dtype(array.dtype), array.shape)
-    return header + _CONTENT + _varint(len(content)) + content if content else header
+    return header + _CONTENT + varint.encoded(len(content)) + content if content else header
 
 
 def from_bytes(data: bytes, dtype: DType) -> Array:
@@ -49,10 +50,10 @@ def from_bytes(data: bytes, dtype: DType) -> Array:
 def _parts(data: bytes, dtype: DType) -> tuple[tuple[int, ...], bytes] | None:
     """The shape and the values of a message as `to_bytes` makes it; None for another one."""
     try:
-        length, start = _read_varint(data, 3)  # behind the dtype and the tag of the shape
+        length, start = varint.decoded(data, 3)  # behind the dtype and the tag of the shape
         end = start + length
         shape = _shape(data[:end], dtype) if data[end : end + 1] == _CONTENT else None
-        length, start = _read_varint(data, end + 1)
+        length, start = varint.decoded(data, end + 1)
     except ValueError:
         return None
     return (shape, data[start:]) if shape is not None and len(data) - start == length else None
@@ -75,31 +76,11 @@ def _shape(header: bytes, dtype: DType) -> tuple[int, ...] | None:
     return shape if tensor.dtype == DATA_TYPES[dtype] and header == _header(dtype, shape) else None
 
 
-def _varint(number: int) -> bytes:
-    """A number as protocol buffers write it: seven bits a byte, the low ones first."""
-    encoded = bytearray()
-    while number >= 0x80:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
-
-
-def _read_varint(data: bytes, start: int) -> tuple[int, int]:
-    """The number at `start`, and the place behind it; ValueError if the data ends within the number."""
-    number = 0
-    for place in range(start, min(len(data), start + 10)):
-        number |= (data[place] & 0x7F) << 7 * (place - start)
-        if data[place] < 0x80:
-            return number, place + 1
-    raise ValueError("Cannot parse tensor from proto: a length is cut off")
-
-
 def _strings(data: bytes, count: int) -> Array:
     """Strings, from their lengths followed by their bytes; ValueError for bytes that are no such list."""
     lengths, place = [], 0
     for _ in range(count):
-        length, place = _read_varint(data, place)
+        length, place = varint.decoded(data, place)
         lengths.append(length)
     ends = list(itertools.accumulate(lengths, initial=place))
     if ends[-1] != len(data):

@@ -50,6 +50,7 @@ OWN = {  # kinds that TensorFlow does not have, or has with other inputs and att
         "TileLike",
     ),
     *("AddAt", "KeptDims", "ValuesAt"),
+    *("TemporaryPrefix",),
 }
 
 

@@ -21,6 +21,8 @@ from dflow.devices import canonical_name
 from dflow.dtypes import DType
 from dflow.graph import scopes
 from dflow.graph.origin import user_line
+from dflow.graph_defs import graph_def
+from dflow.graph_proto import GRAPH_DEF_VERSION, VersionDef
 from dflow.nodes import node_attrs, node_def, node_type
 from dflow.registry import OpDef, op_def
 from dflow.shapes import TensorShape, as_shape
@@ -238,6 +240,7 @@ class Graph:
         self._lock = threading.RLock()
         self._scopes = threading.local()
         self._seed: int | None = None
+        self._versions = VersionDef(producer=GRAPH_DEF_VERSION)
         self.finalized = False
         forks.in_child(self, Graph._forked)
 
@@ -368,6 +371,26 @@ class Graph:
 
     def is_feedable(self, tensor: Tensor) -> bool:
         return tensor not in self._unfeedable
+
+    # -- as data
+
+    @property
+    def graph_def_versions(self) -> Any:
+        """The VersionDef of the graph: the versions of GraphDef that it was written for, and that can read it."""
+        return self._versions
+
+    def as_graph_def(self, from_version: int | None = None, add_shapes: bool = False) -> Any:
+        """The graph as a GraphDef, a new message each time.
+
+        from_version: without the operations that were there when `version` was this number.
+        add_shapes: with the static shapes of all outputs, as the attributes `_output_shapes`.
+        """
+        return graph_def(self._in_order[from_version or 0 :], self._versions, add_shapes)
+
+    def take_name(self, name: str) -> None:
+        """Mark a name as used: it is that of an operation that is about to be made with exactly this name."""
+        with self._lock:
+            self._names.setdefault(name.lower(), 1)
 
     # -- looking up
 

@@ -1,6 +1,8 @@
 """Training: optimizers, coordinated input, placement of variables.  Source: tf.train of TensorFlow 1.15."""
 
+from dflow.checkpoints.messages import CheckpointState
 from dflow.cluster.spec import ClusterSpec
+from dflow.graph_proto import SaverDef
 from dflow.readers.example.proto import (
     BytesList,
     Example,
@@ -26,6 +28,23 @@ from dflow.train.batching import (
     shuffle_batch,
     shuffle_batch_join,
 )
+from dflow.train.checkpoint_state import (
+    checkpoint_exists,
+    generate_checkpoint_state_proto,
+    get_checkpoint_mtimes,
+    get_checkpoint_state,
+    latest_checkpoint,
+    remove_checkpoint,
+    update_checkpoint_state,
+)
+from dflow.train.checkpoint_utils import (
+    NewCheckpointReader,
+    checkpoints_iterator,
+    init_from_checkpoint,
+    list_variables,
+    load_checkpoint,
+    load_variable,
+)
 from dflow.train.coordinator import Coordinator
 from dflow.train.device_setter import replica_device_setter
 from dflow.train.ftrl import FtrlOptimizer
@@ -37,6 +56,7 @@ from dflow.train.global_step import (
     global_step,
 )
 from dflow.train.gradient_descent import GradientDescentOptimizer
+from dflow.train.graph_files import write_graph
 from dflow.train.input import (
     input_producer,
     limit_epochs,
@@ -63,8 +83,11 @@ from dflow.train.moving_averages import ExponentialMovingAverage
 from dflow.train.optimizer import Optimizer
 from dflow.train.proximal_adagrad import ProximalAdagradOptimizer
 from dflow.train.proximal_gradient_descent import ProximalGradientDescentOptimizer
-from dflow.train.queue_runner import QueueRunner, QueueRunnerDef, add_queue_runner, start_queue_runners
+from dflow.train.queue_runner import QueueRunner, add_queue_runner, start_queue_runners
+from dflow.train.queue_runner_proto import QueueRunnerDef
 from dflow.train.rmsprop import RMSPropOptimizer
+from dflow.train.saver import Saver
+from dflow.train.saver_import import export_meta_graph, import_meta_graph
 
 __all__ = [
     "AdadeltaOptimizer",
@@ -72,6 +95,7 @@ __all__ = [
     "AdagradOptimizer",
     "AdamOptimizer",
     "BytesList",
+    "CheckpointState",
     "ClusterSpec",
     "Coordinator",
     "Example",
@@ -86,28 +110,43 @@ __all__ = [
     "Int64List",
     "LooperThread",
     "MomentumOptimizer",
+    "NewCheckpointReader",
     "Optimizer",
     "ProximalAdagradOptimizer",
     "ProximalGradientDescentOptimizer",
     "QueueRunner",
     "QueueRunnerDef",
     "RMSPropOptimizer",
+    "Saver",
+    "SaverDef",
     "SequenceExample",
     "add_queue_runner",
     "assert_global_step",
     "batch",
     "batch_join",
+    "checkpoint_exists",
+    "checkpoints_iterator",
     "cosine_decay",
     "cosine_decay_restarts",
     "create_global_step",
     "exponential_decay",
+    "export_meta_graph",
+    "generate_checkpoint_state_proto",
+    "get_checkpoint_mtimes",
+    "get_checkpoint_state",
     "get_global_step",
     "get_or_create_global_step",
     "global_step",
+    "import_meta_graph",
+    "init_from_checkpoint",
     "input_producer",
     "inverse_time_decay",
+    "latest_checkpoint",
     "limit_epochs",
     "linear_cosine_decay",
+    "list_variables",
+    "load_checkpoint",
+    "load_variable",
     "match_filenames_once",
     "maybe_batch",
     "maybe_batch_join",
@@ -119,10 +158,13 @@ __all__ = [
     "piecewise_constant_decay",
     "polynomial_decay",
     "range_input_producer",
+    "remove_checkpoint",
     "replica_device_setter",
     "shuffle_batch",
     "shuffle_batch_join",
     "slice_input_producer",
     "start_queue_runners",
     "string_input_producer",
+    "update_checkpoint_state",
+    "write_graph",
 ]

@@ -12,7 +12,6 @@ import sys
 import threading
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dflow import forks
@@ -26,23 +25,11 @@ from dflow.errors import (
 from dflow.graph import GraphKeys, get_default_graph, scopes
 from dflow.ops.queues.kinds import QueueBase
 from dflow.runtime.session.session import BaseSession
+from dflow.train.collections import register_proto_function
 from dflow.train.coordinator import Coordinator
+from dflow.train.queue_runner_proto import QueueRunnerDef
 
 logger = logging.getLogger("dflow.train")
-
-
-@dataclass
-class QueueRunnerDef:
-    """A queue runner as plain text and numbers: names in a graph, and error codes.
-
-    enqueue_op_name, queue_closed_exception_types: lists, with the names of TensorFlow 1.
-    """
-
-    queue_name: str
-    enqueue_op_name: list[str]
-    close_op_name: str
-    cancel_op_name: str
-    queue_closed_exception_types: list[int]  # empty: OUT_OF_RANGE
 
 
 class QueueRunner:
@@ -63,7 +50,7 @@ class QueueRunner:
         close_op: Any = None,
         cancel_op: Any = None,
         queue_closed_exception_types: tuple[type[OpError], ...] | None = None,
-        queue_runner_def: QueueRunnerDef | None = None,
+        queue_runner_def: Any = None,
         import_scope: str | None = None,
     ) -> None:
         if queue_runner_def is None:
@@ -88,7 +75,7 @@ class QueueRunner:
         self._close_op = close_op if close_op is not None else queue.close()
         self._cancel_op = cancel_op if cancel_op is not None else queue.close(cancel_pending_enqueues=True)
 
-    def _init_from_def(self, definition: QueueRunnerDef, scope: str | None) -> None:
+    def _init_from_def(self, definition: Any, scope: str | None) -> None:
         if not isinstance(definition, QueueRunnerDef):
             raise TypeError(f"queue_runner_def must be a QueueRunnerDef, got {definition!r}")
 
@@ -104,21 +91,21 @@ class QueueRunner:
         self._closed_types = tuple(types) or (OutOfRangeError,)
 
     @staticmethod
-    def from_proto(queue_runner_def: QueueRunnerDef, import_scope: str | None = None) -> QueueRunner:
+    def from_proto(queue_runner_def: Any, import_scope: str | None = None) -> QueueRunner:
         """The queue runner of a description; KeyError for names that the default graph does not have."""
         return QueueRunner(queue_runner_def=queue_runner_def, import_scope=import_scope)
 
-    def to_proto(self, export_scope: str | None = None) -> QueueRunnerDef | None:
+    def to_proto(self, export_scope: str | None = None) -> Any:
         """Its description, with names relative to `export_scope`; None if the queue is not in that scope."""
         prefix = f"{export_scope}/" if export_scope else ""
         if not self.name.startswith(prefix):
             return None
         return QueueRunnerDef(
-            self.name.removeprefix(prefix),
-            [_name(op).removeprefix(prefix) for op in self._enqueue_ops],
-            _name(self._close_op).removeprefix(prefix),
-            _name(self._cancel_op).removeprefix(prefix),
-            [error_code_from_exception_type(kind) for kind in self._closed_types],
+            queue_name=self.name.removeprefix(prefix),
+            enqueue_op_name=[_name(op).removeprefix(prefix) for op in self._enqueue_ops],
+            close_op_name=_name(self._close_op).removeprefix(prefix),
+            cancel_op_name=_name(self._cancel_op).removeprefix(prefix),
+            queue_closed_exception_types=[error_code_from_exception_type(kind) for kind in self._closed_types],
         )
 
     @property
@@ -244,6 +231,9 @@ class QueueRunner:
             sess.run_aside(self._cancel_op)
         except Exception as error:
             logger.debug("ignored an exception of %s: %s", self._cancel_op.name, error)
+
+
+register_proto_function(GraphKeys.QUEUE_RUNNERS, QueueRunnerDef, QueueRunner.to_proto, QueueRunner.from_proto)
 
 
 def _name(op: Any) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 import google_crc32c
 import numpy as np
 
+from dflow import crc32c
 from dflow.errors import DataLossError
-from dflow.readers.tfrecord import crc32c
 from dflow.readers.window import Window
 
 Array = np.ndarray[Any, Any]

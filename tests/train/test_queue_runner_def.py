@@ -1,9 +1,6 @@
-"""Queue runners as plain text and numbers, and back.  Statement ids: R12."""
+"""Queue runners as messages, and back.  Statement ids: R12."""
 
 from __future__ import annotations
-
-import json
-from dataclasses import asdict, replace
 
 import pytest
 
@@ -22,13 +19,13 @@ def test_a_description_has_the_names_of_all_and_the_codes_of_errors() -> None:
     runner = make_runner(queue_closed_exception_types=(tf.errors.OutOfRangeError, tf.errors.CancelledError))
     found = runner.to_proto()
     assert found == QueueRunnerDef(
-        "queue",
-        ["enqueue", "enqueue", "tensor:0"],
-        "queue_Close",
-        "queue_Close_1",
-        [tf.errors.OUT_OF_RANGE, tf.errors.CANCELLED],
+        queue_name="queue",
+        enqueue_op_name=["enqueue", "enqueue", "tensor:0"],
+        close_op_name="queue_Close",
+        cancel_op_name="queue_Close_1",
+        queue_closed_exception_types=[tf.errors.OUT_OF_RANGE, tf.errors.CANCELLED],
     )
-    assert QueueRunnerDef(**json.loads(json.dumps(asdict(found)))) == found
+    assert QueueRunnerDef.FromString(found.SerializeToString()) == found
 
 
 def test_a_queue_runner_comes_back_from_its_description() -> None:
@@ -48,7 +45,8 @@ def test_a_description_without_errors_means_the_end_of_the_input() -> None:
     """R12.22"""
     found = make_runner().to_proto()
     assert found is not None
-    back = QueueRunner.from_proto(replace(found, queue_closed_exception_types=[]))
+    found.ClearField("queue_closed_exception_types")
+    back = QueueRunner.from_proto(found)
     assert back.queue_closed_exception_types == (tf.errors.OutOfRangeError,)
 
 

@@ -26,7 +26,7 @@ _CLASSES: tuple[tuple[type[OSError], Callable[[None, None, str], OpError]], ...]
     (TimeoutError, DeadlineExceededError),
     (ConnectionError, UnavailableError),
 )
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT)
 
 
 def read_error(error: BaseException, path: str) -> OpError:

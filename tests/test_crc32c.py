@@ -7,7 +7,7 @@ import google_crc32c
 import numpy as np
 import pytest
 
-from dflow.readers.tfrecord import crc32c
+from dflow import crc32c
 
 
 @pytest.mark.parametrize("length", [0, 1, crc32c._LONG - 1, crc32c._LONG, 3 * crc32c._LONG + 5])
