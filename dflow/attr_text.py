@@ -23,7 +23,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 def to_text(attrs: dict[str, Any]) -> str:
     """The attributes as JSON; TypeError for one that has no such form, such as a function."""
-    return json.dumps({name: _written(value) for name, value in attrs.items()}, separators=(",", ":"))
+    return json.dumps({name: _written(value) for name, value in attrs.items()}, sort_keys=True, separators=(",", ":"))
 
 
 def from_text(text: str) -> dict[str, Any]:

@@ -60,6 +60,8 @@ def _own_attrs(op: Node) -> str:
 @lru_cache(maxsize=1024)
 def handle_names(definition: OpDef) -> tuple[str, ...]:
     """The attributes of a kind that name the state it works on; in a node, its first inputs are their handles."""
+    if definition.handles:
+        return definition.handles
     parameters = [*inspect.signature(definition.spec).parameters.values()]
     parameters += inspect.signature(definition.kernel).parameters.values()
     return tuple(dict.fromkeys(it.name for it in parameters if str(it.annotation) in _HANDLES))

@@ -261,6 +261,7 @@ class _Import:
         ):
             graph.take_name(name)
             op = graph.create_op(kind, operands, attrs, f"{name}/", controls)
+        op.by_handle = not _groups(node)
         for place, output in late:
             self._late.append((op, place, output))
         self._set_shapes(op, node)

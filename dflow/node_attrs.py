@@ -82,13 +82,14 @@ class FromAttr:
     """A rule that can be read backwards: an attribute of the operation is one of the node, in another form perhaps.
 
     name: of the operation's attribute; write: makes the node's value of it; read: the reverse; default: the operation's
-    value where the node has none.
+    value where the node has none; optional: an operation has it only if its rules name it.
     """
 
     name: str
     write: Callable[[Any], Any] = lambda value: value
     read: Callable[[Any], Any] = lambda value: value
     default: Any = None
+    optional: bool = False
 
     def __call__(self, op: Node) -> Any:
         return self.write(op.attrs.get(self.name))
@@ -196,7 +197,7 @@ _NOT_LAST = FromAttr("axis", lambda axis: None if axis == -1 else axis, default=
 _VARIABLE: Rules = {"T": lambda op: op.attrs["variable"].dtype}
 _CHANNELS = FromAttr("channels_first", lambda it: "NCHW" if it else "NHWC", lambda it: it == "NCHW", False)
 _MIRROR = FromAttr("symmetric", lambda it: "SYMMETRIC" if it else "REFLECT", lambda it: it == "SYMMETRIC")
-_UPDATE: Rules = {**_VARIABLE, "use_locking": FromAttr("use_locking", _or(False), default=False)}
+_UPDATE: Rules = {**_VARIABLE, "use_locking": FromAttr("use_locking", _or(False), default=False, optional=True)}
 _ROWS: Rules = {**_UPDATE, "Tindices": lambda op: next(it.dtype for it in op.operands if it.dtype.is_integer)}
 
 OWN = "_dflow"  # the attribute of a node with what TensorFlow's node of its kind does not have, as text
@@ -387,7 +388,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         "Assign",
         {
             **_VARIABLE,
-            "use_locking": FromAttr("use_locking", _or(True), default=True),
+            "use_locking": FromAttr("use_locking", _or(True), default=True, optional=True),
             "validate_shape": _attr("validate_shape", True),
         },
     ),

@@ -32,8 +32,9 @@ def attrs_of(node: Any, definition: OpDef, name: str) -> dict[str, Any]:
     if rules is None:
         own = {key: value_of(value) for key, value in node.attr.items() if not key.startswith("_")}
         return _accepted(own | attrs, definition)
+    named = {*inspect.signature(definition.kernel).parameters, *inspect.signature(definition.spec).parameters}
     for key, rule in rules.items():
-        if isinstance(rule, FromAttr) and rule.name not in attrs:
+        if isinstance(rule, FromAttr) and rule.name not in attrs and not (rule.optional and rule.name not in named):
             attrs[rule.name] = rule.read(value_of(node.attr[key])) if key in node.attr else rule.default
     seeds = [node.attr[key].i for key, rule in rules.items() if isinstance(rule, FromSeeds)]
     if seeds:
@@ -101,6 +102,7 @@ def _variable(node: Any, name: str) -> VariableSpec:
         _dtype(node.attr["dtype"].type),
         _shape(node.attr["shape"].shape),
         _text(node, "container"),
+        trainable=node.attr["_trainable"].b if "_trainable" in node.attr else True,
         local=node.attr["_local"].b if "_local" in node.attr else False,
     )
 

@@ -21,6 +21,8 @@ The rules of an op are plain functions:
   kernel gets it as `out=` as well: it may write its output there, if that fits, or leave it alone.
 * `batch(kernel, arrays, batched, attrs)`: the outputs for n steps at once: `arrays[i]` has a leading axis of n where
   `batched[i]`, and every output gets one.
+* `handles=("variable", "m", "v")`: the attributes with the specs of the state that it works on, in the order of
+  TensorFlow's inputs; needed only if no rule has them as parameters of the types `VariableSpec` and so on.
 * a blocking op (`blocks=True`) may wait for the side effect of another one: its kernel is an *attempt*,
   `kernel(context, reply, *arrays, **attrs)`, which returns at once and calls `reply(outputs)` or `reply(error)` once,
   from any thread.  It may return a callable, which withdraws the attempt.
@@ -100,6 +102,7 @@ class OpDef:
     host_only: bool = False  # the kernel needs text, files or Python objects: no GPU kernel
     owns_outputs: bool = False  # its outputs are new arrays
     inplace: tuple[int, ...] = ()  # the inputs whose memory its output may reuse
+    handles: tuple[str, ...] = ()  # the attributes that name the state it works on, if its rules do not say so
     module: str = ""  # the module that defined it, which a worker must be able to import
 
 
@@ -118,6 +121,7 @@ def define(
     host_only: bool = False,
     owns_outputs: bool = False,
     inplace: tuple[int, ...] = (),
+    handles: tuple[str, ...] = (),
 ) -> OpDef:
     """Add a kind of operation to the table; `help("dflow.registry")` has the rules, docs/operations.md an example.
 
@@ -132,7 +136,7 @@ def define(
     if earlier is not None and earlier.module != module:
         raise KeyError(f"op {kind!r} is defined already, in {earlier.module}; choose another name")
     OPS[kind] = OpDef(
-        kind, spec, kernel, gradient, batch, stateful or blocks, blocks, host_only, owns_outputs, inplace, module
+        kind, spec, kernel, gradient, batch, stateful or blocks, blocks, host_only, owns_outputs, inplace, handles, module
     )
     return OPS[kind]
 

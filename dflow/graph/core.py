@@ -156,6 +156,7 @@ class Operation:
         self.device = ""
         self.colocated_with: Operation | None = None
         self.context: Any = None  # the innermost control-flow context that it was built in; see `contexts.py`
+        self.by_handle = False  # beside its state without being in its group: its node did not say so
         self.index = -1  # its place in the order of creation
         self.outputs: tuple[Tensor, ...] = ()
 
@@ -200,7 +201,8 @@ class Operation:
         None for an operation that is on a device only because its queue, reader or static table is there.
         """
         beside = self.colocated_with
-        by_handle = beside is not None and beside.type not in _GROUPED and beside in [h.op for h in self.handles]
+        quiet = beside is not None and (self.by_handle or beside.type not in _GROUPED)
+        by_handle = quiet and beside in [handle.op for handle in self.handles]
         return None if by_handle else beside
 
     def colocation_root(self) -> Operation:

@@ -16,6 +16,8 @@ from google.protobuf.message import Message
 
 from dflow.graph import Graph, GraphKeys, get_default_graph
 from dflow.graph_proto import CollectionDef
+from dflow.ops.state.variable_proto import VariableDef
+from dflow.ops.state.variables import Variable
 
 logger = logging.getLogger("dflow.train")
 
@@ -75,9 +77,11 @@ def add_collection_def(
     if not items:
         return
     try:
-        meta_graph_def.collection_def[key].CopyFrom(_collection(key, items, export_scope))
+        made = _collection(key, items, export_scope)
     except Exception as error:  # of functions that others have registered, too
         logger.warning("Issue encountered when serializing %s. Type is unsupported: %s", key, error)
+        return
+    meta_graph_def.collection_def[key].CopyFrom(made)
 
 
 def _collection(key: Any, items: Sequence[Any], scope: str | None) -> Any:
@@ -139,7 +143,7 @@ def add_items(graph: Graph, key: str, collection: Any, scope: str) -> None:
             graph.add_to_collection(key, value)
 
 
-_VARIABLES = (  # collections that may hold the same variables
+_VARIABLES = (  # collections of variables, of which several may have the same one
     GraphKeys.GLOBAL_VARIABLES,
     GraphKeys.LOCAL_VARIABLES,
     GraphKeys.TRAINABLE_VARIABLES,
@@ -160,3 +164,7 @@ def _item(graph: Graph, value: bytes, proto_type: Any, from_proto: Callable[...,
             if type(there) is type(made) and getattr(there, "op", there) is getattr(made, "op", made):
                 return there
     return made
+
+
+for _key in _VARIABLES:
+    register_proto_function(_key, VariableDef, Variable.to_proto, Variable.from_proto)

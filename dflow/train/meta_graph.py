@@ -11,6 +11,7 @@ from typing import Any
 from dflow.graph import Graph, GraphKeys, get_default_graph
 from dflow.graph_import import import_graph_def
 from dflow.graph_proto import MetaGraphDef, OpDef, OpList
+from dflow.ops.state.variable_proto import VariableDef
 from dflow.train.collections import UNBOUND, add_collection_def, add_items, is_in_scope
 from dflow.train.graph_files import read_meta_graph_file, write_message
 
@@ -109,8 +110,9 @@ def _make_relative(node: Any, scope: str) -> list[str]:
     if "_class" in node.attr:
         groups = [text.decode().removeprefix("loc:@") for text in node.attr["_class"].list.s]
         inside = [f"loc:@{it.removeprefix(prefix)}".encode() for it in groups if it.startswith(prefix)]
-        node.attr["_class"].list.SetInParent()
         node.attr["_class"].list.s[:] = inside
+        if not inside:
+            del node.attr["_class"]
     if node.op in ("Enter", "RefEnter") and "frame_name" in node.attr:
         node.attr["frame_name"].s = node.attr["frame_name"].s.decode().removeprefix(prefix).encode()
     return unbound
@@ -185,16 +187,30 @@ def import_scoped_meta_graph_with_return_elements(
     graph = graph or get_default_graph()
     with graph.as_default():
         graph_def = meta_graph_def.graph_def
+        _mark_variables(graph_def, meta_graph_def.collection_def)
         if clear_devices:
             for node in graph_def.node:
                 node.device = ""
-        # the block of import_graph_def gets this name
-        scope = graph.unique_name(import_scope or "", mark_as_used=False).removesuffix("/")
-        found = import_graph_def(graph_def, input_map, return_elements, name=import_scope or scope)
+        scope = graph.unique_name(import_scope or "", mark_as_used=False).removesuffix("/")  # the block that follows
+        name = import_scope or (f"{scope}/" if scope else "")
+        found = import_graph_def(graph_def, input_map, return_elements, name=name)
         for key, collection in _in_order(meta_graph_def.collection_def):
             if key != unbound_inputs_col_name and restore_collections_predicate(key):
                 add_items(graph, key, collection, scope)
         return _variables_in(graph, scope), found
+
+
+def _mark_variables(graph_def: Any, collections: Any) -> None:
+    """Note at the nodes of variables what their messages say: which are local, and which are not trainable."""
+    nodes = {node.name: node for node in graph_def.node}
+    for key in (GraphKeys.GLOBAL_VARIABLES, GraphKeys.LOCAL_VARIABLES):
+        for value in collections[key].bytes_list.value if key in collections else ():
+            variable = VariableDef.FromString(value)
+            node = nodes.get(variable.variable_name.partition(":")[0])
+            if node is not None and not variable.trainable:
+                node.attr["_trainable"].b = False
+            if node is not None and key == GraphKeys.LOCAL_VARIABLES:
+                node.attr["_local"].b = True
 
 
 def _in_order(collections: Any) -> list[tuple[str, Any]]:
