@@ -14,6 +14,7 @@ from dflow import (
     data,
     errors,
     graph_util,
+    image,
     io,
     lookup,
     manip,
@@ -26,7 +27,6 @@ from dflow import (
     strings,
     train,
 )
-from dflow import cluster, contrib, data, errors, image, io, nest, nn, python_io, train
 from dflow.absent import refer_to_the_page as _refer_to_the_page
 from dflow.blocks import (
     add_to_collection,
@@ -502,9 +502,9 @@ __all__ = [
     "half",
     "identity",
     "identity_n",
+    "image",
     "import_graph_def",
     "initialize_all_tables",
-    "image",
     "initialize_all_variables",
     "initialize_local_variables",
     "initialize_variables",

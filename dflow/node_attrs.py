@@ -13,9 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dflow.dtypes import DType, int32, string
-from dflow.node_attrs_images import GROUPS as IMAGES
 from dflow.dtypes import DType, int32, int64, string
+from dflow.node_attrs_images import GROUPS as IMAGES
 from dflow.registry import OpDef
 from dflow.shapes import UNKNOWN_SHAPE
 from dflow.tensor_proto import make_tensor_proto

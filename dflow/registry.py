@@ -136,7 +136,18 @@ def define(
     if earlier is not None and earlier.module != module:
         raise KeyError(f"op {kind!r} is defined already, in {earlier.module}; choose another name")
     OPS[kind] = OpDef(
-        kind, spec, kernel, gradient, batch, stateful or blocks, blocks, host_only, owns_outputs, inplace, handles, module
+        kind,
+        spec,
+        kernel,
+        gradient,
+        batch,
+        stateful or blocks,
+        blocks,
+        host_only,
+        owns_outputs,
+        inplace,
+        handles,
+        module,
     )
     return OPS[kind]
 

@@ -235,6 +235,7 @@ def test_nodes_may_come_in_any_order() -> None:
 def test_versions_are_those_that_both_graphs_allow() -> None:
     graph = df.get_default_graph()
     assert graph.graph_def_versions.producer == df.GRAPH_DEF_VERSION
+    assert df.GRAPH_DEF_VERSION_MIN_PRODUCER == df.GRAPH_DEF_VERSION_MIN_CONSUMER == 0
     df.import_graph_def(text_format.Merge("versions { producer: 20 min_consumer: 5 }", df.GraphDef()))
     assert (graph.graph_def_versions.producer, graph.graph_def_versions.min_consumer) == (20, 5)
     with pytest.raises(ValueError, match="min consumer version 1000000 above current version"):
@@ -275,3 +276,14 @@ def test_the_messages_of_graphs_can_be_pickled() -> None:
     graph_def = df.get_default_graph().as_graph_def(add_shapes=True)
     assert pickle.loads(pickle.dumps(graph_def)) == graph_def
     assert graph_def.node[0].attr["_output_shapes"].list.shape[0].dim == []
+
+
+def test_graph_util_has_the_import_too() -> None:
+    assert df.graph_util.import_graph_def is df.import_graph_def
+
+
+def test_older_operations_can_be_left_out() -> None:
+    df.constant(1.0, name="old")
+    version = df.get_default_graph().version
+    df.constant(1.0, name="new")
+    assert [it.name for it in df.get_default_graph().as_graph_def(from_version=version).node] == ["new"]

@@ -95,6 +95,7 @@ def instances() -> dict[str, Any]:
             "tf.train.Coordinator": coord,
             "tf.train.LooperThread": df.train.LooperThread(coord, None),
             "tf.train.Optimizer": df.train.GradientDescentOptimizer(1.0),
+            "tf.train.Saver": df.train.Saver([v]),
             "tf.train.QueueRunner": df.train.QueueRunner(queue, [queue.enqueue(1)]),
         }
 
@@ -154,8 +155,10 @@ def test_every_public_name_of_dflow_is_on_the_page() -> None:
         "image.": df.image,
         "python_io.": df.python_io,
         "cluster.": df.cluster,
+        "contrib.framework.": df.contrib.framework,
         "contrib.lookup.": df.contrib.lookup,
         "contrib.training.": df.contrib.training,
+        "graph_util.": df.graph_util,
         "lookup.": df.lookup,
         "sets.": df.sets,
         "sparse.": df.sparse,

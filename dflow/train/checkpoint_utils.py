@@ -16,7 +16,7 @@ from dflow.checkpoints import files, ops
 from dflow.checkpoints.reader import CheckpointReader
 from dflow.graph import get_default_graph
 from dflow.ops.array.constants import constant
-from dflow.ops.state.variable_scope import variable_store
+from dflow.ops.state.variable_store import variable_store
 from dflow.ops.state.variables import Variable
 from dflow.train.checkpoint_state import latest_checkpoint
 from dflow.train.saveables import VariableSaveable
@@ -118,7 +118,7 @@ def init_from_checkpoint(ckpt_dir_or_file: str, assignment_map: Mapping[str, Any
     """
     prefix = _prefix_of(ckpt_dir_or_file)
     shapes = CheckpointReader(prefix).get_variable_to_shape_map()
-    store = variable_store(get_default_graph()).variables
+    store = variable_store(get_default_graph())._vars
     for name, target in sorted(assignment_map.items()):
         variables = _variables(target, store)
         if variables:

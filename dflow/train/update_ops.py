@@ -63,6 +63,7 @@ def define_update(
         gradient=STATE,
         stateful=True,
         inplace=(operands.index("grad"),) if inplace else (),
+        handles=("variable", *slots),
     )
     if sparse:
         define(
@@ -71,6 +72,7 @@ def define_update(
             kernel=_sparse_kernel(rule, slots, operands),
             gradient=STATE,
             stateful=True,
+            handles=("variable", *slots),
         )
 
 

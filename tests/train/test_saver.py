@@ -318,3 +318,50 @@ def test_checkpoints_of_version_1_are_not_written() -> None:
     df.Variable(1.0)
     with pytest.raises(NotImplementedError, match="version 2 only"):
         df.train.Saver(write_version=df.train.SaverDef.V1)
+
+
+def test_the_operations_of_a_saver_can_be_added_later(tmp_path: Path) -> None:
+    df.Variable(1.0, name="a")
+    saver = df.train.Saver(defer_build=True)
+    df.Variable(2.0, name="b")
+    saver.build()
+    saver.build()  # does nothing
+    with df.Session() as sess:
+        sess.run(df.global_variables_initializer())
+        path = saver.save(sess, f"{tmp_path}/m") or ""
+    assert [name for name, _ in df.train.list_variables(path)] == ["a", "b"]
+
+
+def test_a_partitioned_variable_is_saved_in_its_parts_and_restored_in_others(tmp_path: Path) -> None:
+    values = np.arange(20, dtype=np.float32).reshape(10, 2)
+    for number, saved_in in enumerate((2, 3, None)):
+        for restored_in in (2, 3, None):
+            for named in (False, True):
+                with df.Graph().as_default(), df.Session() as sess:
+                    whole = _variable(values, saved_in)
+                    sess.run(df.global_variables_initializer())
+                    path = df.train.Saver({"w": whole} if named else [whole]).save(sess, f"{tmp_path}/{number}") or ""
+                assert df.train.list_variables(path) == [("w", [10, 2])]
+                with df.Graph().as_default(), df.Session() as sess:
+                    whole = _variable(np.zeros_like(values), restored_in)
+                    df.train.Saver({"w": whole} if named else [whole]).restore(sess, path)
+                    np.testing.assert_array_equal(sess.run(df.convert_to_tensor(whole)), values)
+
+
+def _variable(values: np.ndarray, parts: int | None) -> Any:
+    partitioner = None if parts is None else df.fixed_size_partitioner(parts)
+    return df.get_variable("w", initializer=df.constant(values), partitioner=partitioner)
+
+
+def test_a_checkpoint_state_is_a_message(tmp_path: Path) -> None:
+    path = saved(f"{tmp_path}/m")
+    state = df.train.get_checkpoint_state(str(tmp_path))
+    assert state == df.train.CheckpointState(model_checkpoint_path=path, all_model_checkpoint_paths=[path])
+
+
+def test_names_of_contrib_are_those_of_train() -> None:
+    framework = df.contrib.framework
+    assert framework.init_from_checkpoint is df.train.init_from_checkpoint
+    assert framework.list_variables is df.train.list_variables
+    assert framework.load_checkpoint is df.train.load_checkpoint
+    assert framework.load_variable is df.train.load_variable
