@@ -22,6 +22,7 @@ LONG = (
     "graph_size.py",
     "queue_length.py",
     "workers.py",
+    "checkpoints.py",
 )
 SLOW = ("memory.py", "growth.py")
 SCRIPTS = SHORT + LONG + SLOW
