@@ -106,6 +106,12 @@ def _collection(key: Any, items: Sequence[Any], scope: str | None) -> Any:
     return made
 
 
+def as_any(message: Any) -> Any:
+    """A message as one of any kind, which a collection can hold."""
+    name = message.DESCRIPTOR.name
+    return AnyMessage(type_url=f"type.googleapis.com/tensorflow.{name}", value=message.SerializeToString())
+
+
 def _kind(item: Any) -> str:
     """The list of a CollectionDef that holds such items."""
     if isinstance(item, (str, bytes)):
