@@ -12,7 +12,7 @@ import numpy as np
 from dflow.graph import Tensor
 from dflow.ops.rules.static import known_shape, known_value
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape
-from dflow.sparse import SparseTensor
+from dflow.sparse_tensor import SparseTensor
 from dflow.tensor_proto import TensorProto, make_ndarray, make_tensor_proto
 
 __all__ = [

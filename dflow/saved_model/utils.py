@@ -25,7 +25,9 @@ def build_tensor_info(tensor: Any) -> Any:
     return info
 
 
-def get_tensor_from_tensor_info(tensor_info: Any, graph: Graph | None = None, import_scope: str | None = None) -> Tensor:
+def get_tensor_from_tensor_info(
+    tensor_info: Any, graph: Graph | None = None, import_scope: str | None = None
+) -> Tensor:
     """The tensor of a graph that a TensorInfo names, under a scope.
 
     KeyError if it is not there; ValueError for a TensorInfo without a name, such as that of a sparse tensor.

@@ -65,7 +65,7 @@ LAYERS = (  # from the bottom up
     ("runtime.dispatch",),
     ("runtime.dask",),
     ("runtime.session",),
-    ("train", "contrib", "io"),
+    ("train", "contrib", "io", "saved_model"),
     ("data",),
     ("pipelines",),
     ("cli", "dashboard", "visualize", "__main__"),
