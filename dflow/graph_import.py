@@ -174,7 +174,7 @@ class _Import:
         for node in self._in_order():
             self._ops[node.name] = self._make(node)
         for op, place, output in self._late:
-            op._update_input(place, self._tensor(op.name, output))  # type: ignore[attr-defined]
+            op._update_input(place, self._tensor(op.name, output))
         unknown = [output for output in self._sources if output not in self._used and not self._has(output)]
         if unknown:
             names = ", ".join(map(_written, unknown))

@@ -166,7 +166,7 @@ def test_every_public_name_of_dflow_is_on_the_page() -> None:
     }
     public = {prefix + name for prefix, module in modules.items() for name in module.__all__}
     public -= {name for name in public if isinstance(getattr(df, name, None), ModuleType)}
-    others = {name for name in public} | {name.partition(".")[2] for name in public}
+    others = set(public) | {name.partition(".")[2] for name in public}
     public |= {f"io.{name}" for name in df.io.__all__ if name not in others}
     public |= {f"random.{name}" for name in df.random.__all__ if name not in public}
     own = {

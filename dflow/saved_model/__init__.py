@@ -1,10 +1,10 @@
 """Saved models: a graph, its variables and what it computes, in a folder.  Source: tf.saved_model of TensorFlow 1.15.
 
-    with df.Session() as sess:
-        ...
-        df.saved_model.simple_save(sess, "/models/1", inputs={"x": x}, outputs={"y": y})
-    with df.Session(graph=df.Graph()) as sess:
-        df.saved_model.load(sess, ["serve"], "/models/1")
+with df.Session() as sess:
+    ...
+    df.saved_model.simple_save(sess, "/models/1", inputs={"x": x}, outputs={"y": y})
+with df.Session(graph=df.Graph()) as sess:
+    df.saved_model.load(sess, ["serve"], "/models/1")
 """
 
 from dflow.graph_proto import SavedModel

@@ -156,9 +156,7 @@ def _writer(data: bytes) -> Callable[[Any], Any]:
 
 def _check(info: Any) -> None:
     if info.WhichOneof("encoding") is None:
-        raise AssertionError(
-            f"All TensorInfo protos used in the SignatureDefs must have the name field set: {info}"
-        )
+        raise AssertionError(f"All TensorInfo protos used in the SignatureDefs must have the name field set: {info}")
     if not info.dtype:
         raise AssertionError(f"All TensorInfo protos used in the SignatureDefs must have the dtype field set: {info}")
 

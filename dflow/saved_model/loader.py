@@ -44,9 +44,7 @@ def parse_saved_model(export_dir: str) -> Any:
     )
 
 
-def load(
-    sess: Any, tags: Sequence[str], export_dir: str, import_scope: str | None = None, **saver_kwargs: Any
-) -> Any:
+def load(sess: Any, tags: Sequence[str], export_dir: str, import_scope: str | None = None, **saver_kwargs: Any) -> Any:
     """Bring the graph of a saved model with these tags into the graph of a session, with its variables.
 
     Gives its MetaGraphDef.  saver_kwargs: further arguments of `import_meta_graph`.

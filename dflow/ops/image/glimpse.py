@@ -12,10 +12,10 @@ import numpy as np
 from dflow.dtypes import float32
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Tensor, add_op, convert_to_tensor
-from dflow.ops.random import generator_of
 from dflow.ops.rules.arrays import ints
 from dflow.ops.rules.building import scoped
 from dflow.ops.rules.static import known_shape, known_value, only, shape_argument, spec_of
+from dflow.ops.sampling.stream import generator_of
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec
