@@ -553,8 +553,7 @@ _ARRAYS: list[tuple[str, Rules]] = [  # array operations, segments, random value
     ("StatelessRandomUniformInt", {"dtype": _dtype(2), **_STATELESS}),
     ("StatelessMultinomial", {**_T, "Tseed": _dtype(2), "output_dtype": _attr("output_dtype")}),
 ]
-RULES = {kind: rules for kinds, rules in [*_GROUPS, *_ARRAYS] for kind in kinds.split()}
-RULES = {kind: rules for kinds, rules in [*_GROUPS, *IMAGES] for kind in kinds.split()}
+RULES = {kind: rules for kinds, rules in [*_GROUPS, *_ARRAYS, *IMAGES] for kind in kinds.split()}
 
 INPUT_ORDER = {  # where TensorFlow has another one: the places of the inputs, if all are there
     "Fill": (1, 0),

@@ -267,3 +267,11 @@ def test_rows_and_slices_of_a_variable_are_read(sess: Any) -> None:
     sess.run(v.initializer)
     assert sess.run([v.sparse_read([1]), v.gather_nd([[1, 0]])])[0].tolist() == [[3, 4]]
     assert sess.run(v.gather_nd([[1, 0]])).tolist() == [3]
+
+
+def test_rows_and_slices_of_a_variable() -> None:
+    v = df.Variable([[1.0, 2.0], [3.0, 4.0]])
+    with df.Session() as sess:
+        sess.run(v.initializer)
+        assert sess.run(v.sparse_read([1])).tolist() == [[3.0, 4.0]]
+        assert sess.run(v.gather_nd([[0, 1], [1, 0]])).tolist() == [2.0, 3.0]

@@ -365,3 +365,11 @@ def test_names_of_contrib_are_those_of_train() -> None:
     assert framework.list_variables is df.train.list_variables
     assert framework.load_checkpoint is df.train.load_checkpoint
     assert framework.load_variable is df.train.load_variable
+
+
+def test_the_names_of_contrib_are_those_of_train() -> None:
+    contrib = df.contrib.framework
+    assert contrib.list_variables is df.train.list_variables
+    assert contrib.load_checkpoint is df.train.load_checkpoint
+    assert contrib.load_variable is df.train.load_variable
+    assert contrib.init_from_checkpoint is df.train.init_from_checkpoint

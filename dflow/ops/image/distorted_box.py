@@ -15,9 +15,10 @@ import numpy as np
 from dflow.dtypes import float32
 from dflow.errors import InvalidArgumentError
 from dflow.graph import add_op, convert_to_tensor, scopes
+from dflow.ops.random import get_seed
 from dflow.ops.rules.building import scoped
 from dflow.ops.rules.static import only, spec_of
-from dflow.ops.sampling.stream import generator_of, get_seed
+from dflow.ops.sampling.stream import generator_of
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.specs import TensorSpec
 

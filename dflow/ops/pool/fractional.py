@@ -15,8 +15,9 @@ import numpy as np
 from dflow.dtypes import int64
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, scopes
+from dflow.ops.random import get_seed
 from dflow.ops.rules.static import only, spec_of
-from dflow.ops.sampling.stream import Seeds, generator_of, get_seed
+from dflow.ops.sampling.stream import Seeds, generator_of
 from dflow.registry import KernelContext, define, no_gradient
 from dflow.specs import TensorSpec
 
