@@ -24,6 +24,26 @@ from dflow import (
     random,
     sets,
     sparse,
+    bitwise,
+    cluster,
+    contrib,
+    data,
+    debugging,
+    errors,
+    io,
+    linalg,
+    lookup,
+    manip,
+    math,
+    nest,
+    nn,
+    python_io,
+    quantization,
+    random,
+    sets,
+    signal,
+    sparse,
+    spectral,
     strings,
     train,
 )
@@ -125,6 +145,30 @@ from dflow.ops.array.tensor_scatter import tensor_scatter_update as tensor_scatt
 from dflow.ops.array.tile import tile
 from dflow.ops.array.transpose import invert_permutation, transpose
 from dflow.ops.array.unique import setdiff1d, unique, unique_with_counts
+from dflow.ops.checks.comparisons import (
+    assert_equal,
+    assert_greater,
+    assert_greater_equal,
+    assert_less,
+    assert_less_equal,
+    assert_near,
+    assert_negative,
+    assert_non_negative,
+    assert_non_positive,
+    assert_none_equal,
+    assert_positive,
+)
+from dflow.ops.checks.dtypes import (
+    assert_integer,
+    assert_proper_iterable,
+    assert_same_float_dtype,
+    assert_type,
+    is_numeric_tensor,
+)
+from dflow.ops.checks.numerics import add_check_numerics_ops, check_numerics, verify_tensor_all_finite
+from dflow.ops.checks.order import is_non_decreasing, is_strictly_increasing
+from dflow.ops.checks.printing import Print, print
+from dflow.ops.checks.ranks import assert_rank, assert_rank_at_least, assert_rank_in, assert_scalar, ensure_shape
 from dflow.ops.control import Assert, group, identity, no_op, stop_gradient
 from dflow.ops.control import tuple_ as tuple
 from dflow.ops.control_flow import folded as _folded  # the operation that a loop is in a plan  # noqa: F401
@@ -134,6 +178,20 @@ from dflow.ops.control_flow.cond import case, cond, switch_case
 from dflow.ops.control_flow.functional import foldl, foldr, map_fn, scan
 from dflow.ops.control_flow.tensor_array import TensorArray
 from dflow.ops.control_flow.while_loop import while_loop
+from dflow.ops.linalg.band_part import matrix_band_part
+from dflow.ops.linalg.cholesky import cholesky
+from dflow.ops.linalg.cross import cross
+from dflow.ops.linalg.determinants import matrix_determinant
+from dflow.ops.linalg.diagonals import matrix_diag, matrix_diag_part, matrix_set_diag, trace
+from dflow.ops.linalg.eigen import self_adjoint_eig, self_adjoint_eigvals
+from dflow.ops.linalg.functions import sqrtm as matrix_square_root
+from dflow.ops.linalg.least_squares import matrix_solve_ls
+from dflow.ops.linalg.norms import norm
+from dflow.ops.linalg.qr import qr
+from dflow.ops.linalg.solve import cholesky_solve, matrix_inverse, matrix_solve, matrix_triangular_solve
+from dflow.ops.linalg.svd import svd
+from dflow.ops.linalg.tensor_diagonal import diag, diag_part
+from dflow.ops.linalg.transposes import matrix_transpose
 from dflow.ops.lookup.tables import initialize_all_tables, tables_initializer
 from dflow.ops.math.arg_reduction import arg_max, arg_min, argmax, argmin
 from dflow.ops.math.arithmetic import (
@@ -149,6 +207,7 @@ from dflow.ops.math.arithmetic import (
     squared_difference,
     subtract,
 )
+from dflow.ops.math.combinations import accumulate_n, scalar_mul
 from dflow.ops.math.compare import (
     equal,
     greater,
@@ -165,10 +224,29 @@ from dflow.ops.math.compare import (
     not_equal,
     where,
 )
-from dflow.ops.math.cumsum import cumsum
-from dflow.ops.math.division import div, divide, floor_div, floordiv, floormod, mod, realdiv, truediv
+from dflow.ops.math.complex import angle, complex, imag, real
+from dflow.ops.math.confusion_matrix import confusion_matrix
+from dflow.ops.math.counting import bincount, histogram_fixed_width, histogram_fixed_width_bins
+from dflow.ops.math.cumsum import cumprod, cumsum
+from dflow.ops.math.division import (
+    div,
+    divide,
+    floor_div,
+    floordiv,
+    floormod,
+    mod,
+    realdiv,
+    truediv,
+    truncatediv,
+    truncatemod,
+)
+from dflow.ops.math.einsum import einsum
+from dflow.ops.math.erf import erf, erfc
+from dflow.ops.math.gamma import betainc, digamma, igamma, igammac, lbeta, lgamma, polygamma, zeta
+from dflow.ops.math.hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
 from dflow.ops.math.linalg import matmul
 from dflow.ops.math.powers import exp, expm1, log, log1p, pow, reciprocal, rsqrt, sqrt, square
+from dflow.ops.math.products_with_zero import div_no_nan
 from dflow.ops.math.reduction import (
     count_nonzero,
     reduce_all,
@@ -180,11 +258,20 @@ from dflow.ops.math.reduction import (
     reduce_prod,
     reduce_sum,
 )
-from dflow.ops.math.rounding import ceil, floor, round
+from dflow.ops.math.rounding import ceil, floor, rint, round
 from dflow.ops.math.select import where_v2
-from dflow.ops.math.trigonometry import cos, sin, tanh
+from dflow.ops.math.tensordot import tensordot
+from dflow.ops.math.trigonometry import acos, asin, atan, atan2, cos, sin, tan
 from dflow.ops.nn.activations import sigmoid
 from dflow.ops.nn.clip import clip_by_average_norm, clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
+from dflow.ops.nn.fake_quant import (
+    fake_quant_with_min_max_args,
+    fake_quant_with_min_max_args_gradient,
+    fake_quant_with_min_max_vars,
+    fake_quant_with_min_max_vars_gradient,
+    fake_quant_with_min_max_vars_per_channel,
+    fake_quant_with_min_max_vars_per_channel_gradient,
+)
 from dflow.ops.order.search import searchsorted
 from dflow.ops.order.sort import argsort, sort
 from dflow.ops.py_func import py_func
@@ -205,6 +292,7 @@ from dflow.ops.segments.unsorted import (
     unsorted_segment_sqrt_n,
     unsorted_segment_sum,
 )
+from dflow.ops.signal.fourier import fft, fft2d, fft3d, ifft, ifft2d, ifft3d
 from dflow.ops.sparse.add import sparse_add
 from dflow.ops.sparse.concat import sparse_concat
 from dflow.ops.sparse.dense import sparse_tensor_to_dense, sparse_to_dense, sparse_to_indicator
@@ -361,6 +449,7 @@ __all__ = [
     "Operation",
     "PaddingFIFOQueue",
     "ParquetReader",
+    "Print",
     "PriorityQueue",
     "QueueBase",
     "RandomShuffleQueue",
@@ -387,11 +476,16 @@ __all__ = [
     "WholeFileReader",
     "__version__",
     "abs",
+    "accumulate_n",
+    "acos",
+    "acosh",
     "add",
+    "add_check_numerics_ops",
     "add_n",
     "add_op",
     "add_to_collection",
     "all_variables",
+    "angle",
     "arg_max",
     "arg_min",
     "argmax",
@@ -399,16 +493,43 @@ __all__ = [
     "argsort",
     "as_dtype",
     "as_string",
+    "asin",
+    "asinh",
+    "assert_equal",
+    "assert_greater",
+    "assert_greater_equal",
+    "assert_integer",
+    "assert_less",
+    "assert_less_equal",
+    "assert_near",
+    "assert_negative",
+    "assert_non_negative",
+    "assert_non_positive",
+    "assert_none_equal",
+    "assert_positive",
+    "assert_proper_iterable",
+    "assert_rank",
+    "assert_rank_at_least",
+    "assert_rank_in",
+    "assert_same_float_dtype",
+    "assert_scalar",
+    "assert_type",
     "assert_variables_initialized",
     "assign",
     "assign_add",
     "assign_sub",
+    "atan",
+    "atan2",
+    "atanh",
     "batch_gather",
     "batch_scatter_update",
     "batch_to_space",
     "batch_to_space_nd",
+    "betainc",
     "bfloat16",
+    "bincount",
     "bitcast",
+    "bitwise",
     "bool",
     "boolean_mask",
     "broadcast_dynamic_shape",
@@ -417,16 +538,21 @@ __all__ = [
     "case",
     "cast",
     "ceil",
+    "check_numerics",
+    "cholesky",
+    "cholesky_solve",
     "clip_by_average_norm",
     "clip_by_global_norm",
     "clip_by_norm",
     "clip_by_value",
     "cluster",
     "colocate_with",
+    "complex",
     "complex128",
     "complex64",
     "concat",
     "cond",
+    "confusion_matrix",
     "conj",
     "constant",
     "constant_initializer",
@@ -437,11 +563,15 @@ __all__ = [
     "convert_to_tensor_or_indexed_slices",
     "convert_to_tensor_or_sparse_tensor",
     "cos",
+    "cosh",
     "count_nonzero",
     "count_up_to",
     "create_partitioned_variables",
+    "cross",
+    "cumprod",
     "cumsum",
     "data",
+    "debugging",
     "decode_base64",
     "decode_compressed",
     "decode_csv",
@@ -451,16 +581,24 @@ __all__ = [
     "depth_to_space",
     "deserialize_many_sparse",
     "device",
+    "diag",
+    "diag_part",
+    "digamma",
     "disable_resource_variables",
     "div",
+    "div_no_nan",
     "divide",
     "double",
     "dynamic_partition",
     "dynamic_stitch",
     "edit_distance",
+    "einsum",
     "enable_resource_variables",
     "encode_base64",
+    "ensure_shape",
     "equal",
+    "erf",
+    "erfc",
     "errors",
     "exp",
     "expand_dims",
@@ -468,6 +606,15 @@ __all__ = [
     "extract_image_patches",
     "extract_volume_patches",
     "eye",
+    "fake_quant_with_min_max_args",
+    "fake_quant_with_min_max_args_gradient",
+    "fake_quant_with_min_max_vars",
+    "fake_quant_with_min_max_vars_gradient",
+    "fake_quant_with_min_max_vars_per_channel",
+    "fake_quant_with_min_max_vars_per_channel_gradient",
+    "fft",
+    "fft2d",
+    "fft3d",
     "fill",
     "fixed_size_partitioner",
     "float16",
@@ -500,10 +647,18 @@ __all__ = [
     "group",
     "guarantee_const",
     "half",
+    "histogram_fixed_width",
+    "histogram_fixed_width_bins",
     "identity",
     "identity_n",
     "image",
     "import_graph_def",
+    "ifft",
+    "ifft2d",
+    "ifft3d",
+    "igamma",
+    "igammac",
+    "imag",
     "initialize_all_tables",
     "initialize_all_variables",
     "initialize_local_variables",
@@ -517,10 +672,16 @@ __all__ = [
     "is_finite",
     "is_inf",
     "is_nan",
+    "is_non_decreasing",
+    "is_numeric_tensor",
+    "is_strictly_increasing",
     "is_variable_initialized",
+    "lbeta",
     "less",
     "less_equal",
+    "lgamma",
     "lin_space",
+    "linalg",
     "linspace",
     "local_variables",
     "local_variables_initializer",
@@ -535,7 +696,19 @@ __all__ = [
     "make_tensor_proto",
     "manip",
     "map_fn",
+    "math",
     "matmul",
+    "matrix_band_part",
+    "matrix_determinant",
+    "matrix_diag",
+    "matrix_diag_part",
+    "matrix_inverse",
+    "matrix_set_diag",
+    "matrix_solve",
+    "matrix_solve_ls",
+    "matrix_square_root",
+    "matrix_transpose",
+    "matrix_triangular_solve",
     "maximum",
     "meshgrid",
     "min_max_variable_partitioner",
@@ -553,6 +726,7 @@ __all__ = [
     "no_gradient",
     "no_op",
     "no_regularizer",
+    "norm",
     "not_equal",
     "one_hot",
     "ones",
@@ -566,9 +740,13 @@ __all__ = [
     "parse_tensor",
     "placeholder",
     "placeholder_with_default",
+    "polygamma",
     "pow",
+    "print",
     "py_func",
     "python_io",
+    "qr",
+    "quantization",
     "random",
     "random_crop",
     "random_gamma",
@@ -581,6 +759,7 @@ __all__ = [
     "range",
     "rank",
     "reader",
+    "real",
     "realdiv",
     "reciprocal",
     "reduce_all",
@@ -602,9 +781,11 @@ __all__ = [
     "reverse",
     "reverse_sequence",
     "reverse_v2",
+    "rint",
     "roll",
     "round",
     "rsqrt",
+    "scalar_mul",
     "scan",
     "scatter_add",
     "scatter_div",
@@ -623,6 +804,8 @@ __all__ = [
     "segment_min",
     "segment_prod",
     "segment_sum",
+    "self_adjoint_eig",
+    "self_adjoint_eigvals",
     "sequence_mask",
     "serialize_many_sparse",
     "serialize_sparse",
@@ -634,7 +817,9 @@ __all__ = [
     "shape_n",
     "sigmoid",
     "sign",
+    "signal",
     "sin",
+    "sinh",
     "size",
     "slice",
     "sort",
@@ -669,6 +854,7 @@ __all__ = [
     "sparse_to_dense",
     "sparse_to_indicator",
     "sparse_transpose",
+    "spectral",
     "split",
     "sqrt",
     "square",
@@ -688,8 +874,10 @@ __all__ = [
     "strings",
     "substr",
     "subtract",
+    "svd",
     "switch_case",
     "tables_initializer",
+    "tan",
     "tanh",
     "tensor_scatter_add",
     "tensor_scatter_nd_add",
@@ -699,17 +887,21 @@ __all__ = [
     "tensor_scatter_nd_update",
     "tensor_scatter_sub",
     "tensor_scatter_update",
+    "tensordot",
     "tile",
     "to_double",
     "to_float",
     "to_int32",
     "to_int64",
+    "trace",
     "train",
     "trainable_variables",
     "transpose",
     "truediv",
     "truncated_normal",
     "truncated_normal_initializer",
+    "truncatediv",
+    "truncatemod",
     "tuple",
     "uint16",
     "uint32",
@@ -730,6 +922,7 @@ __all__ = [
     "variable_op_scope",
     "variable_scope",
     "variables_initializer",
+    "verify_tensor_all_finite",
     "visualize",
     "where",
     "where_v2",
@@ -737,6 +930,7 @@ __all__ = [
     "zeros",
     "zeros_initializer",
     "zeros_like",
+    "zeta",
 ]
 
 _refer_to_the_page(
@@ -754,6 +948,24 @@ _refer_to_the_page(
     random,
     sets,
     sparse,
+    bitwise,
+    contrib,
+    contrib.lookup,
+    contrib.training,
+    contrib.util,
+    debugging,
+    io,
+    linalg,
+    lookup,
+    manip,
+    math,
+    nn,
+    quantization,
+    random,
+    sets,
+    signal,
+    sparse,
+    spectral,
     strings,
     train,
 )

@@ -30,6 +30,8 @@ from dflow.ops.conv.transposed import (
     conv_transpose,
 )
 from dflow.ops.math.trigonometry import tanh
+from dflow.ops.linalg.norms import l2_normalize
+from dflow.ops.math.hyperbolic import tanh
 from dflow.ops.nn.activations import log_softmax, relu, sigmoid, softmax, softplus
 from dflow.ops.nn.batch_norm import batch_norm_with_global_normalization, batch_normalization
 from dflow.ops.nn.bias import bias_add
@@ -100,6 +102,7 @@ __all__ = [
     "l2_loss",
     "leaky_relu",
     "local_response_normalization",
+    "l2_normalize",
     "log_softmax",
     "lrn",
     "max_pool",

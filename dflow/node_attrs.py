@@ -191,6 +191,9 @@ def _or(value: bool) -> Callable[[Any], bool]:
 _T: Rules = {"T": _dtype(0)}
 _REDUCTION: Rules = {"keep_dims": _attr("keepdims", False), "Tidx": _dtype(1), "_axis": _attr("axis")}
 _SEEDS: Rules = {"seed": FromSeeds(0), "seed2": FromSeeds(1)}
+_REDUCTION: Rules = {"keep_dims": _attr("keepdims"), "Tidx": _dtype(1), "_axis": _attr("axis")}
+_BITS: Rules = {"num_bits": _attr("num_bits"), "narrow_range": _attr("narrow_range")}
+_SEEDS: Rules = {"seed": _seed(0), "seed2": _seed(1)}
 _SETS: Rules = {"set_operation": _attr("set_operation"), "validate_indices": _attr("validate_indices")}
 _NOT_LAST = FromAttr("axis", lambda axis: None if axis == -1 else axis, default=-1)
 _VARIABLE: Rules = {"T": lambda op: op.attrs["variable"].dtype}
@@ -212,10 +215,14 @@ STATE = {  # kind -> the attribute with the spec of the state
 
 _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     (
-        "Abs Add BitwiseAnd BitwiseOr BitwiseXor Ceil Conj Cos Exp Expm1 Floor FloorDiv FloorMod Greater "
-        "GreaterEqual Identity Invert InvertPermutation IsFinite IsInf IsNan L2Loss Less LessEqual Log Log1p "
-        "Maximum Minimum Mul Neg Pow Rank RealDiv Reciprocal Relu ReluGrad Round Rsqrt SerializeTensor Sigmoid "
-        "Sign Sin Softplus Sqrt Square SquaredDifference StopGradient Sub Tanh Where",
+        "Abs Acos Acosh Add Asin Asinh Atan Atan2 Atanh BesselI0e BesselI1e Betainc BitwiseAnd BitwiseOr BitwiseXor "
+        "Ceil Cholesky Conj Cos Cosh Cross Diag DiagPart Digamma DivNoNan Erf Erfc Erfinv Exp Expm1 Floor FloorDiv "
+        "FloorMod Greater GreaterEqual Identity Igamma IgammaGradA Igammac Invert InvertPermutation IsFinite IsInf "
+        "IsNan L2Loss LeftShift Less LessEqual Lgamma Log Log1p LogMatrixDeterminant MatrixDeterminant "
+        "MatrixExponential MatrixLogarithm MatrixSquareRoot Maximum Minimum Mul MulNoNan Ndtri Neg NextAfter "
+        "Polygamma PopulationCount Pow Rank RealDiv Reciprocal Relu ReluGrad RightShift Rint Round Rsqrt "
+        "SerializeTensor Sigmoid Sign Sin Sinh Softplus Sqrt Square SquaredDifference StopGradient Sub Tan Tanh "
+        "TruncateDiv TruncateMod Where Xdivy Xlog1py Xlogy Zeta",
         _T,
     ),
     (
@@ -223,6 +230,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         "ReaderNumRecordsProducedV2 ReaderNumWorkUnitsCompletedV2 ReaderReadUpToV2 ReaderReadV2 ReaderResetV2 "
         "ReaderRestoreStateV2 ReaderSerializeStateV2 LoopCond ControlTrigger TensorArraySizeV3 TensorArrayCloseV3 "
         "StringStrip RegexFullMatch SparseReshape LookupTableSizeV2 ShardedFilename ShardedFilespec",
+        "StringStrip RegexFullMatch SparseReshape LookupTableSizeV2",
         {},
     ),
     ("Switch Exit NextIteration", _T),
@@ -259,6 +267,8 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("All Any", _REDUCTION),
     ("Max Mean Min Prod Sum", {**_T, **_REDUCTION}),
     ("ArgMax ArgMin", {**_T, "Tidx": _dtype(1), "output_type": _attr("output_type", int64), "_axis": _attr("axis")}),
+    ("EuclideanNorm Max Mean Min Prod Sum", {**_T, **_REDUCTION}),
+    ("ArgMax ArgMin", {**_T, "Tidx": _dtype(1), "output_type": _attr("output_type"), "_axis": _attr("axis")}),
     ("Equal NotEqual", {**_T, "incompatible_shape_error": _is(True)}),
     ("MergeV2Checkpoints", {"delete_old_dirs": _attr("delete_old_dirs", True)}),
     ("RestoreV2", {"dtypes": FromAttr("dtypes", list, tuple)}),
@@ -378,7 +388,9 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         "InitializeTableFromTextFileV2",
         {name: _attr(name) for name in ("key_index", "value_index", "vocab_size", "delimiter")},
     ),
+    ("AccumulateNV2", {"N": _count, **_T, "shape": _attr("shape")}),
     ("AddN", {"N": _count, **_T}),
+    ("Angle Complex Imag Real", {**_T, "Tout": _dtype_of_output}),
     ("ApplyAdam", {**_UPDATE, "use_nesterov": _is(False)}),
     ("ApplyMomentum", {**_UPDATE, "use_nesterov": _attr("use_nesterov", False)}),
     ("Assert", {"T": lambda op: _dtypes(op)[1:], "summarize": _attr("summarize", 3)}),
@@ -393,11 +405,16 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("BiasAdd", {**_T, "data_format": _CHANNELS}),
     ("BroadcastTo", {**_T, "Tidx": _dtype(1), "_shape": _attr("shape")}),
     ("Cast", {"SrcT": _dtype(0), "DstT": _attr("dtype"), "Truncate": _is(False)}),
+    ("BiasAdd", {**_T, "data_format": lambda op: "NCHW" if op.attrs["channels_first"] else "NHWC"}),
+    ("Bincount", {"T": _dtype(2)}),
+    ("BroadcastTo", {**_T, "Tidx": _dtype(1), "_shape": _attr("shape")}),
+    ("Cast", {"SrcT": _dtype(0), "DstT": _dtype_of_output, "Truncate": _is(False)}),
+    ("CheckNumerics", {**_T, "message": _attr("message")}),
     ("ConcatV2", {"N": _joined, **_T, "Tidx": _dtype_of_axis, "_axis": _attr("axis")}),
     ("Const", {"value": _given, "dtype": _dtype_of_output}),
     ("CountUpTo", {**_VARIABLE, "limit": _attr("limit")}),
     (
-        "Cumsum",
+        "Cumprod Cumsum CumulativeLogsumexp",
         {
             **_T,
             "exclusive": _attr("exclusive", False),
@@ -420,7 +437,19 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("DecodeRaw", {"out_type": _attr("out_type"), "little_endian": _attr("little_endian")}),
     ("DeserializeManySparse", {"dtype": _attr("dtype"), "_rank": _attr("rank")}),
     ("EncodeBase64", {"pad": _attr("pad")}),
+    ("Einsum", {"N": _count, **_T, "equation": _attr("equation")}),
+    ("EnsureShape", {**_T, "shape": _attr("shape")}),
     ("ExpandDims", {**_T, "Tdim": _dtype(1), "_axis": _attr("axis")}),
+    ("FFT FFT2D FFT3D IFFT IFFT2D IFFT3D", {"Tcomplex": _dtype(0)}),
+    (
+        "FakeQuantWithMinMaxArgs FakeQuantWithMinMaxArgsGradient",
+        {"min": _attr("min"), "max": _attr("max"), **_BITS},
+    ),
+    (
+        "FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsGradient FakeQuantWithMinMaxVarsPerChannel "
+        "FakeQuantWithMinMaxVarsPerChannelGradient",
+        _BITS,
+    ),
     ("Fill", {**_T, "index_type": _dtype(1), "_shape": _attr("shape")}),
     (
         "GatherV2",
@@ -432,9 +461,21 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
             "_axis": _attr("axis"),
         },
     ),
+    ("HistogramFixedWidth", {**_T, "dtype": _attr("dtype"), "_nbins": _attr("nbins")}),
+    ("IRFFT IRFFT2D IRFFT3D", {"Treal": _dtype_of_output, "Tcomplex": _dtype(0), "_fft_length": _attr("lengths")}),
     ("InTopKV2", {"T": _dtype(1), "_k": _attr("k")}),
     ("IsVariableInitialized", {"dtype": lambda op: op.attrs["variable"].dtype}),
     ("MatMul", {**_T, "transpose_a": _attr("transpose_a", False), "transpose_b": _attr("transpose_b", False)}),
+    ("Lu", {**_T, "output_idx_type": _attr("output_idx_type")}),
+    ("MatMul", {**_T, "transpose_a": _attr("transpose_a"), "transpose_b": _attr("transpose_b")}),
+    (
+        "MatrixBandPart",
+        {**_T, "Tindex": _dtype(1, int64), "_num_lower": _attr("num_lower"), "_num_upper": _attr("num_upper")},
+    ),
+    ("MatrixDiag MatrixDiagPart MatrixSetDiag", {**_T, "_k": _attr("k"), "_align": _attr("align")}),
+    ("MatrixInverse MatrixSolve", {**_T, "adjoint": _attr("adjoint")}),
+    ("MatrixSolveLs", {**_T, "fast": _attr("fast")}),
+    ("MatrixTriangularSolve", {**_T, "lower": _attr("lower"), "adjoint": _attr("adjoint")}),
     (
         "MirrorPad MirrorPadGrad",
         {
@@ -462,11 +503,26 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("PlaceholderWithDefault", {"dtype": _dtype(0), "shape": _attr("shape")}),
     ("PyFunc", {"Tin": _dtypes, "Tout": FromAttr("Tout", list, tuple)}),
     ("QueueCloseV2", {"cancel_pending_enqueues": _attr("cancel_pending_enqueues", False)}),
+    (
+        "Print",
+        {
+            **_T,
+            "U": lambda op: _dtypes(op)[1:],
+            "message": _attr("message"),
+            "first_n": _attr("first_n"),
+            "summarize": _attr("summarize"),
+        },
+    ),
+    ("PyFunc", {"Tin": _dtypes, "Tout": lambda op: list(op.attrs["Tout"])}),
+    ("Qr", {**_T, "full_matrices": _attr("full_matrices")}),
+    ("QueueCloseV2", {"cancel_pending_enqueues": _attr("cancel_pending_enqueues")}),
+    ("RFFT RFFT2D RFFT3D", {"Treal": _dtype(0), "Tcomplex": _dtype_of_output, "_fft_length": _attr("lengths")}),
     ("RandomShuffle", {**_SEEDS, **_T}),
     ("RandomUniformInt", {**_SEEDS, "Tout": _dtype(0), "T": _dtype(2), "_shape": _attr("shape")}),
     ("Range", {"Tidx": _dtype(0)}),
     ("Reshape", {**_T, "Tshape": _dtype(1), "_shape": _attr("shape")}),
     ("Select", {"T": _dtype(1)}),
+    ("SelfAdjointEigV2", {**_T, "compute_v": _attr("compute_v")}),
     ("Slice", {**_T, "Index": _dtype(1), "_begin": _attr("begin"), "_size": _attr("size")}),
     ("SparseSoftmaxCrossEntropyWithLogits", {**_T, "Tlabels": _dtype(1)}),
     ("Split", {"num_split": _attr("num"), **_T, "_axis": _attr("axis")}),
@@ -495,6 +551,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
             ),
         },
     ),
+    ("Svd", {**_T, "compute_uv": _attr("compute_uv"), "full_matrices": _attr("full_matrices")}),
     ("Tile", {**_T, "Tmultiples": _dtype(1), "_multiples": _attr("multiples")}),
     ("Transpose", {**_T, "Tperm": _dtype(1), "_perm": _attr("perm")}),
     ("Unpack", {"num": _attr("num"), **_T, "axis": _attr("axis", 0)}),

@@ -209,5 +209,5 @@ def _broadcast_size(x: int | None, y: int | None, a: TensorShape, b: TensorShape
     if x is None or y is None:
         return x if y is None else y
     if x != y:
-        raise ShapeError(f"shapes {a} and {b} do not broadcast: {x} is not {y}")
+        raise ShapeError(f"Dimensions must be equal, but are {x} and {y}: shapes {a} and {b} do not broadcast")
     return x

@@ -37,6 +37,7 @@ OWN = {  # kinds that TensorFlow does not have, or has with other inputs and att
     *("QueueDequeueManyV2OfList", "QueueDequeueUpToV2OfList", "QueueDequeueV2OfList", "QueueEnqueueManyV2OfList"),
     *("QueueEnqueueV2OfList", "QueueTakePartition", "ReadVariable", "ReshapeLike", "SliceGrad", "SplitLike", "Spread"),
     "Rot90",
+    *("IRFFT2DGrad", "IRFFT3DGrad", "IRFFTGrad", "PrintV2", "RFFT2DGrad", "RFFT3DGrad", "RFFTGrad"),
     *("SpreadLike", "StridedSliceGrad", "SumLike", "SumOfTiles", "TFRecordReaderNumLeftOut", "TileLike"),
     *("UninitializedNames", "Unpad", "While"),
     *("ImagePatchesGrad", "VolumePatchesGrad"),

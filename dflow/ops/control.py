@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, overload
 
-import numpy as np
-
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, create_op, get_default_graph, scopes
 from dflow.ops.array.indexed_slices import IndexedSlices
+from dflow.ops.checks.summary import summarized
 from dflow.ops.rules.batching import each
+from dflow.ops.rules.libraries import as_numpy
+from dflow.ops.rules.named import scope_of
 from dflow.ops.rules.static import graph_of, only
 from dflow.registry import define, no_gradient
 from dflow.specs import TensorSpec
@@ -161,17 +162,25 @@ def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequ
         ]
 
 
-def Assert(condition: Any, data: Sequence[Any], summarize: int = 3, name: str | None = None) -> Operation:
+def Assert(condition: Any, data: Sequence[Any], summarize: int | None = None, name: str | None = None) -> Operation:
     """An operation that fails with InvalidArgumentError, which shows `data`, unless `condition` is true.
 
-    condition: a scalar bool; data: one tensor or more; summarize: the number of values shown of each, all if negative.
+    condition: a scalar bool; data: one tensor or more; summarize: the number of values shown of each, None: 3,
+    all if negative.
     It only runs where another operation depends on it.
     """
     if not isinstance(data, (list, tuple)):
         raise TypeError(f"data must be a list of tensors to show, got {data!r}")
     if not data:
         raise ValueError("data must hold at least one value that is shown")
-    return create_op("Assert", condition, *data, name=name, summarize=summarize)
+    with scope_of((condition, *data), name, "Assert"):
+        return create_op(
+            "Assert",
+            convert_to_tensor(condition, name="Assert/condition"),
+            *(convert_to_tensor(item, name=f"Assert/data_{i}") for i, item in enumerate(data)),
+            name="Assert",
+            summarize=3 if summarize is None else int(summarize),
+        )
 
 
 def _assert_spec(condition: TensorSpec, *data: TensorSpec, summarize: int) -> tuple[TensorSpec, ...]:
@@ -180,17 +189,11 @@ def _assert_spec(condition: TensorSpec, *data: TensorSpec, summarize: int) -> tu
     return ()
 
 
-def _shown(values: np.ndarray[Any, Any], summarize: int) -> str:
-    few = values if summarize < 0 else values[:summarize]
-    texts = (v.decode(errors="backslashreplace") if isinstance(v, bytes) else str(v) for v in few)
-    return " ".join(texts) + ("..." if len(few) < len(values) else "")
-
-
 def _assert_kernel(condition: Any, *data: Any, summarize: int) -> tuple[Any, ...]:
     if condition.ndim:
         raise InvalidArgumentError(None, None, f"the condition is a scalar, its shape is {list(condition.shape)}")
     if not bool(condition):
-        shown = "] [".join(_shown(np.asarray(d).reshape(-1), summarize) for d in data)
+        shown = "] [".join(summarized(as_numpy(d), summarize) for d in data)
         raise InvalidArgumentError(None, None, f"assertion failed: [{shown}]")
     return ()
 

@@ -20,6 +20,8 @@ from tests.ops.cases import Case, positive, real, truth, whole
 from tests.ops.oracle_arrays import ARRAYS, NOT_JUDGED
 from tests.ops.oracle_conv import CONVOLUTIONS, NOT_JUDGED_CONVOLUTIONS
 from tests.ops.oracle_images import IMAGES, NOT_JUDGED_IMAGES
+from tests.ops.oracle_linalg import LINALG, NOT_JUDGED_LINALG
+from tests.ops.oracle_math import MATH, NOT_JUDGED_MATH
 
 
 def unary(build: Callable[..., Any], judge: Callable[..., Any], make: Callable[..., Any] = real) -> list[Case]:
@@ -426,6 +428,8 @@ ORACLE: dict[str, list[Case]] = {
         Case(df.nn.in_top_k, lambda x, i, k: top_k(x, i), (real(5, 4), whole(5, low=0, high=4), np.int64(2)), (2,)),
     ],
     **ARRAYS,
+    **LINALG,
+    **MATH,
     # others
     "Identity": unary(identity, np.array),
     "PlaceholderWithDefault": [Case(lambda x: placeholder_with_default(x, [None, 3]), np.array, (real(2, 3),))],
@@ -437,6 +441,8 @@ NO_ORACLE: dict[str, str] = {
     **NOT_JUDGED,
     **NOT_JUDGED_CONVOLUTIONS,
     **NOT_JUDGED_IMAGES,
+    **NOT_JUDGED_LINALG,
+    **NOT_JUDGED_MATH,
     "Const": "it is its value",
     "Placeholder": "it has no value",
     "NoOp": "it has no outputs",

@@ -169,7 +169,7 @@ def test_matrices_that_do_not_fit_are_an_error() -> None:
     a = placeholder("float32", None)
     with pytest.raises(errors.InvalidArgumentError, match="size-incompatible"):
         value(df.matmul(a, a), {a: np.zeros((2, 3))})
-    with pytest.raises(ValueError, match="transpose and adjoint"):
+    with pytest.raises(ValueError, match="transpose_a and adjoint_a"):
         df.matmul(a, a, transpose_a=True, adjoint_a=True)
 
 
@@ -306,3 +306,17 @@ def test_the_second_gradient_of_a_complex_product_is_that_of_its_terms() -> None
         (first,) = gradients(product, z, dy)
         found.append(value(gradients(first, z, z)[0]))
     np.testing.assert_allclose(found[0], found[1])
+
+
+def test_bits_are_combined_and_moved() -> None:
+    bits, x, y = df.bitwise, np.array([-5, 3, 100], np.int8), np.array([3, 1, -1], np.int8)
+    assert value(bits.bitwise_and(x, y)).tolist() == [3, 1, 100]
+    assert value(bits.bitwise_or(x, y)).tolist() == [-5, 3, -1]
+    assert value(bits.bitwise_xor(x, y)).tolist() == [-8, 2, -101]
+    assert value(bits.invert(x)).tolist() == [4, -4, -101]
+    assert value(bits.left_shift(x, [1, 1, 2])).tolist() == [-10, 6, -112]
+    assert value(bits.right_shift(x, [1, 99, -7])).tolist() == [
+        -3,
+        0,
+        100,
+    ]  # by 7 places at most, and not by less than 0

@@ -19,7 +19,10 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import tensorflow.compat.v1 as tf
 
-ELSEWHERE = ("tf.io", "tf.random", "tf.manip")  # most of their names are those of other modules
+ELSEWHERE = (  # most of their names are those of other modules
+    *("tf.io", "tf.random", "tf.manip", "tf.math", "tf.linalg", "tf.signal", "tf.spectral", "tf.bitwise"),
+    *("tf.debugging", "tf.quantization"),
+)
 AREAS = ("tf", "tf.train", "tf.nn", "tf.python_io", "tf.errors", "tf.strings", "tf.sparse", "tf.sets", "tf.lookup")
 
 

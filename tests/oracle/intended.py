@@ -43,7 +43,6 @@ INTENDED: dict[str, dict[str, str]] = {
     "priority_queue.the_rest_of_a_closed_queue": {
         "rest": "dequeue_up_to gives what is left in a closed queue; TensorFlow's PriorityQueue loses it."
     },
-    "sessions.errors_of_operations": {"assert.op": "Assert is one operation, without a scope around it."},
     "sessions.wrong_feeds": {"a lossy value": _LOSSLESS, "text for a number": _LOSSLESS},
     "tfrecord.a_reader_of_broken_files": {
         "changed[1].says 'corrupted record at 33'": "The record's offset, as in its key; TensorFlow's is the data's.",

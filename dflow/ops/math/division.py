@@ -18,7 +18,18 @@ from dflow.ops.rules.elementwise import back_to_operands, binary, inexact, real
 from dflow.ops.rules.static import operands, same_dtype
 from dflow.registry import define
 
-__all__ = ["div", "divide", "floor_div", "floordiv", "floormod", "mod", "realdiv", "truediv"]
+__all__ = [
+    "div",
+    "divide",
+    "floor_div",
+    "floordiv",
+    "floormod",
+    "mod",
+    "realdiv",
+    "truediv",
+    "truncatediv",
+    "truncatemod",
+]
 
 
 def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
@@ -101,6 +112,43 @@ def floormod(x: Any, y: Any, name: str | None = None) -> Tensor:
 
 mod = floormod
 
+
+def truncatediv(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x / y rounded towards zero, in the dtype of the operands.  Real numbers.
+
+    InvalidArgumentError at run time for an integer division by zero.
+    """
+    return binary("TruncateDiv", x, y, name)
+
+
+def truncatemod(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x - y * truncatediv(x, y): the remainder, which has the sign of x.  Real numbers.
+
+    InvalidArgumentError at run time for an integer division by zero.
+    """
+    return binary("TruncateMod", x, y, name)
+
+
+def _truncatediv_kernel(x: Any, y: Any) -> Any:
+    _integer_divisor(y)
+    if not is_integral(x):
+        return namespace(x).trunc(pairwise("divide", x, y))
+    quotient = pairwise("floor_divide", x, y)
+    xp = namespace(quotient)
+    return quotient + xp.astype(xp.logical_and(quotient < 0, quotient * y != x), quotient.dtype)
+
+
+def _truncatemod_kernel(x: Any, y: Any) -> Any:
+    _integer_divisor(y)
+    rest = pairwise("remainder", x, y)  # of the sign of y
+    xp = namespace(rest)
+    return xp.where(xp.logical_and(rest != 0, (x < 0) != (y < 0)), rest - y, rest)
+
+
+def _truncatemod_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
+    return back_to_operands(op, dy, negative(multiply(dy, truncatediv(op.inputs[0], op.inputs[1]))))
+
+
 define("FloorDiv", spec=real, kernel=_floordiv_kernel, gradient=lambda op, dy: (None, None), batch=elementwise)
 define(
     "FloorMod",
@@ -109,3 +157,5 @@ define(
     gradient=lambda op, dy: back_to_operands(op, dy, negative(multiply(dy, floordiv(op.inputs[0], op.inputs[1])))),
     batch=elementwise,
 )
+define("TruncateDiv", spec=real, kernel=_truncatediv_kernel, gradient=lambda op, dy: (None, None), batch=elementwise)
+define("TruncateMod", spec=real, kernel=_truncatemod_kernel, gradient=_truncatemod_gradient, batch=elementwise)

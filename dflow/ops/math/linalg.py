@@ -15,7 +15,7 @@ from dflow.ops.rules.batching import elementwise
 from dflow.ops.rules.like import sum_like
 from dflow.ops.rules.static import only, operands, same_dtype, spec_of
 from dflow.registry import define
-from dflow.shapes import TensorShape, broadcast
+from dflow.shapes import TensorShape, bracket, broadcast
 from dflow.specs import TensorSpec
 
 __all__ = ["matmul"]
@@ -39,8 +39,10 @@ def matmul(
     ValueError for both transpose and adjoint of one operand; ShapeError, or InvalidArgumentError at run time, for inner
     sizes that differ.
     """
-    if (transpose_a and adjoint_a) or (transpose_b and adjoint_b):
-        raise ValueError("Only one of transpose and adjoint can be True for one operand.")
+    if transpose_a and adjoint_a:
+        raise ValueError("Only one of transpose_a and adjoint_a can be True.")
+    if transpose_b and adjoint_b:
+        raise ValueError("Only one of transpose_b and adjoint_b can be True.")
     a, b = operands((a, b), ("a", "b"), "MatMul")
     return _product(
         conj(a) if adjoint_a else a,
@@ -61,12 +63,16 @@ def _matmul_spec(a: TensorSpec, b: TensorSpec, transpose_a: bool, transpose_b: b
     only(a, a.dtype.is_numeric, "numbers")
     for spec in (a, b):
         if spec.shape.ndims is not None and spec.shape.ndims < 2:
-            raise ShapeError(f"a matrix has rank 2 or more, got shapes {a.shape} and {b.shape}")
+            raise ShapeError(
+                f"Shape must be rank 2 but is rank {spec.shape.ndims}: a matrix has rank 2 or more, "
+                f"got shapes {a.shape} and {b.shape}"
+            )
     rows_a, columns_a = _matrix(a, transpose_a)
     rows_b, columns_b = _matrix(b, transpose_b)
     if columns_a is not None and rows_b is not None and columns_a != rows_b:
         raise ShapeError(
-            f"inner sizes differ: a is {a.shape}{', transposed' if transpose_a else ''}, "
+            f"Dimensions must be equal, but are {columns_a} and {rows_b}: inner sizes differ: "
+            f"a is {a.shape}{', transposed' if transpose_a else ''}, "
             f"b is {b.shape}{', transposed' if transpose_b else ''}"
         )
     outer = broadcast(_outer(a), _outer(b))
@@ -88,7 +94,10 @@ def _matmul_kernel(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
     xp = namespace(a, b)
     if a.ndim < 2 or b.ndim < 2:
         raise InvalidArgumentError(
-            None, None, f"In[0] and In[1] are matrices, of 2 axes or more, got {list(a.shape)} and {list(b.shape)}"
+            None,
+            None,
+            f"In[0] is not a matrix, or In[1] is not: they have 2 axes or more, got {bracket(a.shape)} and "
+            f"{bracket(b.shape)}",
         )
     left = xp.matrix_transpose(a) if transpose_a else a
     right = xp.matrix_transpose(b) if transpose_b else b
@@ -96,7 +105,7 @@ def _matmul_kernel(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
         product = xp.matmul(left, right)
     except ValueError:
         raise InvalidArgumentError(
-            None, None, f"Matrix size-incompatible: In[0]: {list(left.shape)}, In[1]: {list(right.shape)}"
+            None, None, f"Matrix size-incompatible: In[0]: {bracket(a.shape)}, In[1]: {bracket(b.shape)}"
         ) from None
     return xp.astype(product, a.dtype, copy=False)  # of bfloat16, NumPy makes float32
 

@@ -236,16 +236,22 @@ define(
 
 
 def count_nonzero(
-    input_tensor: Any,
+    input_tensor: Any = None,
     axis: Any = None,
     keepdims: bool | None = None,
     dtype: Any = "int64",
     name: str | None = None,
     reduction_indices: Any = None,
     keep_dims: bool | None = None,
+    input: Any = None,
 ) -> Tensor:
-    """The number of values along axes that are not zero (not False, not empty): of int64, or of `dtype`."""
-    x = convert_to_tensor(input_tensor)
+    """The number of values along axes that are not zero (not False, not empty): of int64, or of `dtype`.
+
+    input: a newer name of `input_tensor`.
+    """
+    if (input_tensor is None) == (input is None):
+        raise ValueError("give one of input_tensor and input: they are two names of one argument")
+    x = convert_to_tensor(input if input_tensor is None else input_tensor)
     nonzero = cast(not_equal(x, x.dtype.zero), dtype)
     return reduce_sum(nonzero, axis, keepdims, name or "count_nonzero", reduction_indices, keep_dims)
 

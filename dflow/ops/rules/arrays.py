@@ -5,7 +5,7 @@ Why `namespace` caches: to look for a namespace takes longer than a small kernel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from dflow.dtypes import DType
 from dflow.errors import InvalidArgumentError
 from dflow.ops.rules.row_sums import can_sum_rows, row_sums
 from dflow.ops.rules.scatter import scatter
+from dflow.shapes import bracket
 
 _NAMESPACES: dict[type, Any] = {}
 
@@ -125,16 +126,20 @@ def pairwise(function: str, x: Any, y: Any, out: Any = None) -> Any:
             return getattr(np, function)(x, y, out=out)
         except ValueError:  # before anything is written: the result is larger, or there is none
             pass
+    return broadcasting(getattr(namespace(x, y), function), x, y)
+
+
+def broadcasting(function: Callable[..., Any], *arrays: Any) -> Any:
+    """A function that broadcasts its arrays; InvalidArgumentError if their shapes do not fit."""
     try:
-        return getattr(namespace(x, y), function)(x, y)
+        return function(*arrays)
     except ValueError:
-        if _broadcast(tuple(x.shape), tuple(y.shape)):
-            raise
-        raise InvalidArgumentError(None, None, f"Incompatible shapes: {list(x.shape)} vs. {list(y.shape)}") from None
-
-
-def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> bool:
-    return all(a == b or 1 in (a, b) for a, b in zip(reversed(x), reversed(y), strict=False))
+        try:
+            np.broadcast_shapes(*(tuple(array.shape) for array in arrays))
+        except ValueError:
+            shapes = " vs. ".join(bracket(array.shape) for array in arrays)
+            raise InvalidArgumentError(None, None, f"Incompatible shapes: {shapes}") from None
+        raise
 
 
 def sum_to_shape(array: Any, shape: tuple[int, ...]) -> Any:

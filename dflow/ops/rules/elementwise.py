@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from dflow.graph import Operation, Tensor, add_op, scopes
+from dflow.graph import Operation, Tensor
 from dflow.ops.rules.like import sum_like
-from dflow.ops.rules.static import graph_of, only, operands, same_dtype
+from dflow.ops.rules.named import named
+from dflow.ops.rules.static import only, same_dtype
 from dflow.shapes import broadcast
 from dflow.specs import TensorSpec
 
 __all__ = ["back_to_operands", "binary", "floating", "inexact", "numbers", "real", "unary"]
 
 
-def binary(kind: str, x: Any, y: Any, name: str | None) -> Tensor:
-    """An operation of two operands, see `operands`."""
-    result: Tensor
-    if isinstance(x, Tensor) and isinstance(y, Tensor):
-        result = add_op(kind, x, y, name=name)
-        return result
-    graph = graph_of((x, y))
-    with scopes.building_in(graph), graph.name_scope(name or kind) as scope:
-        result = add_op(kind, *operands((x, y), ("x", "y"), kind), name=scope)
-    return result
+def binary(kind: str, x: Any, y: Any, name: str | None, names: tuple[str, str] = ("x", "y")) -> Tensor:
+    """An operation of two operands; names: TensorFlow's of them, see `named`."""
+    tensor: Tensor = named(kind, (x, y), names, name)
+    return tensor
 
 
-def unary(kind: str, x: Any, name: str | None) -> Tensor:
-    """An operation of one operand."""
-    tensor: Tensor = add_op(kind, x, name=name)
+def unary(kind: str, x: Any, name: str | None, names: tuple[str] = ("x",)) -> Tensor:
+    """An operation of one operand; names: TensorFlow's of it, see `named`."""
+    tensor: Tensor = named(kind, (x,), names, name)
     return tensor
 
 

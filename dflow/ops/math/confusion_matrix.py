@@ -1,0 +1,98 @@
+"""How often each class is predicted for each class.
+
+Source: confusion_matrix of TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dflow.dtypes import as_dtype, int32, int64
+from dflow.errors import ShapeError
+from dflow.graph import Tensor, convert_to_tensor
+from dflow.ops.array.cast import cast
+from dflow.ops.array.fill import ones_like
+from dflow.ops.array.shape import reshape, squeeze
+from dflow.ops.array.stack import stack
+from dflow.ops.checks.comparisons import assert_less, assert_non_negative
+from dflow.ops.control import with_dependencies
+from dflow.ops.math.arithmetic import add, maximum, multiply
+from dflow.ops.math.counting import bincount
+from dflow.ops.math.reduction import reduce_max
+from dflow.ops.rules.named import scope_of
+
+__all__ = ["confusion_matrix", "remove_squeezable_dimensions"]
+
+
+def remove_squeezable_dimensions(
+    labels: Any, predictions: Any, expected_rank_diff: int = 0, name: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """Both without a last axis of size 1 that only one of them has, so that their ranks differ as expected.
+
+    expected_rank_diff: the rank of the predictions less that of the labels.  Of unknown ranks, nothing is changed.
+    """
+    with scope_of((labels, predictions), name, "remove_squeezable_dimensions"):
+        predictions, labels = convert_to_tensor(predictions), convert_to_tensor(labels)
+        ranks = predictions.shape.ndims, labels.shape.ndims
+        if None in ranks:
+            return labels, predictions
+        excess = ranks[0] - ranks[1] - expected_rank_diff
+        if excess == 1 and predictions.shape[-1] in (1, None):
+            predictions = squeeze(predictions, [-1])
+        elif excess == -1 and labels.shape[-1] in (1, None):
+            labels = squeeze(labels, [-1])
+        return labels, predictions
+
+
+def confusion_matrix(
+    labels: Any,
+    predictions: Any,
+    num_classes: Any = None,
+    dtype: Any = int32,
+    name: str | None = None,
+    weights: Any = None,
+) -> Tensor:
+    """A matrix [n, n]: how often (or with which sum of weights) a label, its row, is predicted as its column.
+
+    labels, predictions: vectors of classes, integers from 0 on; num_classes: n, None: one more than the largest class;
+    dtype: of the matrix; weights: of the shape of the predictions.
+    InvalidArgumentError, when it is known, for a class that is negative or not below `num_classes`; ShapeError for
+    shapes that differ.
+    """
+    with scope_of((predictions, labels, num_classes, weights), name, "confusion_matrix") as scope:
+        labels, predictions = remove_squeezable_dimensions(
+            convert_to_tensor(labels, name="labels"), convert_to_tensor(predictions, name="predictions")
+        )
+        labels = _at_least_zero("labels", cast(labels, int64))
+        predictions = _at_least_zero("predictions", cast(predictions, int64))
+        if num_classes is None:
+            count = add(maximum(reduce_max(predictions), reduce_max(labels)), 1)
+        else:
+            count = cast(num_classes, int64)
+            labels = _below("labels", labels, count)
+            predictions = _below("predictions", predictions, count)
+        shape = stack([count, count])
+        if not predictions.shape.is_compatible_with(labels.shape):
+            raise ShapeError(f"labels and predictions differ in shape: {labels.shape} and {predictions.shape}")
+        values = ones_like(predictions, as_dtype(dtype)) if weights is None else _weights(weights, predictions, dtype)
+        cells = cast(add(multiply(labels, count), predictions), int32)
+        square = cast(multiply(count, count), int32)
+        return reshape(bincount(cells, values, square, square), shape, name=scope)
+
+
+def _at_least_zero(what: str, values: Tensor) -> Tensor:
+    check = assert_non_negative(values, message=f"`{what}` contains negative values")
+    return with_dependencies([check], values)
+
+
+def _below(what: str, values: Tensor, count: Tensor) -> Tensor:
+    return with_dependencies([assert_less(values, count, message=f"`{what}` out of bound")], values)
+
+
+def _weights(weights: Any, predictions: Tensor, dtype: Any) -> Tensor:
+    tensor = convert_to_tensor(weights)
+    if not predictions.shape.is_compatible_with(tensor.shape):
+        raise ShapeError(
+            f"weights are of shape {tensor.shape}, and not of that of the predictions, {predictions.shape}"
+        )
+    return cast(tensor, dtype)
