@@ -15,9 +15,13 @@ from dflow import (
     errors,
     graph_util,
     image,
+    initializers,
     io,
+    layers,
     lookup,
+    losses,
     manip,
+    metrics,
     nest,
     nn,
     python_io,
@@ -317,12 +321,11 @@ from dflow.ops.state.distribution import VariableAggregation, VariableSynchroniz
 from dflow.ops.state.get_variable import create_partitioned_variables, get_local_variable, get_variable
 from dflow.ops.state.initializers import (
     constant_initializer,
-    glorot_normal_initializer,
-    glorot_uniform_initializer,
     ones_initializer,
     random_normal_initializer,
     random_uniform_initializer,
     truncated_normal_initializer,
+    uniform_unit_scaling_initializer,
     zeros_initializer,
 )
 from dflow.ops.state.partitions import (
@@ -375,6 +378,12 @@ from dflow.ops.state.variable_scope import (
     variable_scope,
 )
 from dflow.ops.state.variables import Variable
+from dflow.ops.state.variance_scaling import (
+    glorot_normal_initializer,
+    glorot_uniform_initializer,
+    orthogonal_initializer,
+    variance_scaling_initializer,
+)
 from dflow.ops.text.characters import string_strip
 from dflow.ops.text.hash_bucket import (
     string_to_hash_bucket,
@@ -663,6 +672,7 @@ __all__ = [
     "initialize_all_variables",
     "initialize_local_variables",
     "initialize_variables",
+    "initializers",
     "int16",
     "int32",
     "int64",
@@ -677,6 +687,7 @@ __all__ = [
     "is_strictly_increasing",
     "is_variable_initialized",
     "lbeta",
+    "layers",
     "less",
     "less_equal",
     "lgamma",
@@ -692,6 +703,7 @@ __all__ = [
     "logical_or",
     "logical_xor",
     "lookup",
+    "losses",
     "make_ndarray",
     "make_tensor_proto",
     "manip",
@@ -711,6 +723,7 @@ __all__ = [
     "matrix_triangular_solve",
     "maximum",
     "meshgrid",
+    "metrics",
     "min_max_variable_partitioner",
     "minimum",
     "mod",
@@ -732,6 +745,7 @@ __all__ = [
     "ones",
     "ones_initializer",
     "ones_like",
+    "orthogonal_initializer",
     "pad",
     "parallel_stack",
     "parse_example",
@@ -907,6 +921,7 @@ __all__ = [
     "uint32",
     "uint64",
     "uint8",
+    "uniform_unit_scaling_initializer",
     "unique",
     "unique_with_counts",
     "unravel_index",
@@ -923,6 +938,7 @@ __all__ = [
     "variable_scope",
     "variables_initializer",
     "verify_tensor_all_finite",
+    "variance_scaling_initializer",
     "visualize",
     "where",
     "where_v2",
@@ -941,9 +957,13 @@ _refer_to_the_page(
     contrib.training,
     contrib.util,
     graph_util,
+    image,
     io,
+    layers,
     lookup,
+    losses,
     manip,
+    metrics,
     nn,
     random,
     sets,
@@ -969,4 +989,3 @@ _refer_to_the_page(
     strings,
     train,
 )
-_refer_to_the_page(_sys.modules[__name__], contrib, contrib.training, image, io, nn, train)

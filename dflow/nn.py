@@ -2,6 +2,15 @@
 
 from dflow.ops.array.depth import depth_to_space, space_to_depth
 from dflow.ops.array.space import space_to_batch
+from dflow.ops.candidates.sampled_losses import nce_loss, sampled_softmax_loss
+from dflow.ops.candidates.samplers import (
+    all_candidate_sampler,
+    compute_accidental_hits,
+    fixed_unigram_candidate_sampler,
+    learned_unigram_candidate_sampler,
+    log_uniform_candidate_sampler,
+    uniform_candidate_sampler,
+)
 from dflow.ops.conv.conv import (
     conv1d,
     conv2d,
@@ -29,6 +38,12 @@ from dflow.ops.conv.transposed import (
     conv3d_transpose,
     conv_transpose,
 )
+from dflow.ops.ctc.beam import ctc_beam_search_decoder, ctc_beam_search_decoder_v2
+from dflow.ops.ctc.greedy import ctc_greedy_decoder
+from dflow.ops.ctc.loss import ctc_loss
+from dflow.ops.embedding.lookup import embedding_lookup
+from dflow.ops.embedding.safe import safe_embedding_lookup_sparse
+from dflow.ops.embedding.sparse import embedding_lookup_sparse
 from dflow.ops.math.trigonometry import tanh
 from dflow.ops.linalg.norms import l2_normalize
 from dflow.ops.math.hyperbolic import tanh
@@ -38,6 +53,7 @@ from dflow.ops.nn.bias import bias_add
 from dflow.ops.nn.dropout import dropout
 from dflow.ops.nn.fused_batch_norm import fused_batch_norm
 from dflow.ops.nn.layers import relu_layer, xw_plus_b, zero_fraction
+from dflow.ops.nn.log_losses import log_poisson_loss, weighted_cross_entropy_with_logits
 from dflow.ops.nn.losses import (
     l2_loss,
     sigmoid_cross_entropy_with_logits,
@@ -47,6 +63,7 @@ from dflow.ops.nn.losses import (
 )
 from dflow.ops.nn.lrn import local_response_normalization, lrn
 from dflow.ops.nn.moments import moments, normalize_moments, sufficient_statistics, weighted_moments
+from dflow.ops.nn.norms import l2_normalize
 from dflow.ops.nn.rectifiers import crelu, elu, leaky_relu, relu6, selu, softsign, swish
 from dflow.ops.nn.top_k import in_top_k
 from dflow.ops.order.top_k import top_k
@@ -61,6 +78,7 @@ conv3d_backprop_filter = conv3d_backprop_filter_v2
 silu = swish
 
 __all__ = [
+    "all_candidate_sampler",
     "atrous_conv2d",
     "atrous_conv2d_transpose",
     "avg_pool",
@@ -71,7 +89,7 @@ __all__ = [
     "batch_norm_with_global_normalization",
     "batch_normalization",
     "bias_add",
-    "depth_to_space",
+    "compute_accidental_hits",
     "conv1d",
     "conv1d_transpose",
     "conv2d",
@@ -85,6 +103,11 @@ __all__ = [
     "conv_transpose",
     "convolution",
     "crelu",
+    "ctc_beam_search_decoder",
+    "ctc_beam_search_decoder_v2",
+    "ctc_greedy_decoder",
+    "ctc_loss",
+    "depth_to_space",
     "depthwise_conv2d",
     "depthwise_conv2d_backprop_filter",
     "depthwise_conv2d_backprop_input",
@@ -94,16 +117,23 @@ __all__ = [
     "dilation2d",
     "dropout",
     "elu",
+    "embedding_lookup",
+    "embedding_lookup_sparse",
     "erosion2d",
+    "fixed_unigram_candidate_sampler",
     "fractional_avg_pool",
     "fractional_max_pool",
     "fused_batch_norm",
     "in_top_k",
     "l2_loss",
+    "l2_normalize",
     "leaky_relu",
+    "learned_unigram_candidate_sampler",
     "local_response_normalization",
     "l2_normalize",
+    "log_poisson_loss",
     "log_softmax",
+    "log_uniform_candidate_sampler",
     "lrn",
     "max_pool",
     "max_pool1d",
@@ -112,11 +142,14 @@ __all__ = [
     "max_pool_v2",
     "max_pool_with_argmax",
     "moments",
+    "nce_loss",
     "normalize_moments",
     "pool",
     "relu",
     "relu6",
     "relu_layer",
+    "safe_embedding_lookup_sparse",
+    "sampled_softmax_loss",
     "selu",
     "separable_conv2d",
     "sigmoid",
@@ -126,14 +159,16 @@ __all__ = [
     "softmax_cross_entropy_with_logits",
     "softmax_cross_entropy_with_logits_v2",
     "softplus",
+    "softsign",
     "space_to_batch",
     "space_to_depth",
-    "softsign",
     "sparse_softmax_cross_entropy_with_logits",
     "sufficient_statistics",
     "swish",
     "tanh",
     "top_k",
+    "uniform_candidate_sampler",
+    "weighted_cross_entropy_with_logits",
     "weighted_moments",
     "with_space_to_batch",
     "xw_plus_b",

@@ -201,6 +201,7 @@ _CHANNELS = FromAttr("channels_first", lambda it: "NCHW" if it else "NHWC", lamb
 _MIRROR = FromAttr("symmetric", lambda it: "SYMMETRIC" if it else "REFLECT", lambda it: it == "SYMMETRIC")
 _UPDATE: Rules = {**_VARIABLE, "use_locking": FromAttr("use_locking", _or(False), default=False, optional=True)}
 _ROWS: Rules = {**_UPDATE, "Tindices": lambda op: next(it.dtype for it in op.operands if it.dtype.is_integer)}
+_CANDIDATES: Rules = {**{name: _attr(name) for name in ("num_true", "num_sampled", "unique")}, **_SEEDS}
 
 OWN = "_dflow"  # the attribute of a node with what TensorFlow's node of its kind does not have, as text
 
@@ -555,6 +556,45 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("Tile", {**_T, "Tmultiples": _dtype(1), "_multiples": _attr("multiples")}),
     ("Transpose", {**_T, "Tperm": _dtype(1), "_perm": _attr("perm")}),
     ("Unpack", {"num": _attr("num"), **_T, "axis": _attr("axis", 0)}),
+    ("Unpack", {"num": _attr("num"), **_T, "axis": _attr("axis")}),
+    (
+        "LearnedUnigramCandidateSampler LogUniformCandidateSampler UniformCandidateSampler",
+        {**_CANDIDATES, "range_max": _attr("range_max")},
+    ),
+    (
+        "FixedUnigramCandidateSampler",
+        {
+            **_CANDIDATES,
+            "range_max": _attr("range_max"),
+            "vocab_file": _attr("vocab_file"),
+            "distortion": _attr("distortion"),
+            "num_reserved_ids": _attr("num_reserved_ids"),
+            "num_shards": _attr("num_shards"),
+            "shard": _attr("shard"),
+            "unigrams": _numbers("unigrams"),
+        },
+    ),
+    ("AllCandidateSampler", _CANDIDATES),
+    ("ComputeAccidentalHits", {"num_true": _attr("num_true"), **_SEEDS}),
+    (
+        "CTCLoss",
+        {
+            "preprocess_collapse_repeated": _attr("preprocess_collapse_repeated"),
+            "ctc_merge_repeated": _attr("ctc_merge_repeated"),
+            "ignore_longer_outputs_than_inputs": _attr("ignore_longer_outputs_than_inputs"),
+            **_T,
+        },
+    ),
+    ("CTCGreedyDecoder", {"merge_repeated": _attr("merge_repeated"), **_T}),
+    (
+        "CTCBeamSearchDecoder",
+        {
+            "beam_width": _attr("beam_width"),
+            "top_paths": _attr("top_paths"),
+            "merge_repeated": _attr("merge_repeated"),
+            **_T,
+        },
+    ),
 ]
 _SEGMENTS: Rules = {**_T, "Tindices": _dtype(1)}
 _SPARSE_SEGMENTS: Rules = {**_T, "Tidx": _dtype(1)}

@@ -52,6 +52,7 @@ OWN = {  # kinds that TensorFlow does not have, or has with other inputs and att
     ),
     *("AddAt", "KeptDims", "ValuesAt"),
     *("TemporaryPrefix",),
+    *("CountsAtK", "ExpandedBeside", "Orthonormal", "RelevanceAtK", "SqueezedBeside", "WeightsFit"),
 }
 
 

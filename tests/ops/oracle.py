@@ -18,6 +18,8 @@ from dflow.ops.control import identity
 from tests.ops import oracle_sparse
 from tests.ops.cases import Case, positive, real, truth, whole
 from tests.ops.oracle_arrays import ARRAYS, NOT_JUDGED
+from tests.ops.cases import Case, positive, real, truth, whole
+from tests.ops.oracle_losses import JUDGED_BY_THEIR_OWN_TESTS
 from tests.ops.oracle_conv import CONVOLUTIONS, NOT_JUDGED_CONVOLUTIONS
 from tests.ops.oracle_images import IMAGES, NOT_JUDGED_IMAGES
 from tests.ops.oracle_linalg import LINALG, NOT_JUDGED_LINALG
@@ -483,6 +485,7 @@ NO_ORACLE: dict[str, str] = {
 }
 
 ELSEWHERE: dict[str, str] = {  # module -> why its operations are not judged here
+    **JUDGED_BY_THEIR_OWN_TESTS,
     **dict.fromkeys(
         [f"dflow.ops.state.{file}" for file in ("assign", "reads", "scatter", "slice_assign")],
         "they are about state, which a session keeps",

@@ -24,6 +24,7 @@ ELSEWHERE = (  # most of their names are those of other modules
     *("tf.debugging", "tf.quantization"),
 )
 AREAS = ("tf", "tf.train", "tf.nn", "tf.python_io", "tf.errors", "tf.strings", "tf.sparse", "tf.sets", "tf.lookup")
+AREAS += ("tf.losses", "tf.metrics", "tf.initializers")
 
 
 def look_up(name: str) -> Any:

@@ -16,11 +16,12 @@ from dflow.dtypes import DType, as_dtype, float32
 from dflow.graph import Graph, GraphKeys, Tensor, convert_to_tensor, get_default_graph
 from dflow.ops.array.slice import slice as slice_
 from dflow.ops.state.distribution import checked_modes
-from dflow.ops.state.initializers import glorot_uniform_initializer, zeros_initializer
+from dflow.ops.state.initializers import zeros_initializer
 from dflow.ops.state.partitioned import PartitionedVariable
 from dflow.ops.state.partitions import PartitionInfo, called_partitioner, divided_axis, parts_along
 from dflow.ops.state.variable_proto import SaveSliceInfo
 from dflow.ops.state.variables import Variable
+from dflow.ops.state.variance_scaling import glorot_uniform_initializer
 from dflow.shapes import TensorShape, as_shape
 
 __all__ = ["VariableStore", "variable_store"]

@@ -1,0 +1,1 @@
+"""Losses with weights and reductions, and the collections that they are kept in."""

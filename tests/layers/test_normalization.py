@@ -1,0 +1,106 @@
+"""BatchNormalization: statistics of the batch, moving averages, axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dflow as df
+
+X = np.random.default_rng(2).normal(3.0, 2.0, size=(5, 4, 3, 6)).astype(np.float32)
+
+
+def normalized(x: np.ndarray, axes: tuple[int, ...], epsilon: float = 1e-3) -> np.ndarray:
+    mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+    return (x - mean) / np.sqrt(variance + epsilon)
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3, -1])
+@pytest.mark.parametrize("fused", [None, False])
+def test_the_batch_is_normalized_in_training_and_the_averages_follow(axis: int, fused: Any) -> None:
+    training = df.placeholder(df.bool)
+    layer = df.layers.BatchNormalization(axis=axis, momentum=0.5, fused=fused)
+    y = layer(df.constant(X), training=training)
+    axes = tuple(place for place in range(4) if place != axis % 4)
+    correction = (X.size / X.shape[axis]) / (X.size / X.shape[axis] - 1) if layer.fused else 1.0
+    with df.Session() as sess:
+        sess.run(df.global_variables_initializer())
+        found, *_ = sess.run([y, *layer.updates], {training: True})
+        np.testing.assert_allclose(found, normalized(X, axes), rtol=1e-3, atol=1e-4)
+        mean, variance = sess.run([layer.moving_mean, layer.moving_variance])
+        np.testing.assert_allclose(mean, X.mean(axes) / 2, rtol=1e-4)
+        np.testing.assert_allclose(variance, 0.5 + X.var(axes) * correction / 2, rtol=1e-4)
+        found, *_ = sess.run([y, *layer.updates], {training: False})
+        shape = [-1 if place == axis % 4 else 1 for place in range(4)]
+        wanted = (X - mean.reshape(shape)) / np.sqrt(variance.reshape(shape) + 1e-3)
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
+        np.testing.assert_array_equal(sess.run(layer.moving_mean), mean)
+
+
+def test_variables_updates_and_collections_are_as_in_tensorflow() -> None:
+    layer = df.layers.BatchNormalization(name="bn")
+    y = layer(df.constant(X[0, 0]), training=True)
+    assert [it.op.name for it in layer.variables] == ["bn/gamma", "bn/beta", "bn/moving_mean", "bn/moving_variance"]
+    assert df.trainable_variables() == layer.trainable_variables == [layer.gamma, layer.beta]
+    assert df.get_collection(df.GraphKeys.UPDATE_OPS) == layer.updates
+    assert len(layer.updates) == len(layer.get_updates_for(None)) + 2 == 2
+    assert y.shape == X[0, 0].shape
+    layer(df.constant(X[0, 1]))
+    assert len(layer.updates) == 2
+    layer.trainable = False
+    assert layer.updates == []
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_go_through_the_statistics_of_the_batch_only(training: bool) -> None:
+    x = df.constant(X)
+    y = df.layers.batch_normalization(x, training=training, center=False, scale=False)
+    gradient = df.gradients(y, x)[0]
+    with df.Session() as sess:
+        sess.run(df.global_variables_initializer())
+        found = sess.run(gradient)
+    np.testing.assert_allclose(found, np.full_like(X, 0.0 if training else 1 / np.sqrt(1.001)), atol=1e-5)
+
+
+def test_a_function_shares_variables_by_name() -> None:
+    x = df.constant(X)
+    first = df.layers.batch_normalization(x, training=True, name="bn", gamma_initializer=df.constant_initializer(2.0))
+    second = df.layers.batch_normalization(x, training=True, name="bn", reuse=True)
+    assert len(df.global_variables()) == 4
+    assert len(df.get_collection(df.GraphKeys.UPDATE_OPS)) == 4
+    with df.Session() as sess:
+        sess.run(df.global_variables_initializer())
+        one, two = sess.run([first, second])
+    np.testing.assert_allclose(one, 2 * normalized(X, (0, 1, 2)), rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(one, two)
+
+
+def test_several_axes_and_other_dtypes() -> None:
+    layer = df.layers.BatchNormalization(axis=[1, 3], fused=False)
+    y = layer(df.constant(X), training=True)
+    assert layer.gamma.shape.as_list() == [1, 4, 1, 6]
+    half = df.layers.BatchNormalization()
+    z = half(df.constant(X.astype(np.float16)), training=True)
+    assert (half.gamma.dtype, z.dtype) == (df.float32, df.float16)
+    with df.Session() as sess:
+        sess.run(df.global_variables_initializer())
+        np.testing.assert_allclose(sess.run(y), normalized(X, (0, 2)), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(sess.run(z), normalized(X, (0, 1, 2)), rtol=2e-2, atol=2e-2)
+
+
+def test_what_cannot_be_normalized_is_refused() -> None:
+    x = df.placeholder(df.float32, [None, None, 3])
+    for arguments, inputs, error in [
+        ({"axis": 3}, x, ValueError),
+        ({"axis": [1, 1]}, x, ValueError),
+        ({"axis": 1}, x, ValueError),
+        ({"fused": True}, x, ValueError),
+        ({}, df.placeholder(df.float32), ValueError),
+        ({"axis": "channels"}, x, TypeError),
+        ({"renorm": True}, x, NotImplementedError),
+        ({"virtual_batch_size": 2}, x, NotImplementedError),
+    ]:
+        with pytest.raises(error):
+            df.layers.batch_normalization(inputs, **arguments)
