@@ -302,6 +302,7 @@ from dflow.ops.sparse.concat import sparse_concat
 from dflow.ops.sparse.dense import sparse_tensor_to_dense, sparse_to_dense, sparse_to_indicator
 from dflow.ops.sparse.elementwise import sparse_maximum, sparse_minimum
 from dflow.ops.sparse.fill_empty_rows import sparse_fill_empty_rows
+from dflow.ops.sparse.mask import sparse_mask
 from dflow.ops.sparse.matmul import sparse_matmul, sparse_tensor_dense_matmul
 from dflow.ops.sparse.merge import sparse_merge
 from dflow.ops.sparse.order import sparse_reorder, sparse_transpose
@@ -844,6 +845,7 @@ __all__ = [
     "sparse_add",
     "sparse_concat",
     "sparse_fill_empty_rows",
+    "sparse_mask",
     "sparse_matmul",
     "sparse_maximum",
     "sparse_merge",

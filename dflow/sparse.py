@@ -1,5 +1,8 @@
 """Sparse tensors: made, ordered, cut and joined, reduced, multiplied.  Source: tf.sparse of TensorFlow 1.15."""
 
+from dflow.ops.segments.sparse import sparse_segment_mean as segment_mean
+from dflow.ops.segments.sparse import sparse_segment_sqrt_n as segment_sqrt_n
+from dflow.ops.segments.sparse import sparse_segment_sum as segment_sum
 from dflow.ops.sparse import operators as _operators  # gives sparse tensors Python's operators  # noqa: F401
 from dflow.ops.sparse.add import sparse_add as add
 from dflow.ops.sparse.concat import sparse_concat as concat
@@ -10,6 +13,7 @@ from dflow.ops.sparse.dense import sparse_to_indicator as to_indicator
 from dflow.ops.sparse.elementwise import sparse_maximum as maximum
 from dflow.ops.sparse.elementwise import sparse_minimum as minimum
 from dflow.ops.sparse.fill_empty_rows import sparse_fill_empty_rows as fill_empty_rows
+from dflow.ops.sparse.mask import sparse_mask as mask
 from dflow.ops.sparse.matmul import sparse_matmul as matmul
 from dflow.ops.sparse.matmul import sparse_tensor_dense_matmul as sparse_dense_matmul
 from dflow.ops.sparse.merge import sparse_merge as merge
@@ -37,6 +41,7 @@ __all__ = [
     "eye",
     "fill_empty_rows",
     "from_dense",
+    "mask",
     "matmul",
     "maximum",
     "merge",
@@ -50,6 +55,9 @@ __all__ = [
     "reset_shape",
     "reshape",
     "retain",
+    "segment_mean",
+    "segment_sqrt_n",
+    "segment_sum",
     "slice",
     "softmax",
     "sparse_dense_matmul",

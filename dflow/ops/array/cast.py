@@ -11,6 +11,7 @@ from dflow.dtypes import DType, as_dtype
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
 from dflow.ops.rules.arrays import dtype_in, is_complex, namespace
 from dflow.ops.rules.batching import elementwise
+from dflow.ops.rules.entries import of_entries
 from dflow.ops.rules.static import only
 from dflow.registry import define
 from dflow.specs import TensorSpec
@@ -18,6 +19,7 @@ from dflow.specs import TensorSpec
 __all__ = ["cast", "to_double", "to_float", "to_int32", "to_int64"]
 
 
+@of_entries
 def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
     """x in another dtype: floating numbers lose their fraction on the way to integers, numbers become `x != 0`.
 

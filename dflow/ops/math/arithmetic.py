@@ -19,6 +19,7 @@ from dflow.ops.math.compare import greater_equal, less_equal, where
 from dflow.ops.rules.arrays import as_text, is_complex, is_text, namespace, pairwise
 from dflow.ops.rules.batching import Attrs, Kernel, each, elementwise, step_shapes
 from dflow.ops.rules.elementwise import back_to_operands, binary, numbers, real, unary
+from dflow.ops.rules.entries import of_entries
 from dflow.ops.rules.static import as_tensor, only, same_dtype
 from dflow.registry import define
 from dflow.shapes import broadcast
@@ -167,6 +168,7 @@ define(
 # -- one operand
 
 
+@of_entries
 def negative(x: Any, name: str | None = None) -> Tensor:
     """-x.  Numbers."""
     return unary("Neg", x, name)
@@ -197,6 +199,7 @@ define(
 )
 
 
+@of_entries
 def abs(x: Any, name: str | None = None) -> Tensor:
     """The absolute value of x.  Numbers; that of a complex number is real."""
     return unary("Abs", x, name)
@@ -217,6 +220,7 @@ define(
 )
 
 
+@of_entries
 def sign(x: Any, name: str | None = None) -> Tensor:
     """-1, 0 or 1 as x is negative, zero or positive; of a complex x, x / abs(x).  Numbers.
 

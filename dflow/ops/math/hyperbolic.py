@@ -14,6 +14,7 @@ from dflow.ops.math.powers import reciprocal, square
 from dflow.ops.rules.arrays import namespace
 from dflow.ops.rules.batching import elementwise
 from dflow.ops.rules.elementwise import inexact, unary
+from dflow.ops.rules.entries import of_entries
 from dflow.registry import define
 
 __all__ = ["acosh", "asinh", "atanh", "cosh", "sinh", "tanh"]
@@ -47,6 +48,7 @@ define(
 )
 
 
+@of_entries
 def tanh(x: Any, name: str | None = None) -> Tensor:
     """The hyperbolic tangent of x.  Floating or complex."""
     return unary("Tanh", x, name)

@@ -16,6 +16,7 @@ from dflow.ops.math.division import realdiv
 from dflow.ops.rules.arrays import is_integral, namespace, pairwise
 from dflow.ops.rules.batching import elementwise
 from dflow.ops.rules.elementwise import back_to_operands, binary, inexact, numbers, unary
+from dflow.ops.rules.entries import of_entries
 from dflow.registry import define
 
 __all__ = ["exp", "expm1", "log", "log1p", "pow", "reciprocal", "rsqrt", "sqrt", "square"]
@@ -54,6 +55,7 @@ def _zero_for_zero(dy: Tensor, dx: Tensor) -> Tensor:
     return where(not_equal(dy, zeros_like(dy)), dx, zeros_like(dx))
 
 
+@of_entries
 def sqrt(x: Any, name: str | None = None) -> Tensor:
     """The square root of x: NaN below 0.  Floating or complex."""
     return unary("Sqrt", x, name)
@@ -81,6 +83,7 @@ def _rsqrt_gradient(op: Operation, dy: Tensor) -> Tensor:
 define("Rsqrt", spec=inexact, kernel=lambda x: 1 / namespace(x).sqrt(x), gradient=_rsqrt_gradient, batch=elementwise)
 
 
+@of_entries
 def square(x: Any, name: str | None = None) -> Tensor:
     """x * x.  Numbers."""
     return unary("Square", x, name)

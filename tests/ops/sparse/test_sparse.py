@@ -141,6 +141,9 @@ def test_empty_rows_are_filled_and_named() -> None:
         lambda x, y: df.sparse_fill_empty_rows(df.SparseTensor([[0, 1], [2, 0]], x[:2], [3, 4]), y[0, 0])[0].values,
         lambda x, y: df.sparse_transpose(at(x)).values,
         lambda x, y: df.sparse_retain(at(x), [True, False, True, True]).values,
+        lambda x, y: df.sparse_retain(df.sparse_reorder(at(x)), [True, False, True, True]).values,
+        lambda x, y: df.gather(df.sparse_tensor_dense_matmul(at(x), y, adjoint_b=True), [0, 0, 2]),
+        lambda x, y: df.gather(df.sparse_reduce_sum(at(x), 0), [1, 3]),
     ],
 )
 def test_a_gradient_agrees_with_central_differences(build: Callable[..., df.Tensor]) -> None:
@@ -156,7 +159,9 @@ def test_a_gradient_agrees_with_central_differences(build: Callable[..., df.Tens
             if made is None:
                 assert not expected.any()
             else:
-                np.testing.assert_allclose(session.run(made, feeds), expected, rtol=1e-5, atol=1e-7)
+                np.testing.assert_allclose(
+                    session.run(df.convert_to_tensor(made), feeds), expected, rtol=1e-5, atol=1e-7
+                )
 
 
 PLACES = [[0, 1], [1, 0], [1, 3], [2, 2]]
@@ -258,5 +263,34 @@ def test_names_of_modules_are_those_of_functions() -> None:
         (df.sparse.placeholder, df.sparse_placeholder),
         (df.sparse.to_indicator, df.sparse_to_indicator),
         (df.sparse.SparseTensor, df.SparseTensor),
+        (df.sparse.mask, df.sparse_mask),
+        (df.sparse.segment_mean, df.sparse_segment_mean),
+        (df.sparse.segment_sqrt_n, df.sparse_segment_sqrt_n),
+        (df.sparse.segment_sum, df.sparse_segment_sum),
     ]
     assert [pair for pair in pairs if pair[0] is not pair[1]] == []
+
+
+def test_a_mask_takes_rows_out_of_indexed_slices() -> None:
+    slices = df.IndexedSlices([[1, 2], [3, 4], [5, 6]], [12, 26, 37], [100, 2])
+    masked = df.sparse_mask(slices, [12, 45])
+    values, indices, shape = run([masked.values, masked.indices, masked.dense_shape])
+    assert (values.tolist(), indices.tolist(), shape.tolist()) == ([[3, 4], [5, 6]], [26, 37], [100, 2])
+
+
+@pytest.mark.parametrize(
+    ("function", "judge"),
+    [
+        (df.abs, np.abs),
+        (df.negative, np.negative),
+        (df.sign, np.sign),
+        (df.square, np.square),
+        (df.tanh, np.tanh),
+        (lambda x: df.sqrt(df.abs(x)), lambda x: np.sqrt(np.abs(x))),
+        (lambda x: df.cast(x, df.int32), lambda x: x.astype(np.int32)),
+    ],
+)
+def test_a_function_that_keeps_zeros_is_one_of_the_entries(function: Any, judge: Any) -> None:
+    made = function(sparse(MATRIX * 3))
+    assert isinstance(made, df.SparseTensor)
+    np.testing.assert_allclose(dense(run(made)), judge(MATRIX * 3))
