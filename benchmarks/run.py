@@ -19,6 +19,7 @@ LONG = (
     "tfrecord_pipeline.py",
     "queue_between_processes.py",
     "mlp.py",
+    "lenet.py",
     "graph_size.py",
     "queue_length.py",
     "workers.py",

@@ -18,8 +18,9 @@ IMAGE, FILTER = np.ones((2, 5, 6, 3), np.float32), np.ones((3, 2, 3, 4), np.floa
 
 @pytest.mark.parametrize("parts", [1, 2, 5])
 @pytest.mark.parametrize("cost", [0, 1000])
+@pytest.mark.parametrize("stride", [1, 2, 4])
 def test_a_batch_in_parts_and_lines_of_any_length_give_the_same(
-    parts: int, cost: int, monkeypatch: pytest.MonkeyPatch
+    parts: int, cost: int, stride: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lines are unfolded along their last axis if the products of their ends cost much, and not otherwise."""
     rng = np.random.default_rng(1)
@@ -27,9 +28,9 @@ def test_a_batch_in_parts_and_lines_of_any_length_give_the_same(
     monkeypatch.setattr(columns, "COST", cost)
     monkeypatch.setattr("dflow.ops.rules.windows.CACHE", 4 * 7 * 12 * 5 // parts)
     for padding in ("SAME", "VALID", (2, 0)):
-        axes = axes_of((4, 7), (2, 3), (1, 1), (1, 1), [padding] * 2)
+        axes = axes_of((4, 7), (2, 3), (1, stride), (1, 1), [padding] * 2)
         pairs = padding if isinstance(padding, str) else [(0, 0), padding, padding, (0, 0)]
-        y = convolved(x, f, (1, 1), pairs)
+        y = convolved(x, f, (1, stride), pairs)
         np.testing.assert_allclose(columns.convolve(x, f, axes), y, atol=1e-12)
         dy = rng.normal(size=y.shape)
         into_x, into_f = columns.input_gradient(dy, f, axes), columns.filter_gradient(x, dy, axes)

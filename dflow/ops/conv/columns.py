@@ -31,6 +31,8 @@ Axes = Sequence[Axis]
 
 def convolve(x: Any, f: Any, axes: Axes) -> Any:
     """The convolution; a view of a larger array, if lines have a gap between them."""
+    if _in_steps(axes[-1], f.shape[-1]):
+        return convolve(_stepped(x, axes[-1]), _stepped_filter(f, axes[-1]), _step_axes(axes))
     x, f, axes = _with_lines(x, f, axes)
     *lead, last = axes
     xp, width, outputs = namespace(x), last.window, f.shape[-1]
@@ -49,6 +51,9 @@ def convolve(x: Any, f: Any, axes: Axes) -> Any:
 def filter_gradient(x: Any, dy: Any, axes: Axes) -> Any:
     """The gradient of the filter: [*window, c, o]."""
     window, (c, o) = [axis.window for axis in axes], (x.shape[-1], dy.shape[-1])
+    if _in_steps(axes[-1], o):
+        df = filter_gradient(_stepped(x, axes[-1]), dy, _step_axes(axes))
+        return namespace(df).reshape(df, (*window[:-1], -1, c, o))[..., : window[-1], :, :]
     x, dy, axes = _with_lines(x, dy, axes, products=o)
     *lead, last = axes
     xp, width, pitch = namespace(x), last.window, _pitch(last)
@@ -67,6 +72,8 @@ def filter_gradient(x: Any, dy: Any, axes: Axes) -> Any:
 def input_gradient(dy: Any, f: Any, axes: Axes) -> Any:
     """The gradient of x: [n, *sizes, c]."""
     sizes = [axis.size for axis in axes]
+    if _in_steps(axes[-1], f.shape[-1]):
+        return _whole(input_gradient(dy, _stepped_filter(f, axes[-1]), _step_axes(axes)), axes[-1])
     dy, f, axes = _with_lines(dy, f, axes)
     *lead, last = axes
     xp, width, pitch, c = namespace(dy), last.window, _pitch(last), f.shape[-2]
@@ -81,6 +88,53 @@ def input_gradient(dy: Any, f: Any, axes: Axes) -> Any:
         unfolded = xp.reshape(columns, (part.stop - part.start, *shape))[..., : last.size, :, :]
         _fold(unfolded, lead, dx[part, ...])
     return xp.reshape(dx, (dy.shape[0], *sizes, c))
+
+
+# -- steps along lines: with a stride s, s values of a line are the channels of one of a shorter line
+
+
+def _in_steps(last: Axis, o: int) -> bool:
+    """Whether a line is shortened: if the window does not get much longer by the zeros that fill its last step."""
+    more = last.stride * _steps(last) - last.window
+    return last.stride > 1 == last.dilation and last.window > last.stride and more * o <= COST * last.window
+
+
+def _steps(last: Axis) -> int:
+    """The window in steps."""
+    return -(-last.window // last.stride)
+
+
+def _step_axes(axes: Axes) -> Axes:
+    steps = _steps(axes[-1])
+    return (*axes[:-1], Axis(axes[-1].out + steps - 1, steps, 1, 1, 0, 0, axes[-1].out))
+
+
+def _stepped(x: Any, last: Axis) -> Any:
+    """Images with shorter lines of more channels, with the zeros around the lines."""
+    length = last.stride * (last.out + _steps(last) - 1)
+    line = zeros(x, (*x.shape[:-2], length, x.shape[-1]))
+    used = min(last.size, length - last.before)
+    line[..., last.before : last.before + used, :] = x[..., :used, :]
+    return namespace(x).reshape(line, (*x.shape[:-2], -1, last.stride * x.shape[-1]))
+
+
+def _stepped_filter(f: Any, last: Axis) -> Any:
+    steps = _steps(last)
+    line = zeros(f, (*f.shape[:-3], last.stride * steps, *f.shape[-2:]))
+    line[..., : last.window, :, :] = f
+    return namespace(f).reshape(line, (*f.shape[:-3], steps, -1, f.shape[-1]))
+
+
+def _whole(dx: Any, last: Axis) -> Any:
+    """Images from those of shorter lines; what no window has read is zero."""
+    c = dx.shape[-1] // last.stride
+    line = namespace(dx).reshape(dx, (*dx.shape[:-2], -1, c))[..., last.before :, :]
+    missing = last.size - line.shape[-2]
+    if missing <= 0:
+        return line[..., : last.size, :]
+    whole = zeros(dx, (*dx.shape[:-2], last.size, c))
+    whole[..., : line.shape[-2], :] = line
+    return whole
 
 
 # -- lines

@@ -54,7 +54,10 @@ def _convolve(x: Any, f: Any, axes: Axes) -> Any:
     y = zeros(x, (x.shape[0], *(axis.out for axis in axes), c, m))
     for part in _parts(x, axes, c * m):
         for place, windows, values in taps(axes):
-            y[(part, *windows, ...)] += x[(part, *values, ..., None)] * f[(*place, ...)]
+            if m == 1:
+                y[(part, *windows, slice(None), 0)] += x[(part, *values, ...)] * f[(*place, slice(None), 0)]
+            else:
+                y[(part, *windows, ...)] += x[(part, *values, ..., None)] * f[(*place, ...)]
     return namespace(x).reshape(y, (*y.shape[:-2], c * m))
 
 
@@ -65,8 +68,10 @@ def _input_gradient(dy: Any, f: Any, axes: Axes, channels: int) -> Any:
     dx = zeros(dy, (dy.shape[0], *(axis.size for axis in axes), c))
     for part in _parts(dy, axes, c * m):
         for place, windows, values in taps(axes):
-            product = dy[(part, *windows, ...)] * f[(*place, ...)]
-            dx[(part, *values, ...)] += product[..., 0] if m == 1 else xp.sum(product, axis=-1)
+            if m == 1:
+                dx[(part, *values, ...)] += dy[(part, *windows, ..., 0)] * f[(*place, slice(None), 0)]
+            else:
+                dx[(part, *values, ...)] += xp.sum(dy[(part, *windows, ...)] * f[(*place, ...)], axis=-1)
     return dx
 
 
@@ -77,7 +82,10 @@ def _filter_gradient(x: Any, dy: Any, axes: Axes, channels: int) -> Any:
     df = zeros(x, (*(axis.window for axis in axes), c, m))
     for part in _parts(x, axes, c * m):
         for place, windows, values in taps(axes):
-            product = x[(part, *values, ..., None)] * dy[(part, *windows, ...)]
+            if m == 1:
+                product = x[(part, *values, ...)] * dy[(part, *windows, ..., 0)]
+            else:
+                product = x[(part, *values, ..., None)] * dy[(part, *windows, ...)]
             df[(*place, ...)] += xp.reshape(_sum_of_rows(xp.reshape(product, (-1, c * m))), (c, m))
     return df
 

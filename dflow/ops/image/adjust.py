@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from array_api_compat import device
+
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
 from dflow.ops.array.cast import cast
@@ -144,8 +146,11 @@ def _check_factor(x: Any, factor: Any, what: str) -> float:
 def _contrast_kernel(x: Any, factor: Any) -> Any:
     number = _check_factor(x, factor, "contrast_factor")
     values = wide(x)
-    mean = namespace(values).mean(values, axis=(-3, -2), keepdims=True)
-    return narrow((values - mean) * number + mean, x)
+    xp = namespace(values)
+    pixels = xp.reshape(values, (*x.shape[:-3], -1, x.shape[-1])) if x.size else values[..., 0, :, :]
+    share = xp.full((1, pixels.shape[-2]), 1 / max(1, pixels.shape[-2]), dtype=pixels.dtype, device=device(pixels))
+    mean = xp.matmul(share, pixels)
+    return narrow(xp.reshape(pixels * number + mean * (1 - number), tuple(x.shape)), x)
 
 
 def _contrast_gradient(op: Operation, dy: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from array_api_compat import device
+
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op
-from dflow.ops.rules.arrays import zeros
+from dflow.ops.rules.arrays import namespace, zeros
 from dflow.ops.rules.batching import each
 from dflow.ops.rules.static import only, same_dtype
 from dflow.ops.rules.windows import narrow, wide
@@ -17,6 +19,8 @@ from dflow.registry import define, no_gradient
 from dflow.specs import TensorSpec
 
 __all__ = ["local_response_normalization", "lrn"]
+
+FEW = 128  # channels of which sums of neighbours are computed as a product of matrices
 
 
 def local_response_normalization(
@@ -57,13 +61,29 @@ def _spec(x: TensorSpec, *others: TensorSpec, **attrs: Any) -> TensorSpec:
 
 def _near(x: Any, radius: int) -> Any:
     """The sum of each value and those of the channels near to it."""
-    total = zeros(x, tuple(x.shape))
     depth = x.shape[-1]
+    if depth <= FEW:
+        return _product(x, radius)
+    total = zeros(x, tuple(x.shape))
     for shift in range(-min(radius, depth - 1), min(radius, depth - 1) + 1):
         here = slice(max(0, -shift), min(depth, depth - shift))
         there = slice(max(0, shift), min(depth, depth + shift))
         total[..., here] += x[..., there]
     return total
+
+
+def _product(x: Any, radius: int) -> Any:
+    """The same as a product with a matrix of ones near to its diagonal."""
+    xp, depth = namespace(x), x.shape[-1]
+    places = xp.arange(depth, device=device(x))
+    near = xp.abs(places[:, None] - places[None, :]) <= radius
+    return xp.matmul(x, xp.astype(near, x.dtype))
+
+
+def _power(base: Any, exponent: float) -> Any:
+    """A positive number to a power: NumPy computes exponentials and logarithms faster than powers."""
+    xp = namespace(base)
+    return xp.exp(xp.log(base) * exponent)
 
 
 def _checked(x: Any) -> Any:
@@ -74,7 +94,7 @@ def _checked(x: Any) -> Any:
 
 def _kernel(x: Any, depth_radius: int, bias: float, alpha: float, beta: float) -> Any:
     values = _checked(x)
-    return narrow(values * (bias + alpha * _near(values * values, depth_radius)) ** -beta, x)
+    return narrow(values * _power(bias + alpha * _near(values * values, depth_radius), -beta), x)
 
 
 def _grad_kernel(dy: Any, x: Any, y: Any, depth_radius: int, bias: float, alpha: float, beta: float) -> Any:
@@ -84,8 +104,9 @@ def _grad_kernel(dy: Any, x: Any, y: Any, depth_radius: int, bias: float, alpha:
             None, None, f"input_grads, input_image and out_image have one shape: {list(dy.shape)}, {list(x.shape)}"
         )
     base = bias + alpha * _near(values * values, depth_radius)
-    shared = _near(grads * values * base ** (-beta - 1), depth_radius)
-    return narrow(grads * base**-beta - 2 * alpha * beta * values * shared, dy)
+    direct = grads * _power(base, -beta)
+    shared = _near(direct * values / base, depth_radius)
+    return narrow(direct - 2 * alpha * beta * values * shared, dy)
 
 
 def _gradient(op: Operation, dy: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from dflow.ops.rules.arrays import namespace
 from dflow.ops.rules.batching import elementwise
 from dflow.ops.rules.building import scoped
 from dflow.ops.rules.elementwise import floating, real, unary
+from dflow.ops.rules.windows import narrow
 from dflow.registry import define
 
 __all__ = ["crelu", "elu", "leaky_relu", "relu6", "selu", "softsign", "swish"]
@@ -50,8 +51,13 @@ def _define(
     def gradient_of_gradient(op: Operation, dx: Tensor) -> tuple[Tensor, Tensor]:
         return add_op(grad, dx, op.inputs[1], **op.attrs), second(op, dx)
 
-    define(kind, spec=spec, kernel=kernel, gradient=gradient, batch=elementwise)
-    define(grad, spec=spec, kernel=grad_kernel, gradient=gradient_of_gradient, batch=elementwise)
+    define(kind, spec=spec, kernel=_of_dtype(kernel), gradient=gradient, batch=elementwise)
+    define(grad, spec=spec, kernel=_of_dtype(grad_kernel), gradient=gradient_of_gradient, batch=elementwise)
+
+
+def _of_dtype(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel whose result has the dtype of its input: of bfloat16, NumPy makes float32."""
+    return lambda x, *others, **attrs: narrow(kernel(x, *others, **attrs), x)
 
 
 def _nothing(op: Operation, dx: Tensor) -> Tensor:
@@ -81,7 +87,7 @@ def relu6(features: Any, name: str | None = None) -> Tensor:
 
 def _relu6_kernel(x: Any) -> Any:
     xp = namespace(x)
-    return xp.minimum(xp.maximum(x, xp.zeros_like(x)), xp.full_like(x, 6))
+    return xp.minimum(xp.maximum(x, 0), 6)
 
 
 def _relu6_grad_kernel(dy: Any, y: Any) -> Any:
@@ -104,13 +110,13 @@ def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Tens
 
 
 def _leaky_kernel(x: Any, alpha: float) -> Any:
-    xp = namespace(x)
-    return xp.where(x > 0, x, xp.astype(x * alpha, x.dtype, copy=False))
+    if 0 <= alpha <= 1:
+        return namespace(x).maximum(x, x * alpha)
+    return namespace(x).where(x > 0, x, x * alpha)
 
 
 def _leaky_grad_kernel(dy: Any, x: Any, alpha: float) -> Any:
-    xp = namespace(dy)
-    return xp.where(x > 0, dy, xp.astype(dy * alpha, dy.dtype, copy=False))
+    return dy * (namespace(dy).astype(x > 0, dy.dtype) * (1 - alpha) + alpha)
 
 
 def _leaky_spec(x: Any, *others: Any, alpha: float) -> Any:
@@ -128,17 +134,17 @@ def elu(features: Any, name: str | None = None) -> Tensor:
 
 
 def _below(x: Any) -> Any:
-    """exp(x) - 1 where x is negative, without overflow elsewhere."""
+    """exp(x) - 1 where x is negative, 0 elsewhere."""
     xp = namespace(x)
-    return xp.astype(xp.expm1(xp.minimum(x, xp.zeros_like(x))), x.dtype, copy=False)
+    return xp.exp(xp.minimum(x, 0)) - 1
 
 
 def _elu_kernel(x: Any) -> Any:
-    return namespace(x).where(x < 0, _below(x), x)
+    return namespace(x).maximum(x, 0) + _below(x)
 
 
 def _elu_grad_kernel(dy: Any, y: Any) -> Any:
-    return namespace(dy).where(y < 0, dy * (y + 1), dy)
+    return dy * (namespace(dy).minimum(y, 0) + 1)
 
 
 _define("Elu", floating, _elu_kernel, _elu_grad_kernel, True, _where_negative)
@@ -150,13 +156,12 @@ def selu(features: Any, name: str | None = None) -> Tensor:
 
 
 def _selu_kernel(x: Any) -> Any:
-    xp = namespace(x)
-    return xp.astype(xp.where(x < 0, _below(x) * SCALE_ALPHA, x * SCALE), x.dtype, copy=False)
+    return namespace(x).maximum(x, 0) * SCALE + _below(x) * SCALE_ALPHA
 
 
 def _selu_grad_kernel(dy: Any, y: Any) -> Any:
     xp = namespace(dy)
-    return xp.astype(xp.where(y < 0, dy * (y + SCALE_ALPHA), dy * SCALE), dy.dtype, copy=False)
+    return dy * (xp.minimum(y, 0) + xp.astype(y < 0, dy.dtype) * (SCALE_ALPHA - SCALE) + SCALE)
 
 
 _define("Selu", floating, _selu_kernel, _selu_grad_kernel, True, _where_negative)

@@ -14,7 +14,7 @@ from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
 from dflow.ops.array.shape import shape
 from dflow.ops.pool.max_pool import of_sequences
-from dflow.ops.pool.windows import Attrs, Axes, attributes, pool_axes, pool_shape, pool_spec, reduced
+from dflow.ops.pool.windows import Attrs, Axes, attributes, in_parts, pool_axes, pool_shape, pool_spec, reduced
 from dflow.ops.rules.arrays import namespace, sizes_of, zeros
 from dflow.ops.rules.batching import each
 from dflow.ops.rules.building import one_of, scoped
@@ -149,11 +149,16 @@ def _grad_kernel(*arrays: Any, sizes: Any, **attrs: Any) -> Any:
         raise InvalidArgumentError(
             None, None, f"the gradient has a shape of {list(dy.shape)}, the result {[axis.out for axis in axes]}"
         )
-    dx = _divided(wide(dy), axes)
+    return narrow(in_parts(wide(dy), axes, target[1:], _shared), dy)
+
+
+def _shared(dy: Any, axes: Axes) -> Any:
+    """The gradient of each window's mean, shared by the values of the window."""
+    dx = _divided(dy, axes)
     for place, axis in enumerate(axes):
         if not axis.plain:
             dx = _spread(dx, place, axis)
-    return narrow(dx, dy)
+    return dx
 
 
 def _spread(dy: Any, place: int, axis: Axis) -> Any:

@@ -15,7 +15,7 @@ from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
 from dflow.ops.array.fill import zeros_like
 from dflow.ops.array.shape import expand_dims, squeeze
-from dflow.ops.pool.windows import Attrs, apart, attributes, pool_axes, pool_spec, reduced, winners
+from dflow.ops.pool.windows import Attrs, Axes, apart, attributes, in_parts, pool_axes, pool_spec, reduced, winners
 from dflow.ops.rules.arrays import ints, namespace, zeros
 from dflow.ops.rules.batching import each
 from dflow.ops.rules.building import one_of, operation, scoped
@@ -147,6 +147,10 @@ def _axes_of_both(x: Any, y: Any, other: Any, like: Any, attrs: Attrs) -> Any:
 
 def _grad_kernel(x: Any, y: Any, dy: Any, **attrs: Any) -> Any:
     axes = _axes_of_both(x, y, dy, y, attrs)
+    return in_parts(x, axes, x.shape[1:], _grad, y, dy)
+
+
+def _grad(x: Any, axes: Axes, y: Any, dy: Any) -> Any:
     dx = zeros(x, tuple(x.shape))
     alone = apart(axes)
     for windows, values, found in winners(x, y, axes):

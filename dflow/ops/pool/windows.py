@@ -6,7 +6,8 @@ other, which reads fewer values than whole windows have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from dflow.ops.rules.windows import (
     Axis,
     at_run_time,
     axes_of,
+    batches,
     channel_place,
     data_format_of,
     for_each_axis,
@@ -102,8 +104,30 @@ def pool_axes(sizes: Sequence[int], attrs: Attrs) -> tuple[Axis, ...]:
 # -- along one axis after the other
 
 
+def in_parts(x: Any, axes: Axes, outs: Sequence[int], work: Callable[..., Any], *others: Any) -> Any:
+    """work(x, axes, *others) on parts of the batch, whose arrays stay in the cache: [n, *outs].
+
+    The first axis of all arrays is the batch, of which no window has more than one item.
+    """
+    parts = list(batches(x.shape[0], math.prod(x.shape[1:]), x))
+    if len(parts) < 2:
+        return work(x, axes, *others)
+    result = np.empty((x.shape[0], *outs), x.dtype) if type(x) is np.ndarray else zeros(x, (x.shape[0], *outs))
+    for part in parts:
+        count = part.stop - part.start
+        batch = Axis(count, 1, 1, 1, 0, 0, count)
+        arrays = [other[part, ...] for other in others]
+        result[part, ...] = work(x[part, ...], (batch, *axes[1:]), *arrays)
+    return result
+
+
 def reduced(x: Any, axes: Axes, function: str) -> Any:
     """The windows of an array reduced by "maximum" or "add"."""
+    outs = [axis.out for axis in axes[1:]]
+    return in_parts(x, axes, outs, lambda part, axes: _reduced(part, axes, function))
+
+
+def _reduced(x: Any, axes: Axes, function: str) -> Any:
     start = _smallest(x) if function == "maximum" else 0
     for place, axis in enumerate(axes):
         if not axis.plain:
