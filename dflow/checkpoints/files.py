@@ -1,6 +1,6 @@
 """Files of checkpoints: on this machine, or on any file system that fsspec knows (`s3://`, `gs://`, `memory://`).
 
-What is written is on the disk when the function returns.  Errors are OpErrors that name the file.
+What is written is on the disk when the function returns, but for names: see `write`.  Errors are OpErrors that name the file.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def make_directories(path: str) -> None:
 def write(path: str, fill: Callable[[IO[bytes]], Any]) -> Any:
     """Write a file that nobody reads yet: `fill(file)` writes it, and its result is given.
 
-    If that fails, no file is left behind.
+    Its name is on the disk after `sync_directory`.  If it fails, no file is left behind.
     """
     with _named(path):
         try:
@@ -124,7 +124,6 @@ def write(path: str, fill: Callable[[IO[bytes]], Any]) -> Any:
                 found = fill(file)
                 file.flush()
                 os.fsync(file.fileno())
-            _sync_directory(path)
             return found
         except BaseException:
             with suppress(OSError):
@@ -149,7 +148,7 @@ def rename(source: str, target: str) -> None:
         remote, there = _remote(source), _remote(target)
         if remote is None or there is None:
             os.replace(_local(source), _local(target))
-            _sync_directory(target)
+            sync_directory(target)
         else:
             remote[0].mv(remote[1], there[1])
 
@@ -174,8 +173,10 @@ def remove_directory(path: str) -> None:
             remote[0].rm(remote[1], recursive=True)
 
 
-def _sync_directory(path: str) -> None:
-    """Have the disk keep the name of a file, too."""
+def sync_directory(path: str) -> None:
+    """Have the disk keep the names of the files in the folder of a file."""
+    if _remote(path) is not None:
+        return
     with suppress(OSError):  # some file systems cannot
         folder = os.open(os.path.dirname(_local(path)) or ".", os.O_RDONLY)
         try:

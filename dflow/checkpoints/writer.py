@@ -193,6 +193,7 @@ def _commit(prefix: str, entries: Mapping[bytes, Any], count: int) -> None:
     header.version.producer = _VERSION
     items = [(b"", header), *sorted(entries.items())]
     try:
+        files.sync_directory(prefix)
         files.replace(index_name(prefix), table.written((key, it.SerializeToString()) for key, it in items))
     except BaseException:
         _remove_data(prefix, lambda name: name.endswith(_suffix(count)))
