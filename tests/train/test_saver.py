@@ -367,9 +367,34 @@ def test_names_of_contrib_are_those_of_train() -> None:
     assert framework.load_variable is df.train.load_variable
 
 
-def test_the_names_of_contrib_are_those_of_train() -> None:
-    contrib = df.contrib.framework
-    assert contrib.list_variables is df.train.list_variables
-    assert contrib.load_checkpoint is df.train.load_checkpoint
-    assert contrib.load_variable is df.train.load_variable
-    assert contrib.init_from_checkpoint is df.train.init_from_checkpoint
+def test_the_entries_of_tables_are_saved_with_the_variables(tmp_path: Path) -> None:
+    for kind in ("hash", "dense", "vectors"):
+        with df.Graph().as_default(), df.Session() as sess:
+            table, _ = _table(kind)
+            sess.run([df.global_variables_initializer(), table.insert(["a", "b"], _values(kind, 1, 2))])
+            path = df.train.Saver().save(sess, f"{tmp_path}/{kind}") or ""
+        assert [name for name, _ in df.train.list_variables(path)] == ["t-keys", "t-values", "v"]
+        with df.Graph().as_default(), df.Session() as sess:
+            table, look = _table(kind)
+            sess.run(table.insert(["c"], _values(kind, 3)))
+            df.train.Saver().restore(sess, path)
+            assert sess.run([look, table.size()])[0].tolist() == _values(kind, 1, 2, -1)
+            assert sess.run(table.size()) == 2
+    df.contrib.lookup.MutableHashTable(df.string, df.int64, -1, checkpoint=False)
+    assert df.get_collection(df.GraphKeys.SAVEABLE_OBJECTS) == []
+
+
+def _table(kind: str) -> tuple[Any, Any]:
+    df.Variable(1.0, name="v")
+    default = df.constant(_values(kind, -1)[0], df.int64)
+    if kind == "dense":
+        table: Any = df.contrib.lookup.MutableDenseHashTable(
+            df.string, df.int64, default, empty_key="", deleted_key="-", name="t"
+        )
+    else:
+        table = df.contrib.lookup.MutableHashTable(df.string, df.int64, default, name="t")
+    return table, table.lookup(df.constant(["a", "b", "c"]))
+
+
+def _values(kind: str, *numbers: int) -> list[Any]:
+    return [[number, number] for number in numbers] if kind == "vectors" else list(numbers)

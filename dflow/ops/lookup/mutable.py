@@ -5,15 +5,17 @@ Source: MutableHashTable, DenseHashTable of TensorFlow 1.15.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dflow.dtypes import as_dtype
-from dflow.graph import Operation, Tensor, convert_to_tensor, scopes
+from dflow.graph import GraphKeys, Operation, Tensor, convert_to_tensor, scopes
 from dflow.ops.lookup.operations import add, make
 from dflow.ops.lookup.tables import LookupInterface, SignatureError, like_keys
 from dflow.ops.rules.static import constant_value
+from dflow.ops.saveable import SaveableObject, SaveSpec
 from dflow.shapes import TensorShape
 
 __all__ = ["DenseHashTable", "MutableHashTable"]
@@ -70,6 +72,11 @@ class _Mutable(LookupInterface):
         keys, values = self._add("LookupTableExportV2", name, "lookup_table_export_values")
         return keys, values
 
+    def _save_with_variables(self, name: str) -> None:
+        """Let a Saver of all variables save the entries, too."""
+        self.saveable = _TableSaveable(self, name)
+        self._handle.graph.add_to_collection(GraphKeys.SAVEABLE_OBJECTS, self.saveable)
+
     def _entries(self, keys: Any, values: Any) -> list[Tensor]:
         pairs = (("Keys", keys, self._key_dtype), ("Values", values, self._value_dtype))
         with scopes.building_in(self._handle.graph):
@@ -83,6 +90,19 @@ class _Mutable(LookupInterface):
         graph = self._handle.graph
         with scopes.building_in(graph), graph.name_scope(name or f"{self.name}_{suffix}"):
             return add(kind, self._handle, *inputs)
+
+
+class _TableSaveable(SaveableObject):
+    """The keys and the values of a table; a restore replaces all entries."""
+
+    def __init__(self, table: _Mutable, name: str) -> None:
+        keys, values = table.export()
+        super().__init__(table, [SaveSpec(keys, "", f"{name}-keys"), SaveSpec(values, "", f"{name}-values")], name)
+
+    def restore(self, restored_tensors: Sequence[Tensor], restored_shapes: Sequence[Any] | None) -> Operation:
+        keys, values = restored_tensors
+        op: Operation = self.op._add("LookupTableImportV2", f"{self.name}_table_restore", "", keys, values)
+        return op
 
 
 class MutableHashTable(_Mutable):
@@ -104,7 +124,6 @@ class MutableHashTable(_Mutable):
     ) -> None:
         super().__init__(key_dtype, value_dtype)
         self._default_value = convert_to_tensor(default_value, self._value_dtype)
-        self._checkpoint = checkpoint
         scalar = self._default_value.shape.ndims == 0
         self._handle = make(
             "MutableHashTableV2" if scalar else "MutableHashTableOfTensorsV2",
@@ -115,6 +134,8 @@ class MutableHashTable(_Mutable):
             shared_name=shared_name or "",
             by_node=not shared_name,
         )
+        if checkpoint:
+            self._save_with_variables(name)
 
 
 class DenseHashTable(_Mutable):
@@ -140,7 +161,6 @@ class DenseHashTable(_Mutable):
     ) -> None:
         super().__init__(key_dtype, value_dtype)
         self._default_value = convert_to_tensor(default_value, self._value_dtype, name="default_value")
-        self._checkpoint = checkpoint
         empty, deleted = (_known(key, self._key_dtype, name) for name, key in
                           (("empty_key", empty_key), ("deleted_key", deleted_key)))  # fmt: skip
         self._handle = make(
@@ -158,6 +178,8 @@ class DenseHashTable(_Mutable):
             shared_name=shared_name or "",
             by_node=not shared_name,
         )
+        if checkpoint:
+            self._save_with_variables(name)
 
 
 def _known(key: Any, dtype: Any, name: str) -> np.ndarray[Any, Any]:
