@@ -85,12 +85,20 @@ def _kernel(
             f"{len(sizes)}")  # fmt: skip
     result = np.zeros(np.maximum(sizes, true_sizes)[:-1], np.float32)
     found, wanted = _sequences(places, values), _sequences(true_places, true_values)
-    for place in found.keys() | wanted.keys():
+    pairs = sorted(found.keys() | wanted.keys())
+    for place in pairs:
         require(
             all(0 <= number < size for number, size in zip(place, result.shape, strict=True)),
             f"index {list(place)} is outside of the shape {list(result.shape)}",
         )
-        result[place] = _distance(found.get(place, values[:0]), wanted.get(place, true_values[:0]), normalize)
+    if pairs:
+        lists = [[them.get(place, values[:0]) for place in pairs] for them in (found, wanted)]
+        distances = _distances(*lists)
+        if normalize:
+            lengths, others = ([len(it) for it in them] for them in lists)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                distances = np.where(np.equal(lengths, 0) & np.equal(others, 0), 0, distances / others)
+        result[tuple(np.transpose(pairs))] = distances
     return result
 
 
@@ -104,24 +112,26 @@ def _sequences(places: Array, values: Array) -> dict[tuple[int, ...], Array]:
     return {tuple(outer[a].tolist()): values[a:b] for a, b in zip(starts.tolist(), ends, strict=True)}
 
 
-def _distance(found: Array, wanted: Array, normalize: bool) -> float:
-    distance = _steps(found, wanted)
-    if not normalize:
-        return distance
-    if not len(wanted):
-        return float("inf") if len(found) else 0.0
-    return distance / len(wanted)
+def _distances(found: list[Array], wanted: list[Array]) -> Array:
+    """The edit distance of each pair, all of them together: a row of the table of prefixes at a time."""
+    ours, theirs = _filled(found), _filled(wanted)
+    places = np.arange(theirs.shape[1] + 1)
+    row = np.broadcast_to(places, (len(found), len(places)))
+    rows = [row]
+    for i in range(ours.shape[1]):
+        replaced = row[:, :-1] + (theirs != ours[:, i : i + 1])
+        best = np.concatenate([np.full((len(found), 1), i + 1), np.minimum(replaced, row[:, 1:] + 1)], axis=1)
+        row = np.minimum.accumulate(best - places, axis=1) + places  # values may be added from the left
+        rows.append(row)
+    return np.stack(rows)[[len(it) for it in found], np.arange(len(found)), [len(it) for it in wanted]]
 
 
-def _steps(found: Array, wanted: Array) -> float:
-    """The edit distance, a row of the table of prefixes at a time."""
-    places = np.arange(len(wanted) + 1)
-    row = places
-    for i, value in enumerate(found):
-        replaced = row[:-1] + (wanted != value)
-        best = np.concatenate([[i + 1], np.minimum(replaced, row[1:] + 1)])
-        row = np.minimum.accumulate(best - places) + places  # values may be added from the left
-    return float(row[-1])
+def _filled(sequences: list[Array]) -> Array:
+    """As rows of one length; nobody looks at what is behind a sequence."""
+    result = np.zeros((len(sequences), max(map(len, sequences))), sequences[0].dtype)
+    for row, values in zip(result, sequences, strict=True):
+        row[: len(values)] = values
+    return result
 
 
 define("EditDistance", spec=_spec, kernel=_kernel, gradient=no_gradient("it counts differences"), host_only=True)

@@ -136,12 +136,12 @@ def _stitch_kernel(*arrays: Any) -> Any:
         )
         flat.append(xp.reshape(places, (-1,)))
         slices.append(namespace(values).reshape(values, (math.prod(places.shape), *rest)))
-    every = xp.concat(flat)
+    every = flat[0] if half == 1 else xp.concat(flat)
     rows = int(xp.max(every)) + 1 if every.shape[0] else 0
     for i, places in enumerate(indices):
         check_indices(places, rows, f"indices[{i}]")
     result = zeros(data[0], (rows, *rest))
-    return scatter(result, every, namespace(*data).concat(slices), "update")
+    return scatter(result, every, slices[0] if half == 1 else namespace(*data).concat(slices), "update")
 
 
 def _stitch_gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:

@@ -100,7 +100,7 @@ def required_space_to_batch_paddings(
     with scopes.building_in(graph), graph.name_scope(name or "required_space_to_batch_paddings"):
         sizes = convert_to_tensor(input_shape, "int32", name="input_shape")
         blocks = convert_to_tensor(block_shape, "int32", name="block_shape")
-        count = blocks.shape.with_rank(1)[0]
+        count = blocks.shape.with_rank(1).known[0]
         if count is None:
             raise ValueError("block_shape must be fully defined")
         if count == 0:

@@ -86,7 +86,7 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unst
         if x.shape.ndims is None:
             raise ValueError(f"Cannot infer num from shape {x.shape}")
         _check_axis(axis, x.shape.ndims)
-        num = x.shape[axis]
+        num = x.shape.known[axis]
         if num is None:
             raise ValueError(f"Cannot infer num from shape {x.shape}")
     return list(create_op("Unpack", x, name=name, num=int(num), axis=int(axis)).outputs)

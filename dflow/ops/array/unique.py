@@ -94,14 +94,34 @@ def _distinct(x: Any) -> tuple[Any, Any, Any]:
     """The first place of each distinct value, in order; the number of each value; how often each one occurs."""
     xp = namespace(x)
     if isinstance(x, np.ndarray):
+        found = _distinct_of_few(x)
+        if found is not None:
+            return found
         _, first, inverse, count = np.unique(
             x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False
         )
     else:
-        found = xp.unique_all(x)
-        first, inverse, count = found.indices, xp.reshape(found.inverse_indices, (-1,)), found.counts
+        every = xp.unique_all(x)
+        first, inverse, count = every.indices, xp.reshape(every.inverse_indices, (-1,)), every.counts
     order = xp.argsort(first)
     return xp.take(first, order), xp.take(xp.argsort(order), inverse), xp.take(count, order)
+
+
+def _distinct_of_few(x: Any) -> tuple[Any, Any, Any] | None:
+    """As `_distinct`, of integers that lie close together, without sorting them; None for others."""
+    if x.dtype.kind not in "iu" or not x.size:
+        return None
+    low, high = int(x.min()), int(x.max())
+    if high - low > 4 * x.size + 1000 or high >= 1 << 62 or low < -(1 << 62):
+        return None
+    numbers = x.astype(np.int64) - low
+    first = np.full(high - low + 1, x.size)
+    first[numbers[::-1]] = np.arange(x.size - 1, -1, -1)  # of several places, the last one that is written stays
+    places = np.sort(first[first < x.size])
+    rank = np.empty(high - low + 1, np.int64)
+    rank[numbers[places]] = np.arange(len(places))
+    inverse = rank[numbers]
+    return places, inverse, np.bincount(inverse)
 
 
 def _unique_kernel(x: Any, out_idx: DType) -> tuple[Any, ...]:

@@ -28,7 +28,7 @@ def check_static(indices: TensorShape, updates: TensorShape, target: TensorShape
             f"The outer {outer} dimensions of indices.shape={indices} must match the outer {outer} dimensions of "
             f"updates.shape={updates}"
         )
-    depth = indices[-1]
+    depth = indices.known[-1]
     if target.ndims is None or depth is None:
         return
     inner = target.ndims - depth

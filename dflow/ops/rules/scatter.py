@@ -26,26 +26,69 @@ def scatter(result: Any, indices: Any, updates: Any, how: str) -> Any:
         return _one_by_one(result, indices, updates, how)
     if how == "update":
         result[indices] = updates
-    elif type(result) is np.ndarray and result.ndim > 1 and indices.shape[0]:
-        _in_runs(result, indices, updates, getattr(np, _FUNCTIONS[how]))
+    elif type(result) is np.ndarray and result.ndim > 1 and updates.size:
+        _scatter_rows(result, indices, updates, how)
     else:
         getattr(xp, _FUNCTIONS[how]).at(result, indices, updates)
     return result
 
 
-def _in_runs(result: Any, indices: Any, updates: Any, function: Any) -> None:
-    """Rows of one index are reduced together: `ufunc.at` is slow for rows.
+# -- rows of NumPy arrays, for which `ufunc.at` is slow
 
-    What is subtracted is added up first.
-    """
+
+def _scatter_rows(result: Any, indices: Any, updates: Any, how: str) -> None:
+    flat = updates.reshape(len(indices), -1)
+    rows = result.reshape(len(result), -1)  # a view: the caller made it
+    if how in ("add", "sub") and updates.size > _LARGE and len(rows) < 4 * len(indices) and _in_sparse(updates.dtype):
+        getattr(np, _FUNCTIONS[how])(rows, _sums(flat, indices, len(rows)), out=rows)
+        return
     if not (indices[1:] >= indices[:-1]).all():
         order = np.argsort(indices, kind="stable")
-        indices, updates = indices[order], updates[order]
+        indices, flat = indices[order], flat[order]
     starts = np.flatnonzero(np.concatenate([[True], indices[1:] != indices[:-1]]))
-    inner = np.add if function is np.subtract else function
-    rows = updates if len(starts) == len(indices) else inner.reduceat(updates, starts, axis=0)
     places = indices[starts]
-    result[places] = function(result[places], rows)
+    function = getattr(np, _FUNCTIONS[how])
+    reduced = _reduced(np.add if how == "sub" else function, flat, starts)
+    rows[places] = function(rows[places], reduced)
+
+
+_LARGE = 1 << 12  # values: below, it does not pay to import SciPy
+
+
+def _in_sparse(dtype: Any) -> bool:
+    """Whether SciPy's sparse matrices hold it."""
+    return dtype.kind in "iufc" and dtype.itemsize >= 4
+
+
+def _sums(rows: Any, indices: Any, count: int) -> Any:
+    """The sum of the rows of each index: the product with a matrix that has one 1 in each column."""
+    from scipy import sparse  # here: importing it takes long
+
+    n = len(indices)
+    ones = np.ones(n, rows.dtype)
+    return sparse.csc_array((ones, indices, np.arange(n + 1, dtype=indices.dtype)), shape=(count, n)) @ rows
+
+
+def _reduced(function: Any, rows: Any, starts: Any) -> Any:
+    """Runs of rows, each of which begins at one of `starts`, reduced to one row.
+
+    Short runs together, all first rows with all second ones and so on: NumPy reduces a single run slowly.
+    """
+    counts = np.diff(starts, append=len(rows))
+    longest = int(counts.max())
+    if longest == 1:
+        return rows
+    if longest * len(starts) > 8 * len(rows) + 1000:
+        return function.reduceat(rows, starts, axis=0)
+    order = np.argsort(-counts, kind="stable")  # the longest runs first
+    starts, counts = starts[order], counts[order]
+    total = rows[starts]
+    for k in range(1, longest):
+        still = int(np.searchsorted(-counts, -k))
+        total[:still] = function(total[:still], rows[starts[:still] + k])
+    result = np.empty_like(total)
+    result[order] = total
+    return result
 
 
 def _one_by_one(result: Any, indices: Any, updates: Any, how: str) -> Any:

@@ -92,9 +92,11 @@ def _classes(logits: Array, values: Array) -> Array:
     """
     numbers = logits.astype(np.float64)
     finite = np.isfinite(numbers)
-    largest = np.max(numbers, axis=1, initial=-np.inf, where=finite, keepdims=True)
-    with np.errstate(invalid="ignore", over="ignore"):
-        sums = np.cumsum(np.where(finite, np.exp(numbers - largest), 0.0), axis=1)
+    if not finite.all():
+        numbers[~finite] = -np.inf
+    largest = numbers.max(axis=1, keepdims=True)
+    largest[np.isinf(largest)] = 0
+    sums = np.cumsum(np.exp(numbers - largest), axis=1)
     points = values * sums[:, -1:]
     if values.shape[1] <= values.shape[0]:
         columns = [np.sum(sums <= points[:, i : i + 1], axis=1) for i in range(values.shape[1])]

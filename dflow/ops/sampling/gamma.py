@@ -51,7 +51,7 @@ def random_gamma(
         sizes = sizes_tensor(shape)
         form = convert_to_tensor(alpha, as_dtype(dtype), name="alpha")
         rate = convert_to_tensor(1 if beta is None else beta, form.dtype, name="beta")
-        both = broadcast(form.shape, rate.shape)
+        both = broadcast(form.spec.shape, rate.spec.shape)
         if form.shape != both or not both.is_fully_defined():
             form = _spread(form, rate, both)
         drawn: Tensor = add_op("RandomGamma", sizes, form, seeds=get_seed(seed))
