@@ -209,6 +209,7 @@ ARRAYS: dict[str, list[Case]] = {
     "GatherNd": [
         Case(df.gather_nd, lambda x, i: x[tuple(i.T)], (real(3, 2, 4), PAIRS), (1,)),
         Case(df.gather_nd, lambda x, i: x[i[..., 0]], (real(3, 2), whole(2, 2, 1, low=0, high=3)), (1,)),
+        Case(df.gather_nd, lambda x, i: x[i[:, 0]], (real(3, 2), whole(4, 1, low=0, high=3)), (1,)),
         Case(df.gather_nd, lambda x, i: x[tuple(i)], (real(3, 2), numbers(2, 1)), (1,)),
         Case(
             lambda x, i: df.gather_nd(x, i, batch_dims=1),

@@ -14,8 +14,9 @@ from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.array.concat import concat
 from dflow.ops.array.fill import ones
 from dflow.ops.array.grid import meshgrid
+from dflow.ops.array.indexed_slices import IndexedSlices
 from dflow.ops.array.sequence import range as range_
-from dflow.ops.array.shape import expand_dims, reshape, shape
+from dflow.ops.array.shape import expand_dims, reshape, shape, squeeze
 from dflow.ops.array.stack import stack
 from dflow.ops.array.strided_slice import get_item
 from dflow.ops.array.tile import tile
@@ -126,8 +127,10 @@ def _kernel(params: Any, indices: Any) -> Any:
     return xp.reshape(found, (*indices.shape[:-1], *rest))
 
 
-def _gradient(op: Operation, dy: Tensor) -> tuple[Tensor | None, ...]:
+def _gradient(op: Operation, dy: Tensor) -> tuple[Any, ...]:
     params, indices = op.inputs
+    if indices.shape.ndims == 2 and indices.shape.known[-1] == 1:  # whole rows
+        return IndexedSlices(dy, squeeze(indices, -1), shape(params, out_type=indices.dtype)), None
     return scatter_nd(indices, dy, shape(params, out_type=indices.dtype)), None
 
 
