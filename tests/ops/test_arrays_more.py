@@ -59,6 +59,16 @@ def test_rows_are_changed_one_after_the_other(how: str, shape: tuple[int, ...]) 
     np.testing.assert_allclose(scatter(start.copy(), places, updates, how), wanted, rtol=1e-12)
 
 
+def test_a_tensor_that_is_not_in_row_major_order_is_updated() -> None:
+    x = np.asfortranarray(np.zeros((3, 4, 2)))
+    t = df.placeholder("float64", x.shape)
+    for places in ([[1], [1]], [[1, 0], [1, 0]]):
+        updates = np.ones((2, *x.shape[len(places[0]) :]))
+        found = run(df.tensor_scatter_add(t, places, updates), {t: x})
+        assert found[1, 0].tolist() == [2, 2]
+        assert found.sum() == updates.sum()
+
+
 def test_strings_are_scattered_and_joined() -> None:
     found = run(df.scatter_nd([[2], [0], [2]], ["a", "b", "c"], [4]))
     assert found.tolist() == [b"b", b"", b"ac", b""]

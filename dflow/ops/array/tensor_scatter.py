@@ -95,7 +95,8 @@ def _kernel(how: str) -> Callable[..., Any]:
         sizes = tuple(tensor.shape)
         check_updates(indices, updates, sizes, "input")
         depth = indices.shape[-1]
-        result = xp.asarray(xp.reshape(tensor, (prod(sizes[:depth]), *sizes[depth:])), copy=True)
+        flat_copy = xp.asarray(xp.reshape(tensor, (-1,)), copy=True)  # in row-major order, as `scatter` needs it
+        result = xp.reshape(flat_copy, (prod(sizes[:depth]), *sizes[depth:]))
         flat = xp.reshape(updates, (prod(indices.shape[:-1]), *sizes[depth:]))
         if flat.size:
             scatter(result, flat_places(indices, sizes[:depth]), flat, how)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
+from dflow.ops.rules.row_sums import can_sum_rows, row_sums
+
 __all__ = ["scatter"]
 
 _FUNCTIONS = {"add": "add", "sub": "subtract", "mul": "multiply", "min": "minimum", "max": "maximum"}
@@ -18,7 +20,7 @@ _FUNCTIONS = {"add": "add", "sub": "subtract", "mul": "multiply", "min": "minimu
 def scatter(result: Any, indices: Any, updates: Any, how: str) -> Any:
     """`result` [rows, ...], which is changed in place at the rows `indices` [n] by `updates` [n, ...].
 
-    how: "update", "add", "sub", "mul", "min" or "max".
+    result: in row-major order; how: "update", "add", "sub", "mul", "min" or "max".
     """
     xp = array_namespace(updates, indices)
     at = getattr(xp.add, "at", None)
@@ -39,8 +41,8 @@ def scatter(result: Any, indices: Any, updates: Any, how: str) -> Any:
 def _scatter_rows(result: Any, indices: Any, updates: Any, how: str) -> None:
     flat = updates.reshape(len(indices), -1)
     rows = result.reshape(len(result), -1)  # a view: the caller made it
-    if how in ("add", "sub") and updates.size > _LARGE and len(rows) < 4 * len(indices) and _in_sparse(updates.dtype):
-        getattr(np, _FUNCTIONS[how])(rows, _sums(flat, indices, len(rows)), out=rows)
+    if how in ("add", "sub") and len(rows) < 4 * len(indices) and can_sum_rows(flat):
+        getattr(np, _FUNCTIONS[how])(rows, row_sums(len(rows), indices, flat), out=rows)
         return
     if not (indices[1:] >= indices[:-1]).all():
         order = np.argsort(indices, kind="stable")
@@ -50,23 +52,6 @@ def _scatter_rows(result: Any, indices: Any, updates: Any, how: str) -> None:
     function = getattr(np, _FUNCTIONS[how])
     reduced = _reduced(np.add if how == "sub" else function, flat, starts)
     rows[places] = function(rows[places], reduced)
-
-
-_LARGE = 1 << 12  # values: below, it does not pay to import SciPy
-
-
-def _in_sparse(dtype: Any) -> bool:
-    """Whether SciPy's sparse matrices hold it."""
-    return dtype.kind in "iufc" and dtype.itemsize >= 4
-
-
-def _sums(rows: Any, indices: Any, count: int) -> Any:
-    """The sum of the rows of each index: the product with a matrix that has one 1 in each column."""
-    from scipy import sparse  # here: importing it takes long
-
-    n = len(indices)
-    ones = np.ones(n, rows.dtype)
-    return sparse.csc_array((ones, indices, np.arange(n + 1, dtype=indices.dtype)), shape=(count, n)) @ rows
 
 
 def _reduced(function: Any, rows: Any, starts: Any) -> Any:
