@@ -44,7 +44,6 @@ from dflow.ops.ctc.loss import ctc_loss
 from dflow.ops.embedding.lookup import embedding_lookup
 from dflow.ops.embedding.safe import safe_embedding_lookup_sparse
 from dflow.ops.embedding.sparse import embedding_lookup_sparse
-from dflow.ops.math.trigonometry import tanh
 from dflow.ops.linalg.norms import l2_normalize
 from dflow.ops.math.hyperbolic import tanh
 from dflow.ops.nn.activations import log_softmax, relu, sigmoid, softmax, softplus
@@ -63,7 +62,6 @@ from dflow.ops.nn.losses import (
 )
 from dflow.ops.nn.lrn import local_response_normalization, lrn
 from dflow.ops.nn.moments import moments, normalize_moments, sufficient_statistics, weighted_moments
-from dflow.ops.nn.norms import l2_normalize
 from dflow.ops.nn.rectifiers import crelu, elu, leaky_relu, relu6, selu, softsign, swish
 from dflow.ops.nn.top_k import in_top_k
 from dflow.ops.order.top_k import top_k
@@ -130,7 +128,6 @@ __all__ = [
     "leaky_relu",
     "learned_unigram_candidate_sampler",
     "local_response_normalization",
-    "l2_normalize",
     "log_poisson_loss",
     "log_softmax",
     "log_uniform_candidate_sampler",

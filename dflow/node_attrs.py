@@ -191,9 +191,7 @@ def _or(value: bool) -> Callable[[Any], bool]:
 _T: Rules = {"T": _dtype(0)}
 _REDUCTION: Rules = {"keep_dims": _attr("keepdims", False), "Tidx": _dtype(1), "_axis": _attr("axis")}
 _SEEDS: Rules = {"seed": FromSeeds(0), "seed2": FromSeeds(1)}
-_REDUCTION: Rules = {"keep_dims": _attr("keepdims"), "Tidx": _dtype(1), "_axis": _attr("axis")}
 _BITS: Rules = {"num_bits": _attr("num_bits"), "narrow_range": _attr("narrow_range")}
-_SEEDS: Rules = {"seed": _seed(0), "seed2": _seed(1)}
 _SETS: Rules = {"set_operation": _attr("set_operation"), "validate_indices": _attr("validate_indices")}
 _NOT_LAST = FromAttr("axis", lambda axis: None if axis == -1 else axis, default=-1)
 _VARIABLE: Rules = {"T": lambda op: op.attrs["variable"].dtype}
@@ -231,7 +229,6 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         "ReaderNumRecordsProducedV2 ReaderNumWorkUnitsCompletedV2 ReaderReadUpToV2 ReaderReadV2 ReaderResetV2 "
         "ReaderRestoreStateV2 ReaderSerializeStateV2 LoopCond ControlTrigger TensorArraySizeV3 TensorArrayCloseV3 "
         "StringStrip RegexFullMatch SparseReshape LookupTableSizeV2 ShardedFilename ShardedFilespec",
-        "StringStrip RegexFullMatch SparseReshape LookupTableSizeV2",
         {},
     ),
     ("Switch Exit NextIteration", _T),

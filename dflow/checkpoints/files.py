@@ -1,6 +1,7 @@
 """Files of checkpoints: on this machine, or on any file system that fsspec knows (`s3://`, `gs://`, `memory://`).
 
-What is written is on the disk when the function returns, but for names: see `write`.  Errors are OpErrors that name the file.
+What is written is on the disk when the function returns, but for names: see `write`.  Errors are OpErrors that name the
+file.
 """
 
 from __future__ import annotations

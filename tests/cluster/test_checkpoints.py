@@ -26,9 +26,7 @@ def _process(*values: object) -> np.ndarray:
 
 
 @pytest.mark.parametrize("sharded", [False, True])
-def test_variables_of_two_tasks_are_saved_and_restored(
-    cluster: EmbeddedCluster, tmp_path: Path, sharded: bool
-) -> None:
+def test_variables_of_two_tasks_are_saved_and_restored(cluster: EmbeddedCluster, tmp_path: Path, sharded: bool) -> None:
     with df.container(f"checkpoints-{sharded}"):
         with df.device(PS):
             a = df.Variable([1.0, 2.0], name="a")

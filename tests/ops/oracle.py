@@ -18,11 +18,10 @@ from dflow.ops.control import identity
 from tests.ops import oracle_sparse
 from tests.ops.cases import Case, positive, real, truth, whole
 from tests.ops.oracle_arrays import ARRAYS, NOT_JUDGED
-from tests.ops.cases import Case, positive, real, truth, whole
-from tests.ops.oracle_losses import JUDGED_BY_THEIR_OWN_TESTS
 from tests.ops.oracle_conv import CONVOLUTIONS, NOT_JUDGED_CONVOLUTIONS
 from tests.ops.oracle_images import IMAGES, NOT_JUDGED_IMAGES
 from tests.ops.oracle_linalg import LINALG, NOT_JUDGED_LINALG
+from tests.ops.oracle_losses import JUDGED_BY_THEIR_OWN_TESTS
 from tests.ops.oracle_math import MATH, NOT_JUDGED_MATH
 
 

@@ -17,7 +17,7 @@ from dflow.ops.losses.collection import add_loss
 from dflow.ops.losses.weights import assert_broadcastable, broadcast_weights
 from dflow.ops.math.arithmetic import multiply
 from dflow.ops.math.compare import equal, where
-from dflow.ops.math.div_no_nan import div_no_nan
+from dflow.ops.math.products_with_zero import div_no_nan
 from dflow.ops.math.reduction import reduce_sum
 from dflow.ops.rules.blocks import named
 

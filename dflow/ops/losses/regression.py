@@ -24,8 +24,8 @@ from dflow.ops.losses.weights import assert_broadcastable
 from dflow.ops.math.arithmetic import abs as abs_
 from dflow.ops.math.arithmetic import add, maximum, minimum, multiply, negative, squared_difference, subtract
 from dflow.ops.math.compare import greater, where
-from dflow.ops.math.div_no_nan import div_no_nan
 from dflow.ops.math.powers import log, square
+from dflow.ops.math.products_with_zero import div_no_nan
 from dflow.ops.math.reduction import reduce_sum
 from dflow.ops.rules.blocks import named, same_shape
 

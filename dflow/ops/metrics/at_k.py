@@ -21,8 +21,8 @@ from dflow.ops.array.strided_slice import get_item
 from dflow.ops.losses.weights import assert_broadcastable, broadcast_weights
 from dflow.ops.math.arithmetic import add, minimum, multiply
 from dflow.ops.math.cumsum import cumsum
-from dflow.ops.math.div_no_nan import div_no_nan
 from dflow.ops.math.division import realdiv
+from dflow.ops.math.products_with_zero import div_no_nan
 from dflow.ops.math.reduction import reduce_sum
 from dflow.ops.metrics.common import Collections, Metric, collect, metric_variable
 from dflow.ops.metrics.hits import counts_at_k, relevance_at_k

@@ -18,8 +18,8 @@ from dflow.ops.losses.ranks import fit_weights, remove_squeezable_dimensions
 from dflow.ops.losses.weights import broadcast_weights
 from dflow.ops.math.arithmetic import maximum, multiply
 from dflow.ops.math.compare import greater, where
-from dflow.ops.math.div_no_nan import div_no_nan
 from dflow.ops.math.division import realdiv
+from dflow.ops.math.products_with_zero import div_no_nan
 from dflow.ops.math.reduction import reduce_sum
 from dflow.ops.rules.blocks import same_shape
 from dflow.ops.state.variable_scope import variable_scope

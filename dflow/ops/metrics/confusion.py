@@ -19,8 +19,8 @@ from dflow.ops.control import Assert
 from dflow.ops.losses.ranks import remove_squeezable_dimensions
 from dflow.ops.math.arithmetic import add, maximum, multiply
 from dflow.ops.math.compare import equal, greater, greater_equal, less, not_equal, where
-from dflow.ops.math.div_no_nan import div_no_nan
 from dflow.ops.math.division import realdiv
+from dflow.ops.math.products_with_zero import div_no_nan
 from dflow.ops.math.reduction import reduce_all, reduce_max, reduce_mean, reduce_sum
 from dflow.ops.metrics.common import Collections, Metric, collect, flat, metric_variable
 from dflow.ops.rules.blocks import named, same_shape

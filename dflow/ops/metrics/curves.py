@@ -20,9 +20,9 @@ from dflow.ops.math.arithmetic import abs as abs_
 from dflow.ops.math.arithmetic import add, maximum, minimum, multiply, subtract
 from dflow.ops.math.compare import equal, greater, logical_and, where
 from dflow.ops.math.cumsum import cumsum
-from dflow.ops.math.div_no_nan import div_no_nan
 from dflow.ops.math.division import realdiv
 from dflow.ops.math.powers import log
+from dflow.ops.math.products_with_zero import div_no_nan
 from dflow.ops.math.reduction import reduce_min, reduce_sum
 from dflow.ops.metrics.common import Collections, Metric, collect
 from dflow.ops.metrics.thresholds import Counts, counts_at_thresholds, spread_thresholds

@@ -18,9 +18,9 @@ from dflow.ops.losses.weights import broadcast_weights
 from dflow.ops.math.arithmetic import abs as abs_
 from dflow.ops.math.arithmetic import maximum, multiply, subtract
 from dflow.ops.math.compare import equal, less, where
-from dflow.ops.math.div_no_nan import div_no_nan
 from dflow.ops.math.division import realdiv
 from dflow.ops.math.powers import sqrt, square
+from dflow.ops.math.products_with_zero import div_no_nan
 from dflow.ops.math.reduction import reduce_sum
 from dflow.ops.metrics.common import Collections, Metric, collect, comparable, fit, metric_variable, streaming_mean
 from dflow.ops.state.variable_scope import variable_scope
