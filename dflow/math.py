@@ -63,7 +63,19 @@ from dflow.ops.math.rounding import ceil, floor, nextafter, rint, round
 from dflow.ops.math.statistics import reduce_euclidean_norm, reduce_std, reduce_variance
 from dflow.ops.math.trigonometry import acos, asin, atan, atan2, cos, sin, tan
 from dflow.ops.nn.activations import log_softmax, sigmoid, softmax, softplus
+from dflow.ops.nn.layers import zero_fraction
+from dflow.ops.nn.rectifiers import softsign
 from dflow.ops.nn.top_k import in_top_k
+from dflow.ops.order.top_k import top_k
+from dflow.ops.segments.sorted import segment_max, segment_mean, segment_min, segment_prod, segment_sum
+from dflow.ops.segments.unsorted import (
+    unsorted_segment_max,
+    unsorted_segment_mean,
+    unsorted_segment_min,
+    unsorted_segment_prod,
+    unsorted_segment_sqrt_n,
+    unsorted_segment_sum,
+)
 
 __all__ = [
     "abs",
@@ -162,21 +174,35 @@ __all__ = [
     "round",
     "rsqrt",
     "scalar_mul",
+    "segment_max",
+    "segment_mean",
+    "segment_min",
+    "segment_prod",
+    "segment_sum",
     "sigmoid",
     "sign",
     "sin",
     "sinh",
     "softmax",
     "softplus",
+    "softsign",
     "sqrt",
     "square",
     "squared_difference",
     "subtract",
     "tan",
     "tanh",
+    "top_k",
     "truediv",
+    "unsorted_segment_max",
+    "unsorted_segment_mean",
+    "unsorted_segment_min",
+    "unsorted_segment_prod",
+    "unsorted_segment_sqrt_n",
+    "unsorted_segment_sum",
     "xdivy",
     "xlog1py",
     "xlogy",
+    "zero_fraction",
     "zeta",
 ]

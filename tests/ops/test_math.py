@@ -320,3 +320,12 @@ def test_bits_are_combined_and_moved() -> None:
         0,
         100,
     ]  # by 7 places at most, and not by less than 0
+
+
+def test_erf_of_single_precision_is_that_of_double_precision() -> None:
+    x = np.concatenate([np.linspace(-7, 7, 40001), [0.0, 1e-30, -1e-3, np.inf, -np.inf]]).astype(np.float32)
+    found = value(df.erf(x.reshape(-1, 2)[:, ::-1])).ravel()
+    expected = value(df.erf(x.astype(np.float64).reshape(-1, 2)[:, ::-1])).ravel()
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert np.isnan(value(df.erf(np.float32([np.nan]))))

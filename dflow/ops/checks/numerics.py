@@ -57,7 +57,8 @@ def verify_tensor_all_finite(
     tensor, text = (x if t is None else t), (message if msg is None else msg)
     with scope_of((tensor,), name, "VerifyFinite"):
         tensor = convert_to_tensor(tensor, name="t")
-        return with_dependencies([check_numerics(tensor, str(text))], tensor)
+        checked: Tensor = with_dependencies([check_numerics(tensor, str(text))], tensor)
+        return checked
 
 
 def add_check_numerics_ops() -> Operation:

@@ -82,11 +82,13 @@ def confusion_matrix(
 
 def _at_least_zero(what: str, values: Tensor) -> Tensor:
     check = assert_non_negative(values, message=f"`{what}` contains negative values")
-    return with_dependencies([check], values)
+    checked: Tensor = with_dependencies([check], values)
+    return checked
 
 
 def _below(what: str, values: Tensor, count: Tensor) -> Tensor:
-    return with_dependencies([assert_less(values, count, message=f"`{what}` out of bound")], values)
+    checked: Tensor = with_dependencies([assert_less(values, count, message=f"`{what}` out of bound")], values)
+    return checked
 
 
 def _weights(weights: Any, predictions: Tensor, dtype: Any) -> Tensor:

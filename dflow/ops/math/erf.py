@@ -1,6 +1,7 @@
 """The error function and its relatives, elementwise.
 
-SciPy computes them.  Source: math_ops of TensorFlow 1.15; erfinv, erfcinv and ndtri of later versions.
+SciPy computes them, but for `erf` of float32 on a CPU: a quotient of two polynomials is several times faster there.
+Source: math_ops of TensorFlow 1.15; erfinv, erfcinv and ndtri of later versions.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import math
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from dflow.graph import Operation, Tensor, convert_to_tensor
 from dflow.ops.math.arithmetic import multiply, negative
 from dflow.ops.math.powers import exp, square
 from dflow.ops.rules.batching import elementwise
 from dflow.ops.rules.elementwise import floating, unary
-from dflow.ops.rules.libraries import special
+from dflow.ops.rules.libraries import narrowed, special, widened
 from dflow.ops.rules.named import scope_of
 from dflow.registry import define
 
@@ -60,10 +63,42 @@ def _ndtri_gradient(op: Operation, dy: Tensor) -> Tensor:
     return multiply(dy, multiply(exp(multiply(square(op.outputs[0]), 0.5)), math.sqrt(2 * math.pi)))
 
 
+# erf(x) = x * p(x**2) / q(x**2) in [-3.925, 3.925], and 1 or -1 outside: the best quotient of these degrees, whose
+# relative error is 2e-8, with 4e-7 of rounding in float32.  The powers ascend.
+_TOP = (1.12837914592, 0.190584547225, 0.0527678946961, 0.00377210607637, 0.0002848255996783, 2.04599435141e-6)
+_BOTTOM = (1.0, 0.502233890339, 0.114178748334, 0.014982312271, 0.00116373537327, 3.80464925081e-5)
+_BLOCK = 1 << 14  # values that stay in a cache
+
+
+def _erf_kernel(x: Any) -> Any:
+    wide = widened(x) if isinstance(x, np.ndarray) else None
+    if wide is None or wide.dtype != np.float32:
+        return special("erf", x)
+    flat = np.ascontiguousarray(wide).reshape(-1)
+    found = np.empty_like(flat)
+    for start in range(0, flat.size, _BLOCK):
+        block = np.clip(flat[start : start + _BLOCK], np.float32(-3.925), np.float32(3.925))
+        square = block * block
+        block *= _polynomial(_TOP, square)
+        block /= _polynomial(_BOTTOM, square)
+        np.clip(block, -1, 1, out=found[start : start + _BLOCK])
+    return narrowed(found.reshape(wide.shape), x)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
+    """Horner's rule, in one array."""
+    *others, last = map(np.float32, coefficients)
+    total = np.full_like(x, last)
+    for coefficient in reversed(others):
+        total *= x
+        total += coefficient
+    return total
+
+
 define(
     "Erf",
     spec=floating,
-    kernel=partial(special, "erf"),
+    kernel=_erf_kernel,
     gradient=lambda op, dy: multiply(dy, _bell(op.inputs[0], 2 / math.sqrt(math.pi))),
     batch=elementwise,
 )

@@ -60,7 +60,7 @@ def _lgamma_kernel(x: Any) -> Any:
 
 def _digamma_kernel(x: Any) -> Any:
     xp, found = namespace(x), special("psi", x)
-    return xp.where(x == 0, xp.nan * xp.ones_like(found), found)  # SciPy gives -inf there
+    return xp.where(x == 0, xp.full_like(found, xp.nan), found)  # SciPy gives -inf there
 
 
 def _polygamma_kernel(a: Any, x: Any) -> Any:

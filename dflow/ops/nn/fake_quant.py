@@ -186,9 +186,15 @@ def _steps(low: Any, high: Any, num_bits: int, narrow_range: bool) -> _Steps:
 
 def _quantized(x: Any, low: Any, high: Any, num_bits: int, narrow_range: bool) -> Any:
     xp, steps = namespace(x), _steps(low, high, num_bits, narrow_range)
-    distance = xp.minimum(xp.maximum(x, steps.low), steps.high) - steps.low
-    found = xp.floor(distance / steps.scale + 0.5) * steps.scale + steps.low
-    return xp.where(xp.logical_and(low == 0, high == 0), xp.zeros_like(found), found)
+    found = xp.minimum(xp.maximum(x, steps.low), steps.high)
+    found -= steps.low
+    found /= steps.scale
+    found += 0.5
+    found = xp.floor(found)
+    found *= steps.scale
+    found += steps.low
+    unused = xp.logical_and(low == 0, high == 0)
+    return xp.where(unused, xp.zeros_like(found), found) if bool(xp.any(unused)) else found
 
 
 def _gradients(dy: Any, x: Any, low: Any, high: Any, num_bits: int, narrow_range: bool) -> tuple[Any, Any, Any]:
