@@ -85,7 +85,7 @@ def by_name(items: Any) -> dict[str, Any]:
                 raise ValueError(f"Mixing slices and non-slices with the same name: {info.full_name}")
             parts.append(item)
             continue
-        if isinstance(item, (SaveableObject, ReaderBase)) or _is_partitioned(item):
+        if isinstance(item, (SaveableObject, ReaderBase)) or hasattr(item, "saveable") or _is_partitioned(item):
             name = item.name
         elif (op := _variable_op(item)) is not None:
             name = op.name
@@ -102,6 +102,8 @@ def _saveables_for(item: Any, name: str) -> list[SaveableObject]:
         return [item]
     if isinstance(item, ReaderBase):
         return [ReaderSaveable(item, name)]
+    if hasattr(item, "saveable"):  # a table whose entries change
+        return [item.saveable]
     if isinstance(item, (list, tuple)) or _is_partitioned(item):
         return _parts(list(item), name)
     if _variable_op(item) is None:

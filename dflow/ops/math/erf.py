@@ -17,6 +17,7 @@ from dflow.ops.math.arithmetic import multiply, negative
 from dflow.ops.math.powers import exp, square
 from dflow.ops.rules.batching import elementwise
 from dflow.ops.rules.elementwise import floating, unary
+from dflow.ops.rules.entries import of_entries
 from dflow.ops.rules.libraries import narrowed, special, widened
 from dflow.ops.rules.named import scope_of
 from dflow.registry import define
@@ -24,6 +25,7 @@ from dflow.registry import define
 __all__ = ["erf", "erfc", "erfcinv", "erfinv", "ndtri"]
 
 
+@of_entries
 def erf(x: Any, name: str | None = None) -> Tensor:
     """The error function: 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x.  Floating."""
     return unary("Erf", x, name)

@@ -176,3 +176,32 @@ def test_a_table_of_a_kind_of_its_own_has_the_methods_of_the_interface() -> None
     assert issubclass(lookup.HashTable, lookup.InitializableLookupTableBase)
     assert issubclass(lookup.TextFileInitializer, lookup.TableInitializerBase)
     assert lookup.FastHashSpec.hasher == "fasthash"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_checkpoint_holds_the_entries_of_tables_that_change(tmp_path: Path, told: bool) -> None:
+    def tables() -> list[Any]:
+        dense = {"empty_key": 0, "deleted_key": -1, "name": "dense"}
+        return [
+            lookup.MutableHashTable(df.string, df.int64, -1, name="t1"),
+            lookup.MutableDenseHashTable(df.int64, df.int64, [-1, -1], initial_num_buckets=16, **dense),
+        ]
+
+    path = str(tmp_path / "saved")
+    with df.Graph().as_default(), df.Session() as session:
+        words, pairs = tables()
+        session.run([words.insert(["b", "c"], np.array([0, 1])), pairs.insert(np.array([3]), np.array([[4, 5]]))])
+        saver = df.train.Saver([words, pairs]) if told else df.train.Saver()
+        saver.save(session, path)
+    with df.Graph().as_default(), df.Session() as session:
+        words, pairs = tables()
+        session.run([words.insert(["a", "c"], np.array([12, 24])), pairs.insert(np.array([9]), np.array([[9, 9]]))])
+        (df.train.Saver([words, pairs]) if told else df.train.Saver()).restore(session, path)
+        assert session.run(words.lookup(df.constant(["a", "b", "c"]))).tolist() == [-1, 0, 1]
+        assert session.run(pairs.lookup(np.array([3, 9]))).tolist() == [[4, 5], [-1, -1]]
+        assert session.run([words.size(), pairs.size()]) == [2, 1]
+
+
+def test_a_table_that_is_not_to_be_saved_is_in_no_checkpoint() -> None:
+    lookup.MutableHashTable(df.string, df.int64, -1, checkpoint=False)
+    assert df.get_collection(df.GraphKeys.SAVEABLE_OBJECTS) == []

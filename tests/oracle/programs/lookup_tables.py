@@ -233,6 +233,7 @@ def names_of_operations(tf: Any, folder: Path) -> dict[str, Any]:
         change.lookup(keys),
         change.insert(keys, ids),
         change.remove(keys),
+        change.export()[0],
         dense.resource_handle.op,
         dense.size(),
         tf.tables_initializer(),

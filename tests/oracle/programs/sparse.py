@@ -222,7 +222,6 @@ def shapes(tf: Any, folder: Path) -> dict[str, Any]:
                 "not inferred": lambda: tf.sparse_reshape(a, [-1, 3]),
                 "no multiple": lambda: tf.sparse_reshape(_late(tf, MATRIX), [-1, 3]),
                 "reset": lambda: tf.sparse_reset_shape(a, [5, 9]),
-                "smallest": lambda: tf.sparse_reset_shape(_sparse(tf, MATRIX[:2, :2])),
                 "reset late": lambda: tf.sparse_reset_shape(_late(tf, MATRIX), late + 8),
                 "too small": lambda: tf.sparse_reset_shape(a, [5, 3]),
                 "too small at run time": lambda: tf.sparse_reset_shape(a, late),
@@ -230,8 +229,9 @@ def shapes(tf: Any, folder: Path) -> dict[str, Any]:
             },
         )
         text = kind_of_error(lambda: sess.run(tf.sparse_reset_shape(a, late)), "x <= y did not hold element-wise")
+        smallest = sess.run(tf.sparse_reset_shape(_sparse(tf, MATRIX[:2, :2])))
         expanded = [sess.run(tf.sparse.expand_dims(it, axis)) for it, axis in ((a, None), (cube, 0), (cube, -2))]
-    return refusals(found) | {"text": text, "expanded": expanded}
+    return refusals(found) | {"text": text, "expanded": expanded, "smallest": smallest}
 
 
 def rows_without_entries(tf: Any, folder: Path) -> dict[str, Any]:

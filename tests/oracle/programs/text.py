@@ -103,7 +103,8 @@ def joins(tf: Any, folder: Path) -> dict[str, Any]:
 def splits(tf: Any, folder: Path) -> dict[str, Any]:
     texts = ["hello cruel  world", "", " a", "a,b c,,d "]
     with session(tf) as sess:
-        return outcomes(
+        rank_2 = sess.run(tf.strings.split([["a b", "c"], ["d e f", ""]]))
+        return {"rank 2": rank_2} | outcomes(
             sess,
             {
                 "at blanks": lambda: tf.string_split(texts),
@@ -116,7 +117,6 @@ def splits(tf: Any, folder: Path) -> dict[str, Any]:
                 "at a text": lambda: tf.strings.split(["1<>2<>3", "<><>4", "5", ""], sep="<>"),
                 "at most": lambda: tf.strings.split(["a b  c d ", " e f"], maxsplit=1),
                 "at most, at a text": lambda: tf.strings.split(["a,b,,c"], sep=",", maxsplit=2),
-                "rank 2": lambda: tf.strings.split([["a b", "c"], ["d e f", ""]]),
                 "a matrix": lambda: tf.string_split([["a"]]),
                 "two delimiters": lambda: tf.string_split(["a"], delimiter=["a", "b"]),
                 "another result": lambda: tf.strings.split(["a"], result_type="list"),
