@@ -38,6 +38,44 @@ def test_a_batch_in_parts_and_lines_of_any_length_give_the_same(
         np.testing.assert_allclose((into_f * f).sum(), (dy * y).sum())
 
 
+class _Cudnn:
+    """What CuPy's functions of cuDNN do, by those of this project, for one group of channels."""
+
+    def _as_here(self, x: Any, f: Any, pads: Any, strides: Any, dilations: Any) -> Any:
+        pairs = [(pad, pad) for pad in pads]
+        return axes_of(x.shape[2:], f.shape[2:], strides, dilations, pairs)
+
+    def convolution_forward(self, x: Any, f: Any, b: Any, y: Any, *steps: Any, **how: Any) -> None:
+        axes = self._as_here(x, f, *steps[:3])
+        found = columns.convolve(np.moveaxis(x, 1, -1), np.transpose(f, (2, 3, 1, 0)), axes)
+        y[...] = np.moveaxis(found, -1, 1)
+
+    def convolution_backward_data(self, f: Any, dy: Any, b: Any, dx: Any, *steps: Any, **how: Any) -> None:
+        axes = self._as_here(dx, f, *steps[:3])
+        found = columns.input_gradient(np.moveaxis(dy, 1, -1), np.transpose(f, (2, 3, 1, 0)), axes)
+        dx[...] = np.moveaxis(found, -1, 1)
+
+    def convolution_backward_filter(self, x: Any, dy: Any, df: Any, *steps: Any, **how: Any) -> None:
+        axes = self._as_here(x, df, *steps[:3])
+        found = columns.filter_gradient(np.moveaxis(x, 1, -1), np.moveaxis(dy, 1, -1), axes)
+        df[...] = np.transpose(found, (3, 2, 0, 1))
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID", [[0, 0], [2, 1], [0, 3], [0, 0]]])
+@pytest.mark.parametrize("strides", [1, (2, 3)])
+def test_cudnn_gets_channels_first_and_the_same_zeros_on_both_sides(
+    padding: Any, strides: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    x, f = df.constant(rng.normal(size=(2, 5, 8, 3))), df.constant(rng.normal(size=(3, 2, 3, 4)))
+    y = df.nn.conv2d(x, f, strides, padding)
+    fetches = [y, *df.gradients(y, [x, f], df.cos(y))]
+    wanted = Evaluator()(fetches)
+    monkeypatch.setattr("dflow.ops.conv.cudnn.library", lambda array: _Cudnn())
+    for found, expected in zip(Evaluator()(fetches), wanted, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 def test_no_images_have_no_results_and_no_gradient_of_the_filter() -> None:
     x = df.placeholder(df.float32, [None, 5, 6, 3])
     y = df.nn.conv2d(x, FILTER, 1, "SAME")

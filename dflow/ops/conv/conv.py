@@ -2,7 +2,8 @@
 
 Images are [n, height, width, c] ("NHWC") or [n, c, height, width] ("NCHW"), volumes have a depth before the height,
 sequences are [n, width, c].  A filter is [*window, c, o].  On CPU the convolution is computed as products of matrices,
-see `columns.py`; the arrays of a GPU go the same way.
+see `columns.py`.  The arrays of a GPU go to cuDNN, if CuPy has it, see `cudnn.py`, and else the same
+way.
 Source: nn_ops of TensorFlow 1.15.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 from dflow.errors import ShapeError
 from dflow.graph import Tensor
 from dflow.ops.array.shape import expand_dims, squeeze
-from dflow.ops.conv import columns
+from dflow.ops.conv import columns, cudnn
 from dflow.ops.conv.family import Convolution
 from dflow.ops.rules.arrays import namespace
 from dflow.ops.rules.building import one_of, scoped
@@ -61,6 +62,8 @@ def _pieces(array: Any, groups: int) -> list[Any]:
 
 
 def _convolve(x: Any, f: Any, axes: Axes) -> Any:
+    if (library := cudnn.library(x)) is not None:
+        return cudnn.convolve(library, x, f, axes)
     groups = x.shape[-1] // f.shape[-2]
     if groups == 1:
         return columns.convolve(x, f, axes)
@@ -69,6 +72,8 @@ def _convolve(x: Any, f: Any, axes: Axes) -> Any:
 
 
 def _input_gradient(dy: Any, f: Any, axes: Axes, channels: int) -> Any:
+    if (library := cudnn.library(dy)) is not None:
+        return cudnn.input_gradient(library, dy, f, axes, channels)
     groups = channels // f.shape[-2]
     if groups == 1:
         return columns.input_gradient(dy, f, axes)
@@ -77,6 +82,8 @@ def _input_gradient(dy: Any, f: Any, axes: Axes, channels: int) -> Any:
 
 
 def _filter_gradient(x: Any, dy: Any, axes: Axes, inputs: int) -> Any:
+    if (library := cudnn.library(x)) is not None:
+        return cudnn.filter_gradient(library, x, dy, axes, inputs)
     groups = x.shape[-1] // inputs
     if groups == 1:
         return columns.filter_gradient(x, dy, axes)

@@ -152,9 +152,9 @@ def _grad_kernel(x: Any, y: Any, dy: Any, **attrs: Any) -> Any:
 
 def _grad(x: Any, axes: Axes, y: Any, dy: Any) -> Any:
     dx = zeros(x, tuple(x.shape))
-    alone = apart(axes)
+    alone, choose = apart(axes), _choice(dy)
     for windows, values, found in winners(x, y, axes):
-        part = _where(found, dy[(*windows, ...)])
+        part = choose(found, dy[(*windows, ...)])
         if alone:
             dx[(*values, ...)] = part
         else:
@@ -162,18 +162,22 @@ def _grad(x: Any, axes: Axes, y: Any, dy: Any) -> Any:
     return dx
 
 
-def _where(found: Any, values: Any) -> Any:
-    if type(values) is np.ndarray:
-        return np.where(found, values, values.dtype.type(0))
+def _choice(values: Any) -> Callable[[Any, Any], Any]:
+    """A function of truths and values: the values where it is true, 0 elsewhere.
+
+    Of finite numbers it is a product, which NumPy computes several times faster than a choice.
+    """
+    if type(values) is np.ndarray and values.dtype.char in "fd" and np.isfinite(values).all():
+        return np.multiply
     xp = namespace(values)
-    return xp.where(found, values, xp.zeros_like(values))
+    return lambda found, part: xp.where(found, part, xp.zeros_like(part))
 
 
 def _grad_grad_kernel(x: Any, y: Any, dx: Any, **attrs: Any) -> Any:
     axes = _axes_of_both(x, y, dx, x, attrs)
-    result = zeros(y, tuple(y.shape))
+    result, choose = zeros(y, tuple(y.shape)), _choice(dx)
     for windows, values, found in winners(x, y, axes):
-        result[(*windows, ...)] += _where(found, dx[(*values, ...)])
+        result[(*windows, ...)] += choose(found, dx[(*values, ...)])
     return result
 
 
