@@ -86,3 +86,8 @@ def test_the_global_step_is_that_of_training() -> None:
     F.assert_global_step(step)
     with pytest.raises(ValueError):
         F.create_global_step()
+
+
+def test_checkpoints_are_read_as_in_training() -> None:
+    shared = (F.init_from_checkpoint, F.list_variables, F.load_checkpoint, F.load_variable)
+    assert all(it is getattr(df.train, it.__name__) for it in shared)

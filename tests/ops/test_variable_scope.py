@@ -15,8 +15,6 @@ from dflow.ops.state.get_variable import REGULARIZATION_LOSSES, get_variable
 from dflow.ops.state.initializers import (
     Initializer,
     constant_initializer,
-    glorot_normal_initializer,
-    glorot_uniform_initializer,
     ones_initializer,
     random_normal_initializer,
     random_uniform_initializer,
@@ -31,6 +29,7 @@ from dflow.ops.state.variable_lists import (
 )
 from dflow.ops.state.variable_scope import AUTO_REUSE, VariableScope, get_variable_scope, variable_scope
 from dflow.ops.state.variables import Variable
+from dflow.ops.state.variance_scaling import glorot_normal_initializer, glorot_uniform_initializer
 from tests.train.run import Evaluator
 
 

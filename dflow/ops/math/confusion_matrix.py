@@ -12,36 +12,17 @@ from dflow.errors import ShapeError
 from dflow.graph import Tensor, convert_to_tensor
 from dflow.ops.array.cast import cast
 from dflow.ops.array.fill import ones_like
-from dflow.ops.array.shape import reshape, squeeze
+from dflow.ops.array.shape import reshape
 from dflow.ops.array.stack import stack
 from dflow.ops.checks.comparisons import assert_less, assert_non_negative
 from dflow.ops.control import with_dependencies
+from dflow.ops.losses.ranks import remove_squeezable_dimensions
 from dflow.ops.math.arithmetic import add, maximum, multiply
 from dflow.ops.math.counting import bincount
 from dflow.ops.math.reduction import reduce_max
 from dflow.ops.rules.named import scope_of
 
 __all__ = ["confusion_matrix", "remove_squeezable_dimensions"]
-
-
-def remove_squeezable_dimensions(
-    labels: Any, predictions: Any, expected_rank_diff: int = 0, name: str | None = None
-) -> tuple[Tensor, Tensor]:
-    """Both without a last axis of size 1 that only one of them has, so that their ranks differ as expected.
-
-    expected_rank_diff: the rank of the predictions less that of the labels.  Of unknown ranks, nothing is changed.
-    """
-    with scope_of((labels, predictions), name, "remove_squeezable_dimensions"):
-        predictions, labels = convert_to_tensor(predictions), convert_to_tensor(labels)
-        ranks = predictions.shape.ndims, labels.shape.ndims
-        if None in ranks:
-            return labels, predictions
-        excess = ranks[0] - ranks[1] - expected_rank_diff
-        if excess == 1 and predictions.shape[-1] in (1, None):
-            predictions = squeeze(predictions, [-1])
-        elif excess == -1 and labels.shape[-1] in (1, None):
-            labels = squeeze(labels, [-1])
-        return labels, predictions
 
 
 def confusion_matrix(

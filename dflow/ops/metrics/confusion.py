@@ -1,83 +1,31 @@
-"""How often each class is taken for each other one, and the metrics that follow from that.
+"""Metrics that follow from how often each class is taken for each other one.
 
-Source: tf.confusion_matrix, tf.metrics.mean_iou, tf.metrics.mean_per_class_accuracy of TensorFlow 1.15.
+Source: tf.metrics.mean_iou, tf.metrics.mean_per_class_accuracy of TensorFlow 1.15.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from dflow.dtypes import as_dtype, float32, float64, int32, int64
-from dflow.graph import Operation, Tensor, convert_to_tensor
+from dflow.dtypes import float32, float64, int64
+from dflow.graph import Tensor, convert_to_tensor
 from dflow.ops.array.cast import cast
 from dflow.ops.array.fill import ones_like, zeros_like
 from dflow.ops.array.gather import gather
 from dflow.ops.array.sequence import range as range_
 from dflow.ops.array.shape import reshape
-from dflow.ops.array.stack import stack
-from dflow.ops.control import Assert
-from dflow.ops.losses.ranks import remove_squeezable_dimensions
-from dflow.ops.math.arithmetic import add, maximum, multiply
-from dflow.ops.math.compare import equal, greater, greater_equal, less, not_equal, where
+from dflow.ops.math.arithmetic import maximum, multiply
+from dflow.ops.math.compare import equal, greater, not_equal, where
+from dflow.ops.math.confusion_matrix import confusion_matrix
 from dflow.ops.math.division import realdiv
 from dflow.ops.math.products_with_zero import div_no_nan
-from dflow.ops.math.reduction import reduce_all, reduce_max, reduce_mean, reduce_sum
+from dflow.ops.math.reduction import reduce_mean, reduce_sum
 from dflow.ops.metrics.common import Collections, Metric, collect, flat, metric_variable
-from dflow.ops.rules.blocks import named, same_shape
-from dflow.ops.rules.static import known_value
+from dflow.ops.rules.blocks import same_shape
 from dflow.ops.segments.unsorted import unsorted_segment_sum
 from dflow.ops.state.variable_scope import variable_scope
 
-__all__ = ["confusion_matrix", "mean_iou", "mean_per_class_accuracy"]
-
-
-def confusion_matrix(
-    labels: Any,
-    predictions: Any,
-    num_classes: Any = None,
-    dtype: Any = int32,
-    name: str | None = None,
-    weights: Any = None,
-) -> Tensor:
-    """[classes, classes]: row i and column j count how often the label i is predicted to be j.
-
-    labels, predictions: integers in [0, classes), [n]; num_classes: None: the largest of them and 1.
-    weights: how much each pair counts, [n]; None: 1.  InvalidArgumentError at run time for numbers out of range.
-    """
-    with named(name, "confusion_matrix", (predictions, labels, num_classes, weights)) as scope:
-        labels, predictions = remove_squeezable_dimensions(labels, predictions)
-        labels, predictions = cast(labels, int64), cast(predictions, int64)
-        pair = {"labels": labels, "predictions": predictions}
-        checks = [
-            _check(greater_equal(x, _int64(0)), f"`{key}` contains negative values", x) for key, x in pair.items()
-        ]
-        if num_classes is None:
-            count = maximum(reduce_max(predictions), reduce_max(labels)) + _int64(1)
-        else:
-            count = cast(num_classes, int64)
-            checks += [_check(less(x, count), f"`{key}` out of bound", x) for key, x in pair.items()]
-        target = as_dtype(dtype)
-        if weights is not None:
-            weights = convert_to_tensor(weights, name="weights")
-            same_shape(predictions, weights)
-        with labels.graph.control_dependencies(checks):
-            values = ones_like(predictions, dtype=target) if weights is None else cast(weights, target)
-            places = add(multiply(labels, count), predictions)
-            total = unsorted_segment_sum(values, places, multiply(count, count))
-            return reshape(total, _square(count), name=scope)
-
-
-def _int64(number: int) -> Tensor:
-    return convert_to_tensor(number, int64)
-
-
-def _square(count: Tensor) -> Any:
-    known = known_value(count)
-    return stack([count, count]) if known is None else [int(known)] * 2
-
-
-def _check(condition: Tensor, text: str, data: Tensor) -> Operation:
-    return Assert(reduce_all(condition), [text, data])
+__all__ = ["mean_iou", "mean_per_class_accuracy"]
 
 
 def mean_iou(
