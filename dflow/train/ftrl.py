@@ -12,6 +12,7 @@ from dflow.graph import Tensor
 from dflow.ops.array.indexed_slices import IndexedSlices
 from dflow.ops.rules.arrays import namespace
 from dflow.train.optimizer import Optimizer, as_hyperparameter, in_dtype_of
+from dflow.train.shrink import clipped
 from dflow.train.update_ops import apply_update, define_update
 
 __all__ = ["FtrlOptimizer"]
@@ -35,7 +36,6 @@ def _rule(
     lr_power: Any,
     l2_shrinkage: Any = None,
 ) -> Sequence[Any]:
-    xp = namespace(grad)
     new_accum = grad * grad
     new_accum += accum
     size = _power(new_accum, lr_power)
@@ -45,12 +45,10 @@ def _rule(
     new_linear += linear
     if l2_shrinkage is not None:
         new_linear += value * (l2_shrinkage * 2)
-    new = l1 * xp.sign(new_linear)
-    new -= new_linear
+    new = clipped(new_linear, l1) - new_linear  # 0 for a sum that is not larger than l1
     size /= lr
     size += l2 * 2
     new /= size
-    new = xp.where(xp.abs(new_linear) > l1, new, xp.zeros_like(new))
     return new, new_accum, new_linear
 
 

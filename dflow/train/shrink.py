@@ -6,11 +6,15 @@ from typing import Any
 
 from dflow.ops.rules.arrays import namespace
 
-__all__ = ["shrunk"]
+__all__ = ["clipped", "shrunk"]
 
 
 def shrunk(value: Any, by: Any) -> Any:
     """Each value moved by `by` towards 0, and 0 if it is not larger than that."""
+    return value - clipped(value, by)
+
+
+def clipped(value: Any, limit: Any) -> Any:
+    """Each value, at most `limit` away from 0."""
     xp = namespace(value)
-    size = xp.abs(value) - by
-    return xp.sign(value) * xp.where(size > 0, size, xp.zeros_like(size))
+    return xp.minimum(xp.maximum(value, -limit), limit)
