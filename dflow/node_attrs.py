@@ -388,7 +388,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("AccumulateNV2", {"N": _count, **_T, "shape": _attr("shape")}),
     ("AddN", {"N": _count, **_T}),
     ("Angle Complex Imag Real", {**_T, "Tout": _dtype_of_output}),
-    ("ApplyAdam", {**_UPDATE, "use_nesterov": _is(False)}),
+    ("ApplyAdam", {**_UPDATE, "use_nesterov": _attr("use_nesterov", False)}),
     ("ApplyMomentum", {**_UPDATE, "use_nesterov": _attr("use_nesterov", False)}),
     ("Assert", {"T": lambda op: _dtypes(op)[1:], "summarize": _attr("summarize", 3)}),
     (

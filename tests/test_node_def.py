@@ -50,7 +50,7 @@ OWN = {  # kinds that TensorFlow does not have, or has with other inputs and att
         "TFRecordReaderNumLeftOut",
         "TileLike",
     ),
-    *("AddAt", "KeptDims", "ValuesAt"),
+    *("AddAt", "KeptDims", "SparseApplyAdam", "ValuesAt"),
     *("TemporaryPrefix",),
     *("CountsAtK", "ExpandedBeside", "Orthonormal", "RelevanceAtK", "SqueezedBeside", "WeightsFit"),
 }

@@ -32,6 +32,7 @@ def _rule(
     beta1: Any,
     beta2: Any,
     epsilon: Any,
+    use_nesterov: bool = False,
 ) -> Sequence[Any]:
     xp = namespace(grad)
     rate = lr * xp.sqrt(1 - beta2_power) / (1 - beta1_power)
@@ -44,7 +45,12 @@ def _rule(
     new_v += v
     size = xp.sqrt(new_v)
     size += epsilon
-    step = pairwise("multiply", new_m, -rate)
+    if use_nesterov:
+        step = pairwise("multiply", grad, 1 - beta1)
+        step += new_m * beta1
+        step *= -rate
+    else:
+        step = pairwise("multiply", new_m, -rate)
     step /= size
     step += value
     return step, new_m, new_v
@@ -55,7 +61,6 @@ define_update(
     _rule,
     slots=("m", "v"),
     operands=("beta1_power", "beta2_power", "lr", "beta1", "beta2", "epsilon", "grad"),
-    sparse=False,
 )
 
 
@@ -123,15 +128,19 @@ class AdamOptimizer(Optimizer):
 
     def _apply_dense(self, grad: Tensor, var: Any) -> Any:
         slots = {name: self.get_slot(var, name) for name in ("m", "v")}
-        return apply_update("Adam", var, grad, self._operands(var), slots)
+        return apply_update("Adam", var, grad, self._operands(var), slots, use_nesterov=False)
 
     def _apply_sparse(self, grad: IndexedSlices, var: Any) -> Any:
         its = self._operands(var)
-        rate = realdiv(multiply(its["lr"], sqrt(1 - its["beta2_power"])), 1 - its["beta1_power"])
+        rate = self._rate(its)
         m = self._moved(self.get_slot(var, "m"), grad, its["beta1"], grad.values)
         v = self._moved(self.get_slot(var, "v"), grad, its["beta2"], multiply(grad.values, grad.values))
         step = realdiv(multiply(rate, m), add(sqrt(v), its["epsilon"]))
         return group(assign_sub(var, step, use_locking=self._use_locking), m, v)
+
+    def _rate(self, its: dict[str, Tensor]) -> Tensor:
+        """The learning rate, corrected for the start of the averages at zero."""
+        return realdiv(multiply(its["lr"], sqrt(1 - its["beta2_power"])), 1 - its["beta1_power"])
 
     def _moved(self, slot: Any, grad: IndexedSlices, beta: Tensor, values: Tensor) -> Tensor:
         """A moving average after rows of new values and zeros elsewhere."""

@@ -288,3 +288,36 @@ def test_a_loss_may_be_a_function() -> None:
     run = started()
     run.run(train_op)
     np.testing.assert_allclose(run.run(v), [-0.5, 0.5])
+
+
+# -- variants of Adam
+
+
+def adam(w: Any, g: Any, t: int, m: Any, v: Any, nesterov: bool) -> Any:
+    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+    rate = RATE * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+    return w - rate * (0.9 * m + 0.1 * g if nesterov else m) / (np.sqrt(v) + 1e-8), m, v
+
+
+def test_lazy_adam_leaves_the_rows_that_are_not_there() -> None:
+    w, at, g = df.Variable(START), df.placeholder(df.int32, [None]), df.placeholder(df.float64, [None, 2])
+    train_op = df.contrib.opt.LazyAdamOptimizer(RATE).apply_gradients([(df.IndexedSlices(g, at, [3, 2]), w)])
+    run, wanted, m, v = started(), START.copy(), np.zeros((3, 2)), np.zeros((3, 2))
+    for t, places in enumerate(([0, 2], [2], [1, 0]), 1):
+        grad = RNG.normal(size=(len(places), 2))
+        wanted[places], m[places], v[places] = adam(wanted[places], grad, t, m[places], v[places], False)
+        run.run(train_op, {g: grad, at: np.array(places, np.int32)})
+        np.testing.assert_allclose(run.run(w), wanted, rtol=1e-4)
+
+
+def test_nadam_looks_ahead_in_dense_steps_and_in_steps_of_rows() -> None:
+    grad = np.array([[1.0, 2.0], [0.0, 0.0], [-0.5, 3.0]])
+    for given, moved in ((df.constant(grad), [0, 1, 2]), (df.IndexedSlices(grad[[2, 0]], [2, 0], [3, 2]), [0, 2])):
+        w = df.Variable(START)
+        train_op = df.contrib.opt.NadamOptimizer(RATE).apply_gradients([(given, w)])
+        run, wanted, m, v = started(), START.copy(), np.zeros((3, 2)), np.zeros((3, 2))
+        for t in range(1, 4):
+            new, m, v = adam(wanted, grad, t, m, v, True)
+            wanted[moved] = new[moved]
+            run.run(train_op)
+        np.testing.assert_allclose(run.run(w), wanted, rtol=1e-4)
