@@ -155,3 +155,26 @@ def protos(tf: Any, folder: Path) -> dict[str, Any]:
             "names": [again.name, again.op.name, again.initializer.name, again.trainable],
             "scope": v.to_proto("other"),
         }
+
+
+def rows_of_parts(tf: Any, folder: Path) -> dict[str, Any]:
+    """Each part gets the gradients of its own rows."""
+    start = tf.constant(np.arange(14.0, dtype=np.float32).reshape(7, 2))
+    w = tf.get_variable("w", initializer=start, partitioner=tf.fixed_size_partitioner(3))
+    ids = tf.constant([[6, 0], [3, 0]])
+    found, fetches = {}, {}
+    for strategy in ("mod", "div"):
+        rows = tf.nn.embedding_lookup(w, ids, strategy)
+        fetches[strategy] = [rows, tf.nn.embedding_lookup(w, ids, strategy, max_norm=2.0)]
+        found[f"{strategy}, shape"] = shape(rows)
+    loss = tf.reduce_sum(tf.square(tf.nn.embedding_lookup(w, ids, "div")))
+    optimizer = tf.train.AdagradOptimizer(0.1)
+    pairs = optimizer.compute_gradients(loss)
+    train = optimizer.apply_gradients(pairs)
+    found["slices"] = [isinstance(it, tf.IndexedSlices) for it, _ in pairs]
+    with session(tf) as sess:
+        sess.run(tf.global_variables_initializer())
+        found["rows"] = sess.run(fetches)
+        for _ in range(3):
+            sess.run(train)
+        return found | {"trained": sess.run(list(w)), "names": names(w)}
