@@ -270,6 +270,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("MergeV2Checkpoints", {"delete_old_dirs": _attr("delete_old_dirs", True)}),
     ("RestoreV2", {"dtypes": FromAttr("dtypes", list, tuple)}),
     ("SaveV2", {"dtypes": lambda op: _dtypes(op)[3:]}),
+    ("SaveSlices", {"T": lambda op: _dtypes(op)[3:]}),
     ("LogSoftmax Softmax SoftmaxCrossEntropyWithLogits", {**_T, "_axis": _NOT_LAST}),
     (
         "RandomStandardNormal RandomUniform TruncatedNormal",

@@ -10,6 +10,7 @@ written last: with it, the checkpoint exists, whole; without it, there is none.
     slices     parts of a tensor, for a variable that is saved in several
     writer     writes a checkpoint, and puts those of several devices together
     reader     reads one
+    version_1  the older format, of one file
     ops        the operations that a graph saves and restores with
 
 Source: the tensor bundles (checkpoints "V2") of TensorFlow 1.15.

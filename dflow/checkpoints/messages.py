@@ -1,6 +1,7 @@
 """The messages in the index of a checkpoint, and the state of a folder of checkpoints.
 
-Source: tensor_bundle.proto, tensor_slice.proto and checkpoint_state.proto of TensorFlow 1.15.
+Source: tensor_bundle.proto, tensor_slice.proto, saved_tensor_slice.proto and checkpoint_state.proto of
+TensorFlow 1.15.
 """
 
 from __future__ import annotations
@@ -32,6 +33,23 @@ TensorSliceProto, _, BundleHeaderProto, BundleEntryProto = messages(
     one_of={"TensorSliceProto.Extent": ("has_length", ["length"])},
     enums={"BundleHeaderProto.Endianness": {"LITTLE": 0, "BIG": 1}},
     uses=["tensor.proto", "versions.proto"],
+)
+
+_, _, _, SavedTensorSlices = messages(
+    "saved_tensor_slice.proto",
+    {
+        "SavedSliceMeta": [
+            ("name", 1, "string"),
+            ("shape", 2, "TensorShapeProto"),
+            ("type", 3, "DataType"),
+            ("slice", 4, "repeated TensorSliceProto"),
+        ],
+        "SavedTensorSliceMeta": [("tensor", 1, "repeated SavedSliceMeta"), ("versions", 2, "VersionDef")],
+        "SavedSlice": [("name", 1, "string"), ("slice", 2, "TensorSliceProto"), ("data", 3, "TensorProto")],
+        "SavedTensorSlices": [("meta", 1, "SavedTensorSliceMeta"), ("data", 2, "SavedSlice")],
+    },
+    __name__,
+    uses=["tensor.proto", "versions.proto", "tensor_bundle.proto"],
 )
 
 (CheckpointState,) = messages(

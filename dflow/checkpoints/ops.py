@@ -1,4 +1,4 @@
-"""The operations that a graph saves and restores with: SaveV2, RestoreV2, MergeV2Checkpoints, ShardedFilename.
+"""The operations that a graph saves and restores with: SaveV2, SaveSlices, RestoreV2, MergeV2Checkpoints and others.
 
 They run on the CPU of a device's task, and read and write the files there.
 Source: save_restore_v2_ops and save_op of TensorFlow 1.15.
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dflow.checkpoints import writer
+from dflow.checkpoints import version_1, writer
 from dflow.checkpoints.reader import CheckpointReader
 from dflow.dtypes import DType, string
 from dflow.errors import DTypeError, InvalidArgumentError, ShapeError
@@ -30,6 +30,13 @@ def save(prefix: Any, names: Sequence[str], parts: Sequence[str], tensors: Seque
     parts: for a tensor that is a part of one with its name, the text of the part, such as `10 3 0,5:-`; else "".
     """
     return _with_names("SaveV2", prefix, names, parts, tensors, name)
+
+
+def save_version_1(
+    filename: Any, names: Sequence[str], parts: Sequence[str], tensors: Sequence[Any], name: str = "SaveSlices"
+) -> Any:
+    """As `save`, but a checkpoint of version 1: the file `filename`."""
+    return _with_names("SaveSlices", filename, names, parts, tensors, name)
 
 
 def restore(
@@ -105,6 +112,12 @@ def _save_kernel(context: KernelContext, prefix: Any, names: Any, parts: Any, *t
     return ()
 
 
+def _save_slices_kernel(context: KernelContext, filename: Any, names: Any, parts: Any, *tensors: Any) -> tuple[()]:
+    with _facts():
+        version_1.write(_text(filename), _texts(names), _texts(parts), [np.asarray(tensor) for tensor in tensors])
+    return ()
+
+
 def _restore_spec(
     prefix: TensorSpec, names: TensorSpec, parts: TensorSpec, dtypes: tuple[DType, ...]
 ) -> tuple[TensorSpec, ...]:
@@ -174,6 +187,7 @@ def _facts() -> Iterator[None]:
 
 
 define("SaveV2", spec=_save_spec, kernel=_save_kernel, gradient=_NONE, stateful=True, host_only=True)
+define("SaveSlices", spec=_save_spec, kernel=_save_slices_kernel, gradient=_NONE, stateful=True, host_only=True)
 define("RestoreV2", spec=_restore_spec, kernel=_restore_kernel, gradient=_NONE, stateful=True, host_only=True)
 define("MergeV2Checkpoints", spec=_merge_spec, kernel=_merge_kernel, gradient=_NONE, stateful=True, host_only=True)
 define("TemporaryPrefix", spec=_filename_spec, kernel=_temporary_kernel, gradient=_NONE, stateful=True, host_only=True)

@@ -13,7 +13,9 @@ import numpy as np
 
 from dflow import crc32c, varint
 from dflow.checkpoints import files
+from dflow.checkpoints.messages import BundleHeaderProto
 from dflow.checkpoints.slices import Part, common, within
+from dflow.checkpoints.version_1 import Tables
 from dflow.checkpoints.writer import data_name, index_name, read_index
 from dflow.dtypes import DType, string
 from dflow.errors import DataLossError, InvalidArgumentError, NotFoundError, UnimplementedError
@@ -36,17 +38,21 @@ class CheckpointReader:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        if not files.exists(index_name(prefix)):
+        self._tables: Tables | None = None  # of a checkpoint of version 1
+        if files.exists(index_name(prefix)):
+            self._header, self._entries = read_index(prefix)
+        elif paths := files.matching(prefix):
+            self._header, self._tables = BundleHeaderProto(), Tables(paths)
+            self._entries = self._tables.entries
+        else:
             raise NotFoundError(
                 None,
                 None,
                 f"Unsuccessful TensorSliceReader constructor: Failed to find any matching files for {prefix}",
             )
-        self._header, entries = read_index(prefix)
         if self._header.endianness:
             raise UnimplementedError(None, None, f"{prefix}: a checkpoint of a big-endian machine")
-        self._entries = entries
-        self._names = sorted(key.decode() for key in entries if not key.startswith(b"\0"))
+        self._names = sorted(key.decode() for key in self._entries if not key.startswith(b"\0"))
 
     def has_tensor(self, tensor_str: str | bytes) -> bool:
         """Whether it has a tensor of this name."""
@@ -138,7 +144,7 @@ class CheckpointReader:
             except ValueError as error:
                 raise InvalidArgumentError(None, None, f"tensor_name = {_key(name).decode()}; {error}") from None
         if not entry.slices:
-            array = self._stored(entry, shape, data)
+            array = self._stored(_key(name), entry, shape, data)
             return array if wanted == tuple(slice(0, size) for size in shape) else array[wanted].copy()
         return self._of_parts(name, entry, wanted, data)
 
@@ -154,7 +160,8 @@ class CheckpointReader:
             shared = common(wanted, ranges)
             if shared is not None:
                 stored = self._part_entry(text, part)
-                values = self._stored(stored, tuple(it.stop - it.start for it in ranges), data)
+                key = part.key(text)
+                values = self._stored(key, stored, tuple(it.stop - it.start for it in ranges), data)
                 piece = values[within(shared, ranges)]
                 found[within(shared, wanted)] = piece
                 missing -= piece.size
@@ -162,7 +169,9 @@ class CheckpointReader:
             raise NotFoundError(None, None, f"Checkpoint does not have all of the part of tensor {text} to restore")
         return found
 
-    def _stored(self, entry: Any, shape: tuple[int, ...], data: _DataFiles) -> Array:
+    def _stored(self, key: bytes, entry: Any, shape: tuple[int, ...], data: _DataFiles) -> Array:
+        if self._tables is not None:
+            return self._tables.value(key)
         dtype = _dtype(entry)
         if dtype == string:
             array, crc = _strings(data.read(entry), int(np.prod(shape, dtype=np.int64)))

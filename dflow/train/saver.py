@@ -46,7 +46,7 @@ class Saver:
         by one operation.
     saver_def: the operations of a Saver that the graph has already.
     defer_build: the operations are added by `build`.  allow_empty: a graph may have nothing to save.
-    write_version: only `SaverDef.V2`, TensorFlow 1's default.
+    write_version: `SaverDef.V2`, or `SaverDef.V1` for checkpoints of one file, which are slower and use more memory.
     pad_step_number: step numbers have 8 digits.  save_relative_paths: the file `checkpoint` has paths relative to its
         folder, which can be moved then.
     filename: the default for the tensor that is the checkpoint's prefix.
@@ -116,10 +116,6 @@ class Saver:
                     raise ValueError("No variables to save")
                 self._is_empty = True
                 return
-            if self._write_version != SaverDef.V2:
-                raise NotImplementedError(
-                    f"write_version {self._write_version}: dflow writes checkpoints of version 2 only, SaverDef.V2"
-                )
             self.saver_def = build(
                 saveables_of(self._var_list),
                 reshape=self._reshape,

@@ -80,13 +80,14 @@ def _cpu_beside(device: str) -> str:
 def _save(prefix: Tensor, saveables: Sequence[SaveableObject], version: int) -> Operation:
     specs = [spec for saveable in saveables for spec in saveable.specs]
     names, parts = [spec.name for spec in specs], [spec.slice_spec for spec in specs]
-    op: Operation = ops.save(prefix, names, parts, [spec.tensor for spec in specs])
+    save = ops.save if version == SaverDef.V2 else ops.save_version_1
+    op: Operation = save(prefix, names, parts, [spec.tensor for spec in specs])
     return op
 
 
 def _add_sharded_save(prefix: Tensor, groups: Groups, version: int) -> Tensor:
-    """Each device writes a checkpoint with what it has; then these become one."""
-    temporary = ops.temporary_prefix(prefix)
+    """Each device writes a checkpoint with what it has; then these become one, except for version 1."""
+    temporary = ops.temporary_prefix(prefix) if version == SaverDef.V2 else prefix
     count = constant(len(groups), name="num_shards")
     graph, names, saved = prefix.graph, [], []
     for number, (device, members) in enumerate(groups):
@@ -94,6 +95,8 @@ def _add_sharded_save(prefix: Tensor, groups: Groups, version: int) -> Tensor:
             names.append(_shard_name(temporary, number, count))
             saved.append(_save(names[-1], members, version))
     with graph.control_dependencies(saved), graph.device(_cpu_beside(groups[-1][0])):
+        if version != SaverDef.V2:
+            return ops.sharded_filespec(prefix, count)
         with graph.name_scope("MergeV2Checkpoints") as scope:
             prefixes = stack(names, name="checkpoint_prefixes")
             merged = ops.merge_checkpoints(prefixes, prefix, delete_old_dirs=True, name=scope)

@@ -43,8 +43,27 @@ def sharded() -> None:
         saver.save(sess, str(FOLDER / "sharded" / "m"), write_meta_graph=False)
 
 
+def version_1() -> None:
+    with tf.Graph().as_default(), tf.Session() as sess:
+        v = tf.get_variable(
+            "v",
+            initializer=tf.constant(np.arange(30, dtype=np.float32).reshape(10, 3)),
+            partitioner=tf.fixed_size_partitioner(3),
+        )
+        others = [
+            tf.Variable(7, name="w"),
+            tf.Variable([b"", b"\xff\x00"], name="s"),
+            tf.Variable(np.array([-1, 0, 127], np.int8), name="i8"),
+            tf.Variable(np.array([1 - 2j], np.complex64), name="c"),
+        ]
+        sess.run(tf.global_variables_initializer())
+        saver = tf.train.Saver([v, *others], write_version=tf.train.SaverDef.V1)
+        saver.save(sess, str(FOLDER / "version_1"), write_meta_graph=False, write_state=False)
+
+
 if __name__ == "__main__":
     tf.disable_v2_behavior()
     (FOLDER / "sharded").mkdir(parents=True, exist_ok=True)
     plain()
     sharded()
+    version_1()

@@ -314,10 +314,39 @@ def test_variables_are_assigned_from_a_checkpoint(tmp_path: Path) -> None:
         framework.assign_from_checkpoint(path, {"a": df.Variable(1.0)})
 
 
-def test_checkpoints_of_version_1_are_not_written() -> None:
-    df.Variable(1.0)
-    with pytest.raises(NotImplementedError, match="version 2 only"):
-        df.train.Saver(write_version=df.train.SaverDef.V1)
+@pytest.mark.parametrize("sharded", [False, True])
+def test_checkpoints_of_version_1_are_written_and_restored(tmp_path: Path, sharded: bool) -> None:
+    with df.device("/cpu:0"):
+        a = df.Variable(np.arange(6, dtype=np.float16).reshape(2, 3), name="a")
+    with df.device("/cpu:1"):
+        b = df.Variable([b"x", b"\xff"], name="b")
+    saver = df.train.Saver(sharded=sharded, write_version=df.train.SaverDef.V1, max_to_keep=1)
+    with df.Session(config=df.ConfigProto(device_count={"CPU": 2})) as sess:
+        sess.run(df.global_variables_initializer())
+        first = saver.save(sess, f"{tmp_path}/old")
+        path = saver.save(sess, f"{tmp_path}/m") or ""
+        assert path == f"{tmp_path}/m" + ("-?????-of-00002" if sharded else "")
+        assert df.train.latest_checkpoint(str(tmp_path)) == path
+        assert not df.train.checkpoint_exists(first or "")
+        sess.run([a.assign(np.zeros([2, 3])), b.assign([b"", b""])])
+        saver.restore(sess, path)
+        assert [it.tolist() for it in sess.run([a, b])] == [[[0, 1, 2], [3, 4, 5]], [b"x", b"\xff"]]
+    assert sorted(os.listdir(tmp_path)) == [
+        "checkpoint",
+        *(["m-00000-of-00002", "m-00001-of-00002"] if sharded else ["m"]),
+        "m.meta",
+    ]
+    if sharded:
+        assert df.train.list_variables(f"{tmp_path}/m-00000-of-00002") == [("a", [2, 3])]
+
+
+def test_a_checkpoint_of_version_1_that_tensorflow_wrote_is_read() -> None:
+    reader = df.train.NewCheckpointReader(str(DATA / "version_1"))
+    assert reader.get_variable_to_shape_map() == {"c": [1], "i8": [3], "s": [2], "v": [10, 3], "w": []}
+    np.testing.assert_array_equal(reader.get_tensor("v"), np.arange(30, dtype=np.float32).reshape(10, 3))
+    np.testing.assert_array_equal(reader.read(["v"], ["10 3 2,5:1,2"])[0], reader.get_tensor("v")[2:7, 1:])
+    assert reader.get_tensor("s").tolist() == [b"", b"\xff\x00"]
+    assert [reader.get_tensor(name).tolist() for name in ("w", "i8", "c")] == [7, [-1, 0, 127], [1 - 2j]]
 
 
 def test_the_operations_of_a_saver_can_be_added_later(tmp_path: Path) -> None:
