@@ -9,18 +9,23 @@ workers of a Dask cluster.  Names, argument order and behaviour are those of Ten
 import sys as _sys
 
 from dflow import (
+    app,
     bitwise,
     cluster,
+    compat,
     contrib,
     data,
     debugging,
     errors,
+    flags,
+    gfile,
     graph_util,
     image,
     initializers,
     io,
     layers,
     linalg,
+    logging,
     lookup,
     losses,
     manip,
@@ -31,27 +36,51 @@ from dflow import (
     python_io,
     quantization,
     random,
+    resource_loader,
     saved_model,
     sets,
     signal,
     sparse,
     spectral,
     strings,
+    summary,
+    test,
     train,
+    version,
 )
 from dflow.absent import refer_to_the_page as _refer_to_the_page
 from dflow.blocks import (
     add_to_collection,
+    add_to_collections,
     colocate_with,
     container,
     control_dependencies,
     device,
     get_collection,
+    get_collection_ref,
     name_scope,
 )
+from dflow.compat.behavior import (
+    control_flow_v2_enabled,
+    disable_control_flow_v2,
+    disable_eager_execution,
+    disable_tensor_equality,
+    disable_v2_behavior,
+    disable_v2_tensorshape,
+    enable_control_flow_v2,
+    enable_eager_execution,
+    enable_tensor_equality,
+    enable_v2_behavior,
+    enable_v2_tensorshape,
+    executing_eagerly,
+    executing_eagerly_outside_functions,
+)
+from dflow.config_proto import AutoParallelOptions, GPUOptions, GraphOptions, OptimizerOptions
 from dflow.dashboard import page as _page  # adds its page to the scheduler  # noqa: F401
 from dflow.devices import DeviceSpec
+from dflow.dimension import Dimension
 from dflow.dtypes import (
+    QUANTIZED_DTYPES,
     DType,
     as_dtype,
     bfloat16,
@@ -66,13 +95,21 @@ from dflow.dtypes import (
     int16,
     int32,
     int64,
+    qint8,
+    qint16,
+    qint32,
+    quint8,
+    quint16,
+    resource,
     string,
     uint8,
     uint16,
     uint32,
     uint64,
+    variant,
 )
 from dflow.dtypes import bool_ as bool
+from dflow.errors import OpError
 from dflow.gradients import AggregationMethod, UnconnectedGradients, gradients
 from dflow.graph import (
     Graph,
@@ -82,6 +119,7 @@ from dflow.graph import (
     add_op,
     convert_to_tensor,
     get_default_graph,
+    register_tensor_conversion_function,
     reset_default_graph,
 )
 from dflow.graph.scopes import get_default_session
@@ -266,7 +304,7 @@ from dflow.ops.nn.fake_quant import (
 )
 from dflow.ops.order.search import searchsorted
 from dflow.ops.order.sort import argsort, sort
-from dflow.ops.py_func import py_func
+from dflow.ops.py_func import numpy_function, py_func
 from dflow.ops.queues.kinds import FIFOQueue, PaddingFIFOQueue, PriorityQueue, QueueBase, RandomShuffleQueue
 from dflow.ops.random import random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal
 from dflow.ops.random import seeds_of as get_seed
@@ -284,6 +322,7 @@ from dflow.ops.segments.unsorted import (
     unsorted_segment_sqrt_n,
     unsorted_segment_sum,
 )
+from dflow.ops.session_ops import delete_session_tensor, get_session_handle, get_session_tensor
 from dflow.ops.signal.fourier import fft, fft2d, fft3d, ifft, ifft2d, ifft3d
 from dflow.ops.sparse.add import sparse_add
 from dflow.ops.sparse.concat import sparse_concat
@@ -335,6 +374,7 @@ from dflow.ops.state.scatter import (
     scatter_sub,
     scatter_update,
 )
+from dflow.ops.state.template import make_template
 from dflow.ops.state.variable_creation import (
     disable_resource_variables,
     enable_resource_variables,
@@ -373,6 +413,11 @@ from dflow.ops.state.variance_scaling import (
     orthogonal_initializer,
     variance_scaling_initializer,
 )
+from dflow.ops.summary.audio import audio_summary
+from dflow.ops.summary.histogram import histogram_summary
+from dflow.ops.summary.image import image_summary
+from dflow.ops.summary.merge import merge_all_summaries, merge_summary
+from dflow.ops.summary.scalar import scalar_summary
 from dflow.ops.text.characters import string_strip
 from dflow.ops.text.hash_bucket import (
     string_to_hash_bucket,
@@ -412,11 +457,17 @@ from dflow.registry import define, no_gradient, reader
 from dflow.runtime.base.config import ConfigProto, RunMetadata, RunOptions
 from dflow.runtime.session.interactive import InteractiveSession
 from dflow.runtime.session.session import Session
-from dflow.shapes import TensorShape
 from dflow.sparse_tensor import SparseTensor, SparseTensorValue, convert_to_tensor_or_sparse_tensor
 from dflow.specs import TensorSpec
+from dflow.summary_proto import Event, HistogramProto, LogMessage, SessionLog, Summary, SummaryMetadata
 from dflow.tensor_proto import make_ndarray, make_tensor_proto
-from dflow.version import __version__
+from dflow.tensor_shape import TensorShape
+from dflow.version import (
+    COMPILER_VERSION,
+    GIT_VERSION,
+    VERSION,
+    __version__,
+)
 from dflow.visualize import visualize
 
 __all__ = [
@@ -424,40 +475,55 @@ __all__ = [
     "AggregationMethod",
     "Assert",
     "AttrValue",
+    "AutoParallelOptions",
+    "COMPILER_VERSION",
     "CSVReader",
     "ConfigProto",
     "DType",
     "DeviceSpec",
+    "Dimension",
+    "Event",
     "FIFOQueue",
     "FixedLenFeature",
     "FixedLenSequenceFeature",
     "FixedLengthRecordReader",
+    "GIT_VERSION",
+    "GPUOptions",
     "GRAPH_DEF_VERSION",
     "GRAPH_DEF_VERSION_MIN_CONSUMER",
     "GRAPH_DEF_VERSION_MIN_PRODUCER",
     "Graph",
     "GraphDef",
     "GraphKeys",
+    "GraphOptions",
+    "HistogramProto",
     "IdentityReader",
     "IndexedSlices",
     "InteractiveSession",
+    "LogMessage",
     "MetaGraphDef",
     "NameAttrList",
     "NodeDef",
+    "OpError",
     "Operation",
+    "OptimizerOptions",
     "PaddingFIFOQueue",
     "ParquetReader",
     "Print",
     "PriorityQueue",
+    "QUANTIZED_DTYPES",
     "QueueBase",
     "RandomShuffleQueue",
     "ReaderBase",
     "RunMetadata",
     "RunOptions",
     "Session",
+    "SessionLog",
     "SparseFeature",
     "SparseTensor",
     "SparseTensorValue",
+    "Summary",
+    "SummaryMetadata",
     "TFRecordReader",
     "Tensor",
     "TensorArray",
@@ -466,6 +532,7 @@ __all__ = [
     "TensorSpec",
     "TextLineReader",
     "UnconnectedGradients",
+    "VERSION",
     "VarLenFeature",
     "Variable",
     "VariableAggregation",
@@ -482,8 +549,10 @@ __all__ = [
     "add_n",
     "add_op",
     "add_to_collection",
+    "add_to_collections",
     "all_variables",
     "angle",
+    "app",
     "arg_max",
     "arg_min",
     "argmax",
@@ -519,6 +588,7 @@ __all__ = [
     "atan",
     "atan2",
     "atanh",
+    "audio_summary",
     "batch_gather",
     "batch_scatter_update",
     "batch_to_space",
@@ -545,6 +615,7 @@ __all__ = [
     "clip_by_value",
     "cluster",
     "colocate_with",
+    "compat",
     "complex",
     "complex128",
     "complex64",
@@ -557,6 +628,7 @@ __all__ = [
     "container",
     "contrib",
     "control_dependencies",
+    "control_flow_v2_enabled",
     "convert_to_tensor",
     "convert_to_tensor_or_indexed_slices",
     "convert_to_tensor_or_sparse_tensor",
@@ -576,13 +648,19 @@ __all__ = [
     "decode_json_example",
     "decode_raw",
     "define",
+    "delete_session_tensor",
     "depth_to_space",
     "deserialize_many_sparse",
     "device",
     "diag",
     "diag_part",
     "digamma",
+    "disable_control_flow_v2",
+    "disable_eager_execution",
     "disable_resource_variables",
+    "disable_tensor_equality",
+    "disable_v2_behavior",
+    "disable_v2_tensorshape",
     "div",
     "div_no_nan",
     "divide",
@@ -591,13 +669,20 @@ __all__ = [
     "dynamic_stitch",
     "edit_distance",
     "einsum",
+    "enable_control_flow_v2",
+    "enable_eager_execution",
     "enable_resource_variables",
+    "enable_tensor_equality",
+    "enable_v2_behavior",
+    "enable_v2_tensorshape",
     "encode_base64",
     "ensure_shape",
     "equal",
     "erf",
     "erfc",
     "errors",
+    "executing_eagerly",
+    "executing_eagerly_outside_functions",
     "exp",
     "expand_dims",
     "expm1",
@@ -615,6 +700,7 @@ __all__ = [
     "fft3d",
     "fill",
     "fixed_size_partitioner",
+    "flags",
     "float16",
     "float32",
     "float64",
@@ -627,12 +713,16 @@ __all__ = [
     "gather",
     "gather_nd",
     "get_collection",
+    "get_collection_ref",
     "get_default_graph",
     "get_default_session",
     "get_local_variable",
     "get_seed",
+    "get_session_handle",
+    "get_session_tensor",
     "get_variable",
     "get_variable_scope",
+    "gfile",
     "global_norm",
     "global_variables",
     "global_variables_initializer",
@@ -647,6 +737,7 @@ __all__ = [
     "half",
     "histogram_fixed_width",
     "histogram_fixed_width_bins",
+    "histogram_summary",
     "identity",
     "identity_n",
     "ifft",
@@ -656,6 +747,7 @@ __all__ = [
     "igammac",
     "imag",
     "image",
+    "image_summary",
     "import_graph_def",
     "initialize_all_tables",
     "initialize_all_variables",
@@ -687,6 +779,7 @@ __all__ = [
     "local_variables_initializer",
     "log",
     "log1p",
+    "logging",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -694,6 +787,7 @@ __all__ = [
     "lookup",
     "losses",
     "make_ndarray",
+    "make_template",
     "make_tensor_proto",
     "manip",
     "map_fn",
@@ -711,6 +805,8 @@ __all__ = [
     "matrix_transpose",
     "matrix_triangular_solve",
     "maximum",
+    "merge_all_summaries",
+    "merge_summary",
     "meshgrid",
     "metrics",
     "min_max_variable_partitioner",
@@ -730,6 +826,7 @@ __all__ = [
     "no_regularizer",
     "norm",
     "not_equal",
+    "numpy_function",
     "one_hot",
     "ones",
     "ones_initializer",
@@ -748,8 +845,13 @@ __all__ = [
     "print",
     "py_func",
     "python_io",
+    "qint16",
+    "qint32",
+    "qint8",
     "qr",
     "quantization",
+    "quint16",
+    "quint8",
     "random",
     "random_crop",
     "random_gamma",
@@ -775,11 +877,14 @@ __all__ = [
     "reduce_prod",
     "reduce_sum",
     "regex_replace",
+    "register_tensor_conversion_function",
     "repeat",
     "report_uninitialized_variables",
     "required_space_to_batch_paddings",
     "reset_default_graph",
     "reshape",
+    "resource",
+    "resource_loader",
     "resource_variables_enabled",
     "reverse",
     "reverse_sequence",
@@ -790,6 +895,7 @@ __all__ = [
     "rsqrt",
     "saved_model",
     "scalar_mul",
+    "scalar_summary",
     "scan",
     "scatter_add",
     "scatter_div",
@@ -879,6 +985,7 @@ __all__ = [
     "strings",
     "substr",
     "subtract",
+    "summary",
     "svd",
     "switch_case",
     "tables_initializer",
@@ -893,6 +1000,7 @@ __all__ = [
     "tensor_scatter_sub",
     "tensor_scatter_update",
     "tensordot",
+    "test",
     "tile",
     "to_double",
     "to_float",
@@ -929,7 +1037,9 @@ __all__ = [
     "variable_scope",
     "variables_initializer",
     "variance_scaling_initializer",
+    "variant",
     "verify_tensor_all_finite",
+    "version",
     "visualize",
     "where",
     "where_v2",
@@ -947,6 +1057,7 @@ _refer_to_the_page(
     contrib.lookup,
     contrib.training,
     contrib.util,
+    gfile,
     graph_util,
     image,
     io,
@@ -979,5 +1090,7 @@ _refer_to_the_page(
     sparse,
     spectral,
     strings,
+    summary,
+    test,
     train,
 )

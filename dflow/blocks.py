@@ -39,6 +39,16 @@ def add_to_collection(name: Any, value: Any) -> None:
     get_default_graph().add_to_collection(name, value)
 
 
+def add_to_collections(names: Any, value: Any) -> None:
+    """Add a value to several collections of the default graph, to each once; a single string is one name."""
+    get_default_graph().add_to_collections(names, value)
+
+
+def get_collection_ref(key: Any) -> list[Any]:
+    """The list of a collection of the default graph itself: what is added to it is in the collection."""
+    return get_default_graph().get_collection_ref(key)
+
+
 def get_collection(key: Any, scope: str | None = None) -> list[Any]:
     """The items of a collection of the default graph; with `scope`, those whose name starts with it."""
     return get_default_graph().get_collection(key, scope)

@@ -2,6 +2,10 @@
 
 A `string` tensor holds Python `bytes` in a NumPy object array, as in TensorFlow 1.  `DType` compares equal to its
 name and to its NumPy dtype, so that `tensor.dtype == "float32"` and `tensor.dtype == np.float32` read as expected.
+
+The dtypes of `ALL` are those of tensors.  `resource` is that of handles, such as of a TensorArray.  The others, such as
+`float32_ref` and `qint8`, exist for programs that name them.
+Source: tf.DType of TensorFlow 1.15.
 """
 
 from __future__ import annotations
@@ -15,10 +19,27 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+_REF = "_ref"  # the end of the names of reference dtypes
+_NUMBERS = {
+    "float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int16": 5, "int8": 6, "string": 7, "complex64": 8, "int64": 9,
+    "bool": 10, "qint8": 11, "quint8": 12, "qint32": 13, "bfloat16": 14, "qint16": 15, "quint16": 16, "uint16": 17,
+    "complex128": 18, "float16": 19, "resource": 20, "variant": 21, "uint32": 22, "uint64": 23,
+}  # fmt: skip
+_NUMBERS |= {f"{name}{_REF}": number + 100 for name, number in _NUMBERS.items()}
+_NAMES = {number: name for name, number in _NUMBERS.items()}
+_NUMPY: dict[str, Any] = {  # where NumPy has another name
+    "string": object,
+    "bfloat16": ml_dtypes.bfloat16,
+    "variant": object,
+    **{f"q{name}": [(f"q{name}", name)] for name in ("int8", "uint8", "int16", "uint16", "int32")},
+    "resource": object,
+}
+_RESOURCE = np.dtype([("resource", np.uint8)])  # TensorFlow's dtype of handles for NumPy
+
 
 @dataclass(frozen=True, eq=False)
 class DType:
-    """A dtype of tensors."""
+    """A dtype of tensors.  name: such as "float32"; or its number in TensorFlow's messages."""
 
     name: str
     numpy_dtype: np.dtype[Any] = field(init=False, repr=False)  # of the arrays of values (`object` for `string`)
@@ -26,23 +47,34 @@ class DType:
 
     def __post_init__(self) -> None:
         """Compute the derived fields at once: later, this would need a lock, which a fork may leave locked."""
-        special: dict[str, Any] = {"string": object, "resource": object, "bfloat16": ml_dtypes.bfloat16}
-        object.__setattr__(self, "numpy_dtype", np.dtype(special.get(self.name, self.name)))
-        zero = {"string": b"", "resource": None}.get(self.name, 0)
-        object.__setattr__(self, "zero", self.numpy_dtype.type(0) if zero == 0 else zero)
+        name = _NAMES.get(self.name, self.name) if isinstance(self.name, int) else self.name
+        if name not in _NUMBERS:
+            raise TypeError(f"{name!r} is no name and no number of a dtype")
+        object.__setattr__(self, "name", name)
+        base = name.removesuffix(_REF)
+        object.__setattr__(self, "numpy_dtype", np.dtype(_NUMPY.get(base, base)))
+        plain = self.numpy_dtype.names is None and base not in ("resource", "variant")
+        object.__setattr__(self, "zero", b"" if base == "string" else self.numpy_dtype.type(0) if plain else None)
 
     @property
-    def as_numpy_dtype(self) -> type[Any]:
-        """The NumPy type of its values.  It can be called: `float32.as_numpy_dtype(1)`."""
-        return self.numpy_dtype.type
+    def as_numpy_dtype(self) -> Any:
+        """The NumPy type of its values.  It can be called: `float32.as_numpy_dtype(1)`.  A quantized one is a dtype."""
+        if self.name.removesuffix(_REF) == "resource":
+            return _RESOURCE
+        return self.numpy_dtype.type if self.numpy_dtype.names is None else self.numpy_dtype
+
+    @property
+    def as_datatype_enum(self) -> int:
+        """Its number in TensorFlow's messages."""
+        return _NUMBERS[self.name]
 
     @property
     def is_floating(self) -> bool:
-        return self.name in ("float16", "bfloat16", "float32", "float64")
+        return self.name.removesuffix(_REF) in ("float16", "bfloat16", "float32", "float64")
 
     @property
     def is_complex(self) -> bool:
-        return self.name in ("complex64", "complex128")
+        return self.name.removesuffix(_REF) in ("complex64", "complex128")
 
     @property
     def is_integer(self) -> bool:
@@ -50,31 +82,73 @@ class DType:
 
     @property
     def is_bool(self) -> bool:
-        return self.name == "bool"
+        return self.name.removesuffix(_REF) == "bool"
+
+    @property
+    def is_quantized(self) -> bool:
+        return self.name.startswith(("qint", "quint"))
+
+    @property
+    def is_unsigned(self) -> bool:
+        return self.name.startswith("uint")
 
     @property
     def is_numeric(self) -> bool:
-        return self.name not in ("string", "resource") and not self.is_bool
+        return self.is_integer or self.is_floating or self.is_complex or self.is_quantized
+
+    @property
+    def is_numpy_compatible(self) -> bool:
+        """Whether NumPy has arrays of its values."""
+        return self.name.removesuffix(_REF) not in ("resource", "variant")
 
     @property
     def size(self) -> int:
         """Bytes of one value (of its pointer, for `string`)."""
-        return self.numpy_dtype.itemsize
+        return self.numpy_dtype.itemsize if self.is_numpy_compatible else 1
 
     @property
     def base_dtype(self) -> DType:
-        """The dtype itself: dflow has no reference dtypes.  Kept for TensorFlow 1 programs."""
-        return self
+        """The dtype of the values; of a reference dtype, the one without `_ref`."""
+        return as_dtype(self.name.removesuffix(_REF)) if self._is_ref_dtype else self
+
+    @property
+    def real_dtype(self) -> DType:
+        """The dtype of the parts of a complex number; else the base dtype."""
+        return as_dtype({"complex64": "float32", "complex128": "float64"}.get(self.base_dtype.name, self.base_dtype))
+
+    @property
+    def _is_ref_dtype(self) -> bool:
+        return self.name.endswith(_REF)
+
+    @property
+    def _as_ref(self) -> DType:
+        return as_dtype(f"{self.base_dtype.name}{_REF}")
+
+    def is_compatible_with(self, other: Any) -> bool:
+        """Whether a tensor of `other` may be used in the place of one of this dtype: it, or its reference dtype."""
+        other = as_dtype(other)
+        return self.name in (other.name, other.base_dtype.name)
 
     @property
     def min(self) -> Any:
-        """The smallest finite value."""
-        return _limits(self).min
+        """The smallest finite value; TypeError if there is none."""
+        return _limits(self, "minimum").min
 
     @property
     def max(self) -> Any:
-        """The largest finite value."""
-        return _limits(self).max
+        """The largest finite value; TypeError if there is none."""
+        return _limits(self, "maximum").max
+
+    @property
+    def limits(self) -> tuple[Any, Any]:
+        """The range of the intensities of an image of this dtype, from 0 on."""
+        if self.is_floating:
+            return 0, 1
+        if self.is_bool:
+            return 0, True
+        if not self.is_integer:
+            raise ValueError(f"{self} does not have defined limits.")
+        return 0, self.max
 
     def __reduce__(self) -> tuple[Any, ...]:
         return as_dtype, (self.name,)
@@ -82,7 +156,7 @@ class DType:
     def __eq__(self, other: object) -> bool:
         if isinstance(other, DType):
             return self.name == other.name
-        if other is None:
+        if other is None or other is int:  # `as_dtype` accepts `int`; TensorFlow knows no such dtype
             return False
         try:
             return as_dtype(other).name == self.name
@@ -96,13 +170,15 @@ class DType:
         return f"dflow.{self.name}"
 
     def __str__(self) -> str:
-        return self.name
+        return f"<dtype: '{self.name}'>"
 
 
-def _limits(dtype: DType) -> Any:
+def _limits(dtype: DType, what: str) -> Any:
+    if not (dtype.is_integer or dtype.is_floating):
+        raise TypeError(f"Cannot find {what} value of {dtype}.")
     if dtype.is_integer:
         return np.iinfo(dtype.numpy_dtype)
-    if dtype.name == "bfloat16":
+    if dtype.base_dtype.name == "bfloat16":
         return ml_dtypes.finfo(ml_dtypes.bfloat16)
     return np.finfo(dtype.numpy_dtype)
 
@@ -129,18 +205,31 @@ ALL = (
     float16, bfloat16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
     bool_, complex64, complex128, string,
 )  # fmt: skip
-_BY_NAME = {dtype.name: dtype for dtype in ALL} | {"half": float16, "double": float64, "float": float32,
-            "resource": resource}  # fmt: skip
+quint8, quint16, qint8, qint16, qint32, variant = (
+    DType(name) for name in ("quint8", "quint16", "qint8", "qint16", "qint32", "variant")
+)
+_OTHERS = (quint8, quint16, qint8, qint16, qint32, resource, variant)
+_REFS = tuple(DType(f"{dtype.name}{_REF}") for dtype in (*ALL, *_OTHERS))
+globals().update({dtype.name: dtype for dtype in _REFS})  # float32_ref and so on
+half_ref, double_ref = (next(dtype for dtype in _REFS if dtype.name == name) for name in ("float16_ref", "float64_ref"))
+
+QUANTIZED_DTYPES = frozenset(dtype for dtype in (*_OTHERS, *_REFS) if dtype.is_quantized)
+
+_BY_NAME = {dtype.name: dtype for dtype in (*ALL, *_OTHERS, *_REFS)}
+_BY_NAME |= {"half": float16, "double": float64, "float": float32}
+_BY_NAME |= {f"{name}{_REF}": _BY_NAME[f"{dtype.name}{_REF}"] for name, dtype in list(_BY_NAME.items()) if dtype in ALL}
+_STRUCTURED = {dtype.numpy_dtype: dtype for dtype in _OTHERS if dtype.numpy_dtype.names} | {_RESOURCE: resource}
 _BY_NUMPY_DTYPE = {dtype.numpy_dtype: dtype for dtype in ALL}  # most look-ups are those of arrays
 
 
 def as_dtype(type_value: Any) -> DType:
     """The `DType` that `type_value` names: a DType, a name, a NumPy dtype or type, or `float`, `int`, `bool`, `str`.
 
-    As in TensorFlow, `float` is float32 and `int` is int32.  TypeError for anything else.
+    As in TensorFlow, `float` is float32 and `int` is int32.  Also its number in TensorFlow's messages, and an object
+    with such a dtype.  TypeError for anything else.
     """
     if isinstance(type_value, DType):
-        return type_value
+        return _BY_NAME[type_value.name]
     if isinstance(type_value, np.dtype) and type_value in _BY_NUMPY_DTYPE:
         return _BY_NUMPY_DTYPE[type_value]
     if isinstance(type_value, str) and type_value in _BY_NAME:
@@ -153,6 +242,10 @@ def as_dtype(type_value: Any) -> DType:
         return bool_
     if type_value in (str, bytes):
         return string
+    if isinstance(type_value, int) and type_value in _NAMES:
+        return _BY_NAME[_NAMES[type_value]]
+    if isinstance(inner := getattr(type_value, "dtype", None), (DType, str, np.dtype)):
+        return as_dtype(inner)
     try:
         if type_value is None:
             raise TypeError  # NumPy takes it for float64
@@ -161,6 +254,8 @@ def as_dtype(type_value: Any) -> DType:
         raise TypeError(f"{type_value!r} is no dtype; the dtypes are {', '.join(d.name for d in ALL)}") from None
     if numpy_dtype.kind in "SUO":
         return string
+    if numpy_dtype in _STRUCTURED:
+        return _STRUCTURED[numpy_dtype]
     if numpy_dtype.name in _BY_NAME:
         return _BY_NAME[numpy_dtype.name]
     raise TypeError(f"{type_value!r} is no dtype of tensors; the dtypes are {', '.join(d.name for d in ALL)}")

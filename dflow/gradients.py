@@ -163,7 +163,7 @@ def _seed(y: Tensor, grad_y: Any, name: str) -> Gradient:
     one_for_one = seed.shape.num_elements() == y.shape.num_elements() == 1
     if not one_for_one and not seed.shape.is_compatible_with(y.shape):
         raise ShapeError(f"Incompatible shapes: the gradient {seed.name} is {seed.shape}, but {y.name} is {y.shape}")
-    return seed if seed.shape.ndims is not None and seed.shape == y.shape else reshape_like(seed, y)
+    return seed if seed.shape.ndims is not None and seed.spec.shape == y.spec.shape else reshape_like(seed, y)
 
 
 def _ones_for(x: Tensor, name: str) -> Tensor:

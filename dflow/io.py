@@ -1,5 +1,6 @@
 """Reading, decoding and writing, as TensorFlow 1 names them in `tf.io`: the same objects as in `df` and its modules."""
 
+from dflow.gfile import v2 as gfile
 from dflow.ops.image.decode import (
     decode_and_crop_jpeg,
     decode_bmp,
@@ -62,6 +63,7 @@ __all__ = [
     "encode_jpeg",
     "encode_png",
     "extract_jpeg_shape",
+    "gfile",
     "is_jpeg",
     "match_filenames_once",
     "parse_example",

@@ -188,6 +188,7 @@ def _or(value: bool) -> Callable[[Any], bool]:
     return lambda given: value if given is None else given
 
 
+_RED = np.array([255, 0, 0, 255], np.uint8)  # a pixel
 _T: Rules = {"T": _dtype(0)}
 _REDUCTION: Rules = {"keep_dims": _attr("keepdims", False), "Tidx": _dtype(1), "_axis": _attr("axis")}
 _SEEDS: Rules = {"seed": FromSeeds(0), "seed2": FromSeeds(1)}
@@ -225,7 +226,8 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         _T,
     ),
     (
-        "DecodeBase64 DecodeJSONExample LogicalAnd LogicalNot LogicalOr MatchingFiles NoOp QueueIsClosedV2 QueueSizeV2 "
+        "DecodeBase64 DecodeJSONExample DeleteSessionTensor LogicalAnd LogicalNot LogicalOr MatchingFiles NoOp "
+        "QueueIsClosedV2 QueueSizeV2 "
         "ReaderNumRecordsProducedV2 ReaderNumWorkUnitsCompletedV2 ReaderReadUpToV2 ReaderReadV2 ReaderResetV2 "
         "ReaderRestoreStateV2 ReaderSerializeStateV2 LoopCond ControlTrigger TensorArraySizeV3 TensorArrayCloseV3 "
         "StringStrip RegexFullMatch SparseReshape LookupTableSizeV2 ShardedFilename ShardedFilespec",
@@ -390,6 +392,13 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("AddN", {"N": _count, **_T}),
     ("Angle Complex Imag Real", {**_T, "Tout": _dtype_of_output}),
     ("ApplyAdam", {**_UPDATE, "use_nesterov": _attr("use_nesterov", False)}),
+    ("MergeSummary", {"N": _count}),
+    ("HistogramSummary ScalarSummary TensorSummaryV2", {"T": _dtype(1)}),
+    ("ImageSummary", {"max_images": _attr("max_images"), "T": _dtype(1), "bad_color": _is(_RED)}),
+    ("AudioSummaryV2", {"max_outputs": _attr("max_outputs")}),
+    ("GetSessionHandle", _T),
+    ("GetSessionTensor", {"dtype": _attr("dtype")}),
+    ("ApplyAdam", {**_UPDATE, "use_nesterov": _is(False)}),
     ("ApplyMomentum", {**_UPDATE, "use_nesterov": _attr("use_nesterov", False)}),
     ("Assert", {"T": lambda op: _dtypes(op)[1:], "summarize": _attr("summarize", 3)}),
     (

@@ -46,6 +46,6 @@ NameAttrList, AttrValue, _, NodeDef = messages(
 
 def shape_proto(shape: TensorShape) -> Any:
     """A shape as a message: an unknown size is -1."""
-    if shape.dims is None:
+    if shape.ndims is None:
         return TensorShapeProto(unknown_rank=True)
-    return TensorShapeProto(dim=[TensorShapeProto.Dim(size=-1 if size is None else size) for size in shape.dims])
+    return TensorShapeProto(dim=[TensorShapeProto.Dim(size=-1 if size is None else size) for size in shape.known])

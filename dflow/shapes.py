@@ -3,21 +3,24 @@
 A `TensorShape` has an unknown rank, or a rank with sizes of which each may be unknown (None).  The functions below are
 the rules that shape rules of operations are made of; they raise `ShapeError` with the bare fact, and the graph adds
 the operation and the user's line.
-Source: tf.TensorShape of TensorFlow 1.15 (whose Dimension objects are plain integers or None here).
+Source: tf.TensorShape of TensorFlow 1.15, whose Dimension objects are plain integers or None here; `tensor_shape.py`
+has the shapes of programs, with Dimensions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Self
 
+from dflow.dimension import Dimension
 from dflow.errors import ShapeError
 
 
 class TensorShape:
     """The static shape of a tensor.
 
-    dims: None for an unknown rank, else the sizes, each a non-negative integer or None.
+    dims: None for an unknown rank, else the sizes, each a non-negative integer, None or a Dimension; or a
+    TensorShapeProto.
     """
 
     __slots__ = ("_dims",)
@@ -28,6 +31,8 @@ class TensorShape:
             self._dims = None
         elif isinstance(dims, TensorShape):
             self._dims = dims._dims
+        elif hasattr(dims, "unknown_rank"):
+            self._dims = None if dims.unknown_rank else tuple(None if d.size == -1 else _size(d.size) for d in dims.dim)
         elif isinstance(dims, Iterable) and not isinstance(dims, (str, bytes)):
             self._dims = tuple(_size(dim) for dim in dims)
         else:
@@ -84,44 +89,76 @@ class TensorShape:
             a is None or b is None or a == b for a, b in zip(self._dims, dims, strict=True)
         )
 
-    def merge_with(self, other: Any) -> TensorShape:
+    def merge_with(self, other: Any) -> Self:
         """The shape with the known sizes of both; ShapeError if they contradict each other."""
         shape = as_shape(other)
         if self._dims is None:
-            return shape
+            return type(self)(shape)
         if shape._dims is None:
             return self
         if not self.is_compatible_with(shape):
             raise ShapeError(f"Shapes {self} and {shape} are not compatible")
-        return TensorShape(a if a is not None else b for a, b in zip(self._dims, shape._dims, strict=True))
+        return type(self)([a if a is not None else b for a, b in zip(self._dims, shape._dims, strict=True)])
 
-    def relax_with(self, other: Any) -> TensorShape:
+    def relax_with(self, other: Any) -> Self:
         """The sizes on which both agree: differing sizes become unknown, differing ranks an unknown rank."""
         other = as_shape(other)
         if self._dims is None or other._dims is None or len(self._dims) != len(other._dims):
-            return TensorShape(None)
-        return TensorShape(a if a == b else None for a, b in zip(self._dims, other._dims, strict=True))
+            return type(self)(None)
+        return type(self)([a if a == b else None for a, b in zip(self._dims, other._dims, strict=True)])
 
-    def with_rank(self, rank: int) -> TensorShape:
+    def with_rank(self, rank: int) -> Self:
         """This shape, of the rank `rank` if its own was unknown; ShapeError if it has another rank."""
         if self._dims is None:
-            return TensorShape([None] * rank)
-        if len(self._dims) != rank:
-            raise ShapeError(f"Shape {self} must have rank {rank}")
+            return type(self)([None] * rank)
+        self.assert_has_rank(rank)
         return self
 
-    def concatenate(self, other: Any) -> TensorShape:
+    def with_rank_at_least(self, rank: int) -> Self:
+        """This shape; ShapeError if its rank is known and smaller."""
+        if self._dims is not None and len(self._dims) < rank:
+            raise ShapeError(f"Shape {self} must have rank at least {rank}")
+        return self
+
+    def with_rank_at_most(self, rank: int) -> Self:
+        """This shape; ShapeError if its rank is known and larger."""
+        if self._dims is not None and len(self._dims) > rank:
+            raise ShapeError(f"Shape {self} must have rank at most {rank}")
+        return self
+
+    def concatenate(self, other: Any) -> Self:
         """This shape followed by the sizes of `other`."""
         other = as_shape(other)
         if self._dims is None or other._dims is None:
-            return TensorShape(None)
-        return TensorShape(self._dims + other._dims)
+            return type(self)(None)
+        return type(self)(self._dims + other._dims)
 
-    def __add__(self, other: Any) -> TensorShape:
+    def assert_has_rank(self, rank: int) -> None:
+        """ShapeError if the rank is known and another one."""
+        if self._dims is not None and len(self._dims) != rank:
+            raise ShapeError(f"Shape {self} must have rank {rank}")
+
+    def assert_same_rank(self, other: Any) -> None:
+        """ShapeError if both ranks are known and differ."""
+        dims = as_shape(other)._dims
+        if self._dims is not None and dims is not None and len(self._dims) != len(dims):
+            raise ShapeError(f"Shapes {self} and {as_shape(other)} must have the same rank")
+
+    def assert_is_compatible_with(self, other: Any) -> None:
+        """ShapeError unless one tensor could have both shapes."""
+        if not self.is_compatible_with(other):
+            raise ShapeError(f"Shapes {self} and {as_shape(other)} are incompatible")
+
+    def assert_is_fully_defined(self) -> None:
+        """ShapeError unless the rank and all sizes are known."""
+        if not self.is_fully_defined():
+            raise ShapeError(f"Shape {self} is not fully defined")
+
+    def __add__(self, other: Any) -> Self:
         return self.concatenate(other)
 
-    def __radd__(self, other: Any) -> TensorShape:
-        return TensorShape(other).concatenate(self)
+    def __radd__(self, other: Any) -> Self:
+        return type(self)(other).concatenate(self)
 
     def __len__(self) -> int:
         return len(self.known)
@@ -163,8 +200,8 @@ SCALAR = TensorShape(())
 
 
 def _size(dim: Any) -> int | None:
-    if dim is None:
-        return None
+    if dim is None or isinstance(dim, Dimension):
+        return dim if dim is None else dim.value
     try:
         size = int(dim.__index__())
     except AttributeError:
@@ -175,8 +212,8 @@ def _size(dim: Any) -> int | None:
 
 
 def as_shape(value: Any) -> TensorShape:
-    """`value` as a TensorShape: one already, None, a number, or sizes."""
-    return value if isinstance(value, TensorShape) else TensorShape(value)
+    """`value` as a TensorShape of this module: one already, a program's shape, None, a number, or sizes."""
+    return value if type(value) is TensorShape else TensorShape(value)
 
 
 def bracket(dims: Iterable[int | None]) -> str:
@@ -186,18 +223,18 @@ def bracket(dims: Iterable[int | None]) -> str:
 
 def broadcast(*shapes: TensorShape) -> TensorShape:
     """The shape of an elementwise result, as NumPy broadcasts; ShapeError if the sizes do not fit."""
-    result = shapes[0]
+    result = as_shape(shapes[0])
     for other in shapes[1:]:
         result = _broadcast_two(result, other)
     return result
 
 
 def _broadcast_two(a: TensorShape, b: TensorShape) -> TensorShape:
-    if a.dims is None or b.dims is None:
+    if a.ndims is None or b.ndims is None:
         return UNKNOWN_SHAPE
-    rank = max(len(a.dims), len(b.dims))
-    left = (1,) * (rank - len(a.dims)) + a.dims
-    right = (1,) * (rank - len(b.dims)) + b.dims
+    rank = max(a.ndims, b.ndims)
+    left = (1,) * (rank - a.ndims) + a.known
+    right = (1,) * (rank - b.ndims) + b.known
     return TensorShape(_broadcast_size(x, y, a, b) for x, y in zip(left, right, strict=True))
 
 

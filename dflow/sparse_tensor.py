@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from dflow.dtypes import DType, int64
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, scopes
 from dflow.ops.rules.static import graph_of, known_shape
-from dflow.shapes import UNKNOWN_SHAPE, TensorShape, as_shape
+from dflow.tensor_shape import TensorShape, as_shape, unknown_shape
 
 __all__ = ["SparseTensor", "SparseTensorValue", "as_sparse", "convert_to_tensor_or_sparse_tensor", "is_sparse"]
 
@@ -42,7 +42,7 @@ class SparseTensor:
         rank = self._dense_shape.shape.with_rank(1)
         TensorShape([indices_shape.known[0]]).merge_with(n)
         TensorShape([indices_shape.known[1]]).merge_with(rank)
-        self._shape = UNKNOWN_SHAPE  # what `set_shape` said
+        self._shape = unknown_shape()  # what `set_shape` said
 
     @classmethod
     def from_value(cls, sparse_tensor_value: Any) -> SparseTensor:

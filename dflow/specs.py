@@ -47,6 +47,9 @@ class VariableSpec:
     trainable: bool = True
     local: bool = False  # its value belongs to a session, and ends with it
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", as_shape(self.shape))
+
     @property
     def node(self) -> str:
         """The name of the operation that made it."""
@@ -87,6 +90,8 @@ class QueueSpec:
     seed: tuple[int, int] = (0, 0)  # a shuffle queue's; (0, 0): from entropy
 
     def __post_init__(self) -> None:
+        if self.shapes is not None:
+            object.__setattr__(self, "shapes", tuple(as_shape(shape) for shape in self.shapes))
         if not self.dtypes:
             raise ValueError(f"queue {self.node!r}: an element needs at least one component, got no dtypes")
         if self.shapes is not None and len(self.shapes) != len(self.dtypes):

@@ -93,6 +93,7 @@ def instances() -> dict[str, Any]:
             "tf.ConfigProto": df.ConfigProto(),
             "tf.DType": df.int32,
             "tf.DeviceSpec": df.DeviceSpec(),
+            "tf.Dimension": df.Dimension(1),
             "tf.Graph": v.graph,
             "tf.Operation": v.op,
             "tf.QueueBase": queue,
@@ -183,9 +184,16 @@ def test_every_public_name_of_dflow_is_on_the_page() -> None:
         "sets.": df.sets,
         "sparse.": df.sparse,
         "strings.": df.strings,
+        "flags.": df.flags,
+        "gfile.": df.gfile,
+        "logging.": df.logging,
+        "resource_loader.": df.resource_loader,
+        "summary.": df.summary,
+        "test.": df.test,
     }
     public = {prefix + name for prefix, module in modules.items() for name in module.__all__}
     public -= {name for name in public if isinstance(getattr(df, name, None), ModuleType)}
+    public -= {"gfile.v2"}
     others = set(public) | {name.partition(".")[2] for name in public}
     public |= {f"io.{name}" for name in df.io.__all__ if name not in others}
     public |= {f"random.{name}" for name in df.random.__all__ if name not in public}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dflow.cli.convert import convert
 from dflow.cli.submit import submit
 
 __all__ = ["main"]
@@ -16,3 +17,4 @@ def main() -> None:
 
 
 main.add_command(submit)
+main.add_command(convert)

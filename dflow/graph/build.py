@@ -5,23 +5,36 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from dflow import forks
+from dflow.dimension import Dimension
 from dflow.dtypes import DType, as_dtype, to_array
 from dflow.graph import scopes
+from dflow.graph.conversion import conversions_of, converted
 from dflow.graph.core import Graph, Operation, Tensor
 from dflow.shapes import TensorShape
 
 
-def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+def convert_to_tensor(
+    value: Any, dtype: Any = None, name: str | None = None, preferred_dtype: Any = None, dtype_hint: Any = None
+) -> Tensor:
     """`value` as a tensor: a tensor itself, a variable's value, or a constant of a Python or NumPy value.
 
+    An object of a class with a conversion function is converted by it, see `register_tensor_conversion_function`.
     dtype: the dtype of a constant; a tensor of another dtype is a ValueError, a value that does not fit is a TypeError.
+    dtype_hint (preferred_dtype is its old name): without a dtype, the one to take if the value fits into it.
     """
-    target = None if dtype is None else as_dtype(dtype)
+    hint = preferred_dtype if dtype_hint is None else dtype_hint
+    if dtype is None and hint is not None:
+        with suppress(TypeError, ValueError):
+            return convert_to_tensor(value, hint, name)
+    target = None if dtype is None else as_dtype(dtype).base_dtype
+    for result in converted(value, target, name):
+        return _checked_conversion(result, value, target)
     convert = getattr(value, "_as_tensor", None)
     if convert is not None:
         value = convert()
@@ -35,9 +48,25 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) ->
         with scopes.building_in(_graph_of(list(_leaves(value)))):
             items = [_packed_item(item, target, value) for item in value]
             return create_op("Pack", *items, name=name or "packed", axis=0).outputs[0]
+    if isinstance(value, Dimension) and value.value is None:
+        raise ValueError(f"Cannot convert an unknown Dimension to a Tensor: {value}")
     if isinstance(value, TensorShape):
+        if not value.is_fully_defined():
+            raise ValueError(f"Cannot convert a partially known TensorShape to a Tensor: {value}")
         value = value.as_list()
     return create_op("Const", name=name or "Const", value=_frozen(to_array(value, target))).outputs[0]
+
+
+def _checked_conversion(result: Any, value: Any, dtype: DType | None) -> Tensor:
+    """RuntimeError if a program's conversion function gave no tensor, or one of another dtype."""
+    if not isinstance(result, Tensor):
+        raise RuntimeError(f"Conversion function for type {type(value)} returned non-Tensor: {result!r}")
+    if dtype is not None and result.dtype != dtype:
+        raise RuntimeError(
+            f"Conversion function for type {type(value)} returned incompatible dtype: requested = {dtype.name}, "
+            f"actual = {result.dtype.name}"
+        )
+    return result
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -49,7 +78,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def _is_symbolic(item: Any) -> bool:
-    return isinstance(item, Tensor) or hasattr(item, "_as_tensor")
+    return isinstance(item, Tensor) or hasattr(item, "_as_tensor") or bool(conversions_of(item))
 
 
 def _packed_item(item: Any, dtype: DType | None, values: Any) -> Tensor:
@@ -57,9 +86,14 @@ def _packed_item(item: Any, dtype: DType | None, values: Any) -> Tensor:
     if isinstance(item, (list, tuple)) and any(_is_symbolic(leaf) for leaf in _leaves(item)):
         return convert_to_tensor(item, dtype)
     if not _is_symbolic(item):
-        return convert_to_tensor(item, dtype or next(leaf for leaf in _leaves(values) if _is_symbolic(leaf)).dtype)
+        return convert_to_tensor(item, dtype or _dtype_of(next(leaf for leaf in _leaves(values) if _is_symbolic(leaf))))
     tensor = convert_to_tensor(item)
     return tensor if dtype is None or tensor.dtype == dtype else create_op("Cast", tensor, dtype=dtype).outputs[0]
+
+
+def _dtype_of(leaf: Any) -> DType:
+    dtype: DType = leaf.dtype if hasattr(leaf, "_as_tensor") else convert_to_tensor(leaf).dtype
+    return dtype
 
 
 def _frozen(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

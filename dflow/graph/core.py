@@ -25,8 +25,9 @@ from dflow.graph_defs import graph_def
 from dflow.graph_proto import GRAPH_DEF_VERSION, VersionDef
 from dflow.nodes import node_attrs, node_def, node_type
 from dflow.registry import OpDef, op_def
-from dflow.shapes import TensorShape, as_shape
+from dflow.shapes import as_shape
 from dflow.specs import STATE, TensorSpec
+from dflow.tensor_shape import TensorShape
 
 _CURRENT: Any = object()  # the control-flow context of this thread
 _GROUPED = frozenset(  # the operations of state that make a group with the operations on it
@@ -60,7 +61,7 @@ class Tensor:
 
     @property
     def shape(self) -> TensorShape:
-        return self._spec.shape
+        return TensorShape(self._spec.shape)
 
     @property
     def spec(self) -> TensorSpec:
@@ -72,7 +73,7 @@ class Tensor:
         return self.op.device
 
     def get_shape(self) -> TensorShape:
-        return self._spec.shape
+        return TensorShape(self._spec.shape)
 
     def set_shape(self, shape: Any) -> None:
         """Add known sizes to the static shape; ShapeError if they contradict the shape that is known already."""
@@ -122,6 +123,11 @@ class Tensor:
 
     def __repr__(self) -> str:
         return f"<dflow.Tensor '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
+
+    def __str__(self) -> str:
+        shape = f", shape={self.shape}" if self.shape.ndims is not None else ""
+        device = f", device={self.device}" if self.device else ""
+        return f'Tensor("{self.name}"{shape}, dtype={self.dtype.name}{device})'
 
 
 class Operation:

@@ -218,7 +218,7 @@ class Flatten(Layer):
         if self.data_format == "channels_first" and rank > 1:
             x = transpose(x, [0, *range(2, rank), 1])
         size = self.compute_output_shape(x.shape)[1]
-        rows = x.shape[0]
+        rows = x.spec.shape[0]
         if rows is not None:
             sizes: Any = [rows, -1 if size is None else size]
         elif size:

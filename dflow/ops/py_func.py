@@ -28,7 +28,7 @@ from dflow.registry import KernelContext, define, not_differentiable
 from dflow.shapes import UNKNOWN_SHAPE
 from dflow.specs import TensorSpec
 
-__all__ = ["py_func"]
+__all__ = ["numpy_function", "py_func"]
 
 
 def py_func(
@@ -54,6 +54,11 @@ def py_func(
     if single:
         return op.outputs[0]
     return op if stateful and not op.outputs else list(op.outputs)
+
+
+def numpy_function(func: Callable[..., Any], inp: Sequence[Any], Tout: Any, name: str | None = None) -> Any:
+    """The results of a Python function that gets NumPy arrays: `py_func` with state.  Source: tf.numpy_function."""
+    return py_func(func, inp, Tout, True, name)
 
 
 def _py_func_spec(*inputs: TensorSpec, func: Any, Tout: Sequence[DType], pure: bool) -> list[TensorSpec]:

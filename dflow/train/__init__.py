@@ -14,6 +14,9 @@ from dflow.readers.example.proto import (
     Int64List,
     SequenceExample,
 )
+from dflow.summary.iterator import summary_iterator
+from dflow.summary.writer import FileWriter as SummaryWriter
+from dflow.summary.writer_cache import FileWriterCache as SummaryWriterCache
 from dflow.train.adadelta import AdadeltaOptimizer
 from dflow.train.adagrad import AdagradOptimizer
 from dflow.train.adagrad_da import AdagradDAOptimizer
@@ -120,6 +123,8 @@ __all__ = [
     "Saver",
     "SaverDef",
     "SequenceExample",
+    "SummaryWriter",
+    "SummaryWriterCache",
     "add_queue_runner",
     "assert_global_step",
     "batch",
@@ -165,6 +170,7 @@ __all__ = [
     "slice_input_producer",
     "start_queue_runners",
     "string_input_producer",
+    "summary_iterator",
     "update_checkpoint_state",
     "write_graph",
 ]

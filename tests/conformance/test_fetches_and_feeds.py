@@ -685,6 +685,9 @@ def test_a_failing_operation_ends_the_rest_of_its_step_and_is_the_error_that_is_
         assert sess.run(checked, {p: 1}) == 1
 
 
-def test_a_negative_deadline_is_refused_where_it_is_written() -> None:
-    with pytest.raises(ValueError, match="timeout_in_ms must not be negative, got -5"):
-        tf.RunOptions(timeout_in_ms=-5)
+def test_a_negative_deadline_is_refused() -> None:
+    x = tf.constant(1)
+    with tf.Session() as sess, pytest.raises(ValueError, match="timeout_in_ms must not be negative, got -5"):
+        sess.run(x, options=tf.RunOptions(timeout_in_ms=-5))
+    with pytest.raises(ValueError, match="operation_timeout_in_ms must not be negative, got -5"):
+        tf.Session(config=tf.ConfigProto(operation_timeout_in_ms=-5))

@@ -276,7 +276,7 @@ def test_a_trace_level_has_a_name_and_a_number() -> None:
         with pytest.raises(ValueError):
             wrong()
     with pytest.raises(TypeError):
-        tf.RunOptions(trace_level=1.5)  # type: ignore[arg-type]
+        tf.RunOptions(trace_level=1.5)
 
 
 def test_a_message_of_a_tensor_is_given_back() -> None:

@@ -225,8 +225,23 @@ def test_collections_hold_what_is_added_under_one_or_several_names() -> None:
     assert graph.get_collection("a") == [1, 2, 3]
     graph.get_collection_ref("b").append(4)
     assert graph.get_collection("b") == [3, 4]
+    tf.add_to_collections(["b", "c"], 5)
+    assert (tf.get_collection_ref("b"), tf.get_collection("c")) == ([3, 4, 5], [5])
+    assert tf.get_collection_ref("c") is graph.get_collection_ref("c")
     assert {"a", "b"} <= set(graph.get_all_collection_keys())
     assert tf.GraphKeys.LOSSES == "losses"
+
+
+def test_each_collection_of_tensorflow_has_its_name() -> None:
+    keys = """
+    ACTIVATIONS ASSET_FILEPATHS BIASES CONCATENATED_VARIABLES COND_CONTEXT EVAL_STEP INIT_OP LOCAL_INIT_OP
+    LOCAL_RESOURCES METRIC_VARIABLES MODEL_VARIABLES MOVING_AVERAGE_VARIABLES READY_FOR_LOCAL_INIT_OP READY_OP RESOURCES
+    SAVEABLE_OBJECTS SAVERS SUMMARIES SUMMARY_OP TABLE_INITIALIZERS TRAINABLE_RESOURCE_VARIABLES UPDATE_OPS VARIABLES
+    WEIGHTS WHILE_CONTEXT
+    """
+    others = {"TABLE_INITIALIZERS": "table_initializer", "VARIABLES": "variables"}
+    for key in keys.split():
+        assert getattr(tf.GraphKeys, key) == others.get(key, key.lower())
 
 
 def test_an_operation_knows_its_type_its_inputs_and_its_outputs() -> None:

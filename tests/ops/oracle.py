@@ -497,6 +497,11 @@ ELSEWHERE: dict[str, str] = {  # module -> why its operations are not judged her
     "dflow.ops.control_flow.tensor_array_ops": "they are about the state of a run: tests/ops/test_control_flow.py",
     "dflow.ops.files": "they are about files: tests/conformance/test_i14_producers.py",
     "dflow.ops.sparse.serial": "they are about bytes: tests/conformance/test_b15_sparse_batching.py",
+    **dict.fromkeys(
+        [f"dflow.ops.summary.{name}" for name in ("audio", "histogram", "image", "merge", "scalar", "tensor")],
+        "they are about messages: tests/summary/test_summaries.py",
+    ),
+    "dflow.ops.session_ops": "they are about state, which a session keeps",
     "dflow.ops.readers": "they are about state, which a session keeps",
     **oracle_sparse.ELSEWHERE,
 }

@@ -271,8 +271,8 @@ def test_boolean_mask_picks_along_its_axis(size: Any, axis: int, mask: Any) -> N
 
 def test_boolean_mask_knows_the_sizes_of_the_other_axes() -> None:
     t = placeholder("int32", [2, 3, 4])
-    assert df.boolean_mask(t, placeholder("bool", [None]), axis=1).shape == [2, None, 4]
-    assert df.boolean_mask(t, placeholder("bool", [None, None]), axis=1).shape == [2, None]
+    assert df.boolean_mask(t, placeholder("bool", [None]), axis=1).shape.as_list() == [2, None, 4]
+    assert df.boolean_mask(t, placeholder("bool", [None, None]), axis=1).shape.as_list() == [2, None]
     with pytest.raises(ShapeError, match="incompatible"):
         df.boolean_mask(t, [True, False], axis=1)
     with pytest.raises(ShapeError, match="axis 3"):

@@ -10,7 +10,7 @@ import pytest
 
 from dflow import errors
 from dflow.ops.array.constants import constant
-from dflow.ops.py_func import py_func
+from dflow.ops.py_func import numpy_function, py_func
 from tests.ops.evaluate import Evaluator
 
 
@@ -176,3 +176,7 @@ def test_an_error_of_dflow_passes_as_it_is() -> None:
 def test_only_a_function_will_do() -> None:
     with pytest.raises(ValueError, match="callable"):
         py_func(5, [], "float32")  # type: ignore[arg-type]
+
+
+def test_a_numpy_function_gives_what_py_func_gives() -> None:
+    assert value(numpy_function(lambda x: x + np.float32(1), [np.float32(2)], "float32")) == 3

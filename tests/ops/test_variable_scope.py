@@ -386,7 +386,7 @@ def test_uninitialized_variables_are_reported_by_name() -> None:
     """V34.5: bytes; global and local variables by default."""
     a, b = get_variable("a", [1]), Variable(1, name="b", collections=[GraphKeys.LOCAL_VARIABLES], trainable=False)
     report, of_a = report_uninitialized_variables(), report_uninitialized_variables([a])
-    assert (report.dtype, report.shape) == ("string", [None])
+    assert (report.dtype, report.shape.as_list()) == ("string", [None])
     run = Evaluator()
     assert list(run.run(report)) == [b"a", b"b"]
     run.run(a.initializer)

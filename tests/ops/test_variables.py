@@ -81,7 +81,7 @@ def test_a_caching_device_is_where_other_operations_read_a_variable() -> None:
 
 def test_a_shape_may_be_less_than_that_of_the_initial_value(sess: Any) -> None:
     v = df.Variable([1.0, 2.0], shape=[None])
-    assert v.shape == [None]
+    assert v.shape.as_list() == [None]
     sess.run(v.initializer)
     assert sess.run(df.assign(v, [1.0, 2.0, 3.0])).tolist() == [1, 2, 3]
     w = df.Variable([1.0], validate_shape=False)

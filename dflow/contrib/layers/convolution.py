@@ -110,7 +110,7 @@ def _spatial(x: Tensor, data_format: str | None, conv_dims: int | None) -> int:
 
 
 def _channels(x: Tensor, data_format: str | None) -> int:
-    channels = x.shape[1 if (data_format or "").startswith("NC") else -1]
+    channels = x.spec.shape[1 if (data_format or "").startswith("NC") else -1]
     if channels is None:
         raise ValueError("The channel dimension of the inputs should be defined. Found `None`.")
     return int(channels)

@@ -55,7 +55,7 @@ def fully_connected(
         raise ValueError(f"num_outputs type should be one of [int], got {type(num_outputs)}.")
     with variable_scope(scope, "fully_connected", [inputs], reuse=reuse) as sc:
         x = convert_to_tensor(inputs)
-        size = None if x.shape.ndims is None else x.shape[-1]
+        size = None if x.shape.ndims is None else x.spec.shape[-1]
         if size is None:
             raise ValueError("The last dimension of the inputs to `Dense` should be defined. Found `None`.")
         weights = model_variable(

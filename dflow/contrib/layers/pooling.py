@@ -157,7 +157,7 @@ def softmax(logits: Any, scope: Any = None) -> Any:
     """exp(x) / sum(exp(x)) along the last axis; ValueError if its size is unknown."""
     with variable_scope(scope, "softmax", [logits]):
         x = convert_to_tensor(logits)
-        classes = x.shape[-1]
+        classes = x.spec.shape[-1]
         if classes is None:
             raise ValueError("The number of logits must be known.")
         outputs = reshape(softmax_(reshape(x, [-1, int(classes)])), shape(x))

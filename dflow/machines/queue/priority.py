@@ -25,7 +25,7 @@ def priority_queue(spec: QueueSpec) -> Queue:
     """
     dtype, shape = spec.dtypes[0], spec.component_shapes[0]
     if dtype != int64 or shape.dims != ():
-        fact = f"the first component is the priority, an int64 scalar; got {dtype} {shape}"
+        fact = f"the first component is the priority, an int64 scalar; got {dtype.name} {shape}"
         raise InvalidArgumentError(None, None, f"{spec.kind} {spec.name!r}: {fact}")
     sizes = element_sizes(spec)
     rows = VariableRows() if sizes is None else Rows(spec.dtypes, sizes)

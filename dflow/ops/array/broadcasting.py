@@ -15,8 +15,9 @@ from dflow.ops.rules.arrays import ints, namespace
 from dflow.ops.rules.ranks import bracketed, exactly, require
 from dflow.ops.rules.static import only, operands, same_dtype
 from dflow.registry import define, no_gradient
-from dflow.shapes import TensorShape, as_shape, broadcast
+from dflow.shapes import as_shape, broadcast
 from dflow.specs import TensorSpec
+from dflow.tensor_shape import TensorShape
 
 __all__ = ["broadcast_dynamic_shape", "broadcast_static_shape"]
 
@@ -25,7 +26,7 @@ def broadcast_static_shape(shape_x: Any, shape_y: Any) -> TensorShape:
     """The static shape that two static shapes broadcast to; ShapeError if they do not."""
     x, y = as_shape(shape_x), as_shape(shape_y)
     try:
-        return broadcast(x, y)
+        return TensorShape(broadcast(x, y))
     except ShapeError:
         raise ShapeError(f"Incompatible shapes for broadcasting: {x} and {y}") from None
 

@@ -85,7 +85,7 @@ def _concat_kernel(*arrays: Any, axis: int) -> Any:
 def _concat_gradient(op: Operation, dy: Tensor) -> list[Tensor | None]:
     axis, sizes = op.attrs["axis"], [None]
     if axis is not None and all(x.shape.ndims is not None for x in op.inputs):
-        sizes = [x.shape[axis] for x in op.inputs]
+        sizes = [x.spec.shape[axis] for x in op.inputs]
     if None not in sizes:  # then the concatenated tensors need not be computed
         return list(create_op("SplitV", dy, axis=axis, sizes=tuple(sizes), num=len(sizes)).outputs)
     pieces = create_op("SplitLike", dy, *op.inputs, axis=axis).outputs
@@ -151,7 +151,7 @@ def split(
 def _number_of_pieces(sizes: tuple[int, ...] | None, inputs: Sequence[Tensor], num: int | None) -> int:
     if inputs and inputs[0].shape.ndims == 0:
         raise ValueError("a scalar tensor is not supported as the number of pieces; give a number, or a vector")
-    length: int | None = inputs[0].shape.with_rank(1)[0] if inputs else len(sizes or ())
+    length: int | None = inputs[0].spec.shape.with_rank(1)[0] if inputs else len(sizes or ())
     if length is None and num is None:
         raise ValueError(f"Cannot infer num from shape of the sizes, {inputs[0]!r}")
     if num is not None and length not in (None, num):

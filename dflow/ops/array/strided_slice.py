@@ -289,5 +289,5 @@ def _numbers_of(value: Any) -> list[Any] | None:
     static = known_value(tensor)
     if static is not None:
         return [int(item) for item in static.reshape(-1)]
-    length = tensor.shape[0] if tensor.shape.ndims == 1 else None
+    length = tensor.spec.shape[0] if tensor.shape.ndims == 1 else None
     return None if length is None else [get_item(tensor, i) for i in range(length)]

@@ -180,7 +180,7 @@ def _check_sizes(
         yield assert_rank(x, len(sizes), data, summarize, message)
     for place, wanted in enumerate(sizes):
         axis = place - len(sizes) if from_end else place
-        size: Any = x.shape[axis] if x.shape.ndims is not None else None
+        size: Any = x.spec.shape[axis] if x.shape.ndims is not None else None
         if size is None:
             size = shape_of(x)[axis]
         where = f"dimension {axis} of {x.name}"

@@ -170,7 +170,7 @@ def atrous_conv2d_transpose(
         if isinstance(output_shape, Tensor):
             if not output_shape.shape.is_compatible_with(TensorShape([4])):
                 raise ValueError(f"output_shape must have shape (4,), got {output_shape.shape}")
-        elif not is_symbolic(output_shape) and f.shape[2] not in (None, output_shape[3]):
+        elif not is_symbolic(output_shape) and f.spec.shape[2] not in (None, output_shape[3]):
             raise ValueError(f"output_shape does not match filter's output channels, {output_shape[3]} != {f.shape[2]}")
         attrs = attributes((1, 1), padding, "NHWC", (rate, rate))
         return CONV2D.back_to_input(output_shape, f, dy, attrs, scope)

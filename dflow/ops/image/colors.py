@@ -52,7 +52,7 @@ def grayscale_to_rgb(images: Any, name: str | None = None) -> Tensor:
         if x.shape.ndims is not None:
             if x.shape.ndims < 2:
                 raise ValueError("A grayscale image must be at least two-dimensional.")
-            if x.shape[-1] not in (None, 1):
+            if x.spec.shape[-1] not in (None, 1):
                 raise ValueError("Last dimension of a grayscale image should be size 1.")
         result = concat([x, x, x], -1, name=scope)
         if x.shape.ndims is not None:

@@ -82,7 +82,7 @@ def adjust_jpeg_quality(image: Any, jpeg_quality: Any, name: str | None = None) 
     """
     with scoped("adjust_jpeg_quality", name, image):
         x = convert_to_tensor(image)
-        channels = x.shape.with_rank(3)[2]
+        channels = x.spec.shape.with_rank(3)[2]
         whole = convert_image_dtype(x, uint8)
         number = convert_to_tensor(jpeg_quality, int32)
         file: Tensor = add_op("EncodeJpegVariableQuality", whole, number)

@@ -23,7 +23,7 @@ def dims(x: Tensor, rank: int) -> list[Size]:
     """The sizes of an image: numbers where they are known, else scalar tensors."""
     if x.shape.is_fully_defined():
         return list(x.shape.as_list())
-    known = x.shape.with_rank(rank)
+    known = x.spec.shape.with_rank(rank)
     at_run = shape(x)
     return [at_run[i] if known[i] is None else known[i] for i in range(rank)]
 

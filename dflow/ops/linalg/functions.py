@@ -88,7 +88,7 @@ def _gradient(op: Operation, dy: Tensor) -> Tensor:
     a = adjoint(op.inputs[0])
     blocks = concat([concat([a, dy], -1), concat([zeros_like(a), a], -1)], -2)
     value: Tensor = add_op(op.type, blocks)
-    size = shape(a)[-1] if a.shape.ndims is None or a.shape[-1] is None else a.shape[-1]
+    size = shape(a)[-1] if a.shape.ndims is None or a.spec.shape[-1] is None else a.spec.shape[-1]
     part = value[..., :size, size:]
     part.set_shape(a.shape)
     return part

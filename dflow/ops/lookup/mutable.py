@@ -130,7 +130,7 @@ class MutableHashTable(_Mutable):
             name,
             key_dtype=self._key_dtype,
             value_dtype=self._value_dtype,
-            value_shape=self._default_value.shape,
+            value_shape=self._default_value.spec.shape,
             shared_name=shared_name or "",
             by_node=not shared_name,
         )
@@ -169,7 +169,7 @@ class DenseHashTable(_Mutable):
             key_dtype=self._key_dtype,
             value_dtype=self._value_dtype,
             key_shape=TensorShape(empty.shape),
-            value_shape=self._default_value.shape,
+            value_shape=self._default_value.spec.shape,
             empty_key=tuple(empty.reshape(-1).tolist()),
             deleted_key=tuple(deleted.reshape(-1).tolist()),
             deleted_shape=TensorShape(deleted.shape),

@@ -71,7 +71,7 @@ def fit_weights(weights: Any, predictions: Tensor) -> Tensor:
 
 
 def _last_may_be_one(x: Tensor) -> bool:
-    return x.shape.ndims is None or (x.shape.ndims > 0 and x.shape[-1] in (1, None))
+    return x.shape.ndims is None or (x.shape.ndims > 0 and x.spec.shape[-1] in (1, None))
 
 
 def _squeezed_beside(x: Tensor, other: Tensor, difference: int) -> Tensor:

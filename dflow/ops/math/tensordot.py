@@ -95,7 +95,7 @@ def _last_and_first(a: Tensor, count: int) -> tuple[Axes, Axes]:
 def _axes_of_tensor(a: Tensor, axes: Tensor) -> tuple[Axes, Axes]:
     if axes.shape.ndims == 0:
         return range_(subtract(rank(a), axes), rank(a)), range_(axes)
-    if axes.shape.dims is not None and axes.shape.dims[0] not in (2, None):
+    if axes.spec.shape.dims is not None and axes.spec.shape.dims[0] not in (2, None):
         raise ValueError(f"'axes' must be an integer or have length 2, its shape is {axes.shape}")
     return axes[0], axes[1]
 
@@ -120,10 +120,10 @@ def _as_matrix(x: Tensor, axes: Axes, last: bool) -> tuple[Tensor, list[int] | T
     kept = [axis for axis in range(ndims) if axis not in gone]
     order = [*kept, *gone] if last else [*gone, *kept]
     moved = x if order == list(range(ndims)) else transpose(x, order)
-    static = TensorShape(x.shape[axis] for axis in kept)
+    static = TensorShape(x.spec.shape[axis] for axis in kept)
     if x.shape.is_fully_defined():
-        sizes = [x.shape[axis] for axis in kept]
-        inner = math.prod(x.shape[axis] for axis in gone)
+        sizes = [x.spec.shape[axis] for axis in kept]
+        inner = math.prod(x.spec.shape[axis] for axis in gone)
         matrix = [math.prod(sizes), inner] if last else [inner, math.prod(sizes)]
         return (moved if moved.shape.as_list() == matrix else reshape(moved, matrix)), sizes, static
     found = shape(x)

@@ -74,7 +74,7 @@ def _noise_shape(x: Tensor, noise_shape: Any) -> Any:
         noise_shape = noise_shape.as_list()
     if not isinstance(noise_shape, (list, tuple)) or None not in noise_shape:
         return noise_shape
-    sizes = x.shape.with_rank(len(noise_shape))
+    sizes = x.spec.shape.with_rank(len(noise_shape))
     return [
         (sizes[i] if sizes[i] is not None else shape(x)[i]) if size is None else size
         for i, size in enumerate(noise_shape)

@@ -16,8 +16,8 @@ from dflow.graph import Operation, Tensor, convert_to_tensor, create_op
 from dflow.ops.queues.operations import of_list
 from dflow.ops.rules.static import constant_value
 from dflow.registry import op_def
-from dflow.shapes import TensorShape
 from dflow.specs import QueueSpec
+from dflow.tensor_shape import TensorShape
 
 
 class QueueBase:
@@ -61,7 +61,7 @@ class QueueBase:
 
     @property
     def shapes(self) -> list[TensorShape]:
-        return list(self._spec.component_shapes)
+        return [TensorShape(shape) for shape in self._spec.component_shapes]
 
     @property
     def names(self) -> list[str] | None:

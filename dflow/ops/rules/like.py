@@ -35,7 +35,9 @@ def take_shape(shape: Sizes | None, arrays: Sequence[Any]) -> tuple[Sizes, Seque
 
 def _brought(kind: str, x: Tensor, like: Tensor) -> Tensor:
     shape, inputs = shape_input(like)
-    result: Tensor = x if shape is not None and x.shape == like.shape else add_op(kind, x, *inputs, shape=shape)
+    result: Tensor = (
+        x if shape is not None and x.spec.shape == like.spec.shape else add_op(kind, x, *inputs, shape=shape)
+    )
     return result
 
 

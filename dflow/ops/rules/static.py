@@ -13,7 +13,7 @@ import numpy as np
 
 from dflow.dtypes import as_dtype
 from dflow.errors import DTypeError, InvalidArgumentError, ShapeError
-from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, get_default_graph, scopes
+from dflow.graph import Graph, Operation, Tensor, conversions_of, convert_to_tensor, get_default_graph, scopes
 from dflow.registry import OPS
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape, as_shape
 from dflow.specs import TensorSpec
@@ -27,7 +27,7 @@ def is_symbolic(value: Any) -> bool:
     """Whether it is a tensor, a variable, or a list that holds one."""
     if isinstance(value, (list, tuple)):
         return any(is_symbolic(item) for item in value)
-    return isinstance(value, Tensor) or hasattr(value, "_as_tensor")
+    return isinstance(value, Tensor) or hasattr(value, "_as_tensor") or bool(conversions_of(value))
 
 
 def graph_of(values: Iterable[Any]) -> Graph:
@@ -266,7 +266,7 @@ def known_shape(tensor: Tensor) -> TensorShape:
     """The static shape from a vector of sizes; a size of -1 or an unknown one is None."""
     sizes = known_numbers(tensor)
     if sizes is None:
-        length = tensor.shape[0] if tensor.shape.ndims == 1 else None
+        length = tensor.spec.shape[0] if tensor.shape.ndims == 1 else None
         return UNKNOWN_SHAPE if length is None else TensorShape([None] * length)
     return TensorShape(None if size is None or size < 0 else size for size in sizes)
 
@@ -290,7 +290,7 @@ def known_numbers(tensor: Tensor) -> list[int | None] | None:
         return known_numbers(op.inputs[0])
     value = known_value(tensor)
     if value is None:
-        length = tensor.shape[0] if tensor.shape.ndims == 1 else None
+        length = tensor.spec.shape[0] if tensor.shape.ndims == 1 else None
         return None if length is None else [None] * length
     return None if value.ndim != 1 else [int(size) for size in value]
 

@@ -47,7 +47,7 @@ def dct(
         only(x.spec, x.dtype.name in ("float32", "float64"), "float32 and float64")
         if n is not None:
             x = _of_length(x, n)
-        count = x.shape[-1]
+        count = x.spec.shape[-1]
         size = convert_to_tensor(count, x.dtype) if count is not None else cast(shape(x)[-1], x.dtype)
         if type == 1:
             if count is not None and count < 2:
@@ -90,7 +90,7 @@ def _of_length(x: Tensor, n: int) -> Tensor:
     cut = x[..., :n]
     if cut.shape.ndims is None:
         raise ValueError(f"the rank of {x.name} must be known for n; use set_shape()")
-    count = cut.shape[-1]
+    count = cut.spec.shape[-1]
     if count == n:
         return cut
     missing = n - shape(cut)[-1] if count is None else n - count
@@ -101,7 +101,7 @@ def _of_length(x: Tensor, n: int) -> Tensor:
 
 def _places(x: Tensor) -> Tensor:
     """0, 1, ..., n - 1 in the dtype of x."""
-    count = x.shape[-1]
+    count = x.spec.shape[-1]
     return cast(range_(shape(x)[-1] if count is None else count), x.dtype)
 
 
@@ -113,13 +113,13 @@ def _turn(places: Tensor, size: Tensor, sign: int) -> tuple[Tensor, Tensor]:
 
 def _first_and_others(x: Tensor, first: Tensor, others: Tensor) -> Tensor:
     """A factor for the first value and one for all others, in the shape [n]."""
-    count = shape(x)[-1:] if x.shape[-1] is None else [x.shape[-1]]
+    count = shape(x)[-1:] if x.spec.shape[-1] is None else [x.spec.shape[-1]]
     all_others = multiply(ones(count, x.dtype), others)
     return concat([reshape(first, [1]), all_others[1:]], 0)
 
 
 def _second(x: Tensor, size: Tensor, norm: str | None) -> Tensor:
-    count = x.shape[-1]
+    count = x.spec.shape[-1]
     length: Any = [2 * count] if count is not None else 2 * shape(x)[-1:]
     half = rfft(x, length)[..., : shape(x)[-1] if count is None else count]
     result = real(multiply(half, complex(*_turn(_places(x), size, -1))))
@@ -135,7 +135,7 @@ def _third(x: Tensor, size: Tensor, norm: str | None) -> Tensor:
         x = multiply(x, _first_and_others(x, scale, multiply(scale, math.sqrt(0.5))))
     else:
         x = multiply(x, size)
-    count = x.shape[-1]
+    count = x.spec.shape[-1]
     length: Any = [2 * count] if count is not None else 2 * shape(x)[-1:]
     turned = multiply(complex(x, zeros_like(x)), complex(*_turn(_places(x), size, 1)))
     return irfft(turned, length)[..., : shape(x)[-1] if count is None else count]

@@ -49,7 +49,7 @@ def frame(
             raise ValueError("axis must be known while the graph is built")
         place = normal_axis(int(known_axis), x.shape.ndims)
         length, step = _size(frame_length, "frame_length"), _size(frame_step, "frame_step")
-        samples: Size = shape(x)[place] if x.shape[place] is None else x.shape[place]
+        samples: Size = shape(x)[place] if x.spec.shape[place] is None else x.spec.shape[place]
         if pad_end:
             count = _at_least_zero(-(-samples // step) if _all_known(samples, step) else _ceiling(samples, step))
             missing = _at_least_zero(length + step * (count - 1) - samples)
@@ -107,10 +107,10 @@ def overlap_and_add(signal: Any, frame_step: Any, name: str | None = None) -> Te
             raise ValueError(f"frame_step must be an integer. Got {step_tensor.dtype.name}")
         step = _size(step_tensor, "frame_step")
         sizes = shape(x)
-        frames: Size = sizes[-2] if x.shape[-2] is None else x.shape[-2]
-        length: Size = sizes[-1] if x.shape[-1] is None else x.shape[-1]
+        frames: Size = sizes[-2] if x.spec.shape[-2] is None else x.spec.shape[-2]
+        length: Size = sizes[-1] if x.spec.shape[-1] is None else x.spec.shape[-1]
         pieces = -(-length // step) if _all_known(length, step) else _ceiling(length, step)
-        outer = [sizes[i] if size is None else size for i, size in enumerate(x.shape[:-2])]
+        outer = [sizes[i] if size is None else size for i, size in enumerate(x.spec.shape[:-2])]
         last = len(outer)
         x = _padded(x, last + 1, pieces * step - length, 0)
         x = reshape(x, _shape_of([*outer, frames, pieces, step]))

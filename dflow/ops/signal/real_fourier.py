@@ -110,7 +110,7 @@ def _lengths(fft_length: Any, rank: int) -> tuple[int, ...] | Tensor:
     """The argument as numbers, if these are known, or as a tensor; ShapeError for another count of them."""
     tensor = convert_to_tensor(fft_length, name="fft_length")
     only(tensor.spec, tensor.dtype == int32, "int32 lengths")
-    count = tensor.shape.with_rank(1)[0]
+    count = tensor.spec.shape.with_rank(1)[0]
     if count not in (rank, None):
         raise ShapeError(f"Dimension must be {rank} but is {count}: one length for each of the last {rank} axes")
     known = known_value(tensor)
@@ -118,15 +118,15 @@ def _lengths(fft_length: Any, rank: int) -> tuple[int, ...] | Tensor:
 
 
 def _last_sizes(x: Tensor, rank: int) -> tuple[int, ...] | Tensor:
-    if x.shape.ndims is not None and x.shape[-rank:].is_fully_defined():
-        return tuple(x.shape[-rank:].as_list())
+    if x.shape.ndims is not None and x.spec.shape[-rank:].is_fully_defined():
+        return tuple(x.spec.shape[-rank:].as_list())
     return shape(x)[-rank:]
 
 
 def _of_sizes(x: Tensor, sizes: tuple[int, ...] | Tensor, rank: int) -> Tensor:
     """The tensor cut, or with zeros behind it, to have these sizes along its last axes."""
     if isinstance(sizes, tuple) and x.shape.ndims is not None:
-        last = x.shape[-rank:].as_list()
+        last = x.spec.shape[-rank:].as_list()
         if last == list(sizes):
             return x
         if None not in last:

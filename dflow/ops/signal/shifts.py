@@ -33,7 +33,7 @@ def _halves_exchanged(x: Any, axes: Any, name: str | None, default: str, more: i
         if tensor.shape.ndims is None:
             raise ValueError(f"the rank of {tensor.name} must be known; use set_shape()")
         for axis in normal_axes(axes if axes is None or isinstance(axes, int) else tuple(axes), len(tensor.shape)):
-            size = tensor.shape[axis]
+            size = tensor.spec.shape[axis]
             half = (shape(tensor)[axis] + more) // 2 if size is None else (size + more) // 2
             before: Any = (slice(None),) * axis
             tensor = concat([tensor[(*before, slice(half, None))], tensor[(*before, slice(None, half))]], axis)

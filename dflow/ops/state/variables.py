@@ -39,8 +39,8 @@ from dflow.ops.state.scatter import (
 from dflow.ops.state.variable_creation import MadeByCreators
 from dflow.ops.state.variable_proto import SaveSliceInfo as Part
 from dflow.ops.state.variable_proto import VariableDef, below, within
-from dflow.shapes import TensorShape
 from dflow.specs import VariableSpec
+from dflow.tensor_shape import TensorShape
 
 __all__ = ["ResourceVariable", "Variable"]
 

@@ -12,21 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from dflow.dtypes import to_array_without_loss
+from dflow.dtypes import DType, to_array_without_loss
 from dflow.graph import Graph, Operation, Tensor
+from dflow.ops.session_ops import TensorHandle
 
 Element = Tensor | Operation
 Rebuild = Callable[[Sequence[Any]], Any]
+HandleOf = Callable[[bytes, DType], Any]  # makes the handle of a tensor that the session keeps
 
 
 class FetchMap:
     """The elements in a structure of fetches, each once, and the function that builds the structure from their values.
 
+    handle_of: makes the value that a program gets for a `get_session_handle`.
     names: of the elements, for a log or a table: the key in a dict of fetches, else the element's own name.
     """
 
-    def __init__(self, graph: Graph, fetches: Any) -> None:
+    def __init__(self, graph: Graph, fetches: Any, handle_of: HandleOf | None = None) -> None:
         self._graph = graph
+        self._handle_of = handle_of
         self._index: dict[Element, int] = {}
         self._keys: dict[Element, str] = {}
         self.rebuild = self._map(fetches)
@@ -83,6 +87,10 @@ class FetchMap:
             text = error.args[0] if error.args else str(error)
             raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({text})") from None
         index = self._index.setdefault(element, len(self._index))
+        handle_of = self._handle_of
+        if handle_of is not None and isinstance(element, Tensor) and element.op.type == "GetSessionHandle":
+            dtype = element.op.inputs[0].dtype
+            return lambda results: handle_of(results[index], dtype)
         return lambda results: results[index]
 
 
@@ -153,6 +161,8 @@ def feed_value(tensor: Tensor, value: Any) -> np.ndarray[Any, Any]:
     TypeError for a tensor, for a variable, and for a value that would lose something; ValueError for another shape than
     the static one.
     """
+    if isinstance(value, TensorHandle):
+        value = value.eval()
     if isinstance(value, Tensor) or hasattr(value, "_as_tensor"):
         raise TypeError(
             "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, "

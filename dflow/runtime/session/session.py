@@ -12,6 +12,7 @@ import itertools
 import logging
 import os
 import sys
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
@@ -21,10 +22,12 @@ from dflow.cluster.spec import ClusterSpec
 from dflow.compile import LoopSpec
 from dflow.dead import DEAD
 from dflow.devices import DeviceSpec
+from dflow.dtypes import DType
 from dflow.errors import CancelledError, InvalidArgumentError, NotFoundError, OpError, OpInfo
 from dflow.graph import Graph, Operation, Tensor, get_default_graph, scopes
+from dflow.ops.session_ops import TensorHandle, delete_dead
 from dflow.runtime.base import settings
-from dflow.runtime.base.config import ConfigProto, RunMetadata, RunOptions
+from dflow.runtime.base.config import ConfigProto, RunMetadata, RunOptions, checked_config, checked_options
 from dflow.runtime.base.deadline import NEVER, Deadline
 from dflow.runtime.base.transfers import fetched_all
 from dflow.runtime.session.backend import Backend, HasActors
@@ -41,14 +44,13 @@ class BaseSession:
         target = target.decode() if isinstance(target, bytes) else target
         if target is not None and not isinstance(target, str):
             raise TypeError(f"target must be a string, but got {target!r}")
-        if config is not None and not isinstance(config, ConfigProto):
-            raise TypeError(f"config must be a tf.ConfigProto, but got {config!r}")
         if graph is not None and not isinstance(graph, Graph):
             raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
         self._graph = graph if graph is not None else get_default_graph()
-        self._config = config or ConfigProto()
+        self._config = checked_config(config)
         self._target = target or ""
         self._closed = False
+        self._dead_handles: deque[bytes] = deque()
         self._home = forks.Home("this session", "make a new session here")
         self._loop_numbers = itertools.count()
         if self._config.log_device_placement:
@@ -138,11 +140,16 @@ class BaseSession:
         many threads at once.  Raises the first OpError of the step, RuntimeError on a closed session or an empty graph.
         """
         self._check_usable()
-        fetch_map = FetchMap(self._graph, fetches)
+        fetch_map = FetchMap(self._graph, fetches, self._handle_of)
         feeds = {} if feed_dict is None else feeds_of(self._graph, feed_dict)
         if not fetch_map.elements:
             return fetch_map.rebuild(())
         return self._run(fetch_map, tuple(feeds), list(feeds.values()), options, run_metadata)
+
+    def _handle_of(self, handle: bytes, dtype: DType) -> TensorHandle:
+        """The value of a fetched `get_session_handle`."""
+        delete_dead(self, self._dead_handles)
+        return TensorHandle(handle, dtype, self, self._dead_handles)
 
     def run_aside(self, operation: Operation) -> None:
         """Run an operation on behalf of dflow, such as the close of a queue at a stop.
@@ -165,7 +172,8 @@ class BaseSession:
         try:
             plan = self.plans.take(fetch_map.elements, feeds, deadline, program=program)
             if run_metadata is not None:
-                run_metadata.placement = dict(plan.placement)
+                run_metadata.placement.clear()
+                run_metadata.placement.update(plan.placement)
             try:
                 results = self._backend.run(plan, values, deadline)
             finally:
@@ -180,7 +188,7 @@ class BaseSession:
     def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Any:
         """A function that runs `fetches`: `f(*values)`, one value for each tensor, or tuple of them, of `feed_list`."""
         self._check_usable()
-        fetch_map = FetchMap(self._graph, fetches)
+        fetch_map = FetchMap(self._graph, fetches, self._handle_of)
         keys = list(feed_list or ())
         tensors = [feed_tensor(self._graph, key) for key in flat(keys)]
         nested = any(isinstance(key, tuple) for key in keys)
@@ -264,6 +272,7 @@ class BaseSession:
 
     def _deadline(self, options: RunOptions | None = None) -> Deadline:
         """The deadline of a run that starts now."""
+        options = checked_options(options)
         milliseconds = (options.timeout_in_ms if options else 0) or self._config.operation_timeout_in_ms
         return Deadline(milliseconds / 1000) if milliseconds else NEVER
 
@@ -324,7 +333,7 @@ class BaseSession:
         _check_address(target)
         from dflow.runtime.session.cluster import reset_cluster
 
-        reset_cluster(target, list(containers or ()), config or ConfigProto())
+        reset_cluster(target, list(containers or ()), checked_config(config))
 
 
 class Session(BaseSession):

@@ -209,7 +209,7 @@ def test_with_one_inter_op_thread_what_waits_lets_others_compute() -> None:
 
 def test_a_negative_number_of_blas_threads_is_an_error() -> None:
     with pytest.raises(ValueError, match="intra_op_parallelism_threads must not be negative"):
-        df.ConfigProto(intra_op_parallelism_threads=-1)
+        df.Session(config=df.ConfigProto(intra_op_parallelism_threads=-1))
 
 
 def test_the_libraries_of_this_process_are_found() -> None:
