@@ -44,7 +44,6 @@ from dflow.ops.ctc.loss import ctc_loss
 from dflow.ops.embedding.lookup import embedding_lookup
 from dflow.ops.embedding.safe import safe_embedding_lookup_sparse
 from dflow.ops.embedding.sparse import embedding_lookup_sparse
-from dflow.ops.math.hyperbolic import tanh
 from dflow.ops.linalg.norms import l2_normalize
 from dflow.ops.math.hyperbolic import tanh
 from dflow.ops.nn.activations import log_softmax, relu, sigmoid, softmax, softplus
