@@ -397,7 +397,6 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("AudioSummaryV2", {"max_outputs": _attr("max_outputs")}),
     ("GetSessionHandle", _T),
     ("GetSessionTensor", {"dtype": _attr("dtype")}),
-    ("ApplyAdam", {**_UPDATE, "use_nesterov": _is(False)}),
     ("ApplyMomentum", {**_UPDATE, "use_nesterov": _attr("use_nesterov", False)}),
     ("Assert", {"T": lambda op: _dtypes(op)[1:], "summarize": _attr("summarize", 3)}),
     (

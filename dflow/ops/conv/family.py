@@ -15,7 +15,6 @@ from dflow.errors import InvalidArgumentError, ShapeError, UnimplementedError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
 from dflow.ops.array.shape import shape
 from dflow.ops.rules.arrays import sizes_of
-from dflow.ops.rules.batching import each
 from dflow.ops.rules.building import operation, scoped
 from dflow.ops.rules.static import (
     is_symbolic,
@@ -185,7 +184,7 @@ class Convolution:
             (self.to_input, self._to_input_spec, self._to_input_kernel, self._to_input_gradient),
             (self.to_filter, self._to_filter_spec, self._to_filter_kernel, self._to_filter_gradient),
         ):
-            define(kind, spec=spec, kernel=kernel, gradient=gradient, batch=each)
+            define(kind, spec=spec, kernel=kernel, gradient=gradient)
 
 
 def _check_steps(attrs: Attrs, rank: int) -> None:

@@ -12,7 +12,6 @@ from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.math.arithmetic import negative
 from dflow.ops.rules.arrays import is_integral, namespace, zeros
-from dflow.ops.rules.batching import each
 from dflow.ops.rules.building import one_of, operation, scoped
 from dflow.ops.rules.static import only, operands, same_dtype, spec_of
 from dflow.ops.rules.windows import (
@@ -153,7 +152,7 @@ def _gradient(op: Operation, dy: Tensor) -> tuple[Tensor, Tensor]:
 
 _NO_SECOND = no_gradient("TensorFlow has no second gradient of dilation2d either")
 
-define("Dilation2D", spec=_spec, kernel=_kernel, gradient=_gradient, batch=each)
+define("Dilation2D", spec=_spec, kernel=_kernel, gradient=_gradient)
 define(
     "Dilation2DBackpropInput",
     spec=lambda x, f, dy, **attrs: x,

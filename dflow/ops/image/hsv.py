@@ -11,7 +11,6 @@ from typing import Any
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op
 from dflow.ops.rules.arrays import namespace
-from dflow.ops.rules.batching import elementwise
 from dflow.ops.rules.static import only
 from dflow.ops.rules.windows import narrow, wide
 from dflow.registry import define, no_gradient
@@ -96,5 +95,5 @@ def scaled_saturation(rgb: Any, scale: float) -> Any:
 
 _NONE = no_gradient("TensorFlow 1 has no gradient of it either")
 
-define("RGBToHSV", spec=_spec, kernel=_checked(to_hsv), gradient=_NONE, batch=elementwise)
-define("HSVToRGB", spec=_spec, kernel=_checked(to_rgb), gradient=_NONE, batch=elementwise)
+define("RGBToHSV", spec=_spec, kernel=_checked(to_hsv), gradient=_NONE)
+define("HSVToRGB", spec=_spec, kernel=_checked(to_rgb), gradient=_NONE)

@@ -12,7 +12,6 @@ from array_api_compat import device
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.rules.arrays import namespace, zeros
-from dflow.ops.rules.batching import each
 from dflow.ops.rules.static import only, same_dtype
 from dflow.ops.rules.windows import narrow, wide
 from dflow.registry import define, no_gradient
@@ -114,7 +113,7 @@ def _gradient(op: Operation, dy: Tensor) -> Tensor:
     return result
 
 
-define("LRN", spec=_spec, kernel=_kernel, gradient=_gradient, batch=each)
+define("LRN", spec=_spec, kernel=_kernel, gradient=_gradient)
 define(
     "LRNGrad", spec=_spec, kernel=_grad_kernel, gradient=no_gradient("TensorFlow has no second gradient of it either")
 )

@@ -16,7 +16,6 @@ from dflow.ops.array.shape import shape
 from dflow.ops.pool.max_pool import of_sequences
 from dflow.ops.pool.windows import Attrs, Axes, attributes, in_parts, pool_axes, pool_shape, pool_spec, reduced
 from dflow.ops.rules.arrays import namespace, sizes_of, zeros
-from dflow.ops.rules.batching import each
 from dflow.ops.rules.building import one_of, scoped
 from dflow.ops.rules.static import known_shape, only, shape_argument, spec_of
 from dflow.ops.rules.windows import Axis, narrow, wide
@@ -193,7 +192,7 @@ def _define(kind: str, grad: str) -> None:
         attrs = {key: value for key, value in op.attrs.items() if key != "sizes"}
         return (*[None] * (len(op.inputs) - 1), add_op(kind, dx, **attrs))
 
-    define(kind, spec=_spec, kernel=_kernel, gradient=gradient, batch=each)
+    define(kind, spec=_spec, kernel=_kernel, gradient=gradient)
     define(grad, spec=_grad_spec, kernel=_grad_kernel, gradient=second)
 
 

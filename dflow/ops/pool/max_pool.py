@@ -17,7 +17,6 @@ from dflow.ops.array.fill import zeros_like
 from dflow.ops.array.shape import expand_dims, squeeze
 from dflow.ops.pool.windows import Attrs, Axes, apart, attributes, in_parts, pool_axes, pool_spec, reduced, winners
 from dflow.ops.rules.arrays import ints, namespace, zeros
-from dflow.ops.rules.batching import each
 from dflow.ops.rules.building import one_of, operation, scoped
 from dflow.ops.rules.static import is_symbolic, known_value, only, same_dtype, spec_of
 from dflow.ops.rules.windows import channels_first
@@ -195,7 +194,7 @@ def _define(kind: str, grad: str, grad_grad: str) -> None:
 
         return rule
 
-    define(kind, spec=pool_spec, kernel=_kernel, gradient=gradient, batch=each, owns_outputs=True)
+    define(kind, spec=pool_spec, kernel=_kernel, gradient=gradient, owns_outputs=True)
     define(grad, spec=_like(lambda specs: specs[0]), kernel=_grad_kernel, gradient=second(grad_grad))
     define(grad_grad, spec=_like(lambda specs: specs[1]), kernel=_grad_grad_kernel, gradient=second(grad))
 

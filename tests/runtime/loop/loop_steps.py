@@ -20,7 +20,7 @@ from dflow.readers.example.operations import parse_example, parse_single_example
 from dflow.readers.example.proto import SequenceExample
 from dflow.readers.example.sequence_operations import parse_sequence_example, parse_single_sequence_example
 from tests.readers.example.examples import example
-from tests.runtime.loop import loop_steps_text
+from tests.runtime.loop import loop_steps_math, loop_steps_text
 
 LETTERS = {"f": df.float32, "i": df.int32, "b": df.bool, "s": df.string}
 
@@ -409,3 +409,4 @@ STEPS: dict[str, list[Way]] = {
 }
 
 STEPS |= loop_steps_text.lines(ways, sparse, sparse_rows)
+STEPS |= loop_steps_math.lines(ways)
