@@ -78,6 +78,9 @@ class KernelContext(Protocol):
     def dequeue_from(self, device: str, queue: Any, reply: Callable[..., None]) -> Callable[[], None]:
         """Take one element of a queue on any device, outside of the step; returns a callable that withdraws it."""
 
+    def start_loop(self, loop: Any, operands: Sequence[Any], reply: Callable[..., None]) -> Callable[[], None]:
+        """Start a `while_loop` whose iterations are steps; returns a callable that withdraws it."""
+
     def spawn(self, work: Callable[[], None]) -> None:
         """Do something that may take long or wait, on a thread of its own."""
 

@@ -39,7 +39,7 @@ OWN = {  # kinds that TensorFlow does not have, or has with other inputs and att
     "Rot90",
     *("IRFFT2DGrad", "IRFFT3DGrad", "IRFFTGrad", "PrintV2", "RFFT2DGrad", "RFFT3DGrad", "RFFTGrad"),
     *("SpreadLike", "StridedSliceGrad", "SumLike", "SumOfTiles", "TFRecordReaderNumLeftOut", "TileLike"),
-    *("UninitializedNames", "Unpad", "While"),
+    *("UninitializedNames", "Unpad", "While", "WhileSteps"),
     *("ImagePatchesGrad", "VolumePatchesGrad"),
     *(
         "SpreadLike",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from dflow.compile.frames import fold_loops
-from dflow.compile.loop_placement import place_loops
+from dflow.compile.loop_placement import LoopPlans
 from dflow.compile.loops.vectorize import with_vectorized_body
 from dflow.compile.lower import check_plan, lower
 from dflow.compile.place import check_placed, place
@@ -34,12 +35,13 @@ def compile_plan(
     log_placement: bool = False,
     earlier: dict[Operation, str] | None = None,
     threads: Threads = NO_LIMIT,
+    numbers: Iterator[int] | None = None,
 ) -> Plan:
     """Turn the operations that `fetches` need into a plan.  Pure: no clock, no randomness, no cluster.
 
     feeds: the tensors that each run will give values for.  default: the device of operations that are not pinned.
     number: the plan's number in its session.  earlier: where state was placed before; new state is added to it.
-    threads: the limits of the session.
+    threads: the limits of the session.  numbers: gives the plans of loops their numbers in the session.
     Raises the errors of `place`.
     """
     needed = prune(fetches, feeds)
@@ -47,10 +49,12 @@ def compile_plan(
     if checking():
         check_placed(needed.ops, placed, table)
     needed = fold_loops(needed)
-    place_loops(needed, placed)
+    loops = LoopPlans(table, numbers or itertools.count(-1, -1), threads)
+    loops.place(needed, placed)
     groups = segments(needed, placed)
     plan = with_vectorized_body(lower(number, needed, groups, placed, table))
-    plan = replace(plan, parts={device: replace(part, threads=threads) for device, part in plan.parts.items()})
+    parts = {device: replace(part, threads=threads) for device, part in plan.parts.items()}
+    plan = replace(plan, parts=parts, inner=tuple(loops.plans))
     if checking():
         check_pruned(needed)
         check_segments(groups, needed, placed)

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from dflow.compile.conditions import Conditions, decider, literals
 from dflow.compile.prune import Needed, waited_for
@@ -53,6 +54,7 @@ class FoldedLoop:
     definition: OpDef = field(default_factory=lambda: op_def("While"))
     type: str = "While"
     attrs: dict[str, object] = field(default_factory=dict)
+    steps: Any = None  # its LoopSteps, if its iterations are steps of their own
 
     @property
     def control_inputs(self) -> list[Operation]:

@@ -219,7 +219,8 @@ def _instruction(
     """One kernel call, its attributes with the device names that they ask for."""
     if isinstance(op, FoldedLoop):
         info = OpInfo(op.name, op.definition.kind, placed[op], op.made_at)
-        return Instruction(info, {"code": _loop_code(op, placed)}, inputs, outputs)
+        attrs = {"code": _loop_code(op, placed)} if op.steps is None else {"loop": op.steps}
+        return Instruction(info, attrs, inputs, outputs)
     attrs = {key: placed[value.op] if isinstance(value, DeviceOf) else value for key, value in op.attrs.items()}
     return Instruction(OpInfo(op.name, op.definition.kind, placed[op], op.made_at), attrs, inputs, outputs)
 

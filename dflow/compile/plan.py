@@ -7,7 +7,7 @@ A plan is immutable: all that a run changes is in its step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,11 +127,17 @@ class Segment:
         """Its first operation, the only one of a segment that blocks."""
         return self.instructions[0].op
 
+    def all_instructions(self) -> Iterator[Instruction]:
+        """Its instructions, each loop before those in it."""
+        for instruction in self.instructions:
+            yield instruction
+            if instruction.op.kind == LOOP:
+                yield from instruction.attrs["code"].segment.all_instructions()
+
     @property
     def kinds(self) -> set[str]:
         """The kinds of its operations, with those in loops."""
-        loops = [it.attrs["code"] for it in self.instructions if it.op.kind == LOOP]
-        return {it.op.kind for it in self.instructions}.union(*(loop.segment.kinds for loop in loops))
+        return {it.op.kind for it in self.all_instructions()}
 
     @property
     def gives(self) -> list[int]:
@@ -247,6 +253,21 @@ class CallPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class LoopSteps:
+    """A `while_loop` whose iterations are steps of a plan of their own.
+
+    variables: for each loop variable, its place among the feeds, its first values among the operands, of which one is
+    not dead, and the place of its next value among the fetches.  results: the number of the fetches that leave the
+    loop, which come first.
+    """
+
+    call: CallPlan
+    variables: tuple[tuple[int, tuple[int, ...], int | None], ...]
+    constants: tuple[tuple[int, int], ...]  # (place among the feeds, place among the operands)
+    results: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The computation of one set of fetches from one set of fed tensors."""
 
@@ -261,11 +282,18 @@ class Plan:
     one_by_one: str = ""  # why a loop that reads and enqueues does not
     prefetch: PrefetchedDequeue | None = None  # the source of the feeds of a loop's iterations
     pipelined: PipelinedEnqueue | None = None  # the destination of the values of a loop's iterations
+    inner: tuple[Plan, ...] = ()  # the plans of iterations of its `while_loop`s
     call: CallPlan = field(init=False)
 
     @property
     def devices(self) -> list[str]:
         return list(self.parts)
+
+    def whole(self) -> Iterator[Plan]:
+        """This plan and the plans of its loops."""
+        yield self
+        for plan in self.inner:
+            yield from plan.whole()
 
     def __post_init__(self) -> None:
         feeds = {device: part.feeds for device, part in self.parts.items()}

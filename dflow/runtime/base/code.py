@@ -19,7 +19,7 @@ from typing import Any
 
 import cloudpickle
 
-from dflow.compile import DevicePlan, Instruction
+from dflow.compile import LOOP, DevicePlan, Instruction, LoopCode, Segment
 from dflow.errors import InvalidArgumentError, NotFoundError, OpInfo
 from dflow.registry import OPS, READERS, OpDef, ReaderFormat
 from dflow.runtime.base.unpicklable import way_to_unpicklable
@@ -57,16 +57,22 @@ class PackedAttrs:
 
 
 def _instructions(part: DevicePlan) -> Iterator[Instruction]:
-    return (instruction for segment in part.segments for instruction in segment.instructions)
+    return (instruction for segment in part.segments for instruction in segment.all_instructions())
 
 
 def _with_attrs(part: DevicePlan, change: Callable[[Instruction], Any]) -> DevicePlan:
     """The part with its attributes replaced by the results of `change`."""
-    segments = [
-        replace(segment, instructions=tuple(replace(i, attrs=change(i)) for i in segment.instructions))
-        for segment in part.segments
-    ]
-    return replace(part, segments=tuple(segments))
+    return replace(part, segments=tuple(_changed(segment, change) for segment in part.segments))
+
+
+def _changed(segment: Segment, change: Callable[[Instruction], Any]) -> Segment:
+    def attrs_of(instruction: Instruction) -> Any:
+        if instruction.op.kind != LOOP:
+            return change(instruction)
+        code: LoopCode = instruction.attrs["code"]
+        return {"code": replace(code, segment=_changed(code.segment, change))}
+
+    return replace(segment, instructions=tuple(replace(i, attrs=attrs_of(i)) for i in segment.instructions))
 
 
 def _packed(instruction: Instruction) -> Any:

@@ -27,6 +27,7 @@ from dflow.runtime.dask.naming import worker_name
 from dflow.runtime.device.executor import DeviceExecutor
 from dflow.runtime.device.own_devices import gpu_count, make_gpu_executor
 from dflow.runtime.dispatch import handle
+from dflow.runtime.step.graph_loop import start_loop
 from dflow.runtime.step.process import Process
 from dflow.runtime.threads.current_frames import make_current_frames_safe
 from dflow.runtime.threads.malloc import keep_freed_memory
@@ -52,7 +53,7 @@ class DflowWorker(WorkerPlugin):
     async def setup(self, worker: Worker) -> None:
         make_current_frames_safe()
         self.worker = worker
-        self.process = Process(worker.address, self._open_channel, handle)
+        self.process = Process(worker.address, self._open_channel, handle, start_loop)
         self.tasks: dict[Any, Any] = {}  # Dask key -> the function that cancels its task
         self._background: set[asyncio.Task[None]] = set()
         gpu = _own_gpu()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dflow.errors import OpInfo
@@ -50,6 +50,10 @@ class Context:
         return self._executor.process.call_queue(
             self.session, device, self._addresses.get(device, ""), queue, "dequeue", reply
         )
+
+    def start_loop(self, loop: Any, operands: Sequence[Any], reply: Callable[..., None]) -> Callable[[], None]:
+        """Start a `while_loop` whose iterations are steps; returns the function that withdraws it."""
+        return self._executor.process.start_loop(self.session, loop, operands, reply)
 
     def per_session(self, make: Callable[[], Any]) -> Any:
         """State of this operation in this session on this device, such as its random generator."""

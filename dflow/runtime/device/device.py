@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
 
-from dflow.compile import Threads
+from dflow.compile import LoopSteps, Threads
 from dflow.errors import InvalidArgumentError
 from dflow.registry import ReaderFormat
 from dflow.runtime.base.answers import Answer, Withdraw
@@ -36,6 +36,8 @@ class Services(Protocol):
         answer: Answer,
         *arguments: Any,
     ) -> Withdraw: ...
+
+    def start_loop(self, session: str, loop: LoopSteps, operands: Sequence[Any], reply: Answer) -> Withdraw: ...
 
 
 class DeviceSession:

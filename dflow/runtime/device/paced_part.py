@@ -8,6 +8,7 @@ A segment runs at most once: a task that Dask starts again is refused.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -35,12 +36,17 @@ class PacedPart(Part):
         """Run a segment in this thread when its tensors have come; waits until its operation is answered.
 
         Raises the error that ended the part, and UnavailableError if the segment was begun before.
-        before_wait: called before the wait for a blocking operation.
+        before_wait: called once, before the first wait of a blocking operation, for its tensors or for its answer.
         """
         i = self._places[index]
         self._claim(i)
+        may_wait = self._installed.programs[i].blocks
         while i not in self._run_already and self.ended is None:
-            work = self._next(i, before_wait)
+            work = self._ready(i)
+            if work is None and may_wait:
+                before_wait()
+                may_wait = False
+            work = work or self._work[i].get()
             if work is not None:
                 work()
         if self.ended is not None and self.ended is not FINISHED:
@@ -59,13 +65,11 @@ class PacedPart(Part):
                 raise UnavailableError(self._installed.plan.segments[i].op, None, fact)
             self._claimed.add(i)
 
-    def _next(self, i: int, before_wait: Callable[[], None]) -> Callable[[], None] | None:
-        try:
+    def _ready(self, i: int) -> Callable[[], None] | None:
+        """Work of a segment that is there already."""
+        with suppress(Empty):
             return self._work[i].get_nowait()
-        except Empty:
-            if self._installed.programs[i].blocks:
-                before_wait()
-        return self._work[i].get()
+        return None
 
     def _submit(self, i: int, work: Callable[[], None], quick: bool) -> None:
         self._work[i].put(work)

@@ -53,6 +53,7 @@ from dflow.runtime.dask.unbegun import tell_of_unbegun
 from dflow.runtime.dask.worker import SHARE
 from dflow.runtime.dispatch import handle
 from dflow.runtime.session.loop_handle import Loop
+from dflow.runtime.step.graph_loop import start_loop
 from dflow.runtime.step.process import Process
 from dflow.runtime.step.step import Step, StepNumbers
 from dflow.runtime.transport import messages as m
@@ -75,7 +76,7 @@ class ClusterBackend:
             self.client.close()
             raise
         self.watch = Watch(self.client)
-        self.process = Process(self.session, self._open_channel, handle)
+        self.process = Process(self.session, self._open_channel, handle, start_loop)
         self.process.on_channel_closed = self._channel_closed
         self.process.on_loop_report = self._report
         self._numbers = StepNumbers(self.session)
@@ -171,11 +172,13 @@ class ClusterBackend:
         """Send each device its part, and wait until all have it."""
         requests = []
         try:
-            for device, part in plan.parts.items():
-                channel = self.process.channel_to(plan.addresses[device])
-                make = partial(m.Install, self.session, device, plan.number, dump_part(part))
-                requests.append((channel, f"install {_in_words(part)}", self.process.request(channel, make)))
-            for address in {address for part in plan.parts.values() for address in part.addresses.values()}:
+            for one in plan.whole():
+                for device, part in one.parts.items():
+                    channel = self.process.channel_to(one.addresses[device])
+                    make = partial(m.Install, self.session, device, one.number, dump_part(part))
+                    requests.append((channel, f"install {_in_words(part)}", self.process.request(channel, make)))
+            parts = [part for one in plan.whole() for part in one.parts.values()]
+            for address in {address for part in parts for address in part.addresses.values()}:
                 # A session has to begin there before other processes call them for it, and to end there later.
                 channel = self.process.channel_to(address)
                 requests.append((channel, "hear of the session", self.process.request(channel, m.Ping)))
@@ -188,8 +191,9 @@ class ClusterBackend:
 
     def forget(self, plan: Plan) -> None:
         self._warm.discard(plan.number)
+        addresses = {address for one in plan.whole() for address in one.addresses.values()}
         for channel in self.process.channels():
-            if channel.peer in plan.addresses.values():
+            if channel.peer in addresses:
                 self._forget_at(channel, plan)
 
     def _forget_at(self, channel: Channel, plan: Plan, installed: object = None) -> None:
@@ -197,7 +201,8 @@ class ClusterBackend:
 
         installed: the answer to an `Install`, if one was sent.  A message before that answer might overtake it.
         """
-        channel.send(m.Forget(self.session, plan.number))
+        for one in plan.whole():
+            channel.send(m.Forget(self.session, one.number))
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         try:

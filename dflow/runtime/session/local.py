@@ -18,6 +18,7 @@ from dflow.runtime.base.turns import Turns
 from dflow.runtime.device.own_devices import local_executors
 from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.session.loop_handle import Loop
+from dflow.runtime.step.graph_loop import start_loop
 from dflow.runtime.step.process import Process
 from dflow.runtime.step.single_segment import run_step
 from dflow.runtime.step.step import StepNumbers
@@ -29,7 +30,7 @@ class LocalBackend:
 
     def __init__(self, config: ConfigProto) -> None:
         self.session = f"local-{uuid.uuid4().hex[:8]}"
-        self.process = Process(self.session)
+        self.process = Process(self.session, start_loop=start_loop)
         for executor in local_executors(config):
             self.process.add_executor(executor)
         self.process.begin_session(self.session)
@@ -49,15 +50,17 @@ class LocalBackend:
 
     def install(self, plan: Plan, deadline: Deadline) -> None:
         try:
-            for device, part in plan.parts.items():
-                self.process.executors[device].install(self.session, part, OPS)
+            for one in plan.whole():
+                for device, part in one.parts.items():
+                    self.process.executors[device].install(self.session, part, OPS)
         except BaseException:
             self.forget(plan)
             raise
 
     def forget(self, plan: Plan) -> None:
         for executor in self.process.executors.values():
-            executor.forget_plan(self.session, plan.number)
+            for one in plan.whole():
+                executor.forget_plan(self.session, one.number)
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         if deadline.left() is None:

@@ -71,9 +71,7 @@ class Plans:
     ) -> Plan:
         """Compile the plan, and install it on its devices."""
         table = self._table_for(elements, feeds, deadline, program)
-        with self._lock:
-            self._count += 1
-            number = self._count
+        number = self._next_number()
         plan = compile_plan(
             elements,
             feeds,
@@ -84,11 +82,18 @@ class Plans:
             log_placement=self._config.log_device_placement,
             earlier=self._placed_state,
             threads=Threads(self._config.inter_op_parallelism_threads, self._config.intra_op_parallelism_threads),
+            numbers=iter(self._next_number, None),
         )
         self._backend.install(plan, deadline)
         if program:
-            self._used.use(plan, table)
+            for one in plan.whole():
+                self._used.use(one, table)
         return self._keep((elements, feeds, table.version, program), plan)
+
+    def _next_number(self) -> int:
+        with self._lock:
+            self._count += 1
+            return self._count
 
     def _table_for(
         self, elements: tuple[Tensor | Operation, ...], feeds: tuple[Tensor, ...], deadline: Deadline, program: bool

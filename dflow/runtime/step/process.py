@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dflow.compile import LoopSpec, Threads
+from dflow.compile import LoopSpec, LoopSteps, Threads
 from dflow.errors import CancelledError, InternalError, OpError
 from dflow.runtime.base.answers import Settle
 from dflow.runtime.base.failures import lost, unknown_session
@@ -83,6 +83,7 @@ class Process:
 
     name: the name that peers use, a worker's address or a session's id.
     connect: opens a channel to an address.  handle: handles a message, see `dispatch.py`.  A local session has neither.
+    start_loop: starts a `while_loop` whose iterations are steps, see `graph_loop.py`.
     """
 
     def __init__(
@@ -90,8 +91,10 @@ class Process:
         name: str,
         connect: Callable[[Process, str], Channel] | None = None,
         handle: Callable[[Process, Channel, Any], None] | None = None,
+        start_loop: Callable[..., Callable[[], None]] | None = None,
     ) -> None:
         self.name = name
+        self._start_loop = start_loop
         self.incarnation = uuid.uuid4().hex  # a restarted worker has the same devices, empty
         self.threads = LeaderFollowers(f"dflow-{name}", max(2, os.cpu_count() or 1))
         self.executors: dict[str, DeviceExecutor] = {}
@@ -173,6 +176,13 @@ class Process:
         else:
             withdraw = executor.resource_of(queue, session).attempt(answer, method, *arguments)
         return withdraw
+
+    def start_loop(
+        self, session: str, loop: LoopSteps, operands: Sequence[Any], reply: Callable[..., None]
+    ) -> Callable[[], None]:
+        """Start a `while_loop` whose iterations are steps.  Returns the function that withdraws it."""
+        assert self._start_loop is not None, "a process that runs steps has it"
+        return self._start_loop(self, session, loop, operands, reply)
 
     def queue_rows(self) -> list[dict[str, Any]]:
         """The rows of the queues on this process's devices, with the attempts that wait for them."""
