@@ -70,7 +70,7 @@ _KINDS: list[tuple[type, Callable[[Any], Any]]] = [
     (slice, lambda value: _list((value.start, value.stop, value.step))),
     (type(Ellipsis), lambda value: []),
     (DType, lambda value: value.name),
-    (TensorShape, lambda value: None if value.dims is None else list(value.dims)),
+    (TensorShape, lambda value: None if value.ndims is None else list(value.known)),
     (np.ndarray, _array),
     (np.generic, _array),
 ]

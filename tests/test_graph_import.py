@@ -16,6 +16,7 @@ import dflow as df
 from dflow import attr_text
 from dflow.graph import Operation
 from dflow.ops.array.strided_slice import FromInput
+from dflow.shapes import TensorShape
 from tests.ops.oracle import ORACLE
 from tests.ops.test_oracle import build
 
@@ -248,7 +249,7 @@ def test_versions_are_those_that_both_graphs_allow() -> None:
 @pytest.mark.parametrize(
     "value",
     [None, True, 3, 0.1, "é", b"\xff", 1 + 2j, (1, (2, None)), [1.5], {"a": 1}, slice(1, None, 2), ..., df.int8,
-     df.TensorShape([None, 2]), df.TensorShape(None), FromInput(2)],
+     TensorShape([None, 2]), TensorShape(None), FromInput(2)],
     ids=repr,
 )  # fmt: skip
 def test_an_attribute_comes_back_from_text(value: Any) -> None:
