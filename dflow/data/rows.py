@@ -37,7 +37,7 @@ class Component:
         if holds_objects(actual) or dtype == self.dtype:
             return
         hint = "convert it first, with astype for example"
-        raise DTypeError(f"{what} is {dtype or actual}, but {self.label} is {self.dtype}; {hint}")
+        raise DTypeError(f"{what} is {dtype.name if dtype else actual}, but {self.label} is {self.dtype.name}; {hint}")
 
     def check_shape(self, actual: TensorShape, what: str) -> None:
         """ShapeError if a row of `what`, of the shape `actual`, is no value of this component."""
@@ -122,7 +122,7 @@ def _column(series: Any, what: str, component: Component) -> Array:
         array: Array = series.to_numpy(dtype=component.dtype.numpy_dtype)
         return array
     except (TypeError, ValueError) as error:  # missing values, objects of another type
-        raise DTypeError(f"{what}, for {component.label} of {component.dtype}: {error}") from error
+        raise DTypeError(f"{what}, for {component.label} of {component.dtype.name}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,8 +163,8 @@ def _fault(data: bytes, index: int, column: int, dtype: DType, error: Exception)
     """What is wrong with one string of a row."""
     other = dtype_of(data)
     if column == 1 and other is not None and other != dtype:
-        return f"Requested SparseTensor of type {dtype} but SparseTensor[{index}].values.dtype() == {other}"
-    return f"Could not parse serialized_sparse[{index}, {column}], a part of a sparse tensor of {dtype}: {error}"
+        return f"Requested SparseTensor of type {dtype.name} but SparseTensor[{index}].values.dtype() == {other.name}"
+    return f"Could not parse serialized_sparse[{index}, {column}], a part of a sparse tensor of {dtype.name}: {error}"
 
 
 _TEXT = no_gradient("a serialized tensor is text")
