@@ -74,7 +74,9 @@ def test_a_graph_is_written_with_the_nodes_of_its_operations(tmp_path: Path) -> 
         writer.add_graph(graph, 7)
     found = events(files(tmp_path)[0])
     assert [event.WhichOneof("what") for event in found[1:]] == ["graph_def", "meta_graph_def", "graph_def"]
-    assert b"one" in found[1].graph_def
+    written = df.GraphDef.FromString(found[1].graph_def)
+    assert [(node.name, "_output_shapes" in node.attr) for node in written.node] == [("one", True)]
+    assert df.MetaGraphDef.FromString(found[2].meta_graph_def).graph_def == written
     assert found[3].step == 7
     with pytest.raises(TypeError, match="must be an instance of `Graph`"):
         df.summary.FileWriter(tmp_path, "no graph")
