@@ -1,5 +1,6 @@
 """Initializers of variables.  Source: tf.initializers of TensorFlow 1.15."""
 
+from dflow.ops.lookup.tables import tables_initializer
 from dflow.ops.state.initializers import constant_initializer as constant
 from dflow.ops.state.initializers import identity_initializer as identity
 from dflow.ops.state.initializers import ones_initializer as ones
@@ -32,6 +33,7 @@ __all__ = [
     "orthogonal",
     "random_normal",
     "random_uniform",
+    "tables_initializer",
     "truncated_normal",
     "uniform_unit_scaling",
     "variables",

@@ -39,6 +39,7 @@ from dflow.ops.conv.transposed import (
     conv_transpose,
 )
 from dflow.ops.ctc.beam import ctc_beam_search_decoder, ctc_beam_search_decoder_v2
+from dflow.ops.ctc.dense import collapse_repeated, ctc_loss_v2, ctc_unique_labels
 from dflow.ops.ctc.greedy import ctc_greedy_decoder
 from dflow.ops.ctc.loss import ctc_loss
 from dflow.ops.embedding.lookup import embedding_lookup
@@ -87,6 +88,7 @@ __all__ = [
     "batch_norm_with_global_normalization",
     "batch_normalization",
     "bias_add",
+    "collapse_repeated",
     "compute_accidental_hits",
     "conv1d",
     "conv1d_transpose",
@@ -105,6 +107,8 @@ __all__ = [
     "ctc_beam_search_decoder_v2",
     "ctc_greedy_decoder",
     "ctc_loss",
+    "ctc_loss_v2",
+    "ctc_unique_labels",
     "depth_to_space",
     "depthwise_conv2d",
     "depthwise_conv2d_backprop_filter",

@@ -83,6 +83,37 @@ def test_repeated_labels_may_collapse_and_short_sequences_be_ignored() -> None:
     assert gradient[:, 1].any()
 
 
+@pytest.mark.parametrize("blank", [None, 2, -1])
+def test_dense_labels_may_have_any_class_as_their_blank(blank: int | None) -> None:
+    place = {None: 0, -1: BLANK}.get(blank, blank)
+    order = [*(c for c in range(CLASSES) if c != place), place]  # the class of `X` with each number, the blank last
+    x = np.empty_like(X)
+    x[..., order] = X
+    table = np.zeros((3, 3), int)
+    for i, row in enumerate(LABELS):
+        table[i, : len(row)] = [order[label] for label in row]
+    loss = df.nn.ctc_loss_v2(
+        df.constant(table), df.constant(x), [len(row) for row in LABELS], LENGTHS, blank_index=blank
+    )
+    np.testing.assert_allclose(value(loss), [-np.log(probabilities(X[:, i], LENGTHS[i])[LABELS[i]]) for i in range(3)])
+    sparse = df.nn.ctc_loss_v2(labels(), df.constant(X), None, LENGTHS, blank_index=BLANK)
+    np.testing.assert_allclose(value(sparse), value(loss))
+    with pytest.raises(ValueError, match="blank_index must be given"):
+        df.nn.ctc_loss_v2(labels(), df.constant(X), None, LENGTHS)
+
+
+def test_labels_of_rows_are_made_different_or_collapse() -> None:
+    rows = df.constant([[3, 3, 1, 3], [2, 0, 0, 0]])
+    with df.Session() as sess:
+        (distinct, places), (collapsed, lengths) = sess.run(
+            [df.nn.ctc_unique_labels(rows), list(df.nn.collapse_repeated(rows, [4, 2]))]
+        )
+    np.testing.assert_array_equal(distinct, [[3, 1, 0, 0], [2, 0, 0, 0]])
+    np.testing.assert_array_equal(places, [[0, 0, 1, 0], [0, 1, 1, 1]])
+    np.testing.assert_array_equal(collapsed, [[3, 1, 3], [2, 0, 0]])
+    np.testing.assert_array_equal(lengths, [3, 2])
+
+
 def test_labels_and_lengths_that_do_not_fit_are_refused() -> None:
     x = df.constant(X)
     with pytest.raises(TypeError, match="SparseTensor"):

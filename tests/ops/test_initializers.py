@@ -115,5 +115,5 @@ def test_the_module_initializes_variables_too() -> None:
     local = df.Variable(1.0, collections=[df.GraphKeys.LOCAL_VARIABLES])
     with df.Session() as sess:
         sess.run([df.initializers.global_variables(), df.initializers.local_variables()])
-        sess.run(df.initializers.variables([v]))
+        sess.run([df.initializers.variables([v]), df.initializers.tables_initializer()])
         assert sess.run([v, local]) == [1.0, 1.0]

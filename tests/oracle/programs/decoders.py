@@ -63,3 +63,22 @@ def beam_search_decoder(tf: Any, folder: Path) -> dict[str, Any]:
             "requested more paths than the beam width",
         )
     return found
+
+
+def dense_labels(tf: Any, folder: Path) -> dict[str, Any]:
+    labels = tf.constant([[1, 2, 2], [3, 3, 0], [1, 0, 0], [4, 1, 0]])
+    x = tf.constant(LOGITS)
+    lengths = [3, 2, 1, 2]
+    found = {}
+    with session(tf) as sess:
+        for blank in (None, 0, -1):
+            shifted = labels if blank != -1 else labels - 1
+            loss = tf.nn.ctc_loss_v2(shifted, x, lengths, LENGTHS, blank_index=blank)
+            found[str(blank)] = sess.run([loss, tf.gradients(loss, x)[0]])
+        sparse = tf.SparseTensor(INDICES, VALUES, [4, 3])
+        swapped = tf.transpose(x, [1, 0, 2])
+        found["sparse"] = sess.run(tf.nn.ctc_loss_v2(sparse, swapped, None, LENGTHS, False, blank_index=4))
+        found["unique"] = sess.run(tf.nn.ctc_unique_labels(labels))
+        found["collapsed"] = sess.run(tf.nn.collapse_repeated(labels, lengths))
+    found["no blank"] = kind_of_error(lambda: tf.nn.ctc_loss_v2(sparse, x, None, LENGTHS))
+    return found
