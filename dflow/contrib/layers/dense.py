@@ -95,7 +95,7 @@ def finish(
     if normalizer_fn is not None:
         outputs = normalizer_fn(outputs, **(normalizer_params or {}))
     elif biases_initializer is not None:
-        channels = outputs.shape[1 if (data_format or "").startswith("NC") else -1]
+        channels = outputs.spec.shape[1 if (data_format or "").startswith("NC") else -1]
         biases = model_variable(
             "biases",
             shape=[int(channels)],

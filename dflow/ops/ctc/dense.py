@@ -69,7 +69,7 @@ def ctc_loss_v2(
 
 
 def _classes(x: Tensor) -> int:
-    classes = x.shape.with_rank(3)[2]
+    classes = x.spec.shape.with_rank(3)[2]
     if classes is None:
         raise ValueError(f"the number of classes must be known, the shape of the logits is {x.shape}")
     return int(classes)

@@ -96,7 +96,10 @@ def _assigned(parts: Sequence[Any], ids: Tensor, strategy: str) -> tuple[Tensor,
 
 
 def _total_rows(parts: Sequence[Any], ids: Tensor) -> Tensor:
-    sizes = [part.shape[0] if part.shape.ndims is not None else None for part in map(convert_to_tensor, parts)]
+    sizes = [
+        spec.shape[0] if spec.shape.ndims is not None else None
+        for spec in (convert_to_tensor(part).spec for part in parts)
+    ]
     known = [int(size) for size in sizes if size is not None]
     if len(known) == len(parts):
         return convert_to_tensor(sum(known), ids.dtype)
