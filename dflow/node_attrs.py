@@ -440,7 +440,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("DeserializeManySparse", {"dtype": _attr("dtype"), "_rank": _attr("rank")}),
     ("EncodeBase64", {"pad": _attr("pad")}),
     ("Einsum", {"N": _count, **_T, "equation": _attr("equation")}),
-    ("EnsureShape", {**_T, "shape": _attr("shape")}),
+    ("EnsureShape", {**_T, "shape": _attr("shape"), "_of": _attr("of", "")}),
     ("ExpandDims", {**_T, "Tdim": _dtype(1), "_axis": _attr("axis")}),
     ("FFT FFT2D FFT3D IFFT IFFT2D IFFT3D", {"Tcomplex": _dtype(0)}),
     (

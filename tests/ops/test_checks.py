@@ -132,7 +132,9 @@ def test_a_shape_that_is_ensured_is_static_and_checked() -> None:
     y = df.ensure_shape(x, [None, 2])
     assert y.shape.as_list() == [None, 2]
     np.testing.assert_array_equal(run(y, {x: np.ones((3, 2))}), np.ones((3, 2)))
-    with pytest.raises(errors.InvalidArgumentError, match=r"\[3\], is not compatible with expected shape \[\?,2\]"):
+    with pytest.raises(
+        errors.InvalidArgumentError, match=r"Shape of tensor \w+ \[3\] is not compatible with expected shape \[\?,2\]"
+    ):
         run(y, {x: np.ones(3)})
     with pytest.raises(ValueError, match="not compatible"):
         df.ensure_shape(df.constant(1.0), [1])

@@ -11,6 +11,7 @@ import dflow as df
 from dflow import errors
 from dflow.gradients import gradients
 from dflow.ops.array.constants import placeholder
+from dflow.ops.math.confusion_matrix import remove_squeezable_dimensions
 from tests.ops.evaluate import Evaluator
 
 RNG = np.random.default_rng(9)
@@ -114,3 +115,20 @@ def test_axes_that_do_not_fit_are_an_error() -> None:
     x = placeholder("float32", None)
     with pytest.raises(errors.InvalidArgumentError, match=r"size-incompatible: In\[0\]: \[2,2\], In\[1\]: \[3,2\]"):
         value(df.tensordot(x, np.ones((3, 2), np.float32), [[1], [0]]), {x: a})
+
+
+def test_a_last_axis_of_one_that_only_one_of_two_has_is_taken_away_also_at_run_time() -> None:
+    x, y = placeholder("int32", None), placeholder("int32", None)
+    labels, predictions = remove_squeezable_dimensions(x, y)
+    for of_x, of_y, wanted in [((2, 1), (2,), (2,)), ((2,), (2, 1), (2,)), ((2, 1), (2, 1), (2, 1))]:
+        found = value([labels, predictions], {x: np.ones(of_x), y: np.ones(of_y)})
+        assert [it.shape for it in found] == [wanted, wanted]
+    labels, predictions = remove_squeezable_dimensions(x, y, expected_rank_diff=1)
+    assert value(labels, {x: np.ones((3, 1)), y: np.ones((3, 5))}).shape == (3,)
+    assert value(labels, {x: np.ones(3), y: np.ones((3, 5))}).shape == (3,)
+
+
+def test_an_axis_of_a_running_sum_is_checked_by_the_run() -> None:
+    for function in (df.cumsum, df.cumprod, df.math.cumulative_logsumexp):
+        with pytest.raises(errors.InvalidArgumentError, match=r"Expected scan axis in the range \[-2, 2\)"):
+            value(function(np.ones((2, 2)), 2))

@@ -216,20 +216,22 @@ def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
     time.
     """
     with scope_of((x,), name, "EnsureShape") as scope:
-        result: Tensor = add_op("EnsureShape", convert_to_tensor(x), name=scope, shape=as_shape(shape))
+        tensor = convert_to_tensor(x)
+        result: Tensor = add_op("EnsureShape", tensor, name=scope, shape=as_shape(shape), of=tensor.op.name)
         return result
 
 
-def _ensure_spec(x: TensorSpec, shape: TensorShape) -> TensorSpec:
+def _ensure_spec(x: TensorSpec, shape: TensorShape, of: str = "") -> TensorSpec:
     return TensorSpec(x.shape.merge_with(shape), x.dtype)
 
 
-def _ensure_kernel(x: Any, shape: TensorShape) -> Any:
+def _ensure_kernel(x: Any, shape: TensorShape, of: str = "") -> Any:
+    """of: the name of the operation that gave x, for the error."""
     if not shape.admits(tuple(x.shape)):
         raise InvalidArgumentError(
             None,
             None,
-            f"Shape of tensor, {bracket(x.shape)}, is not compatible with expected shape {bracket(shape.known)}.",
+            f"Shape of tensor {of} {bracket(x.shape)} is not compatible with expected shape {bracket(shape.known)}.",
         )
     return x
 

@@ -287,12 +287,13 @@ define("MatrixDiagPart", spec=_part_spec, kernel=checked(_part_spec, _part_kerne
 def _set_spec(x: TensorSpec, diagonal: TensorSpec, k: Band, align: str) -> TensorSpec:
     same_dtype(x, diagonal)
     wanted = _part_shape(x, k)
-    of_rank_at_least(diagonal, 1)
     if not diagonal.shape.is_compatible_with(wanted):
+        rank = "Shape must be at least rank 1 but is rank 0: " if diagonal.shape.ndims == 0 else ""
         raise ShapeError(
-            f"diagonal must have the shape {bracket(wanted.known)}, but received input shape: "
+            f"{rank}diagonal must have the shape {bracket(wanted.known)}, but received input shape: "
             f"{bracket(x.shape.known)} and diagonal shape: {bracket(diagonal.shape.known)}"
         )
+    of_rank_at_least(diagonal, 1)
     if x.shape.ndims is None and diagonal.shape.ndims is not None:
         return TensorSpec(_outer_of(diagonal.shape, k).concatenate([None, None]), x.dtype)
     return TensorSpec(stack(x).outer.merge_with(_outer_of(diagonal.shape, k)).concatenate(x.shape[-2:]), x.dtype)

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op
 from dflow.ops.array.fill import ones_like
 from dflow.ops.math.arithmetic import chain, conj, multiply, negative, subtract
 from dflow.ops.math.compare import greater, less, where
 from dflow.ops.math.division import realdiv
 from dflow.ops.math.powers import exp, log
-from dflow.ops.rules.arrays import axis_of, namespace
+from dflow.ops.rules.arrays import namespace
 from dflow.ops.rules.batching import along_axes
 from dflow.ops.rules.late import late, late_rules
 from dflow.ops.rules.libraries import is_numpy_like, narrowed, through_numpy, widened
 from dflow.ops.rules.like import only_first
 from dflow.ops.rules.named import scope_of
-from dflow.ops.rules.static import normal_axis, only, operands
+from dflow.ops.rules.static import only, operands
 from dflow.registry import define
 from dflow.specs import TensorSpec
 
@@ -66,8 +67,7 @@ def _running(kind: str, x: Any, axis: Any, exclusive: bool, reverse: bool, name:
 
 
 def _spec(x: TensorSpec, axis: int, exclusive: bool, reverse: bool) -> TensorSpec:
-    if x.shape.ndims is not None:
-        normal_axis(axis, x.shape.ndims)
+    """An axis that x does not have is an error at run time, as in TensorFlow."""
     return _numbers_spec(x)
 
 
@@ -85,12 +85,20 @@ def _floats_spec(x: TensorSpec, **attrs: Any) -> TensorSpec:
     return x
 
 
+def _scan_axis(x: Any, axis: int) -> int:
+    if not -x.ndim <= axis < x.ndim:
+        raise InvalidArgumentError(
+            None, None, f"ScanOp: Expected scan axis in the range [{-x.ndim}, {x.ndim}), but got {axis}"
+        )
+    return axis % x.ndim
+
+
 def _kernel_of(function: str) -> Any:
     """A kernel of a function of the namespace that has the argument `include_initial`."""
 
     def kernel(x: Any, axis: int, exclusive: bool, reverse: bool) -> Any:
         xp = namespace(x)
-        axis = axis_of(x, axis)
+        axis = _scan_axis(x, axis)
         values = xp.flip(x, axis=axis) if reverse else x
         total = getattr(xp, function)(values, axis=axis, dtype=x.dtype, include_initial=exclusive)
         if exclusive:
@@ -109,7 +117,7 @@ def _logsumexp_kernel(x: Any, axis: int, exclusive: bool, reverse: bool) -> Any:
     if not is_numpy_like(x):
         return through_numpy(lambda array: _logsumexp_kernel(array, axis, exclusive, reverse), x)
     xp = namespace(x)
-    axis = axis_of(x, axis)
+    axis = _scan_axis(x, axis)
     values = widened(xp.flip(x, axis=axis) if reverse else x)
     if exclusive and x.shape[axis]:
         nothing = xp.full_like(values[_first(axis, 1)], -xp.inf)
