@@ -90,7 +90,7 @@ def _scan_axis(x: Any, axis: int) -> int:
         raise InvalidArgumentError(
             None, None, f"ScanOp: Expected scan axis in the range [{-x.ndim}, {x.ndim}), but got {axis}"
         )
-    return axis % x.ndim
+    return axis % int(x.ndim)
 
 
 def _kernel_of(function: str) -> Any:
