@@ -24,7 +24,7 @@ import numpy as np
 from dflow.ops.rules.arrays import namespace, zeros
 from dflow.ops.rules.windows import NO_WINDOW, Axis, batches, taps
 
-COST = 24  # numbers that are multiplied and added in the time in which one is copied
+COST = 16  # numbers that are multiplied and added in the time in which one is copied
 
 Axes = Sequence[Axis]
 

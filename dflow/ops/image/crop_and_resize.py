@@ -6,6 +6,7 @@ Source: tf.image.crop_and_resize and image_grad of TensorFlow 1.15.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,9 +16,10 @@ from dflow.dtypes import DType, float32
 from dflow.errors import InvalidArgumentError, OutOfRangeError, ShapeError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor
 from dflow.ops.array.shape import shape
-from dflow.ops.rules.arrays import dtype_in, ints, namespace, scatter_add
+from dflow.ops.rules.arrays import dtype_in, ints, namespace, scatter_add, vector, zeros
 from dflow.ops.rules.building import one_of, scoped
 from dflow.ops.rules.static import known_shape, known_value, only, shape_argument, spec_of
+from dflow.ops.rules.windows import batches
 from dflow.registry import define, no_gradient
 from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec
@@ -173,13 +175,22 @@ def _kernel(
 ) -> Any:
     new = ints(sizes[0]) if crop_size is None else crop_size
     _check(image.shape, boxes, places, new)
+    crops = zeros(vector(boxes, 0.0, float32), (boxes.shape[0], *new, image.shape[3]))
+    for part in batches(boxes.shape[0], math.prod(crops.shape[1:]), crops):
+        crops[part, ...] = _crops(image, boxes[part, :], places[part], new, method, extrapolation_value)
+    return crops
+
+
+def _crops(image: Any, boxes: Any, places: Any, new: Any, method: str, outside: float) -> Any:
     xp, shape = namespace(image), (boxes.shape[0], *new)
     points = _Points(image.shape, boxes, places, new)
     if method == "nearest":
         crops = _pixels(image, points.nearest(), shape)
     else:
-        crops = sum(_pixels(image, rows, shape) * y * x for rows, y, x, _, _ in points.corners())
-    return xp.where(points.inside, crops, xp.full_like(crops, extrapolation_value))
+        crops = sum(_pixels(image, rows, shape) * (y * x) for rows, y, x, _, _ in points.corners())
+    if bool(xp.all(points.inside)):
+        return crops
+    return xp.where(points.inside, crops, xp.full_like(crops, outside))
 
 
 # -- gradients

@@ -166,7 +166,10 @@ def _spread(dy: Any, place: int, axis: Axis) -> Any:
     before = (slice(None),) * place
     for k in range(axis.window):
         windows, values = axis.tap(k)
-        dx[(*before, values, ...)] += dy[(*before, windows, ...)]
+        if k < axis.stride:  # no other tap has read these values yet
+            dx[(*before, values, ...)] = dy[(*before, windows, ...)]
+        else:
+            dx[(*before, values, ...)] += dy[(*before, windows, ...)]
     return dx
 
 
