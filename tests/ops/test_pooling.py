@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import dflow as df
+from dflow.ops.pool import gradients
 from tests.ops.evaluate import Evaluator
 
 IMAGE = np.random.default_rng(1).normal(size=(2, 11, 17, 3)).astype(np.float32)
@@ -60,3 +61,25 @@ def test_pools_along_the_channels_take_each_channel_once() -> None:
     ):
         with pytest.raises(df.errors.UnimplementedError, match=said):
             Evaluator()(df.nn.max_pool(IMAGE, ksize, strides, "SAME"))
+
+
+def test_gradients_can_be_called_by_hand() -> None:
+    x = np.array([[1, 2], [3, 0]], np.float32).reshape(1, 2, 2, 1)
+    four, steps = df.placeholder(df.int32, [4]), [1, 1, 1, 1]
+    feeds, run = {four: [1, 2, 2, 1]}, Evaluator()
+    y, dy = np.array([[[[3.0]]]], np.float32), np.array([[[[5.0]]]], np.float32)
+    places = np.array([[[[2]]]], np.int64)
+    for found in (
+        gradients.max_pool_grad(x, y, dy, [1, 2, 2, 1], steps, "VALID"),
+        gradients.max_pool_grad_v2(x, y, dy, four, steps, "VALID"),
+        gradients.max_pool_grad_with_argmax(x, dy, places, [1, 2, 2, 1], steps, "VALID"),
+    ):
+        assert run(found, feeds)[0, :, :, 0].tolist() == [[0, 0], [5, 0]]
+    for found in (
+        gradients.max_pool_grad_grad(x, y, 2 * x, [1, 2, 2, 1], steps, "VALID"),
+        gradients.max_pool_grad_grad_v2(x, y, 2 * x, four, steps, "VALID"),
+        gradients.max_pool_grad_grad_with_argmax(x, 2 * x, places, [1, 2, 2, 1], steps, "VALID"),
+    ):
+        assert run(found, feeds).tolist() == [[[[6.0]]]]
+    mean = gradients.avg_pool_grad([1, 2, 2, 1], dy, [1, 2, 2, 1], steps, "VALID")
+    assert run(mean)[0, :, :, 0].tolist() == [[1.25, 1.25], [1.25, 1.25]]
