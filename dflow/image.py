@@ -3,6 +3,7 @@
 Files are read and written by Pillow, an extra of dflow: `pip install dflow[images]`.
 """
 
+from dflow.ops.array.patches import extract_image_patches
 from dflow.ops.image.adjust import (
     adjust_brightness,
     adjust_contrast,
@@ -17,6 +18,7 @@ from dflow.ops.image.adjust import (
 )
 from dflow.ops.image.boxes import draw_bounding_boxes
 from dflow.ops.image.colors import grayscale_to_rgb, rgb_to_grayscale, rgb_to_yiq, rgb_to_yuv, yiq_to_rgb, yuv_to_rgb
+from dflow.ops.image.combined_suppression import combined_non_max_suppression
 from dflow.ops.image.crop_and_resize import crop_and_resize
 from dflow.ops.image.crops import (
     central_crop,
@@ -57,7 +59,9 @@ from dflow.ops.image.suppression import (
     non_max_suppression_padded,
     non_max_suppression_with_scores,
 )
+from dflow.ops.sampling.crop import random_crop
 
+extract_patches = extract_image_patches
 resize_with_crop_or_pad = resize_image_with_crop_or_pad
 transpose = transpose_image
 
@@ -70,6 +74,7 @@ __all__ = [
     "adjust_jpeg_quality",
     "adjust_saturation",
     "central_crop",
+    "combined_non_max_suppression",
     "convert_image_dtype",
     "crop_and_resize",
     "crop_to_bounding_box",
@@ -83,7 +88,9 @@ __all__ = [
     "encode_jpeg",
     "encode_png",
     "extract_glimpse",
+    "extract_image_patches",
     "extract_jpeg_shape",
+    "extract_patches",
     "flip_left_right",
     "flip_up_down",
     "grayscale_to_rgb",
@@ -99,6 +106,7 @@ __all__ = [
     "psnr",
     "random_brightness",
     "random_contrast",
+    "random_crop",
     "random_flip_left_right",
     "random_flip_up_down",
     "random_hue",

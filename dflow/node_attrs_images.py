@@ -119,6 +119,7 @@ GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("NonMaxSuppressionV3", _CHOSEN),
     ("NonMaxSuppressionV4", {**_CHOSEN, "pad_to_max_output_size": _attr("pad_to_max_output_size")}),
     ("NonMaxSuppressionV5", {**_T, "pad_to_max_output_size": _attr("pad_to_max_output_size")}),
+    ("CombinedNonMaxSuppression", _attrs("pad_per_class clip_boxes")),
     ("NonMaxSuppressionWithOverlaps IsJpeg DecodeGif EncodeJpegVariableQuality", {}),
     (
         "SampleDistortedBoundingBoxV2",

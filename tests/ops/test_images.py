@@ -123,3 +123,20 @@ def test_noise_around_an_image_is_within_its_range() -> None:
     assert np.unique(window[:, 0]).size > 10
     black = Evaluator()(df.image.extract_glimpse(x, [6, 8], np.zeros((2, 2), np.float32), noise="zero"))
     assert not black[:, 0].any()
+
+
+def test_boxes_of_each_class_are_chosen_by_themselves() -> None:
+    rng = np.random.default_rng(4)
+    corners = rng.random((1, 9, 1, 2)).astype(np.float32) / 2
+    places, scores = np.concatenate([corners, corners + 0.4], -1), rng.random((1, 9, 2)).astype(np.float32)
+    run = Evaluator()
+    found, marks, classes, count = run(list(df.image.combined_non_max_suppression(places, scores, 3, 10, 0.3)))
+    assert (marks[0] == sorted(marks[0], reverse=True)).all()
+    for number in range(2):
+        chosen = run(df.image.non_max_suppression(places[0, :, 0], scores[0, :, number], 3, 0.3))
+        own = [i for i in range(count[0]) if classes[0, i] == number]
+        np.testing.assert_array_equal(marks[0, own], scores[0, chosen, number])
+        np.testing.assert_array_equal(found[0, own], places[0, chosen, 0])
+    assert not found[0, count[0] :].any()
+    with pytest.raises(df.errors.InvalidArgumentError, match="third dimension of boxes"):
+        run(df.image.combined_non_max_suppression(places.repeat(3, 2), scores, 3, 10).nmsed_scores)

@@ -129,7 +129,7 @@ def _areas(corners: Array) -> Array:
     return areas
 
 
-def _overlaps_of(boxes: Array) -> Any:
+def overlaps_of(boxes: Array) -> Any:
     """A function of a box's number: its overlap with each box."""
     ordered = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
     areas = _areas(ordered)
@@ -145,7 +145,7 @@ def _overlaps_of(boxes: Array) -> Any:
     return overlaps
 
 
-def _chosen(overlaps: Any, scores: Array, most: int, threshold: float, lowest: float, sigma: float) -> list[Any]:
+def chosen_boxes(overlaps: Any, scores: Array, most: int, threshold: float, lowest: float, sigma: float) -> list[Any]:
     """The numbers and the scores of the chosen boxes, the best first; of equal scores the one with the lower number."""
     left = np.where(scores > lowest, scores, -np.inf).astype(np.float64)
     there = scores > lowest
@@ -181,8 +181,8 @@ def _select(
     if int(most) < 0:
         raise InvalidArgumentError(None, None, "max_output_size must be non-negative")
     values, marks = boxes.astype(np.float32), scores.astype(np.float32)
-    overlaps = (lambda i: values[i]) if given else _overlaps_of(values)
-    return _chosen(overlaps, marks, int(most), float(threshold), float(lowest), float(sigma))
+    overlaps = (lambda i: values[i]) if given else overlaps_of(values)
+    return chosen_boxes(overlaps, marks, int(most), float(threshold), float(lowest), float(sigma))
 
 
 def _numbers(found: list[Any], length: int | None = None) -> Array:

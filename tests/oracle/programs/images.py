@@ -169,6 +169,33 @@ def chosen_boxes(tf: Any, folder: Path) -> dict[str, Any]:
     )
 
 
+def boxes_of_classes(tf: Any, folder: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(3)
+    corners = rng.random((2, 12, 3, 2)).astype(np.float32)
+    places = np.concatenate([corners - 0.1, corners + rng.random((2, 12, 3, 2)).astype(np.float32)], -1)
+    scores = rng.random((2, 12, 3)).astype(np.float32)
+    found: dict[str, Any] = {}
+    for name, these, options in (
+        ("each", places, {}),
+        ("shared", places[:, :, :1], {"clip_boxes": False}),
+        ("above", places, {"score_threshold": 0.8, "pad_per_class": True}),
+    ):
+        outputs = tf.image.combined_non_max_suppression(these, scores, 2, 9, 0.4, **options)
+        found |= {f"{name} {i}": output for i, output in enumerate(outputs)}
+    values = _all(tf, found)
+    return {name: value if "above" not in name else value[0] for name, value in values.items()}
+
+
+def patches(tf: Any, folder: Path) -> dict[str, Any]:
+    x, window = _image(2, 6, 7, 3), [1, 2, 3, 1]
+    crop = tf.image.random_crop(x[0], [2, 3, 3])
+    found = {
+        "old": tf.image.extract_image_patches(x, window, [1, 2, 2, 1], [1, 1, 1, 1], "SAME"),
+        "new": tf.image.extract_patches(x, window, [1, 2, 2, 1], [1, 1, 1, 1], "VALID"),
+    }
+    return _all(tf, found) | {"crop": shape(crop)}
+
+
 def comparisons(tf: Any, folder: Path) -> dict[str, Any]:
     x, y = _image(2, 200, 190, 2), _image(2, 200, 190, 2, seed=1)
     z = (0.8 * x + 0.2 * y).astype(np.float32)
