@@ -11,10 +11,13 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from dflow import attr_text
 from dflow.graph_proto import GraphDef
-from dflow.node_attrs import OWN, RULES, STATE, FromAttr, FromSeeds, Node
+from dflow.node_attrs import OWN, RULES, STATE
 from dflow.node_proto import shape_proto
+from dflow.node_rules import FromAttr, FromSeeds, Node
 from dflow.nodes import node_def
 from dflow.registry import OpDef
 
@@ -50,11 +53,16 @@ def _own_attrs(op: Node) -> str:
     if any(isinstance(rule, FromSeeds) for rule in RULES.get(kind, {}).values()):
         there.add("seeds")
     there |= {*handle_names(op.definition), "queue_device"}
-    left = {name: value for name, value in op.attrs.items() if name not in there}
+    left = {name: value for name, value in op.attrs.items() if name not in there or _is_rounded(value)}
     try:
         return attr_text.to_text(left) if left else ""
     except TypeError:
         return ""
+
+
+def _is_rounded(value: Any) -> bool:
+    """A number of which a node has fewer digits: its floating numbers are float32."""
+    return isinstance(value, float) and float(np.float32(value)) != value
 
 
 @lru_cache(maxsize=1024)

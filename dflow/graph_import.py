@@ -17,8 +17,9 @@ from typing import Any
 from dflow.graph import DeviceOf, Graph, Operation, Tensor, convert_to_tensor, get_default_graph
 from dflow.graph_defs import handle_names
 from dflow.graph_proto import GRAPH_DEF_VERSION, GRAPH_DEF_VERSION_MIN_PRODUCER, GraphDef
-from dflow.node_attrs import INPUT_ORDER, OWN, RULES, DtypeOf, FromAttr
+from dflow.node_attrs import INPUT_ORDER, OWN, RULES
 from dflow.node_reading import attrs_of, value_of
+from dflow.node_rules import DtypeOf, FromAttr
 from dflow.ops.array.strided_slice import Masks
 from dflow.ops.rules.static import constant_value, known_value
 from dflow.registry import OPS, READERS, OpDef
@@ -388,6 +389,8 @@ _SAME = {  # kinds of TensorFlow that are those of dflow by another name
     "BatchMatMulV2": "MatMul",
     "Concat": "ConcatV2",
     "FIFOQueue": "FIFOQueueV2",
+    "FusedBatchNorm": "FusedBatchNormV3",
+    "FusedBatchNormV2": "FusedBatchNormV3",
     "Inv": "Reciprocal",
     "PadV2": "Pad",
     "PaddingFIFOQueue": "PaddingFIFOQueueV2",

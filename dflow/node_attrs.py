@@ -7,126 +7,20 @@ Source: the ops of TensorFlow 1.15.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from dflow.dtypes import DType, int32, int64, string
+from dflow.node_attrs_images import CHANNELS
 from dflow.node_attrs_images import GROUPS as IMAGES
-from dflow.registry import OpDef
+from dflow.node_rules import FromAttr, FromSeeds, Node, Rule, Rules
+from dflow.node_rules import attr as _attr
+from dflow.node_rules import dtype_of as _dtype
+from dflow.node_rules import same as _is
 from dflow.shapes import UNKNOWN_SHAPE
 from dflow.tensor_proto import make_tensor_proto
-
-
-class NodeTensor(Protocol):
-    """A tensor, as a node sees it; see `graph/core.py`."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def dtype(self) -> DType: ...
-
-    @property
-    def value_index(self) -> int: ...
-
-    @property
-    def op(self) -> Node: ...
-
-
-class Node(Protocol):
-    """An operation, as its node describes it; see `graph/core.py`."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def type(self) -> str: ...
-
-    @property
-    def definition(self) -> OpDef: ...
-
-    @property
-    def device(self) -> str: ...
-
-    @property
-    def attrs(self) -> dict[str, Any]: ...
-
-    @property
-    def inputs(self) -> Sequence[NodeTensor]: ...
-
-    @property
-    def operands(self) -> Sequence[NodeTensor]: ...
-
-    @property
-    def outputs(self) -> Sequence[NodeTensor]: ...
-
-    @property
-    def control_inputs(self) -> Sequence[Node]: ...
-
-    @property
-    def group(self) -> Node | None: ...
-
-    def colocation_groups(self) -> list[bytes]: ...
-
-
-Rule = Callable[[Node], Any]  # the value of an attribute; None: this operation does not have it
-Rules = Mapping[str, Rule]
-
-
-@dataclass(frozen=True)
-class FromAttr:
-    """A rule that can be read backwards: an attribute of the operation is one of the node, in another form perhaps.
-
-    name: of the operation's attribute; write: makes the node's value of it; read: the reverse; default: the operation's
-    value where the node has none; optional: an operation has it only if its rules name it.
-    """
-
-    name: str
-    write: Callable[[Any], Any] = lambda value: value
-    read: Callable[[Any], Any] = lambda value: value
-    default: Any = None
-    optional: bool = False
-
-    def __call__(self, op: Node) -> Any:
-        return self.write(op.attrs.get(self.name))
-
-
-@dataclass(frozen=True)
-class FromSeeds:
-    """One of the two seeds of an operation."""
-
-    place: int
-
-    def __call__(self, op: Node) -> Any:
-        return op.attrs["seeds"][self.place]
-
-
-def _attr(name: str, default: Any = None) -> Rule:
-    """An attribute of the operation.  default: its value where a node does not have it."""
-    return FromAttr(name, default=default)
-
-
-def _is(value: Any) -> Rule:
-    """The same for all operations of the kind."""
-    return lambda op: value
-
-
-@dataclass(frozen=True)
-class DtypeOf:
-    """The dtype of an operand; `default` where the operation has an attribute instead of it."""
-
-    place: int
-    default: DType
-
-    def __call__(self, op: Node) -> DType:
-        return op.operands[self.place].dtype if self.place < len(op.operands) else self.default
-
-
-def _dtype(place: int, default: DType = int32) -> Rule:
-    return DtypeOf(place, default)
 
 
 def _dtypes(op: Node) -> list[DType]:
@@ -196,7 +90,6 @@ _BITS: Rules = {"num_bits": _attr("num_bits"), "narrow_range": _attr("narrow_ran
 _SETS: Rules = {"set_operation": _attr("set_operation"), "validate_indices": _attr("validate_indices")}
 _NOT_LAST = FromAttr("axis", lambda axis: None if axis == -1 else axis, default=-1)
 _VARIABLE: Rules = {"T": lambda op: op.attrs["variable"].dtype}
-_CHANNELS = FromAttr("channels_first", lambda it: "NCHW" if it else "NHWC", lambda it: it == "NCHW", False)
 _MIRROR = FromAttr("symmetric", lambda it: "SYMMETRIC" if it else "REFLECT", lambda it: it == "SYMMETRIC")
 _UPDATE: Rules = {**_VARIABLE, "use_locking": FromAttr("use_locking", _or(False), default=False, optional=True)}
 _ROWS: Rules = {**_UPDATE, "Tindices": lambda op: next(it.dtype for it in op.operands if it.dtype.is_integer)}
@@ -407,7 +300,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
             "validate_shape": _attr("validate_shape", True),
         },
     ),
-    ("BiasAdd", {**_T, "data_format": _CHANNELS}),
+    ("BiasAdd", {**_T, "data_format": CHANNELS}),
     ("BroadcastTo", {**_T, "Tidx": _dtype(1), "_shape": _attr("shape")}),
     ("Cast", {"SrcT": _dtype(0), "DstT": _attr("dtype"), "Truncate": _is(False)}),
     ("Bincount", {"T": _dtype(2)}),

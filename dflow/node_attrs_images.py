@@ -5,58 +5,65 @@ Source: the ops of TensorFlow 1.15.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
-Rule = Callable[[Any], Any]
-Rules = Mapping[str, Rule]
+from dflow.dtypes import int64
+from dflow.node_rules import FromAttr, FromSeeds, Rule, Rules
+from dflow.node_rules import attr as _attr
+from dflow.node_rules import dtype_of as _dtype
+from dflow.node_rules import same as _is
 
 
-def _attr(name: str) -> Rule:
-    return lambda op: op.attrs.get(name)
+def _attrs(names: str, *defaults: Any) -> Rules:
+    """Attributes that have one name here and in TensorFlow.  defaults: the values where a node does not have them."""
+    found = names.split()
+    return {name: _attr(name, value) for name, value in zip(found, defaults or [None] * len(found), strict=True)}
 
 
-def _attrs(names: str) -> Rules:
-    """Attributes that have one name here and in TensorFlow."""
-    return {name: _attr(name) for name in names.split()}
-
-
-def _list(name: str) -> Rule:
+def _list(name: str, default: Any = None) -> Rule:
     """Numbers; nothing where a tensor has their place."""
-    return lambda op: None if op.attrs.get(name) is None else list(op.attrs[name])
+    return FromAttr(name, lambda value: None if value is None else list(value), _tuple, default)
 
 
-def _dtype(place: int) -> Rule:
-    return lambda op: op.operands[place].dtype
+def _tuple(value: Any) -> Any:
+    return None if value is None else tuple(value)
 
 
-def _is(value: Any) -> Rule:
-    return lambda op: value
-
-
-def _seed(place: int) -> Rule:
-    return lambda op: op.attrs["seeds"][place]
-
-
+CHANNELS = FromAttr("channels_first", lambda it: "NCHW" if it else "NHWC", lambda it: it == "NCHW", False)
 _T: Rules = {"T": _dtype(0)}
 _LAST: Rules = {"T": _dtype(-1)}
-_WINDOW: Rules = {"strides": _list("strides"), "padding": _attr("padding"), "data_format": _attr("data_format")}
-_CONV3D: Rules = {**_WINDOW, "dilations": _list("dilations")}
-_CONV2D: Rules = {**_CONV3D, "explicit_paddings": _list("explicit_paddings"), "use_cudnn_on_gpu": _is(True)}
-_DEPTHWISE: Rules = {**_CONV3D, "explicit_paddings": _list("explicit_paddings")}
+_STEPS: Rules = {"strides": _list("strides"), "padding": _attr("padding")}
+_WINDOW: Rules = {**_STEPS, "data_format": _attr("data_format", "NHWC")}
+_WINDOW3D: Rules = {**_STEPS, "data_format": _attr("data_format", "NDHWC")}
+_CONV3D: Rules = {
+    **_WINDOW3D,
+    "dilations": _list("dilations", (1,) * 5),
+    "_explicit_paddings": FromAttr("explicit_paddings", lambda value: list(value or ()) or None, _tuple, ()),
+}
+_DEPTHWISE: Rules = {
+    **_WINDOW,
+    "dilations": _list("dilations", (1,) * 4),
+    "explicit_paddings": _list("explicit_paddings", ()),
+}
+_CONV2D: Rules = {**_DEPTHWISE, "use_cudnn_on_gpu": _is(True)}
 _INPUT_SIZES: Rules = {**_LAST, "_input_sizes": _list("input_sizes")}
 _FILTER_SIZES: Rules = {**_LAST, "_filter_sizes": _list("filter_sizes")}
 _POOL: Rules = {"ksize": _list("ksize"), **_WINDOW}
+_POOL3D: Rules = {"ksize": _list("ksize"), **_WINDOW3D}
 _MORPHOLOGY: Rules = {**_T, "strides": _list("strides"), "rates": _list("rates"), "padding": _attr("padding")}
-_RESIZE: Rules = {**_T, **_attrs("align_corners half_pixel_centers"), "_size": _list("size")}
-_RESIZED_BACK: Rules = {"T": _attr("dtype"), **_attrs("align_corners half_pixel_centers"), "_shape": _list("shape")}
-_NORM: Rules = {"T": _dtype(1), "U": _dtype(2), **_attrs("epsilon data_format is_training")}
+_RESIZE: Rules = {**_T, **_attrs("align_corners half_pixel_centers", False, False), "_size": _list("size")}
+_RESIZED_BACK: Rules = {
+    "T": _attr("dtype"),
+    **_attrs("align_corners half_pixel_centers", False, False),
+    "_shape": _list("shape"),
+}
+_NORM: Rules = {"T": _dtype(1), "U": _dtype(2), **_attrs("epsilon data_format is_training", 1e-4, "NHWC", True)}
 _FRACTIONAL: Rules = {
     **_T,
     "pooling_ratio": _list("pooling_ratio"),
     **_attrs("pseudo_random overlapping deterministic"),
-    "seed": _seed(0),
-    "seed2": _seed(1),
+    "seed": FromSeeds(0),
+    "seed2": FromSeeds(1),
 }
 _JPEG: Rules = {
     **_attrs("channels ratio"),
@@ -78,17 +85,19 @@ GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ("DepthwiseConv2dNativeBackpropInput", {**_INPUT_SIZES, **_DEPTHWISE}),
     ("DepthwiseConv2dNativeBackpropFilter", {**_FILTER_SIZES, **_DEPTHWISE}),
     ("Dilation2D Dilation2DBackpropFilter Dilation2DBackpropInput", _MORPHOLOGY),
-    ("AvgPool AvgPool3D MaxPool MaxPoolGrad MaxPoolGradGrad MaxPool3D MaxPool3DGradGrad", {**_T, **_POOL}),
-    ("MaxPool3DGrad", {"T": _dtype(2), "TInput": _dtype(0), **_POOL}),
-    ("AvgPoolGrad AvgPool3DGrad", {**_LAST, **_POOL, "_orig_input_shape": _list("sizes")}),
-    ("MaxPoolV2 MaxPoolGradV2 MaxPoolGradGradV2", {**_T, **_attrs("padding data_format")}),
+    ("AvgPool MaxPool MaxPoolGrad MaxPoolGradGrad", {**_T, **_POOL}),
+    ("AvgPool3D MaxPool3D MaxPool3DGradGrad", {**_T, **_POOL3D}),
+    ("MaxPool3DGrad", {"T": _dtype(2), "TInput": _dtype(0), **_POOL3D}),
+    ("AvgPoolGrad", {**_LAST, **_POOL, "_orig_input_shape": _list("sizes")}),
+    ("AvgPool3DGrad", {**_LAST, **_POOL3D, "_orig_input_shape": _list("sizes")}),
+    ("MaxPoolV2 MaxPoolGradV2 MaxPoolGradGradV2", {**_T, **_attrs("padding data_format", None, "NHWC")}),
     (
         "MaxPoolWithArgmax",
         {
             **_T,
             "ksize": _list("ksize"),
             "strides": _list("strides"),
-            **_attrs("Targmax padding include_batch_in_index"),
+            **_attrs("Targmax padding include_batch_in_index", int64, None, False),
         },
     ),
     (
@@ -103,16 +112,22 @@ GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ),
     ("FractionalAvgPool FractionalMaxPool", _FRACTIONAL),
     ("FractionalAvgPoolGrad FractionalMaxPoolGrad", {**_T, "overlapping": _attr("overlapping")}),
-    ("BiasAddGrad", {**_T, "data_format": lambda op: "NCHW" if op.attrs["channels_first"] else "NHWC"}),
+    ("BiasAddGrad", {**_T, "data_format": CHANNELS}),
     ("Elu EluGrad Relu6 Relu6Grad Selu SeluGrad Softsign SoftsignGrad HSVToRGB RGBToHSV", _T),
     ("AdjustContrastv2 AdjustHue AdjustSaturation DrawBoundingBoxes DrawBoundingBoxesV2", _T),
-    ("LeakyRelu LeakyReluGrad", {**_T, "alpha": _attr("alpha")}),
-    ("LRN LRNGrad", {**_T, **_attrs("depth_radius bias alpha beta")}),
-    ("FusedBatchNormV3", {"T": _dtype(0), "U": _dtype(1), **_attrs("epsilon data_format is_training")}),
+    ("LeakyRelu LeakyReluGrad", {**_T, "alpha": _attr("alpha", 0.2)}),
+    ("LRN LRNGrad", {**_T, **_attrs("depth_radius bias alpha beta", 5, 1.0, 1.0, 0.5)}),
+    (
+        "FusedBatchNormV3",
+        {"T": _dtype(0), "U": _dtype(1), **_attrs("epsilon data_format is_training", 1e-4, "NHWC", True)},
+    ),
     ("FusedBatchNormGradV3", _NORM),
     ("ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor", _RESIZE),
     ("ResizeBicubicGrad ResizeBilinearGrad ResizeNearestNeighborGrad", _RESIZED_BACK),
-    ("CropAndResize", {**_T, **_attrs("method extrapolation_value"), "_crop_size": _list("crop_size")}),
+    (
+        "CropAndResize",
+        {**_T, **_attrs("method extrapolation_value", "bilinear", 0.0), "_crop_size": _list("crop_size")},
+    ),
     ("CropAndResizeGradImage", {"T": _attr("dtype"), "method": _attr("method"), "_image_size": _list("image_size")}),
     ("CropAndResizeGradBoxes", {"T": _dtype(1), "method": _is("bilinear")}),
     ("ExtractGlimpse", {**_attrs("centered normalized uniform_noise noise"), "_size": _list("size")}),
@@ -125,8 +140,8 @@ GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
         "SampleDistortedBoundingBoxV2",
         {
             **_T,
-            "seed": _seed(0),
-            "seed2": _seed(1),
+            "seed": FromSeeds(0),
+            "seed2": FromSeeds(1),
             "aspect_ratio_range": _list("aspect_ratio_range"),
             "area_range": _list("area_range"),
             **_attrs("max_attempts use_image_if_no_bounding_boxes"),

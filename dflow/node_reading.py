@@ -8,7 +8,8 @@ from typing import Any
 
 from dflow import attr_text
 from dflow.dtypes import DType, int64
-from dflow.node_attrs import OWN, RULES, STATE, FromAttr, FromSeeds
+from dflow.node_attrs import OWN, RULES, STATE
+from dflow.node_rules import FromAttr, FromSeeds
 from dflow.registry import OpDef
 from dflow.shapes import TensorShape
 from dflow.specs import QueueSpec, ReaderSpec, VariableSpec

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from dflow.dtypes import DType
-from dflow.node_attrs import INPUT_ORDER, RULES, STATE, Node, NodeTensor
+from dflow.node_attrs import INPUT_ORDER, RULES, STATE
 from dflow.node_proto import AttrValue, NodeDef, shape_proto
+from dflow.node_rules import Node, NodeTensor
 from dflow.shapes import TensorShape
 from dflow.tensor_proto import DATA_TYPES, TensorProto, make_tensor_proto
 

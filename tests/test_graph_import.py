@@ -184,6 +184,60 @@ def test_a_node_in_tensorflows_form_is_computed_and_has_its_static_shape(text: s
         np.testing.assert_allclose(sess.run(y, {x: GIVEN}), wanted)
 
 
+def ones(name: str, *shape: int) -> str:
+    sizes = " ".join(f"dim {{ size: {size} }}" for size in shape)
+    return node(
+        name, "Const", dtype=FLOAT, value=f"tensor {{ dtype: DT_FLOAT tensor_shape {{ {sizes} }} float_val: 1 }}"
+    )
+
+
+ONE = "list { i: 1 i: 1 i: 1 i: 1 }"
+TWO = "list { i: 1 i: 2 i: 2 i: 1 }"
+SAME, VALID = "s: 'SAME'", "s: 'VALID'"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (node("y", "Conv2D", "x", "f", T=FLOAT, strides=ONE, padding=VALID) + ones("f", 2, 2, 1, 1), [10, 14, 18]),
+        (
+            node("y", "DepthwiseConv2dNative", "x", "f", T=FLOAT, strides=TWO, padding=SAME, dilations=ONE,
+                 data_format="s: 'NHWC'") + ones("f", 1, 1, 1, 1),
+            [0, 2],
+        ),
+        (node("y", "MaxPool", "x", T=FLOAT, ksize=TWO, strides=ONE, padding=VALID), [5, 6, 7]),
+        (node("y", "AvgPool", "x", T=FLOAT, ksize=TWO, strides=TWO, padding=SAME), [2.5, 4.5]),
+        (
+            node("y", "ResizeBilinear", "x", "a", T=FLOAT, align_corners="b: true") + numbers("a", 1, 1),
+            [0],
+        ),
+        (node("y", "LeakyRelu", "x", T=FLOAT), [0, 1, 2, 3, 4, 5, 6, 7]),
+        (
+            node("y", "FusedBatchNorm", "x", "f", "f", "g", "f", T=FLOAT, is_training="b: false", epsilon="f: 3")
+            + ones("f", 1) + node("g", "Sub", "f", "f", T=FLOAT),
+            [1 + value / 2 for value in range(8)],
+        ),
+        (node("y", "BiasAdd", "x", "f", T=FLOAT) + ones("f", 1), list(range(1, 9))),
+    ],
+)  # fmt: skip
+def test_images_in_tensorflows_form_are_computed(text: str, wanted: list[float]) -> None:
+    image = node("x", "Placeholder", dtype=FLOAT, shape="shape { dim { size: 1 } dim { size: 2 } dim { size: 4 } "
+                 "dim { size: 1 } }")  # fmt: skip
+    x, y = df.import_graph_def(graph_of(image + text), return_elements=["x:0", "y:0"], name="") or ()
+    assert y.shape.is_fully_defined()
+    with df.Session() as sess:
+        found = sess.run(y, {x: np.arange(8, dtype=np.float32).reshape(1, 2, 4, 1)})
+    np.testing.assert_allclose(found.ravel(), wanted, rtol=1e-5)
+
+
+def test_a_convolution_of_volumes_in_tensorflows_form_is_computed() -> None:
+    each = "list { i: 1 i: 1 i: 1 i: 1 i: 1 }"
+    text = node("y", "Conv3D", "x", "x", T=FLOAT, strides=each, padding=VALID) + ones("x", 1, 1, 1, 1, 1)
+    (y,) = df.import_graph_def(graph_of(text), return_elements=["y:0"]) or ()
+    with df.Session() as sess:
+        assert sess.run(y).tolist() == [[[[[1.0]]]]]
+
+
 def test_variables_of_both_kinds_are_imported() -> None:
     for variable, read, assign in (
         (node("v", "VariableV2", dtype=FLOAT, shape="shape { dim { size: 1 } }"), "v", "Assign"),

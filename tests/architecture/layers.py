@@ -36,7 +36,7 @@ LAYERS = (  # from the bottom up
         "version",
     ),
     ("forks",),
-    ("registry", "node_attrs", "node_attrs_images", "nodes", "node_reading", "graph_defs", "graph"),
+    ("registry", "node_rules", "node_attrs", "node_attrs_images", "nodes", "node_reading", "graph_defs", "graph"),
     ("ops.rules", "sparse_tensor"),
     (
         "ops",
