@@ -333,6 +333,11 @@ def test_the_messages_of_graphs_can_be_pickled() -> None:
     assert graph_def.node[0].attr["_output_shapes"].list.shape[0].dim == []
 
 
+def test_a_shape_of_dimensions_is_written_as_its_sizes() -> None:
+    found = attr_text.from_text(attr_text.to_text({"it": df.TensorShape([None, 2])}))["it"]
+    assert found.as_list() == [None, 2]
+
+
 def test_graph_util_has_the_import_too() -> None:
     assert df.graph_util.import_graph_def is df.import_graph_def
 
