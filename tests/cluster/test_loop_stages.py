@@ -87,7 +87,7 @@ def test_while_it_waits_for_elements_all_that_it_computed_goes_in_and_it_holds_n
     loop = session.repeat(between.body)
     eventually(lambda: between.made.size() == 500)
     others = between.made.queue.enqueue_many([df.zeros([10])])
-    session.run(others, options=df.RunOptions(timeout_in_ms=1000 * PATIENCE))
+    session.run(others, options=df.RunOptions(timeout_in_ms=int(1000 * PATIENCE)))
     assert between.made.size() == 510
     loop.stop()
     loop.join(PATIENCE)

@@ -307,7 +307,7 @@ def test_a_runner_comes_back_from_its_description_and_fills_its_queue(target: st
         for thread in back.create_threads(sess, start=True):
             thread.join(30)
         assert sess.run([back.queue.size(), queue.is_closed()]) == [5, True]
-    told.queue_closed_exception_types = []
+    del told.queue_closed_exception_types[:]
     assert QueueRunner.from_proto(told).queue_closed_exception_types == (tf.errors.OutOfRangeError,)
 
 

@@ -13,7 +13,7 @@ import pytest
 import dflow as df
 from dflow import forks
 from dflow.graph import build, scopes
-from dflow.ops.state import variable_scope
+from dflow.ops.state import variable_store
 from dflow.runtime.session.interactive import InteractiveSession
 from dflow.runtime.threads.blas import BLAS
 from tests.forked import PATIENCE, held, in_child
@@ -151,8 +151,8 @@ def test_a_loop_that_ended_before_the_fork_tells_a_child_its_end() -> None:
     "lock",
     [
         lambda graph: graph._lock,
-        lambda graph: variable_scope.variable_store(graph).lock,
-        lambda graph: variable_scope._making_stores,
+        lambda graph: variable_store.variable_store(graph).lock,
+        lambda graph: variable_store._making_stores,
         lambda graph: build._global_graph_lock,
         lambda graph: InteractiveSession._open_lock,
         lambda graph: BLAS._lock,
@@ -160,7 +160,7 @@ def test_a_loop_that_ended_before_the_fork_tells_a_child_its_end() -> None:
 )
 def test_a_child_builds_and_runs_whichever_lock_another_thread_held_at_the_fork(lock: Callable[[Any], Any]) -> None:
     graph = df.get_default_graph()
-    variable_scope.variable_store(graph)
+    variable_store.variable_store(graph)
 
     def build_and_run() -> float:
         with df.Graph().as_default():

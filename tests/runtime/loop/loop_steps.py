@@ -255,7 +255,12 @@ STEPS: dict[str, list[Way]] = {
     "Any": reduction(df.reduce_any, "b"),
     "ArgMax": ways("f", df.argmax, lambda x: df.argmax(x, -1)),
     "ArgMin": ways("f", df.argmin),
-    "Cumsum": ways("f", df.cumsum, lambda x: df.cumsum(x, -1, True, True), lambda x: df.cumsum(long(x), zero(x))),
+    "Cumsum": ways(
+        "f",
+        lambda x: df.cumsum(df.stack([x, x])),
+        lambda x: df.cumsum(df.stack([x, x]), -1, True, True),
+        lambda x: df.cumsum(long(x), zero(x)),
+    ),
     "Shape": [
         *ways("f", lambda x: df.shape(x[: number(x)])),
         *ways("s", lambda x: df.add_op("Shape", x, out_type=df.int32)),

@@ -65,7 +65,9 @@ def test_a_plan_is_installed_when_all_that_have_to_do_with_it_know_the_session(
     monkeypatch.setattr(backend.process, "channel_to", lambda address: address)
     monkeypatch.setattr(backend.process, "request", request)
     part = SimpleNamespace(plan=1, device="reader", segments=(), addresses={"reader": "tcp://a", "names": "tcp://b"})
-    backend.install(SimpleNamespace(parts={"reader": part}, addresses={"reader": "tcp://a"}, number=1), NEVER)
+    plan = SimpleNamespace(parts={"reader": part}, addresses={"reader": "tcp://a"}, number=1)
+    plan.whole = lambda: [plan]
+    backend.install(plan, NEVER)
     assert asked[0] == ("tcp://a", m.Install(backend.session, "reader", 1, b"", 0))
     assert ("tcp://b", m.Ping(0)) in asked
 
