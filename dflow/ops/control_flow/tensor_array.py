@@ -171,7 +171,12 @@ class TensorArray:
         """All elements along a new first axis."""
         graph = self._handle.graph
         with scopes.building_in(graph), self._beside(), graph.name_scope(name or "TensorArrayStack"):
-            return self.gather(range_(0, self.size()), name=name)
+            count = self.size()
+            value = self.gather(range_(0, count), name=name)
+            known = constant_value(count)
+            if known is not None and value.shape.ndims is not None:
+                value.set_shape([int(known), *value.spec.shape.as_list()[1:]])
+            return value
 
     def gather(self, indices: Any, name: str | None = None) -> Tensor:
         """The elements at `indices` along a new first axis."""
@@ -181,8 +186,7 @@ class TensorArray:
             "TensorArrayGatherV3", indices, name=name, dtype=self._dtype, element_shape=self._shape
         )
         if self._shape.ndims is not None:
-            count = indices.shape.as_list()[0] if indices.shape.ndims == 1 else None
-            value.set_shape([count, *self._shape.as_list()])
+            value.set_shape([None, *self._shape.as_list()])
         return value
 
     def concat(self, name: str | None = None) -> Tensor:

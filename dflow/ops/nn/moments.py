@@ -93,7 +93,7 @@ def sufficient_statistics(
 
 
 def _counts(x: Tensor, axes: list[int]) -> Tensor:
-    sizes = [None] if x.shape.ndims is None else [x.shape[axis] for axis in axes]
+    sizes = [None] if x.shape.ndims is None else [x.spec.shape[axis] for axis in axes]
     if None in sizes:
         return reduce_prod(gather(cast(shape(x), x.dtype), axes), name="count")
     count = 1

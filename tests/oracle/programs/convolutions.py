@@ -11,11 +11,11 @@ import numpy as np
 from tests.oracle.tools import kind_of_error, session, shape
 
 
-def numbers(*sizes: int, seed: int = 0) -> Any:
+def _numbers(*sizes: int, seed: int = 0) -> Any:
     return np.random.default_rng(seed).normal(size=sizes)
 
 
-def with_gradients(tf: Any, build: Callable[..., Any], *values: Any) -> dict[str, Any]:
+def _with_gradients(tf: Any, build: Callable[..., Any], *values: Any) -> dict[str, Any]:
     """The result, its static shape, its name and kind, and its first and second gradients."""
     inputs = [tf.constant(value) for value in values]
     y = build(*inputs)
@@ -29,20 +29,20 @@ def with_gradients(tf: Any, build: Callable[..., Any], *values: Any) -> dict[str
 
 
 def images(tf: Any, folder: Path) -> dict[str, Any]:
-    x, f = numbers(2, 7, 8, 3), numbers(3, 2, 3, 4, seed=1)
+    x, f = _numbers(2, 7, 8, 3), _numbers(3, 2, 3, 4, seed=1)
     cases = {
         f"{padding} {strides} {rates}": (padding, strides, rates)
         for padding in ("SAME", "VALID", [[0, 0], [2, 1], [0, 3], [0, 0]])
         for strides, rates in (([1, 1, 1, 1], [1, 1, 1, 1]), ([1, 2, 3, 1], [1, 1, 1, 1]))
     }
     return {
-        name: with_gradients(tf, lambda x, f, p=p, s=s, r=r: tf.nn.conv2d(x, f, s, p, dilations=r), x, f)
+        name: _with_gradients(tf, lambda x, f, p=p, s=s, r=r: tf.nn.conv2d(x, f, s, p, dilations=r), x, f)
         for name, (p, s, r) in cases.items()
     }
 
 
 def dilated(tf: Any, folder: Path) -> dict[str, Any]:
-    x, f = numbers(2, 7, 8, 3), numbers(3, 2, 3, 4, seed=1)
+    x, f = _numbers(2, 7, 8, 3), _numbers(3, 2, 3, 4, seed=1)
     found: dict[str, Any] = {}
     with session(tf) as sess:
         for padding in ("SAME", "VALID"):
@@ -65,18 +65,18 @@ def small_and_wide_images(tf: Any, folder: Path) -> dict[str, Any]:
     for name, (x, f) in shapes.items():
         for padding in ("SAME", "VALID"):
             if padding == "SAME" or f[0] <= x[1]:
-                found[f"{name} {padding}"] = with_gradients(
-                    tf, lambda x, f, p=padding: tf.nn.conv2d(x, f, 1, p), numbers(*x), numbers(*f, seed=1)
+                found[f"{name} {padding}"] = _with_gradients(
+                    tf, lambda x, f, p=padding: tf.nn.conv2d(x, f, 1, p), _numbers(*x), _numbers(*f, seed=1)
                 )
     return found
 
 
 def sequences_and_volumes(tf: Any, folder: Path) -> dict[str, Any]:
-    x, f = numbers(2, 9, 3), numbers(3, 3, 4, seed=1)
-    volume, window = numbers(2, 4, 5, 6, 2), numbers(2, 3, 2, 2, 3, seed=1)
+    x, f = _numbers(2, 9, 3), _numbers(3, 3, 4, seed=1)
+    volume, window = _numbers(2, 4, 5, 6, 2), _numbers(2, 3, 2, 2, 3, seed=1)
     ones, twos = [1, 1, 1, 1, 1], [1, 2, 1, 2, 1]
     return {
-        f"{kind} {padding}": with_gradients(tf, build, *values)
+        f"{kind} {padding}": _with_gradients(tf, build, *values)
         for padding in ("SAME", "VALID")
         for kind, build, values in (
             ("1", lambda x, f, p=padding: tf.nn.conv1d(x, f, 1, p), (x, f)),
@@ -89,39 +89,39 @@ def sequences_and_volumes(tf: Any, folder: Path) -> dict[str, Any]:
 
 
 def transposed(tf: Any, folder: Path) -> dict[str, Any]:
-    y, f = numbers(2, 4, 3, 4), numbers(3, 2, 3, 4, seed=1)
-    volume, window = numbers(2, 2, 3, 3, 3), numbers(2, 3, 2, 2, 3, seed=1)
-    line, taps = numbers(2, 4, 4), numbers(3, 3, 4, seed=1)
+    y, f = _numbers(2, 4, 3, 4), _numbers(3, 2, 3, 4, seed=1)
+    volume, window = _numbers(2, 2, 3, 3, 3), _numbers(2, 3, 2, 2, 3, seed=1)
+    line, taps = _numbers(2, 4, 4), _numbers(3, 3, 4, seed=1)
     return {
-        "2": with_gradients(tf, lambda y, f: tf.nn.conv2d_transpose(y, f, [2, 7, 6, 3], [1, 2, 2, 1]), y, f),
-        "2, valid": with_gradients(
+        "2": _with_gradients(tf, lambda y, f: tf.nn.conv2d_transpose(y, f, [2, 7, 6, 3], [1, 2, 2, 1]), y, f),
+        "2, valid": _with_gradients(
             tf, lambda y, f: tf.nn.conv2d_transpose(y, f, [2, 9, 6, 3], [1, 2, 2, 1], "VALID", name="up"), y, f
         ),
-        "3": with_gradients(
+        "3": _with_gradients(
             tf, lambda y, f: tf.nn.conv3d_transpose(y, f, [2, 4, 6, 5, 2], [1, 2, 2, 2, 1]), volume, window
         ),
-        "1": with_gradients(tf, lambda y, f: tf.nn.conv1d_transpose(y, f, [2, 7, 3], 2), line, taps),
+        "1": _with_gradients(tf, lambda y, f: tf.nn.conv1d_transpose(y, f, [2, 7, 3], 2), line, taps),
     }
 
 
 def each_channel(tf: Any, folder: Path) -> dict[str, Any]:
-    x, f = numbers(2, 6, 7, 3), numbers(3, 2, 3, 2, seed=1)
-    points = numbers(1, 1, 6, 5, seed=2)
+    x, f = _numbers(2, 6, 7, 3), _numbers(3, 2, 3, 2, seed=1)
+    points = _numbers(1, 1, 6, 5, seed=2)
     found = {}
     for padding in ("SAME", "VALID"):
         for step in (1, 2):
             steps = [1, step, step, 1]
-            found[f"{padding} {step}"] = with_gradients(
+            found[f"{padding} {step}"] = _with_gradients(
                 tf, lambda x, f, s=steps, p=padding: tf.nn.depthwise_conv2d(x, f, s, p), x, f
             )
-            found[f"separable {padding} {step}"] = with_gradients(
+            found[f"separable {padding} {step}"] = _with_gradients(
                 tf, lambda x, f, w, s=steps, p=padding: tf.nn.separable_conv2d(x, f, w, s, p), x, f, points
             )
     return found
 
 
 def gradients_by_hand(tf: Any, folder: Path) -> dict[str, Any]:
-    x, f, dy = numbers(2, 5, 6, 3), numbers(3, 2, 3, 4, seed=1), numbers(2, 3, 3, 4, seed=2)
+    x, f, dy = _numbers(2, 5, 6, 3), _numbers(3, 2, 3, 4, seed=1), _numbers(2, 3, 3, 4, seed=2)
     steps = [1, 2, 2, 1]
     sizes = tf.placeholder(tf.int32, [4])
     to_x = tf.nn.conv2d_backprop_input(sizes, f, dy, steps, "SAME")
@@ -134,8 +134,8 @@ def gradients_by_hand(tf: Any, folder: Path) -> dict[str, Any]:
 
 
 def other_gradients_by_hand(tf: Any, folder: Path) -> dict[str, Any]:
-    x, f, dy = numbers(2, 5, 6, 3), numbers(3, 2, 3, 2, seed=1), numbers(2, 3, 3, 6, seed=2)
-    volume, window, dv = numbers(1, 2, 3, 4, 2), numbers(2, 2, 2, 2, 3, seed=1), numbers(1, 2, 3, 4, 3, seed=2)
+    x, f, dy = _numbers(2, 5, 6, 3), _numbers(3, 2, 3, 2, seed=1), _numbers(2, 3, 3, 6, seed=2)
+    volume, window, dv = _numbers(1, 2, 3, 4, 2), _numbers(2, 2, 2, 2, 3, seed=1), _numbers(1, 2, 3, 4, 3, seed=2)
     steps, ones = [1, 2, 2, 1], [1, 1, 1, 1, 1]
     channels = [
         tf.nn.depthwise_conv2d_native(x, f, steps, "SAME"),
@@ -148,15 +148,15 @@ def other_gradients_by_hand(tf: Any, folder: Path) -> dict[str, Any]:
         tf.nn.conv3d_backprop_filter(volume, [2, 2, 2, 2, 3], dv, ones, "SAME"),
         tf.nn.conv3d_backprop_filter_v2(volume, [2, 2, 2, 2, 3], dv, ones, "SAME"),
         tf.nn.conv_transpose(dv, window, [1, 2, 3, 4, 2], 1),
-        tf.nn.conv_transpose(numbers(2, 3, 3, 4), numbers(3, 2, 3, 4, seed=1), [2, 5, 6, 3], 2),
-        tf.nn.conv_transpose(numbers(2, 3, 4), numbers(3, 3, 4, seed=1), [2, 5, 3], 2),
+        tf.nn.conv_transpose(_numbers(2, 3, 3, 4), _numbers(3, 2, 3, 4, seed=1), [2, 5, 6, 3], 2),
+        tf.nn.conv_transpose(_numbers(2, 3, 4), _numbers(3, 3, 4, seed=1), [2, 5, 3], 2),
     ]
     with session(tf) as sess:
         return {"values": sess.run([*channels, *volumes]), "static": [shape(it) for it in (*channels, *volumes)]}
 
 
 def parts_with_holes(tf: Any, folder: Path) -> dict[str, Any]:
-    x, f = numbers(2, 9, 8, 3), numbers(3, 2, 3, 4, seed=1)
+    x, f = _numbers(2, 9, 8, 3), _numbers(3, 2, 3, 4, seed=1)
 
     def twice(image: Any, axes: int, padding: str) -> Any:
         return tf.nn.convolution(image, f, padding) * axes
@@ -169,7 +169,7 @@ def parts_with_holes(tf: Any, folder: Path) -> dict[str, Any]:
 
 
 def morphology(tf: Any, folder: Path) -> dict[str, Any]:
-    x, f = numbers(2, 5, 6, 3), numbers(2, 3, 3, seed=1)
+    x, f = _numbers(2, 5, 6, 3), _numbers(2, 3, 3, seed=1)
     found = {}
     with session(tf) as sess:
         for padding in ("SAME", "VALID"):
@@ -213,6 +213,6 @@ def unknown_sizes(tf: Any, folder: Path) -> dict[str, Any]:
     statics.append(
         shape(tf.nn.convolution(tf.placeholder(tf.float32, [1, None, None, 3]), tf.zeros([3, 3, 3, 4]), "SAME"))
     )
-    feeds = {x: numbers(2, 5, 6, 3), f: numbers(3, 2, 3, 4, seed=1)}
+    feeds = {x: _numbers(2, 5, 6, 3), f: _numbers(3, 2, 3, 4, seed=1)}
     with session(tf) as sess:
         return {"values": sess.run([y, *grads], feeds), "statics": statics}
