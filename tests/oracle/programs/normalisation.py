@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.oracle.programs.convolutions import numbers as _numbers
-from tests.oracle.programs.convolutions import with_gradients as _with_gradients
+from tests.oracle.programs.convolutions import _numbers, _with_gradients
 from tests.oracle.tools import kind_of_error, session, shape
 
 
