@@ -10,7 +10,7 @@ from dflow.compile import LoopCode
 from dflow.dead import DEAD
 from dflow.runtime.base import interrupts
 from dflow.runtime.device.binding import Binder
-from dflow.runtime.device.line import Line
+from dflow.runtime.device.program import Line
 
 LOOK_S = 0.01  # seconds between two looks whether the step was cancelled
 
