@@ -24,8 +24,8 @@ from dflow.dtypes import DType, bool_, string
 from dflow.errors import DTypeError, ShapeError
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, scopes
 from dflow.graph.contexts import Branch, LoopBody, current_context, loops_of
-from dflow.loop_gradients import GradientContexts, LoopGradient, out_of_branch
-from dflow.ops.array.fill import ones, ones_like, zeros, zeros_like
+from dflow.loop_gradients import GradientContexts, LoopGradient, out_of_branch, zeros_for
+from dflow.ops.array.fill import ones, ones_like
 from dflow.ops.array.indexed_slices import IndexedSlices, densified
 from dflow.ops.array.shape import reshape
 from dflow.ops.control import tuple_
@@ -104,7 +104,7 @@ def gradients(
         totals = [backward.total(path.sources_of(x)) for x in targets]
         if mode is UnconnectedGradients.NONE:
             return totals
-        return [_zeros_for(convert_to_tensor(x)) if dx is None else dx for x, dx in zip(targets, totals, strict=True)]
+        return [zeros_for(convert_to_tensor(x)) if dx is None else dx for x, dx in zip(targets, totals, strict=True)]
 
 
 # -- the arguments
@@ -169,10 +169,6 @@ def _seed(y: Tensor, grad_y: Any, name: str) -> Gradient:
 def _ones_for(x: Tensor, name: str) -> Tensor:
     """Ones in the shape of `x`.  They do not wait for the value of `x` if its shape is known."""
     return ones(x.shape, x.dtype, name) if x.shape.is_fully_defined() else ones_like(x, name=name)
-
-
-def _zeros_for(x: Tensor) -> Tensor:
-    return zeros(x.shape, x.dtype) if x.shape.is_fully_defined() else zeros_like(x)
 
 
 def _differentiable(dtype: DType) -> bool:
@@ -343,7 +339,7 @@ class _Backward:
             return None
         gradient = None if out in self.path.blocked else self.total([out])
         if gradient is None:
-            return None if op.type == "Switch" else _zeros_for(out)
+            return None if op.type == "Switch" else zeros_for(out)
         return gradient if op.type in PASSES_SLICES else densified(gradient)
 
 

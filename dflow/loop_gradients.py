@@ -120,7 +120,7 @@ class LoopGradient(History):
             for place, i in enumerate(self._variables):
                 gradient = self._walk.total([forward.switches[i].outputs[1]])
                 if gradient is None:
-                    gradient = _zeros_for(forward.variables[i].outputs[0])
+                    gradient = zeros_for(forward.variables[i].outputs[0])
                 go_on_with(loop, 1 + place, densified(gradient))
         for tensor, gate in list(forward.constants.items()):
             self._sum_over_iterations(gate, tensor, self._walk.give)
@@ -190,7 +190,7 @@ class LoopGradient(History):
         left = enter_variable(loop, count)
         for i in self._variables:
             gradient = self._walk.total([forward.exits[i].outputs[0]])
-            first = _zeros_for(forward.exits[i].outputs[0]) if gradient is None else densified(gradient)
+            first = zeros_for(forward.exits[i].outputs[0]) if gradient is None else densified(gradient)
             enter_variable(loop, first, forward.merges[i].outputs[0].shape)
         with loop.building():
             loop.pivot = loop.merges[0]
@@ -208,7 +208,7 @@ class LoopGradient(History):
             gradient = self._walk.total([inside])
         if gradient is None:
             return
-        enter_variable(loop, _zeros_for(outside), outside.shape)
+        enter_variable(loop, zeros_for(outside), outside.shape)
         with loop.building():
             so_far = switch_variable(loop, i)
             go_on_with(loop, i, add(so_far, densified(gradient)))
@@ -219,5 +219,6 @@ def _integer(value: int) -> Tensor:
     return convert_to_tensor(value, DType("int32"))
 
 
-def _zeros_for(x: Tensor) -> Tensor:
+def zeros_for(x: Tensor) -> Tensor:
+    """Zeros in the shape of `x`.  They do not wait for the value of `x` if its shape is known."""
     return zeros(x.shape, x.dtype) if x.shape.is_fully_defined() else zeros_like(x)

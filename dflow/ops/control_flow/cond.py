@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 
 from dflow import nest
-from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, get_default_graph, scopes
+from dflow.graph import Graph, GraphKeys, Operation, Tensor, convert_to_tensor, get_default_graph, scopes
 from dflow.graph.contexts import Branch, current_context
 from dflow.ops.control import Assert, group, identity, no_op, with_dependencies
 from dflow.ops.control_flow.gates import merge, switch
 from dflow.ops.rules.static import constant_value, is_symbolic
 
 Function = Callable[[], Any]
-_SUMMARIES = "summaries"  # the collection of summaries
 
 
 def cond(
@@ -60,7 +59,7 @@ def cond(
         if_true, trues = _build(branches[1], true_fn, "true_fn")
         if_false, falses = _build(branches[0], false_fn, "false_fn")
         _check_alike(if_true, if_false, trues, falses)
-        merged = [_merge(graph, pair) for pair in zip(falses, trues, strict=True)]
+        merged = [_merge(pair) for pair in zip(falses, trues, strict=True)]
     result = nest.pack_sequence_as(if_true, merged, expand_composites=True)
     return result if strict else _without_singleton(result)
 
@@ -90,7 +89,7 @@ def _build(branch: Branch, function: Function, name: str) -> tuple[Any, list[Ten
 
 def _with_summaries(graph: Graph, function: Function) -> Any:
     """The result of the function.  Summaries that it adds run with the branch, and are in no collection."""
-    summaries = graph.get_collection_ref(_SUMMARIES)
+    summaries = graph.get_collection_ref(GraphKeys.SUMMARIES)
     before = len(summaries)
     result = function()
     new, summaries[before:] = summaries[before:], []
@@ -124,7 +123,7 @@ def _check_alike(if_true: Any, if_false: Any, trues: Sequence[Tensor], falses: S
             )
 
 
-def _merge(graph: Graph, pair: Sequence[Tensor]) -> Tensor:
+def _merge(pair: Sequence[Tensor]) -> Tensor:
     merged: Tensor = merge(pair)[0]
     return merged
 
