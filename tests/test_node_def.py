@@ -13,6 +13,7 @@ import pytest
 from google.protobuf import descriptor_pool, text_format
 
 import dflow as df
+from dflow import node_attrs
 from dflow.node_attrs import RULES, STATE
 from dflow.node_proto import shape_proto
 from dflow.registry import OPS, define, no_gradient
@@ -282,6 +283,12 @@ def test_each_kind_is_in_the_table_or_dflows_own() -> None:
     assert kinds - listed - OWN == set(), "add them to dflow/node_attrs.py, or to OWN if TensorFlow lacks them"
     assert (listed | OWN) - kinds == set(), "these are not defined"
     assert listed & OWN == set()
+
+
+def test_no_kind_has_two_rows_in_the_table_of_attributes() -> None:
+    groups = [*node_attrs._GROUPS, *node_attrs._ARRAYS, *node_attrs.IMAGES]
+    listed = [kind for kinds, _ in groups for kind in kinds.split()]
+    assert sorted(listed) == sorted(set(listed))
 
 
 @pytest.mark.parametrize("kind", ORACLE)
