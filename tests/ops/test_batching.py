@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from dflow.ops.rules import batching
 from dflow.readers.records import Block, Records
@@ -50,3 +51,18 @@ def test_a_rule_takes_text_too() -> None:
     op = OPS["Pack"]
     found = op.batch(op.kernel, [lines[:, 0], lines[:, 1]], [True, True], {"axis": 0})
     np.testing.assert_array_equal(found, lines)
+
+
+UNARY = ("Abs", "Asinh", "Atan", "Ceil", "Cos", "Cosh", "Digamma", "Elu", "Erf", "Erfc", "Exp", "Expm1", "Floor")
+UNARY += ("Lgamma", "Log", "Log1p", "Neg", "Reciprocal", "Relu", "Relu6", "Rint", "Round", "Rsqrt", "Selu", "Sigmoid")
+UNARY += ("Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Square", "Tan", "Tanh")
+
+
+@pytest.mark.parametrize("kind", UNARY)
+def test_a_kernel_gives_a_value_alone_the_bits_that_it_gives_it_among_others(kind: str) -> None:
+    """A loop may compute the elements of many steps at once.  A value alone may be a NumPy scalar."""
+    op = OPS[kind]
+    values = np.random.default_rng(0).uniform(0.01, 3, 300).astype(np.float32)
+    many = op.batch(op.kernel, [values], [True], {})
+    for alone in (values, [np.asarray(value) for value in values]):
+        np.testing.assert_array_equal(np.array([op.kernel(value) for value in alone]), many)

@@ -73,7 +73,7 @@ _BLOCK = 1 << 14  # values that stay in a cache
 
 
 def _erf_kernel(x: Any) -> Any:
-    wide = widened(x) if isinstance(x, np.ndarray) else None
+    wide = widened(x) if isinstance(x, (np.ndarray, np.generic)) else None
     if wide is None or wide.dtype != np.float32:
         return special("erf", x)
     flat = np.ascontiguousarray(wide).reshape(-1)

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
-from dflow.errors import InternalError
+from dflow.errors import USER_ERRORS, InternalError
 from dflow.runtime.base.answers import NamedAnswer, Settle, Withdraw, no_withdraw
 from dflow.runtime.base.failures import as_op_error
 
@@ -106,15 +106,15 @@ class Attempt(NamedAnswer):
         """Whether its answer has come, and was taken or its delivery released."""
         return self.state is TAKEN or self.state is RETURNED
 
-    def start(self, begin: Callable[[Attempt], Withdraw | None]) -> bool:
-        """Start it with `begin`, which returns the function that withdraws the request.
+    def start(self, begin: Callable[..., Withdraw | None], *arguments: Any) -> bool:
+        """Start it with `begin(attempt, *arguments)`, which returns the function that withdraws the request.
 
         True if the attempt has ended already; `then` is not called in this case.  An error that `begin` raises is the
         answer.
         """
         try:
-            withdraw = begin(self) or no_withdraw
-        except Exception as error:
+            withdraw = begin(self, *arguments) or no_withdraw
+        except USER_ERRORS as error:
             if not self.fail(as_op_error(error)) and self.state is WITHDRAWN:
                 self(as_op_error(error))  # no other answer comes
             return True

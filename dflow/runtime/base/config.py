@@ -83,10 +83,8 @@ def checked_config(config: ConfigProto | None) -> ConfigProto:
     return copy
 
 
-def checked_options(options: RunOptions | None) -> RunOptions | None:
+def checked_options(options: RunOptions) -> RunOptions:
     """The options of a run.  TypeError for an object of another class; ValueError for a negative limit."""
-    if options is None:
-        return None
     if not isinstance(options, RunOptions):
         raise TypeError(f"options must be a tf.RunOptions, but got {options!r}")
     if options.timeout_in_ms < 0:

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from dflow.errors import OpError, OpInfo
-from dflow.runtime.base.answers import Settle, Withdraw, unacknowledged
+from dflow.runtime.base.answers import Settle, unacknowledged
 from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.failures import as_op_error
 
@@ -45,19 +45,19 @@ class BlockingAttempt(Attempt):
 
     def run(
         self,
-        begin: Callable[[Attempt], Withdraw | None],
+        start: Callable[[Attempt], bool],
         op: OpInfo,
         left: float | None = None,
         late: Callable[[], OpError] | None = None,
     ) -> Any:
         """Make the attempt and wait for its end; returns its outcome.
 
-        begin: makes it, and returns the function that withdraws it.  left: the seconds until the deadline, None: there
-        is none.  late: makes the error of the deadline.
+        start: starts it, see `Attempt.start`; returns whether it has ended already.  left: the seconds until the
+        deadline, None: there is none.  late: makes the error of the deadline.
         Raises the answer if it is an error, or the error of `stop`.
         """
         try:
-            if not self.start(begin):
+            if not start(self):
                 self.waited = True
                 if not self._woken.acquire(timeout=-1 if left is None else left) and late is not None:
                     self.fail(late())

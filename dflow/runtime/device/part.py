@@ -154,7 +154,7 @@ class Part:
             if self.ended is not None:
                 return
             self._attempts[i] = attempt
-        if attempt.start(partial(program.attempt, self._values)):
+        if program.start(self._values, attempt):
             self._go_on(i)
 
     def _answered(self, i: int, attempt: Attempt) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from dflow.compile import LOOP, Instruction, Segment
 from dflow.dead import DEAD
 from dflow.errors import USER_ERRORS, OpError, OpInfo
+from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.failures import as_op_error
 from dflow.runtime.device.binding import Binder, Call
 from dflow.runtime.device.device import Device
@@ -90,6 +91,11 @@ def is_dead(slots: Sequence[Any], guards: Sequence[int]) -> bool:
     return False
 
 
+def _skip(reply: Callable[..., None]) -> None:
+    """Answer for a blocking operation that is dead."""
+    reply(DEAD)
+
+
 def _inplace(call: Call, place: int | None) -> Call:
     """The call, which may write its output to the memory of one of its inputs."""
     return call if place is None else lambda *arrays: call(*arrays, out=arrays[place])
@@ -107,8 +113,11 @@ def as_array(value: Any) -> Any:
 class Program:
     """A segment on its device.
 
+    info: the one operation of a blocking segment; other segments do not have it.
     inter_op: a semaphore that it holds while it runs, but not while its operation waits.
     """
+
+    info: OpInfo
 
     def __init__(self, segment: Segment, executor: Device, bind: Binder, inter_op: AbstractContextManager[Any]) -> None:
         self.segment = segment
@@ -124,14 +133,11 @@ class Program:
         self.loops = LOOP in segment.kinds  # whether it may run for long, and hears of interrupts
         self.quick = False  # whether the next run is expected to take less than QUICK_S, by the last runs
         self._was_slow = False  # whether the last run was slow
-        kind = segment.op.kind if segment.blocks else ""
-        self._waits = segment.blocks and not kind.startswith("Queue")  # its start may wait for a file or user code
-        self.reads = kind.startswith("ReaderRead")  # the first output is the keys of records
-
-    @property
-    def info(self) -> OpInfo:
-        """The operation of a blocking segment."""
-        return self._line.calls[0][3]
+        self._waits = self.reads = False
+        if segment.blocks:
+            self.info = segment.op
+            self._waits = not self.info.kind.startswith("Queue")  # its start may wait for a file or user code
+            self.reads = self.info.kind.startswith("ReaderRead")  # the first output is the keys of records
 
     def run(self, values: Mapping[int, Any]) -> dict[int, Any]:
         """Compute the results, edge -> value, from the values of the edges.  An OpError names the operation."""
@@ -147,28 +153,18 @@ class Program:
         self._line.run(slots)
         return {edge: slots[slot] for edge, slot in self.results}
 
-    def attempt(self, values: Mapping[int, Any], reply: Callable[..., None]) -> Callable[[], None] | None:
-        """Start the one blocking operation; returns the function that withdraws it.
-
-        reply: called once, `reply(outcome, settle=None)`.
-        """
+    def start(self, values: Mapping[int, Any], attempt: Attempt) -> bool:
+        """Start the attempt of the one blocking operation.  True if it has ended already."""
         slots = self._slots(values)
-        call, inputs, _, info, _ = self._line.calls[0]
+        call, inputs, *_ = self._line.calls[0]
         if is_dead(slots, self.segment.instructions[0].guards):
-            reply(DEAD)
-            return None
+            return attempt.start(_skip)
         started = time.perf_counter()
-        try:
-            with self._scope():
-                withdraw: Callable[[], None] | None = call(reply, *[slots[i] for i in inputs])
-        except OpError as error:
-            error.placed(info)
-            raise
-        except USER_ERRORS as error:
-            raise as_op_error(error, info) from error
+        with self._scope():
+            ended = attempt.start(call, *[slots[i] for i in inputs])
         if not self._waits:
             self._note_time(time.perf_counter() - started)
-        return withdraw
+        return ended
 
     def _note_time(self, seconds: float) -> None:
         """Note the time of a run.  One slow run may be chance: another thread or process had the core."""

@@ -272,8 +272,8 @@ class BaseSession:
 
     def _deadline(self, options: RunOptions | None = None) -> Deadline:
         """The deadline of a run that starts now."""
-        options = checked_options(options)
-        milliseconds = (options.timeout_in_ms if options else 0) or self._config.operation_timeout_in_ms
+        asked = 0 if options is None else checked_options(options).timeout_in_ms
+        milliseconds = asked or self._config.operation_timeout_in_ms
         return Deadline(milliseconds / 1000) if milliseconds else NEVER
 
     def _tell(self, error: Exception, what: str) -> None:

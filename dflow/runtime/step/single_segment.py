@@ -112,7 +112,7 @@ def run_attempt(
         process.executors[program.segment.device].session(session)
         values = _on_device(process, call, program, fed)
         outcome = attempt.run(
-            partial(program.attempt, values), program.info, deadline.left(), partial(late, process, session, deadline)
+            partial(program.start, values), program.info, deadline.left(), partial(late, process, session, deadline)
         )
     except Exception as error:
         raise as_op_error(error) from None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dflow.errors import CancelledError, OpError, OpInfo, OutOfRangeError
+from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.device.part import Part
 
 STOP = CancelledError(None, None, "stop")
@@ -26,7 +27,10 @@ class Kernel:
         self.says_so = True  # when it is withdrawn
         self.meanwhile: Callable[[], None] = lambda: None  # what happens before the attempt has begun
 
-    def attempt(self, values: Any, pending: Any) -> Callable[[], None]:
+    def start(self, values: Any, attempt: Attempt) -> bool:
+        return attempt.start(self.begin)
+
+    def begin(self, pending: Any) -> Callable[[], None]:
         self.pending = pending
         self.meanwhile()
         return partial(self.withdraw, pending)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
@@ -15,6 +16,7 @@ import dflow as df
 from dflow.compile import LoopSpec
 from dflow.errors import OpInfo
 from dflow.graph import create_op
+from dflow.runtime.base.attempt import Attempt
 from dflow.runtime.base.deadline import NEVER
 from dflow.runtime.device.blocking_attempt import BlockingAttempt
 from dflow.runtime.loop.run import LoopRun
@@ -193,6 +195,14 @@ def test_an_answer_that_comes_after_the_end_goes_back() -> None:
     assert delivery.settled == [False]
 
 
+TAKE = OpInfo("take", "QueueDequeueV2", "there", "")
+
+
+def answering(*answer: Any) -> Callable[[Attempt], bool]:
+    """A function that starts an attempt, which is answered at once."""
+    return lambda attempt: attempt.start(lambda reply: reply(*answer))
+
+
 class WatchedAttempt(BlockingAttempt):
     __slots__ = ("__weakref__",)
 
@@ -203,7 +213,7 @@ def test_an_attempt_goes_without_the_garbage_collector() -> None:
     seen = weakref.ref(attempt)
     gc.disable()
     try:
-        assert attempt.run(lambda answer: answer((7,)), OpInfo("take", "QueueDequeueV2", "there", "")) == (7,)
+        assert attempt.run(answering((7,)), TAKE) == (7,)
         del attempt
         assert seen() is None
     finally:
@@ -219,7 +229,7 @@ def test_an_answer_that_comes_before_a_cancellation_is_the_result() -> None:
         answer((7,), delivery)
         attempt.stop(df.errors.CancelledError(None, None, "stop"))
 
-    assert attempt.run(begin, OpInfo("take", "QueueDequeueV2", "there", "")) == (7,)
+    assert attempt.run(lambda it: it.start(begin), TAKE) == (7,)
     assert delivery.settled == [True]
 
 
@@ -232,8 +242,7 @@ def test_an_attempt_has_its_elements_when_the_acknowledgement_has_left_the_proce
         delivery(accepted, then)
         asked.set()
 
-    info = OpInfo("take", "QueueDequeueV2", "there", "")
-    thread = threading.Thread(target=lambda: results.put(attempt.run(lambda answer: answer((7,), settle), info)))
+    thread = threading.Thread(target=lambda: results.put(attempt.run(answering((7,), settle), TAKE)))
     thread.start()
     assert asked.wait(20)
     assert results.empty()
@@ -255,7 +264,7 @@ def test_an_attempt_whose_acknowledgement_does_not_leave_ends_with_an_error(canc
             then(False)
 
     with pytest.raises(df.errors.CancelledError if cancelled else df.errors.UnavailableError):
-        attempt.run(lambda answer: answer((7,), settle), OpInfo("take", "QueueDequeueV2", "there", ""))
+        attempt.run(answering((7,), settle), TAKE)
 
 
 def test_variables_change_in_their_order(steps: list[Step]) -> None:
