@@ -11,6 +11,7 @@ import sys as _sys
 from dflow import (
     app,
     bitwise,
+    client,
     cluster,
     compat,
     contrib,
@@ -75,7 +76,7 @@ from dflow.compat.behavior import (
     executing_eagerly,
     executing_eagerly_outside_functions,
 )
-from dflow.config_proto import AutoParallelOptions, GPUOptions, GraphOptions, OptimizerOptions
+from dflow.config_proto import GPUOptions, GraphOptions, OptimizerOptions
 from dflow.dashboard import page as _page  # adds its page to the scheduler  # noqa: F401
 from dflow.devices import DeviceSpec
 from dflow.dimension import Dimension
@@ -475,7 +476,6 @@ __all__ = [
     "AggregationMethod",
     "Assert",
     "AttrValue",
-    "AutoParallelOptions",
     "COMPILER_VERSION",
     "CSVReader",
     "ConfigProto",
@@ -609,6 +609,7 @@ __all__ = [
     "check_numerics",
     "cholesky",
     "cholesky_solve",
+    "client",
     "clip_by_average_norm",
     "clip_by_global_norm",
     "clip_by_norm",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import dflow as df
+from dflow.config_proto import AutoParallelOptions
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ import dflow as df
         (df.ConfigProto(gpu_options=df.GPUOptions(allow_growth=True)), b"\x32\x02\x20\x01"),
         (df.GraphOptions(optimizer_options=df.OptimizerOptions(opt_level=df.OptimizerOptions.L0)),
          b"\x1a\x0b\x18" + b"\xff" * 9 + b"\x01"),
-        (df.AutoParallelOptions(num_replicas=2), b"\x10\x02"),
+        (AutoParallelOptions(num_replicas=2), b"\x10\x02"),
         (df.RunOptions(trace_level=df.RunOptions.FULL_TRACE), b"\x08\x03"),
         (df.Event(step=3, session_log=df.SessionLog(status=df.SessionLog.START)), b"\x10\x03\x3a\x02\x08\x01"),
         (df.LogMessage(level=df.LogMessage.WARN), b"\x08\x1e"),
@@ -36,9 +37,23 @@ def test_options_of_a_session_are_taken_as_they_are_when_it_is_made() -> None:
     config = df.ConfigProto(device_count={"CPU": 2})
     config.gpu_options.allow_growth = True
     config.graph_options.rewrite_options.constant_folding = 2
+    config.placement_period = 3
+    config.use_per_session_threads = config.isolate_session_state = True
+    config.device_filters.append("/job:ps")
+    config.cluster_def.job.add(name="ps")
+    config.rpc_options.compression_level = 1
+    config.experimental.collective_group_leader = "/job:ps/task:0"
+    config.session_inter_op_thread_pool.add(num_threads=2)
     with df.Session(config=config) as sess:
         config.device_count["CPU"] = 5
         assert len(sess.list_devices()) == 2
+
+
+def test_options_of_a_run_that_have_no_effect_are_accepted() -> None:
+    options = df.RunOptions(inter_op_thread_pool=1, report_tensor_allocations_upon_oom=True)
+    options.experimental.use_run_handler_pool = True
+    with df.Session() as sess:
+        assert sess.run(df.constant(1), options=options) == 1
 
 
 def test_a_run_says_where_it_ran_in_its_metadata() -> None:

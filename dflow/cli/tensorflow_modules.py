@@ -19,6 +19,8 @@ tensorflow.core.util: event_pb2
 """
 _OTHERS = """
 app: tensorflow.python.platform.app
+client.device_lib: tensorflow.python.client.device_lib
+client.timeline: tensorflow.python.client.timeline
 compat: tensorflow.python.util.compat
 errors: tensorflow.python.framework.errors tensorflow.python.framework.errors_impl
 flags: tensorflow.python.platform.flags

@@ -13,7 +13,6 @@ from dflow.compat.text import (
     bytes_or_text_types,
     complex_types,
     integral_types,
-    path_to_bytes,
     path_to_str,
     real_types,
 )
@@ -32,7 +31,6 @@ __all__ = [
     "forward_compatibility_horizon",
     "forward_compatible",
     "integral_types",
-    "path_to_bytes",
     "path_to_str",
     "real_types",
     "v1",

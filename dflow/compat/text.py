@@ -16,7 +16,6 @@ __all__ = [
     "bytes_or_text_types",
     "complex_types",
     "integral_types",
-    "path_to_bytes",
     "path_to_str",
     "real_types",
 ]
@@ -59,8 +58,3 @@ def path_to_str(path: Any) -> Any:
     """The text of a path object; anything else as it is, bytes as text."""
     path = os.fspath(path) if hasattr(path, "__fspath__") else path
     return as_str(path) if isinstance(path, bytes) else path
-
-
-def path_to_bytes(path: Any) -> bytes:
-    """A path as bytes."""
-    return as_bytes(os.fspath(path) if hasattr(path, "__fspath__") else path)

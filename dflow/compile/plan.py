@@ -8,7 +8,7 @@ A plan is immutable: all that a run changes is in its step.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dflow.devices import DeviceSpec, matching
@@ -227,6 +227,7 @@ class DevicePlan:
     reports: bool = True  # whether it tells the caller that it finished; not if others cannot finish before it
     vectorized: VectorizedBody | None = None  # how a loop runs it for many records at once
     threads: Threads = NO_LIMIT
+    traced: bool = False  # whether its kernel calls are timed
 
     @property
     def receivers(self) -> set[str]:
@@ -288,6 +289,11 @@ class Plan:
     @property
     def devices(self) -> list[str]:
         return list(self.parts)
+
+    def traced(self) -> Plan:
+        """This plan with timed kernel calls, on all devices and in all loops."""
+        parts = {device: replace(part, traced=True) for device, part in self.parts.items()}
+        return replace(self, parts=parts, inner=tuple(plan.traced() for plan in self.inner))
 
     def whole(self) -> Iterator[Plan]:
         """This plan and the plans of its loops."""

@@ -216,6 +216,11 @@ def _install_part(message: m.Install, process: Process) -> None:
     executor.install(message.session, loaded.part, loaded.kernels, loaded.formats)
 
 
+@_handle.register(m.TakeTrace)
+def _take_trace(message: m.TakeTrace, process: Process, channel: Channel) -> None:
+    _return(channel, message.call, partial(process.executors[message.device].take_trace, message.session, message.plan))
+
+
 @_handle.register(m.Forget)
 def _forget(message: m.Forget, process: Process, channel: Channel) -> None:
     for executor in process.executors.values():

@@ -24,6 +24,19 @@ from dflow.saved_model.constants import (
 )
 from dflow.saved_model.loader import contains_saved_model, load, maybe_saved_model_directory
 from dflow.saved_model.main_op import main_op_with_restore
+from dflow.saved_model.signature_constants import (
+    CLASSIFY_INPUTS,
+    CLASSIFY_METHOD_NAME,
+    CLASSIFY_OUTPUT_CLASSES,
+    CLASSIFY_OUTPUT_SCORES,
+    DEFAULT_SERVING_SIGNATURE_DEF_KEY,
+    PREDICT_INPUTS,
+    PREDICT_METHOD_NAME,
+    PREDICT_OUTPUTS,
+    REGRESS_INPUTS,
+    REGRESS_METHOD_NAME,
+    REGRESS_OUTPUTS,
+)
 from dflow.saved_model.signature_def_utils import (
     build_signature_def,
     classification_signature_def,
@@ -32,18 +45,34 @@ from dflow.saved_model.signature_def_utils import (
     regression_signature_def,
 )
 from dflow.saved_model.simple_save import simple_save
+from dflow.saved_model.tag_constants import GPU, SERVING, TPU, TRAINING
 from dflow.saved_model.utils import build_tensor_info, get_tensor_from_tensor_info
 
 __all__ = [
     "ASSETS_DIRECTORY",
     "ASSETS_KEY",
     "Builder",
+    "CLASSIFY_INPUTS",
+    "CLASSIFY_METHOD_NAME",
+    "CLASSIFY_OUTPUT_CLASSES",
+    "CLASSIFY_OUTPUT_SCORES",
+    "DEFAULT_SERVING_SIGNATURE_DEF_KEY",
+    "GPU",
     "LEGACY_INIT_OP_KEY",
     "MAIN_OP_KEY",
+    "PREDICT_INPUTS",
+    "PREDICT_METHOD_NAME",
+    "PREDICT_OUTPUTS",
+    "REGRESS_INPUTS",
+    "REGRESS_METHOD_NAME",
+    "REGRESS_OUTPUTS",
     "SAVED_MODEL_FILENAME_PB",
     "SAVED_MODEL_FILENAME_PBTXT",
     "SAVED_MODEL_SCHEMA_VERSION",
+    "SERVING",
     "SavedModel",
+    "TPU",
+    "TRAINING",
     "VARIABLES_DIRECTORY",
     "VARIABLES_FILENAME",
     "build_signature_def",

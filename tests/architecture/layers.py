@@ -77,7 +77,7 @@ LAYERS = (  # from the bottom up
     ("runtime.session",),
     ("app", "flags", "gfile", "logging", "resource_loader"),
     ("summary",),
-    ("train", "contrib", "io", "saved_model", "test"),
+    ("train", "contrib", "client", "io", "saved_model", "test"),
     ("data",),
     ("pipelines",),
     ("cli", "dashboard", "visualize", "__main__"),

@@ -91,3 +91,21 @@ def test_an_error_in_an_iteration_names_its_operation(session: df.Session) -> No
         y = df.while_loop(lambda i, a: i < 10, body, (0, df.constant(1.0)))[1]
     with pytest.raises(df.errors.InvalidArgumentError, match="too large"):
         session.run(y)
+
+
+def test_a_trace_has_the_operations_of_every_worker_and_of_loops_over_them(session: df.Session) -> None:
+    w, queue = variable_and_queue(session, "trace")
+
+    def body(i: Any) -> Any:
+        with df.device(W1):
+            return df.add(i, w, name="grow")
+
+    with df.device(W0):
+        grown = df.while_loop(lambda i: i < 5.0, body, [df.constant(0.0)])
+    session.run(queue.enqueue(1.0))
+    options, metadata = df.RunOptions(trace_level=df.RunOptions.FULL_TRACE), df.RunMetadata()
+    for _ in range(2):  # a cold run and a hot one
+        session.run([grown, queue.size()], options=options, run_metadata=metadata)
+        ran = {it.device: [node.node_name for node in it.node_stats] for it in metadata.step_stats.dev_stats}
+        assert sum(name.endswith("grow") for name in ran[max(ran)]) == 3
+        assert any("QueueSize" in node.timeline_label for it in metadata.step_stats.dev_stats for node in it.node_stats)

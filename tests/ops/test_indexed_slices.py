@@ -32,6 +32,7 @@ def test_indexed_slices_tell_their_parts_and_are_fetched_and_fed_by_them(sess: A
     assert (slices.values, slices.indices) == (values, at)
     assert (slices.dtype, slices.shape, slices.name, slices.op) == (df.float32, (5, 2), values.name, values.op)
     assert slices.graph is sess.graph
+    assert (slices.device, slices.consumers()) == (values.device, values.consumers())
     found = sess.run(slices, {values: np.ones((3, 2))})
     assert isinstance(found, IndexedSlicesValue)
     np.testing.assert_array_equal(dense(found), [[1, 1], [0, 0], [0, 0], [2, 2], [0, 0]])

@@ -1,8 +1,8 @@
 """Write the public names of TensorFlow 1 as JSON: a list of names such as `tf.train.batch` and `tf.Session.run`.
 
-    python tests/oracle/endpoints.py tf.Session tf.Graph ...
+    python tests/oracle/endpoints.py tf.train tf.Session tf.Graph ...
 
-The arguments are the classes whose attributes are asked for, and those that their subclasses have besides.
+The arguments are modules, and classes whose attributes are asked for, and those that their subclasses have besides.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ ELSEWHERE = (  # most of their names are those of other modules
     *("tf.io", "tf.random", "tf.manip", "tf.math", "tf.linalg", "tf.signal", "tf.spectral", "tf.bitwise"),
     *("tf.debugging", "tf.quantization"),
 )
-AREAS = ("tf", "tf.train", "tf.nn", "tf.python_io", "tf.errors", "tf.strings", "tf.sparse", "tf.sets", "tf.lookup")
-AREAS += ("tf.losses", "tf.metrics", "tf.initializers")
 
 
 def look_up(name: str) -> Any:
@@ -44,12 +42,14 @@ def public(name: str) -> dict[str, Any]:
     return {key: getattr(it, key, None) for key in own if not key.startswith("_")}
 
 
-def endpoints(classes: list[str]) -> Iterator[str]:
-    known = {key for area in AREAS for key in public(area)}
-    for area in (*AREAS, *ELSEWHERE):
-        for key, it in public(area).items():
-            name = f"{area}.{key}"
-            if area not in ELSEWHERE or key not in known or inspect.ismodule(it):
+def endpoints(owners: list[str]) -> Iterator[str]:
+    modules = ["tf", *(name for name in owners if inspect.ismodule(look_up(name)))]
+    classes = [name for name in owners if name not in modules]
+    known = {key for module in modules if module not in (*ELSEWHERE, "tf.image") for key in public(module)}
+    for module in modules:
+        for key, it in public(module).items():
+            name = f"{module}.{key}"
+            if module not in ELSEWHERE or key not in known or inspect.ismodule(it):
                 yield name
             for base in classes:
                 if inspect.isclass(it) and it is not look_up(base) and issubclass(it, look_up(base)):

@@ -172,3 +172,35 @@ def test_the_first_operation_may_initialize_and_restore(tmp_path: Path) -> None:
         sess.run(v.assign(7.0))
         sess.run(sm.main_op_with_restore(saver.saver_def.restore_op_name))
         assert sess.run(v) == 5.0
+
+
+def test_the_names_of_uses_and_signatures_stand_in_the_module_too() -> None:
+    for module in (sm.constants, sm.signature_constants, sm.tag_constants):
+        names = {name for name in vars(module) if name.isupper()} - {"TRAIN_OP_KEY"}
+        assert {name: getattr(sm, name) for name in names} == {name: getattr(module, name) for name in names}
+    assert (sm.SERVING, sm.TRAINING, sm.GPU, sm.TPU) == ("serve", "train", "gpu", "tpu")
+    assert (
+        *("inputs", "outputs"),
+        "tensorflow/serving/predict",
+    ) == (sm.PREDICT_INPUTS, sm.PREDICT_OUTPUTS, sm.PREDICT_METHOD_NAME)
+    assert sm.DEFAULT_SERVING_SIGNATURE_DEF_KEY == "serving_default"
+    assert [
+        sm.CLASSIFY_INPUTS,
+        sm.CLASSIFY_OUTPUT_CLASSES,
+        sm.CLASSIFY_OUTPUT_SCORES,
+    ] == ["inputs", "classes", "scores"]
+    assert (sm.REGRESS_INPUTS, sm.REGRESS_OUTPUTS) == ("inputs", "outputs")
+    assert sm.CLASSIFY_METHOD_NAME.rpartition("/")[2] == "classify"
+    assert sm.REGRESS_METHOD_NAME.rpartition("/")[2] == "regress"
+    assert (sm.SAVED_MODEL_FILENAME_PB, sm.SAVED_MODEL_FILENAME_PBTXT) == ("saved_model.pb", "saved_model.pbtxt")
+    assert (sm.VARIABLES_DIRECTORY, sm.VARIABLES_FILENAME, sm.ASSETS_DIRECTORY) == ("variables", "variables", "assets")
+    assert (
+        *("saved_model_assets", "saved_model_main_op"),
+        "legacy_init_op",
+    ) == (sm.ASSETS_KEY, sm.MAIN_OP_KEY, sm.LEGACY_INIT_OP_KEY)
+    assert sm.SAVED_MODEL_SCHEMA_VERSION == 1
+    assert sm.builder.SavedModelBuilder is sm.Builder
+    assert sm.loader.load is sm.load
+    assert sm.main_op.main_op_with_restore is sm.main_op_with_restore
+    assert sm.signature_def_utils.is_valid_signature is sm.is_valid_signature
+    assert sm.utils.build_tensor_info is sm.build_tensor_info

@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # the classes are made from tables, which mypy does not see t
     class RunOptions:
         """Options of one run.  timeout_in_ms: its limit, in milliseconds; 0 for the session's.
 
-        trace_level: has no effect: a `RunMetadata` is filled in whenever a run gets one.
+        trace_level: at any level but NO_TRACE, the `RunMetadata` of the run gets the times of its operations.
         """
 
         timeout_in_ms: int
@@ -54,9 +54,15 @@ if TYPE_CHECKING:  # the classes are made from tables, which mypy does not see t
         def __getattr__(self, name: str) -> Any: ...
 
     class RunMetadata:
-        """Information about a run, which fills it in.  placement: operation -> device."""
+        """Information about a run, which fills it in.
+
+        placement: operation -> device.
+        step_stats: of a run with a `trace_level`, the times of its operations on each device; `client.timeline` makes
+        a Chrome trace of it.
+        """
 
         placement: MutableMapping[str, str]
+        step_stats: Any
 
         def __init__(self, **fields: Any) -> None: ...
         def __getattr__(self, name: str) -> Any: ...

@@ -26,10 +26,21 @@ def plain(
     session: str,
     addresses: Mapping[str, str],
     make_loop: Callable[[LoopCode, Binder], Call],
+    observed: Callable[[Instruction, Call, bool], Call] | None = None,
 ) -> Binder:
-    """Bind instructions for one step at a time.  make_loop: makes the call of a `while_loop`."""
+    """Bind instructions for one step at a time.
+
+    make_loop: makes the call of a `while_loop`.
+    observed: makes, of an instruction, its call, and whether it blocks, the call that is used in its place.
+    """
 
     def bind(instruction: Instruction) -> Call:
+        call = bind_kernel(instruction)
+        if observed is None:
+            return call
+        return observed(instruction, call, instruction.op.kind != LOOP and kernels[instruction.op.kind].blocks)
+
+    def bind_kernel(instruction: Instruction) -> Call:
         if instruction.op.kind == LOOP:
             return make_loop(instruction.attrs["code"], bind)
         definition = kernels[instruction.op.kind]

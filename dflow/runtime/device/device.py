@@ -86,6 +86,12 @@ class Device:
         with self.scope():
             return to_device(value, self.xp)
 
+    def synchronize(self) -> None:
+        """Wait until the device has computed what this thread asked it for.  A CPU computes it at once."""
+        if hasattr(self.xp, "cuda"):
+            with self.scope():
+                self.xp.cuda.get_current_stream().synchronize()
+
     # -- queues and readers
 
     def resource_of(self, spec: QueueSpec | ReaderSpec, session: str) -> Any:

@@ -28,6 +28,7 @@ from dflow.runtime.device.loop import WhileLoop
 from dflow.runtime.device.paced_part import PacedPart
 from dflow.runtime.device.part import Part, Router, Run, end_parts
 from dflow.runtime.device.program import Program
+from dflow.runtime.device.trace import KernelCall, Trace
 from dflow.runtime.device.vectorized_program import VectorizedProgram
 
 
@@ -62,13 +63,15 @@ class DeviceExecutor(Device):
         """
         self.session(session)
         inter_op = self.process.allow(session, part.threads)
-        bind = plain(self, kernels, session, part.addresses, partial(WhileLoop, asarray=self.asarray))
+        trace = Trace(self.synchronize) if part.traced else None
+        loops = partial(WhileLoop, asarray=self.asarray)
+        bind = plain(self, kernels, session, part.addresses, loops, None if trace is None else trace.observed)
         programs = [Program(segment, self, bind, inter_op) for segment in part.segments]
         body = part.vectorized
         vectorized = None if body is None else VectorizedProgram(body, kernels, self, session, part.addresses, inter_op)
         with self._lock:
             self.session(session).formats.update(formats)  # again: it may have ended meanwhile
-            self._plans.setdefault(session, {})[part.plan] = InstalledPlan(part, programs, vectorized)
+            self._plans.setdefault(session, {})[part.plan] = InstalledPlan(part, programs, vectorized, trace)
 
     def installed(self, session: str, plan: int) -> InstalledPlan:
         """A plan of a session; AbortedError if it is not installed, or the session is not known."""
@@ -77,6 +80,11 @@ class DeviceExecutor(Device):
             self.session(session)
             raise AbortedError(None, None, f"plan {plan} of session {session} is not known on {self.name}")
         return installed
+
+    def take_trace(self, session: str, plan: int) -> list[KernelCall]:
+        """The kernel calls of a traced plan since the last call; [] for another one."""
+        trace = self.installed(session, plan).trace
+        return [] if trace is None else trace.take()
 
     def forget_plan(self, session: str, plan: int) -> None:
         with self._lock:

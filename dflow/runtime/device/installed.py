@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dflow.compile import DevicePlan, Segment
 from dflow.runtime.device.program import Program
+from dflow.runtime.device.trace import Trace
 from dflow.runtime.device.vectorized_program import VectorizedProgram
 
 
@@ -24,9 +25,14 @@ class InstalledPlan:
     """A device's part of a plan, ready to run."""
 
     def __init__(
-        self, plan: DevicePlan, programs: Sequence[Program], vectorized: VectorizedProgram | None = None
+        self,
+        plan: DevicePlan,
+        programs: Sequence[Program],
+        vectorized: VectorizedProgram | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self.plan = plan
+        self.trace = trace
         self.vectorized = vectorized
         self.programs = programs
         self.missing = [len(segment.needs) for segment in plan.segments]

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from dflow.compile import DeviceTable, Plan
 from dflow.runtime.base.deadline import NEVER, Deadline
 from dflow.runtime.base.held import HeldBySession
+from dflow.runtime.device.trace import KernelCall
 from dflow.runtime.session.loop_handle import Loop
 
 
@@ -33,6 +34,9 @@ class Backend(Protocol):
 
     def run(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         """Run a plan once.  Returns the value of each fetch, None for an operation."""
+
+    def trace(self, plan: Plan, deadline: Deadline) -> dict[str, list[KernelCall]]:
+        """The kernel calls of the last run of a traced plan, by device."""
 
     def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
         """Start a loop of the plan, next to its devices."""

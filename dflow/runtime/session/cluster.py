@@ -51,6 +51,7 @@ from dflow.runtime.dask.known_devices import KnownDevices, devices_in
 from dflow.runtime.dask.loop_task import run_loop
 from dflow.runtime.dask.unbegun import tell_of_unbegun
 from dflow.runtime.dask.worker import SHARE
+from dflow.runtime.device.trace import KernelCall
 from dflow.runtime.dispatch import handle
 from dflow.runtime.session.loop_handle import Loop
 from dflow.runtime.step.graph_loop import start_loop
@@ -212,6 +213,18 @@ class ClusterBackend:
         except UnavailableError as error:
             with_operations(error, plan)
             raise
+
+    def trace(self, plan: Plan, deadline: Deadline) -> dict[str, list[KernelCall]]:
+        requests = []
+        for one in plan.whole():
+            for device in one.parts:
+                channel = self.process.channel_to(one.addresses[device])
+                make = partial(m.TakeTrace, self.session, device, one.number)
+                requests.append((device, channel, self.process.request(channel, make)))
+        calls: dict[str, list[KernelCall]] = {}
+        for device, channel, reply in requests:
+            calls.setdefault(device, []).extend(answered(channel, reply, f"tell the trace of {device}", deadline))
+        return calls
 
     def _run_cold(self, plan: Plan, feeds: Sequence[Any], deadline: Deadline) -> list[Any]:
         self._actors.keep(plan)

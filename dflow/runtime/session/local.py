@@ -16,6 +16,7 @@ from dflow.runtime.base.deadline import NEVER, Deadline, deadline_scope
 from dflow.runtime.base.held import HeldBySession
 from dflow.runtime.base.turns import Turns
 from dflow.runtime.device.own_devices import local_executors
+from dflow.runtime.device.trace import KernelCall
 from dflow.runtime.loop.run import LoopRun
 from dflow.runtime.session.loop_handle import Loop
 from dflow.runtime.step.graph_loop import start_loop
@@ -67,6 +68,13 @@ class LocalBackend:
             return run_step(self.process, self.session, plan.call, self._numbers, self.turns, feeds)
         with deadline_scope():  # for this thread, which runs the segments
             return run_step(self.process, self.session, plan.call, self._numbers, self.turns, feeds, deadline)
+
+    def trace(self, plan: Plan, deadline: Deadline) -> dict[str, list[KernelCall]]:
+        calls: dict[str, list[KernelCall]] = {}
+        for one in plan.whole():
+            for device in one.parts:
+                calls.setdefault(device, []).extend(self.process.executors[device].take_trace(self.session, one.number))
+        return calls
 
     def repeat(self, plan: Plan, loop: Loop, deadline: Deadline) -> None:
         run = LoopRun(self.process, loop.spec, report=loop.reported)

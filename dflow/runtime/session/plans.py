@@ -49,14 +49,16 @@ class Plans:
         deadline: Deadline,
         *,
         program: bool = True,
+        traced: bool = False,
     ) -> Plan:
         """The plan of these fetches and feeds.  Waits until the deadline for devices where it is not installed yet.
 
         Call `done` with the plan after its use.
         program: whether the user's program runs it.  Then a device that has lost state of the session raises
         AbortedError, once for each loss.
+        traced: whether its kernel calls are timed.
         """
-        key = (elements, feeds, self._backend.table(deadline=deadline).version, program)
+        key = (elements, feeds, self._backend.table(deadline=deadline).version, program, traced)
         with self._lock:
             plan = self._plans.get(key)
             if plan is not None:
@@ -64,10 +66,15 @@ class Plans:
                 self._users[plan.number] += 1
                 return plan
         with self.used():
-            return self._make(elements, feeds, deadline, program)
+            return self._make(elements, feeds, deadline, program, traced)
 
     def _make(
-        self, elements: tuple[Tensor | Operation, ...], feeds: tuple[Tensor, ...], deadline: Deadline, program: bool
+        self,
+        elements: tuple[Tensor | Operation, ...],
+        feeds: tuple[Tensor, ...],
+        deadline: Deadline,
+        program: bool,
+        traced: bool,
     ) -> Plan:
         """Compile the plan, and install it on its devices."""
         table = self._table_for(elements, feeds, deadline, program)
@@ -84,11 +91,13 @@ class Plans:
             threads=Threads(self._config.inter_op_parallelism_threads, self._config.intra_op_parallelism_threads),
             numbers=iter(self._next_number, None),
         )
+        if traced:
+            plan = plan.traced()
         self._backend.install(plan, deadline)
         if program:
             for one in plan.whole():
                 self._used.use(one, table)
-        return self._keep((elements, feeds, table.version, program), plan)
+        return self._keep((elements, feeds, table.version, program, traced), plan)
 
     def _next_number(self) -> int:
         with self._lock:

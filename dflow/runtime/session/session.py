@@ -19,7 +19,7 @@ from typing import Any
 
 from dflow import forks
 from dflow.cluster.spec import ClusterSpec
-from dflow.compile import LoopSpec
+from dflow.compile import LoopSpec, Plan
 from dflow.dead import DEAD
 from dflow.devices import DeviceSpec
 from dflow.dtypes import DType
@@ -30,6 +30,7 @@ from dflow.runtime.base import settings
 from dflow.runtime.base.config import ConfigProto, RunMetadata, RunOptions, checked_config, checked_options
 from dflow.runtime.base.deadline import NEVER, Deadline
 from dflow.runtime.base.transfers import fetched_all
+from dflow.runtime.session import step_stats
 from dflow.runtime.session.backend import Backend, HasActors
 from dflow.runtime.session.fetches import FetchMap, feed_tensor, feed_value, feeds_of, flat, flat_feed
 from dflow.runtime.session.local import LocalBackend
@@ -170,12 +171,14 @@ class BaseSession:
     ) -> Any:
         deadline = self._deadline(options)
         try:
-            plan = self.plans.take(fetch_map.elements, feeds, deadline, program=program)
-            if run_metadata is not None:
-                run_metadata.placement.clear()
-                run_metadata.placement.update(plan.placement)
+            traced = run_metadata is not None and options is not None and options.trace_level > 0
+            plan = self.plans.take(fetch_map.elements, feeds, deadline, program=program, traced=traced)
             try:
+                if traced:
+                    self._backend.trace(plan, deadline)  # forget the calls of a run that failed
                 results = self._backend.run(plan, values, deadline)
+                if run_metadata is not None:
+                    self._tell_of_run(plan, run_metadata, traced, deadline)
             finally:
                 self.plans.done(plan)
             _check_alive(fetch_map, results)
@@ -184,6 +187,12 @@ class BaseSession:
             raise
         fed = [i for i, element in enumerate(fetch_map.elements) if element in feeds] if feeds else ()
         return fetch_map.rebuild(fetched_all(results, fed))
+
+    def _tell_of_run(self, plan: Plan, run_metadata: RunMetadata, traced: bool, deadline: Deadline) -> None:
+        run_metadata.Clear()
+        run_metadata.placement.update(plan.placement)
+        if traced:
+            step_stats.fill(run_metadata.step_stats, self._backend.trace(plan, deadline), self._graph)
 
     def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Any:
         """A function that runs `fetches`: `f(*values)`, one value for each tensor, or tuple of them, of `feed_list`."""

@@ -14,7 +14,7 @@ from dflow.errors import OpError
 from dflow.runtime.base.ids import Edges, StepId
 from dflow.specs import QueueSpec
 
-PROTOCOL = 14  # raised with every change of these classes; client and workers must agree
+PROTOCOL = 15  # raised with every change of these classes; client and workers must agree
 
 
 def deliveries(message: Any) -> list[int]:
@@ -40,6 +40,16 @@ class Forget:
 
     session: str
     plan: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeTrace:
+    """Return the kernel calls of a traced plan on a device, which forgets them."""
+
+    session: str
+    device: str
+    plan: int
+    call: int
 
 
 @dataclass(frozen=True, slots=True)
