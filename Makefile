@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Where this is set, each of the hundreds of processes of the tests would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv check test test-plain test-modes test-old-dask fuzz fuzz-graphs test-growth test-benchmarks soak oracle browser test-browser test-torch drawing demo bench bench-all bench-slow bench-peers clean
+.PHONY: help venv check test test-plain test-modes test-old-dask fuzz fuzz-graphs test-growth test-benchmarks soak oracle browser test-browser test-torch test-gpu gpu-wheels drawing demo bench bench-all bench-slow bench-peers clean
 
 help:
 	@echo "make demo           run the example on a small cluster of this machine"
@@ -20,6 +20,8 @@ help:
 	@echo "make oracle         run the same programs on TensorFlow and on dflow"
 	@echo "make test-browser   look at the dashboard page in headless Chromium while the example runs"
 	@echo "make test-torch     run the tests of df.data.TorchDataset, with PyTorch"
+	@echo "make test-gpu       run all checks that need a GPU and write a report; without one, on stand-ins"
+	@echo "make gpu-wheels     fill a folder of wheels, for test-gpu on a machine without a network"
 	@echo "make drawing        draw the packages and their imports in docs/architecture.md"
 	@echo "make bench          run the benchmarks of a few minutes; make bench-all, make bench-slow: the others"
 	@echo "make bench-peers    make the environments of TensorFlow, Ray and torch, which these measure too"
@@ -107,6 +109,21 @@ test-torch: .venv-torch/test.stamp
 	.venv-torch/bin/python -m pip install --quiet -e '.[test]' torch==2.13.0
 	touch $@
 
+# Docs of these two: docs/gpu.md.  GPU_PYTHON is the version of the Python on the machine with the GPU.
+GPU_PYTHON ?= $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+GPU_REPORT ?= build/gpu.md
+GPU_MINUTES ?= 9
+
+gpu-wheels:
+	$(PYTHON) -m tests.gpu.wheels fill gpu-wheels --python $(GPU_PYTHON)
+
+test-gpu: .venv-gpu/test.stamp
+	PYTHONPATH=$(CURDIR) .venv-gpu/bin/python -m tests.gpu.run --report $(GPU_REPORT) --minutes $(GPU_MINUTES)
+
+.venv-gpu/test.stamp: pyproject.toml
+	$(PYTHON) -m tests.gpu.wheels install gpu-wheels .venv-gpu
+	touch $@
+
 drawing: .venv/dev.stamp
 	.venv/bin/python -m tests.architecture.drawing
 
@@ -132,7 +149,7 @@ bench-peers: $(patsubst %,.venv-peers/%/bench.stamp,tensorflow ray torch)
 	touch $@
 
 clean:
-	rm -rf .venv .venv-old .venv-peers .venv-oracle .venv-torch build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-old .venv-peers .venv-oracle .venv-torch .venv-gpu gpu-wheels build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment is made once, and again when pyproject.toml changes.

@@ -64,11 +64,19 @@ class Evaluator:
     """One device and one session.
 
     to_device: makes an array of the device of a NumPy array; None: NumPy's own arrays.
+    to_host: makes a NumPy array of one of the device.  Then kinds that run on the host alone get NumPy arrays; None:
+    they get arrays of the device, too.
     resources, per_session: what stateful kernels keep, by key and by operation.
     """
 
-    def __init__(self, to_device: Callable[[Any], Any] | None = None, xp: Any = np) -> None:
+    def __init__(
+        self,
+        to_device: Callable[[Any], Any] | None = None,
+        xp: Any = np,
+        to_host: Callable[[Any], Any] | None = None,
+    ) -> None:
         self.to_device = to_device or (lambda value: value)
+        self.to_host = to_host
         self.xp = xp
         self.resources: dict[Any, Any] = {}
         self.per_session: dict[str, Any] = {}
@@ -98,6 +106,8 @@ class Evaluator:
     def _call(self, op: Operation, inputs: list[Any]) -> Any:
         definition = op.definition
         context = (Context(self, op.name),) if definition.stateful else ()
+        if self.to_host is not None and definition.host_only:
+            inputs = [self.to_host(value) for value in inputs]
         if not definition.blocks:
             return definition.kernel(*context, *inputs, **op.attrs)
         replies: queue.Queue[Any] = queue.Queue()
