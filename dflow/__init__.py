@@ -59,7 +59,9 @@ from dflow.blocks import (
     device,
     get_collection,
     get_collection_ref,
+    init_scope,
     name_scope,
+    op_scope,
 )
 from dflow.compat.behavior import (
     control_flow_v2_enabled,
@@ -79,7 +81,7 @@ from dflow.compat.behavior import (
 from dflow.config_proto import GPUOptions, GraphOptions, OptimizerOptions
 from dflow.dashboard import page as _page  # adds its page to the scheduler  # noqa: F401
 from dflow.devices import DeviceSpec
-from dflow.dimension import Dimension
+from dflow.dimension import Dimension, dimension_value
 from dflow.dtypes import (
     QUANTIZED_DTYPES,
     DType,
@@ -133,11 +135,12 @@ from dflow.graph_proto import (
     MetaGraphDef,
     TensorInfo,
 )
+from dflow.logging import get_logger
 from dflow.node_proto import AttrValue, NameAttrList, NodeDef
 from dflow.ops import operators as _operators  # gives tensors and variables Python's operators  # noqa: F401
 from dflow.ops.array.bits import bitcast
 from dflow.ops.array.broadcasting import broadcast_dynamic_shape, broadcast_static_shape
-from dflow.ops.array.cast import cast, to_double, to_float, to_int32, to_int64
+from dflow.ops.array.cast import cast, to_bfloat16, to_complex64, to_complex128, to_double, to_float, to_int32, to_int64
 from dflow.ops.array.concat import concat, split
 from dflow.ops.array.constants import constant, placeholder, placeholder_with_default
 from dflow.ops.array.copies import guarantee_const, identity_n
@@ -209,6 +212,7 @@ from dflow.ops.control_flow.cond import case, cond, switch_case
 from dflow.ops.control_flow.functional import foldl, foldr, map_fn, scan
 from dflow.ops.control_flow.tensor_array import TensorArray
 from dflow.ops.control_flow.while_loop import while_loop
+from dflow.ops.files import matching_files, read_file, timestamp, write_file
 from dflow.ops.linalg.band_part import matrix_band_part
 from dflow.ops.linalg.cholesky import cholesky
 from dflow.ops.linalg.cross import cross
@@ -290,6 +294,7 @@ from dflow.ops.math.reduction import (
     reduce_sum,
 )
 from dflow.ops.math.rounding import ceil, floor, rint, round
+from dflow.ops.math.saturate import saturate_cast
 from dflow.ops.math.select import where_v2
 from dflow.ops.math.tensordot import tensordot
 from dflow.ops.math.trigonometry import acos, asin, atan, atan2, cos, sin, tan
@@ -462,7 +467,9 @@ from dflow.sparse_tensor import SparseTensor, SparseTensorValue, convert_to_tens
 from dflow.specs import TensorSpec
 from dflow.summary_proto import Event, HistogramProto, LogMessage, SessionLog, Summary, SummaryMetadata
 from dflow.tensor_proto import make_ndarray, make_tensor_proto
-from dflow.tensor_shape import TensorShape
+from dflow.tensor_shape import TensorShape, dimension_at_index
+from dflow.tensor_util import constant_value as get_static_value
+from dflow.tensor_util import is_tensor
 from dflow.version import (
     COMPILER_VERSION,
     GIT_VERSION,
@@ -656,6 +663,8 @@ __all__ = [
     "diag",
     "diag_part",
     "digamma",
+    "dimension_at_index",
+    "dimension_value",
     "disable_control_flow_v2",
     "disable_eager_execution",
     "disable_resource_variables",
@@ -718,9 +727,11 @@ __all__ = [
     "get_default_graph",
     "get_default_session",
     "get_local_variable",
+    "get_logger",
     "get_seed",
     "get_session_handle",
     "get_session_tensor",
+    "get_static_value",
     "get_variable",
     "get_variable_scope",
     "gfile",
@@ -750,6 +761,7 @@ __all__ = [
     "image",
     "image_summary",
     "import_graph_def",
+    "init_scope",
     "initialize_all_tables",
     "initialize_all_variables",
     "initialize_local_variables",
@@ -767,6 +779,7 @@ __all__ = [
     "is_non_decreasing",
     "is_numeric_tensor",
     "is_strictly_increasing",
+    "is_tensor",
     "is_variable_initialized",
     "layers",
     "lbeta",
@@ -792,6 +805,7 @@ __all__ = [
     "make_tensor_proto",
     "manip",
     "map_fn",
+    "matching_files",
     "math",
     "matmul",
     "matrix_band_part",
@@ -832,6 +846,7 @@ __all__ = [
     "ones",
     "ones_initializer",
     "ones_like",
+    "op_scope",
     "orthogonal_initializer",
     "pad",
     "parallel_stack",
@@ -864,6 +879,7 @@ __all__ = [
     "random_uniform_initializer",
     "range",
     "rank",
+    "read_file",
     "reader",
     "real",
     "realdiv",
@@ -894,6 +910,7 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "saturate_cast",
     "saved_model",
     "scalar_mul",
     "scalar_summary",
@@ -1003,6 +1020,10 @@ __all__ = [
     "tensordot",
     "test",
     "tile",
+    "timestamp",
+    "to_bfloat16",
+    "to_complex128",
+    "to_complex64",
     "to_double",
     "to_float",
     "to_int32",
@@ -1045,6 +1066,7 @@ __all__ = [
     "where",
     "where_v2",
     "while_loop",
+    "write_file",
     "zeros",
     "zeros_initializer",
     "zeros_like",

@@ -5,8 +5,9 @@ Source: tf.device, tf.name_scope, tf.control_dependencies, tf.container, tf.colo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from dflow.graph import get_default_graph
@@ -62,3 +63,23 @@ def container(container_name: str) -> AbstractContextManager[str]:
 def colocate_with(op: Any, ignore_existing: bool = False) -> AbstractContextManager[None]:
     """Operations built inside run on the device of `op`, regardless of the device blocks."""
     return get_default_graph().colocate_with(op, ignore_existing)
+
+
+@contextmanager
+def init_scope() -> Iterator[None]:
+    """Operations built inside wait for nothing, and are in no branch and no loop, whatever the outer blocks are.
+
+    For the initial values of variables.  The name scope stays.
+    """
+    with control_dependencies(None):
+        yield
+
+
+@contextmanager
+def op_scope(values: Any, name: str | None, default_name: str | None = None) -> Iterator[str]:
+    """`name_scope` under its older name, with the values first; it logs a warning."""
+    logging.getLogger("tensorflow").warning(
+        "tf.op_scope(values, name, default_name) is deprecated, use tf.name_scope(name, default_name, values)"
+    )
+    with name_scope(name, default_name, values) as scope:
+        yield scope

@@ -1,6 +1,7 @@
 """Reading, decoding and writing, as TensorFlow 1 names them in `tf.io`: the same objects as in `df` and its modules."""
 
 from dflow.gfile import v2 as gfile
+from dflow.ops.files import matching_files, read_file, write_file
 from dflow.ops.image.decode import (
     decode_and_crop_jpeg,
     decode_bmp,
@@ -66,13 +67,16 @@ __all__ = [
     "gfile",
     "is_jpeg",
     "match_filenames_once",
+    "matching_files",
     "parse_example",
     "parse_sequence_example",
     "parse_single_example",
     "parse_single_sequence_example",
     "parse_tensor",
+    "read_file",
     "serialize_many_sparse",
     "serialize_sparse",
     "serialize_tensor",
     "tf_record_iterator",
+    "write_file",
 ]

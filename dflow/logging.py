@@ -42,6 +42,11 @@ _counts: Counter[tuple[str, int]] = Counter()  # calls of log_first_n and log_ev
 _counting = threading.Lock()
 
 
+def get_logger() -> logging.Logger:
+    """Python's logger that these functions log to."""
+    return _logger
+
+
 def get_verbosity() -> int:
     """The lowest level that is logged; WARN at first."""
     return _logger.getEffectiveLevel()

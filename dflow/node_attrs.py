@@ -120,6 +120,7 @@ _GROUPS: list[tuple[str, Rules]] = [  # (kinds, their attributes)
     ),
     (
         "DecodeBase64 DecodeJSONExample DeleteSessionTensor LogicalAnd LogicalNot LogicalOr MatchingFiles NoOp "
+        "ReadFile Timestamp WriteFile "
         "QueueIsClosedV2 QueueSizeV2 "
         "ReaderNumRecordsProducedV2 ReaderNumWorkUnitsCompletedV2 ReaderReadUpToV2 ReaderReadV2 ReaderResetV2 "
         "ReaderRestoreStateV2 ReaderSerializeStateV2 LoopCond ControlTrigger TensorArraySizeV3 TensorArrayCloseV3 "

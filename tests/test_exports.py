@@ -46,4 +46,4 @@ def test_io_has_other_names_for_what_is_there() -> None:
     }
     assert [name for name, others in found.items() if any(it is not getattr(dflow.io, name) for it in others)] == []
     assert [name for name, others in found.items() if not others] == ["parse_sequence_example"]
-    assert not hasattr(dflow.io, "read_file")
+    assert not hasattr(dflow.io, "decode_proto")

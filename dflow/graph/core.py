@@ -247,6 +247,7 @@ class Graph:
         self._names: dict[str, int] = {}
         self._collections: dict[Any, list[Any]] = {}
         self._unfeedable: set[Tensor] = set()
+        self._unfetchable: set[Operation] = set()
         self._lock = threading.RLock()
         self._scopes = threading.local()
         self._seed: int | None = None
@@ -382,6 +383,13 @@ class Graph:
     def is_feedable(self, tensor: Tensor) -> bool:
         return tensor not in self._unfeedable
 
+    def prevent_fetching(self, op: Operation) -> None:
+        """Forbid to fetch an operation and its tensors: a run that fetches one raises ValueError."""
+        self._unfetchable.add(op)
+
+    def is_fetchable(self, tensor_or_op: Tensor | Operation) -> bool:
+        return (tensor_or_op.op if isinstance(tensor_or_op, Tensor) else tensor_or_op) not in self._unfetchable
+
     # -- as data
 
     @property
@@ -484,6 +492,16 @@ class Graph:
 
     def get_all_collection_keys(self) -> list[Any]:
         return [key for key in self._collections if isinstance(key, str)]
+
+    @property
+    def collections(self) -> list[Any]:
+        """The names of all collections, as `get_all_collection_keys`, and keys that are no strings."""
+        return list(self._collections)
+
+    def clear_collection(self, name: Any) -> None:
+        """Forget what a collection holds."""
+        with self._lock:
+            self._collections.pop(name, None)
 
     # -- scopes
 

@@ -1,5 +1,6 @@
 """Arguments by blocks, variables of models and from checkpoints.  Source: tf.contrib.framework of TensorFlow 1.15."""
 
+from dflow import nest
 from dflow.contrib.framework.arg_scope import (
     add_arg_scope,
     arg_scope,
@@ -33,6 +34,7 @@ from dflow.contrib.framework.variables import (
     model_variable,
     variable,
 )
+from dflow.tensor_util import is_tensor
 from dflow.train.global_step import assert_global_step, create_global_step, get_global_step, get_or_create_global_step
 
 __all__ = [
@@ -61,10 +63,12 @@ __all__ = [
     "global_variable",
     "has_arg_scope",
     "init_from_checkpoint",
+    "is_tensor",
     "list_variables",
     "load_checkpoint",
     "load_variable",
     "local_variable",
     "model_variable",
+    "nest",
     "variable",
 ]

@@ -16,7 +16,16 @@ from dflow.ops.rules.static import only
 from dflow.registry import define
 from dflow.specs import TensorSpec
 
-__all__ = ["cast", "to_double", "to_float", "to_int32", "to_int64"]
+__all__ = [
+    "cast",
+    "to_bfloat16",
+    "to_complex128",
+    "to_complex64",
+    "to_double",
+    "to_float",
+    "to_int32",
+    "to_int64",
+]
 
 
 @of_entries
@@ -72,3 +81,18 @@ def to_int32(x: Any, name: str = "ToInt32") -> Tensor:
 def to_int64(x: Any, name: str = "ToInt64") -> Tensor:
     """x as int64."""
     return cast(x, "int64", name=name)
+
+
+def to_bfloat16(x: Any, name: str = "ToBFloat16") -> Tensor:
+    """x as bfloat16."""
+    return cast(x, "bfloat16", name=name)
+
+
+def to_complex64(x: Any, name: str = "ToComplex64") -> Tensor:
+    """x as complex64."""
+    return cast(x, "complex64", name=name)
+
+
+def to_complex128(x: Any, name: str = "ToComplex128") -> Tensor:
+    """x as complex128."""
+    return cast(x, "complex128", name=name)
