@@ -247,7 +247,7 @@ class Graph:
         self._names: dict[str, int] = {}
         self._collections: dict[Any, list[Any]] = {}
         self._unfeedable: set[Tensor] = set()
-        self._unfetchable: set[Operation] = set()
+        self.unfetchable: set[Operation] = set()  # see `prevent_fetching`
         self._lock = threading.RLock()
         self._scopes = threading.local()
         self._seed: int | None = None
@@ -385,10 +385,10 @@ class Graph:
 
     def prevent_fetching(self, op: Operation) -> None:
         """Forbid to fetch an operation and its tensors: a run that fetches one raises ValueError."""
-        self._unfetchable.add(op)
+        self.unfetchable.add(op)
 
     def is_fetchable(self, tensor_or_op: Tensor | Operation) -> bool:
-        return (tensor_or_op.op if isinstance(tensor_or_op, Tensor) else tensor_or_op) not in self._unfetchable
+        return (tensor_or_op.op if isinstance(tensor_or_op, Tensor) else tensor_or_op) not in self.unfetchable
 
     # -- as data
 

@@ -86,7 +86,7 @@ class FetchMap:
         except (KeyError, ValueError) as error:
             text = error.args[0] if error.args else str(error)
             raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({text})") from None
-        if not self._graph.is_fetchable(element):
+        if self._graph.unfetchable and not self._graph.is_fetchable(element):
             name = element.op.name if isinstance(element, Tensor) else element.name
             raise ValueError(f"Operation {name} has been marked as not fetchable.")
         index = self._index.setdefault(element, len(self._index))
