@@ -79,6 +79,7 @@ from dflow.compat.behavior import (
     executing_eagerly_outside_functions,
 )
 from dflow.config_proto import GPUOptions, GraphOptions, OptimizerOptions
+from dflow.custom_gradients import custom_gradient, grad_pass_through, recompute_grad
 from dflow.dashboard import page as _page  # adds its page to the scheduler  # noqa: F401
 from dflow.devices import DeviceSpec
 from dflow.dimension import Dimension, dimension_value
@@ -113,6 +114,7 @@ from dflow.dtypes import (
 )
 from dflow.dtypes import bool_ as bool
 from dflow.errors import OpError
+from dflow.gradient_rules import NoGradient, NotDifferentiable, RegisterGradient
 from dflow.gradients import AggregationMethod, UnconnectedGradients, gradients
 from dflow.graph import (
     Graph,
@@ -135,6 +137,7 @@ from dflow.graph_proto import (
     MetaGraphDef,
     TensorInfo,
 )
+from dflow.hessians import hessians
 from dflow.logging import get_logger
 from dflow.node_proto import AttrValue, NameAttrList, NodeDef
 from dflow.ops import operators as _operators  # gives tensors and variables Python's operators  # noqa: F401
@@ -510,7 +513,9 @@ __all__ = [
     "LogMessage",
     "MetaGraphDef",
     "NameAttrList",
+    "NoGradient",
     "NodeDef",
+    "NotDifferentiable",
     "OpError",
     "Operation",
     "OptimizerOptions",
@@ -522,6 +527,7 @@ __all__ = [
     "QueueBase",
     "RandomShuffleQueue",
     "ReaderBase",
+    "RegisterGradient",
     "RunMetadata",
     "RunOptions",
     "Session",
@@ -648,6 +654,7 @@ __all__ = [
     "cross",
     "cumprod",
     "cumsum",
+    "custom_gradient",
     "data",
     "debugging",
     "decode_base64",
@@ -740,6 +747,7 @@ __all__ = [
     "global_variables_initializer",
     "glorot_normal_initializer",
     "glorot_uniform_initializer",
+    "grad_pass_through",
     "gradients",
     "graph_util",
     "greater",
@@ -747,6 +755,7 @@ __all__ = [
     "group",
     "guarantee_const",
     "half",
+    "hessians",
     "histogram_fixed_width",
     "histogram_fixed_width_bins",
     "histogram_summary",
@@ -884,6 +893,7 @@ __all__ = [
     "real",
     "realdiv",
     "reciprocal",
+    "recompute_grad",
     "reduce_all",
     "reduce_any",
     "reduce_join",

@@ -22,6 +22,7 @@ import numpy as np
 
 from dflow.dtypes import DType, bool_, string
 from dflow.errors import DTypeError, ShapeError
+from dflow.gradient_rules import is_registered, rule_of
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor, scopes
 from dflow.graph.contexts import Branch, LoopBody, current_context, loops_of
 from dflow.loop_gradients import GradientContexts, LoopGradient, out_of_branch, zeros_for
@@ -41,7 +42,8 @@ from dflow.specs import VariableSpec
 class AggregationMethod:
     """How several gradients of one tensor are summed.
 
-    All are accepted, for TensorFlow 1 programs, and mean the same: one `add_n` of all of them.
+    ADD_N (DEFAULT): one `add_n` of all of them, which waits for the last.  EXPERIMENTAL_TREE and
+    EXPERIMENTAL_ACCUMULATE_N: one after the other, so that no more than two are in memory.
     """
 
     ADD_N = 0
@@ -97,7 +99,8 @@ def gradients(
     graph = y_tensors[0].graph
     with scopes.building_in(graph), graph.name_scope(name or "gradients"):
         path = _find_path(y_tensors, targets, blocked)
-        backward = _Backward(graph, path, colocate_gradients_with_ops, gate_gradients)
+        in_turn = aggregation_method not in (None, AggregationMethod.ADD_N)
+        backward = _Backward(graph, path, colocate_gradients_with_ops, gate_gradients, in_turn)
         for y, seed in zip(y_tensors, _seeds(y_tensors, grad_ys), strict=True):
             backward.give(y, seed)
         backward.walk(None)
@@ -242,11 +245,12 @@ def _ancestors(ys: Iterable[Tensor], blocked: set[Tensor], oldest: int) -> list[
 class _Backward:
     """The gradients that each tensor has received so far, and the walk that passes them on."""
 
-    def __init__(self, graph: Graph, path: _Path, colocate: bool, gate: bool) -> None:
+    def __init__(self, graph: Graph, path: _Path, colocate: bool, gate: bool, in_turn: bool) -> None:
         self.graph = graph
         self.path = path
         self.colocate = colocate
         self.gate = gate
+        self.in_turn = in_turn  # whether several gradients of a tensor are summed one after the other
         self.received: dict[Tensor, list[Gradient]] = {}
         self.contexts = GradientContexts(graph, current_context(graph))
         self.levels: dict[LoopBody | None, list[Operation]] = {}  # the operations that are directly in each loop
@@ -265,7 +269,8 @@ class _Backward:
         parts = [gradient for tensor in tensors for gradient in self.received.get(tensor, ())]
         if len(parts) < 2:
             return parts[0] if parts else None
-        total = aggregated(parts)
+        with self._beside(tensors[0].op):
+            total = aggregated(parts, tensors[0].op.name if self.in_turn else None)
         if len(tensors) == 1:
             self.received[tensors[0]] = [total]
         return total
@@ -289,6 +294,8 @@ class _Backward:
                         self._through_loop(op)
                     elif op.type == "Switch" and isinstance(op.context, Branch):
                         self._through_gate(op, op.context)
+                    elif op.type == "Enter" and op.attrs["is_constant"]:  # of a loop that `gradients` was called in
+                        self._into_loop(op)
                     else:
                         received = [self._of_output(op, out) for out in op.outputs]
                         with self.graph.name_scope(f"{op.name}_grad"):
@@ -301,6 +308,12 @@ class _Backward:
             inside = self.contexts.of(branch)
             assert isinstance(inside, Branch)
             self.give(source, out_of_branch(inside, convert_to_tensor(gradient), source, f"{op.name}_grad"))
+
+    def _into_loop(self, op: Operation) -> None:
+        """Lead the gradient of a value from outside of the loop on, within the loop."""
+        gradient = self.total(op.outputs)
+        if gradient is not None:
+            self.give(op.operands[0], gradient)
 
     def _through_loop(self, op: Operation) -> None:
         """Build the gradient of the loop that `op` is an exit of, once."""
@@ -321,17 +334,15 @@ class _Backward:
 
     def _pass_through(self, op: Operation, received: Sequence[Gradient | None]) -> None:
         input_gradients = _input_gradients(op, received)
-        pairs = [
-            (x, dx)
-            for x, dx in zip(op.operands, input_gradients, strict=True)
-            if dx is not None and x in self.path.tensors
-        ]
-        for x, dx in pairs:
-            _check_gradient(op, x, dx)
-        if self.gate and len(pairs) > 1:
-            pairs = list(zip((x for x, _ in pairs), tuple_([dx for _, dx in pairs]), strict=True))
-        for x, dx in pairs:
-            self.give(x, dx)
+        for x, dx in zip(op.operands, input_gradients, strict=True):
+            if dx is not None and x in self.path.tensors:
+                _check_gradient(op, x, dx)
+        if self.gate and sum(dx is not None for dx in input_gradients) > 1:
+            with self.graph.colocate_with(None, ignore_existing=True):
+                input_gradients = tuple_(input_gradients)
+        for x, dx in zip(op.operands, input_gradients, strict=True):
+            if dx is not None and x in self.path.tensors:
+                self.give(x, dx)
 
     def _of_output(self, op: Operation, out: Tensor) -> Gradient | None:
         """The gradient of one output, for the rule of its operation: zeros where nothing depends on the output."""
@@ -340,7 +351,7 @@ class _Backward:
         gradient = None if out in self.path.blocked else self.total([out])
         if gradient is None:
             return None if op.type == "Switch" else zeros_for(out)
-        return gradient if op.type in PASSES_SLICES else densified(gradient)
+        return gradient if op.type in PASSES_SLICES or is_registered(op) else densified(gradient)
 
 
 def _is_gate_of(loop: LoopBody, op: Operation) -> bool:
@@ -349,7 +360,7 @@ def _is_gate_of(loop: LoopBody, op: Operation) -> bool:
 
 
 def _input_gradients(op: Operation, output_gradients: Sequence[Gradient | None]) -> list[Gradient | None]:
-    rule = op.definition.gradient
+    rule = rule_of(op)
     if isinstance(rule, NoGradient):
         raise LookupError(
             f"No gradient defined for operation '{op.name}' (op type: {op.type}): {rule.reason}\n  made at {op.made_at}"

@@ -263,6 +263,8 @@ class _Import:
             graph.take_name(name)
             op = graph.create_op(kind, operands, attrs, f"{name}/", controls)
         op.by_handle = not _groups(node)
+        if "_gradient_op_type" in node.attr:
+            op.gradient = node.attr["_gradient_op_type"].s.decode()
         for place, output in late:
             self._late.append((op, place, output))
         self._set_shapes(op, node)

@@ -51,6 +51,9 @@ class Node(Protocol):
     def inputs(self) -> Sequence[NodeTensor]: ...
 
     @property
+    def gradient(self) -> Any: ...
+
+    @property
     def operands(self) -> Sequence[NodeTensor]: ...
 
     @property

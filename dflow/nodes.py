@@ -57,6 +57,9 @@ def node_attrs(op: Node) -> dict[str, Any]:
         attrs = dict(op.attrs)
     else:
         attrs = {name: value for name, rule in rules.items() if (value := rule(op)) is not None}
+    if op.gradient is not None:
+        name = op.gradient if isinstance(op.gradient, str) else f"CustomGradient-{op.name}"
+        attrs = attrs | {"_gradient_op_type": name.encode()}
     groups = [] if op.group is None else op.colocation_groups()
     return attrs | {"_class": groups} if groups else attrs
 

@@ -164,6 +164,7 @@ class Operation:
         self.device = ""
         self.colocated_with: Operation | None = None
         self.context: Any = None  # the innermost control-flow context that it was built in; see `contexts.py`
+        self.gradient: Any = None  # its own rule, or the name of a registered one; None: that of its kind
         self.by_handle = False  # beside its state without being in its group: its node did not say so
         self.index = -1  # its place in the order of creation
         self.outputs: tuple[Tensor, ...] = ()
@@ -325,6 +326,7 @@ class Graph:
             op.outputs = tuple(Tensor(op, i, spec) for i, spec in enumerate(specs))
             op.index = len(self._in_order)
             op.context = context
+            op.gradient = self.scope.gradients.get(op.type)
             self._place(op)  # may call a function of the user: if that fails, nothing was added
             self._operations[full_name] = op
             self._in_order.append(op)
@@ -540,6 +542,18 @@ class Graph:
         elif not ignore_existing:
             raise ValueError("Trying to reset colocation (op is None) but ignore_existing is not True")
         return self.scope.colocation_scope(target, ignore_existing)
+
+    def gradient_override_map(self, op_type_map: dict[str, str]) -> AbstractContextManager[None]:
+        """Give operations that are made in this block other gradients than those of their kinds.
+
+        op_type_map: from kinds to the names of gradients, see `RegisterGradient`.
+        TypeError if it is no dictionary of strings.
+        """
+        if not isinstance(op_type_map, dict):
+            raise TypeError("op_type_map must be a dictionary mapping strings to strings")
+        if not all(isinstance(it, str) for pair in op_type_map.items() for it in pair):
+            raise TypeError("op_type_map must be a dictionary mapping strings to strings")
+        return self.scope.gradients_scope(op_type_map)
 
     def switch_to_thread_local(self) -> None:
         """Kept for TensorFlow 1 programs: scopes are always per thread here."""

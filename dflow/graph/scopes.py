@@ -59,6 +59,7 @@ class ScopeStack(Generic[Op]):
         self.colocations: list[Op | None] = []
         self.context: ControlContext | None = None
         self.variable_creators: list[Callable[..., Any]] = []
+        self.gradients: dict[str, str] = {}  # kind of operation -> the name of its gradient
 
     # -- devices
 
@@ -146,6 +147,15 @@ class ScopeStack(Generic[Op]):
             yield
         finally:
             self.context = outer
+
+    @contextmanager
+    def gradients_scope(self, names: dict[str, str]) -> Iterator[None]:
+        """Give operations of some kinds gradients of other names."""
+        outer, self.gradients = self.gradients, self.gradients | names
+        try:
+            yield
+        finally:
+            self.gradients = outer
 
     def control_inputs_for(self, producers: set[Op], explicit: Iterable[Op]) -> list[Op]:
         """The operations that a new one must wait for, without the producers of its inputs."""

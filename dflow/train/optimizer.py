@@ -40,7 +40,7 @@ class Optimizer:
     """
 
     GATE_NONE = 0  # a gradient is applied as soon as it is there
-    GATE_OP = 1  # the same here: values are immutable, so no update disturbs a gradient that is being computed
+    GATE_OP = 1  # no gradient that an operation gives is used before all of them are there
     GATE_GRAPH = 2  # no gradient is applied before all of them are there
 
     def __init__(self, use_locking: bool, name: str) -> None:
@@ -119,6 +119,7 @@ class Optimizer:
             loss,
             variables,
             grad_ys=None if grad_loss is None else [grad_loss],
+            gate_gradients=gate_gradients == Optimizer.GATE_OP,
             aggregation_method=aggregation_method,
             colocate_gradients_with_ops=colocate_gradients_with_ops,
         )

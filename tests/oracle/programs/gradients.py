@@ -155,3 +155,39 @@ def wrong_gradients(tf: Any, folder: Path) -> dict[str, Any]:
         "count": error(lambda: tf.gradients(x * 2, x, grad_ys=[x, x])),
         "no tensor": error(lambda: tf.gradients(x, "nonsense"))["error"] is not None,
     }
+
+
+def own_gradients(tf: Any, folder: Path) -> dict[str, Any]:
+    x = tf.constant([1.0, 2.0], name="x")
+    w = tf.get_variable("w", (), initializer=tf.constant_initializer(3.0), use_resource=True)
+
+    @tf.custom_gradient
+    def scaled(a: Any, b: Any) -> Any:
+        def grad(da: Any, db: Any, variables: Any = None) -> Any:
+            return [da * 10.0, db * 100.0], [tf.reduce_sum(da) * len(variables)]
+
+        return {"a": a * w, "b": b * b}, grad
+
+    found = scaled(x, x + 1.0)
+    passed = tf.grad_pass_through(tf.round)(x * 1.5)
+    again = tf.recompute_grad(lambda a: a * a * w)(x)
+    with tf.get_default_graph().gradient_override_map({"Sign": "Identity"}):
+        signs = tf.sign(x - 1.5)
+    y = tf.multiply(x, 2.0, name="y")
+    sums = {}
+    for method in (tf.AggregationMethod.ADD_N, tf.AggregationMethod.EXPERIMENTAL_TREE):
+        (sums[method],) = tf.gradients(y * y + y, y, aggregation_method=method, name=f"sums_{method}")
+    gated = tf.gradients(tf.tanh(w * y), [w, y], gate_gradients=True, name="gated")
+    with session(tf) as sess:
+        sess.run(tf.global_variables_initializer())
+        return {
+            "own": sess.run([found, tf.gradients([found["a"], found["b"]], [x, w])]),
+            "passed": sess.run([passed, tf.gradients(passed, x)[0]]),
+            "again": sess.run([again, *tf.gradients(again, [x, w])]),
+            "mapped": sess.run(tf.gradients(signs, x)[0]),
+            "attribute": signs.op.get_attr("_gradient_op_type"),
+            "sums": [(it.name, sess.run(it), it.op.colocation_groups()) for it in sums.values()],
+            "gated": [(it.name, sess.run(it)) for it in gated[1:]],
+            "hessian": sess.run(tf.hessians(tf.reduce_sum(x * x * x), x)),
+            "errors": [error(lambda: scaled(x, b=x)), error(lambda: tf.RegisterGradient(3))],
+        }
