@@ -72,6 +72,10 @@ from dflow.ops.pool.avg_pool import avg_pool, avg_pool1d, avg_pool2d, avg_pool3d
 from dflow.ops.pool.fractional import fractional_avg_pool, fractional_max_pool
 from dflow.ops.pool.max_pool import max_pool, max_pool1d, max_pool2d, max_pool3d
 from dflow.ops.pool.pool import pool
+from dflow.rnn import rnn_cell
+from dflow.rnn.dynamic import bidirectional_dynamic_rnn, dynamic_rnn
+from dflow.rnn.raw import raw_rnn
+from dflow.rnn.static import static_bidirectional_rnn, static_rnn, static_state_saving_rnn
 
 conv3d_backprop_filter = conv3d_backprop_filter_v2
 silu = swish
@@ -88,6 +92,7 @@ __all__ = [
     "batch_norm_with_global_normalization",
     "batch_normalization",
     "bias_add",
+    "bidirectional_dynamic_rnn",
     "collapse_repeated",
     "compute_accidental_hits",
     "conv1d",
@@ -118,6 +123,7 @@ __all__ = [
     "depthwise_conv2d_native_backprop_input",
     "dilation2d",
     "dropout",
+    "dynamic_rnn",
     "elu",
     "embedding_lookup",
     "embedding_lookup_sparse",
@@ -146,9 +152,11 @@ __all__ = [
     "nce_loss",
     "normalize_moments",
     "pool",
+    "raw_rnn",
     "relu",
     "relu6",
     "relu_layer",
+    "rnn_cell",
     "safe_embedding_lookup_sparse",
     "sampled_softmax_loss",
     "selu",
@@ -164,6 +172,9 @@ __all__ = [
     "space_to_batch",
     "space_to_depth",
     "sparse_softmax_cross_entropy_with_logits",
+    "static_bidirectional_rnn",
+    "static_rnn",
+    "static_state_saving_rnn",
     "sufficient_statistics",
     "swish",
     "tanh",

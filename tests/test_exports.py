@@ -26,7 +26,7 @@ def test_no_public_name_is_missing_from_the_list() -> None:
     [
         (dflow, "vectorized_map"),
         (dflow.train, "TPUEmbedding"),
-        (dflow.nn, "rnn_cell"),
+        (dflow.nn, "quantized_relu_x"),
         (dflow.image, "adjust_sharpness"),
     ],
 )
