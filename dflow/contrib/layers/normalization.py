@@ -85,6 +85,8 @@ def batch_norm(
             beta_regularizer=regularizers.get("beta"),
             gamma_regularizer=regularizers.get("gamma"),
             renorm=renorm,
+            renorm_clipping=renorm_clipping,
+            renorm_momentum=renorm_decay,
             fused=fused,
             trainable=trainable,
             adjustment=adjustment,

@@ -32,11 +32,11 @@ __all__ = [
 def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
     """x in another dtype: floating numbers lose their fraction on the way to integers, numbers become `x != 0`.
 
-    Strings are no numbers: decode them.
+    x itself if it has the dtype.  Strings are no numbers: decode them.
     """
     target = as_dtype(dtype)
     tensor = convert_to_tensor(x)
-    if tensor.dtype == target and name is None:
+    if tensor.dtype == target:
         return tensor
     result: Tensor = add_op("Cast", tensor, name=name, dtype=target)
     return result
