@@ -57,5 +57,7 @@ def test_a_graph_forgets_a_collection_and_forbids_to_fetch_an_operation() -> Non
     assert graph.is_fetchable(x)
     graph.prevent_fetching(x.op)
     assert [graph.is_fetchable(x), graph.is_fetchable(x.op)] == [False, False]
+    with tf.Session() as sess:
+        assert sess.graph_def == graph.as_graph_def(add_shapes=True)
     with tf.Session() as sess, pytest.raises(ValueError, match="Operation x has been marked as not fetchable"):
         sess.run(x)

@@ -77,6 +77,11 @@ class BaseSession:
         return self._graph
 
     @property
+    def graph_def(self) -> Any:
+        """The graph as it is now, as a GraphDef."""
+        return self._graph.as_graph_def(add_shapes=True)
+
+    @property
     def sess_str(self) -> str:
         return self._target
 
