@@ -380,7 +380,7 @@ def _convert(value: Any, array: Array, dtype: DType) -> Array:
     if array.dtype.kind == "O" and (dtype.is_floating or dtype.is_complex) and _all_of(array, (int, float)):
         return _from_objects(value, array, dtype, exact=False)  # an integer of more than 64 bits is among them
     if array.dtype.kind in "SUO":
-        raise TypeError(f"expected {dtype.name}, got {_short(value)}")
+        raise _unexpected(value, dtype)
     if _may_be_rounded(value, array, dtype):
         objects = np.asarray(value, dtype=object)
         if _all_of(objects, (int, np.integer)):
@@ -394,11 +394,26 @@ def _convert(value: Any, array: Array, dtype: DType) -> Array:
         or (source.is_complex and dtype.is_complex)
     )
     if not fits:
-        raise TypeError(f"expected {dtype.name}, got {_short(value)} of type {source.name}")
+        raise _unexpected(value, dtype)
     converted = array.astype(dtype.numpy_dtype, copy=False)
     if dtype.is_integer and not np.array_equal(converted, array):
         raise TypeError(f"{_short(value)} does not fit into {dtype.name} ({dtype.min} to {dtype.max})")
     return converted
+
+
+def _unexpected(value: Any, dtype: DType) -> TypeError:
+    """The error for Python values that a dtype does not take: it names the first one."""
+    items = np.asarray(value, dtype=object).reshape(-1).tolist() if isinstance(value, (list, tuple)) else ()
+    odd = next((item for item in items if not _takes(dtype, item)), value)
+    return TypeError(f"Expected {dtype.name}, got {_short(odd)} of type '{type(odd).__name__}' instead.")
+
+
+def _takes(dtype: DType, item: Any) -> bool:
+    try:
+        _convert(item, np.asarray(item), dtype)
+    except TypeError:
+        return False
+    return True
 
 
 def _check_text(array: Array) -> None:
@@ -426,7 +441,7 @@ def _encode(item: Any) -> bytes:
         return item
     if isinstance(item, str):
         return item.encode()
-    raise TypeError(f"expected string, got {_short(item)} of type {type(item).__name__}")
+    raise TypeError(f"Expected string, got {_short(item)} of type '{type(item).__name__}' instead.")
 
 
 def _short(value: Any) -> str:

@@ -53,7 +53,14 @@ UNAUTHENTICATED = 16
 
 
 class ShapeError(ValueError):
-    """Shapes that do not fit, found while the graph was built."""
+    """Shapes that do not fit, found while the graph was built.
+
+    of_op: what TensorFlow says of the inputs of an operation, if it has other words for them than for shapes.
+    """
+
+    def __init__(self, fact: str = "", of_op: str = "") -> None:
+        super().__init__(fact)
+        self.of_op = of_op
 
 
 class DTypeError(TypeError):

@@ -27,7 +27,7 @@ from dflow.shapes import TensorShape
 from dflow.specs import TensorSpec
 from dflow.tensor_proto import DATA_TYPES, NAMES
 
-__all__ = ["import_graph_def"]
+__all__ = ["import_graph_def", "operation_of"]
 
 Output = tuple[str, int]  # the name of a node, and which of its outputs; -1: the node itself, as a control input
 
@@ -254,7 +254,9 @@ class _Import:
         definition = _definition(node)
         tensors, late = self._inputs(node)
         controls = [self._control(text) for text in node.input if text.startswith("^")]
-        kind, operands, attrs = self._form(node, definition, name, tensors)
+        kind, operands, attrs = _form(node, definition, name, tensors)
+        if kind == "Placeholder" and self._producer < 24 and attrs["shape"].ndims == 0:
+            attrs["shape"] = TensorShape(None)  # what no shape was in old graphs
         colocated = self._beside(node, attrs)
         with (
             graph.colocate_with(colocated) if colocated is not None else nullcontext(),
@@ -325,25 +327,6 @@ class _Import:
         self._used.add(output)
         return source.op if isinstance(source, Tensor) else source
 
-    def _form(
-        self, node: Any, definition: OpDef, name: str, tensors: list[Tensor]
-    ) -> tuple[str, list[Tensor], dict[str, Any]]:
-        """The kind, the operands and the attributes of the operation."""
-        handles, operands = _split_handles(definition, _reordered(definition.kind, tensors))
-        form = _FORMS.get(node.op) if definition.kind != node.op or node.op in _OTHER_INPUTS else None
-        if form is not None and OWN not in node.attr:
-            operands, attrs = form(node, operands)
-            attrs |= handles
-        else:
-            _check_dtypes(node, definition, name, tensors, operands)
-            attrs = {**handles, **attrs_of(node, definition, name)}
-        if definition.kind == "Placeholder" and self._producer < 24 and attrs["shape"].ndims == 0:
-            attrs["shape"] = TensorShape(None)  # what no shape was in old graphs
-        _check_count(node, definition, operands)
-        for missing in _missing(definition, attrs, len(operands)):
-            attrs[missing] = None
-        return definition.kind, operands, attrs
-
     def _beside(self, node: Any, attrs: Mapping[str, Any]) -> Operation | None:
         """The operation whose device an operation takes: that of the state it works on, or of its group."""
         for handle in self._graph.handles_of(dict(attrs)):
@@ -359,11 +342,46 @@ class _Import:
     @staticmethod
     def _set_shapes(op: Operation, node: Any) -> None:
         """Add what is known of the shapes: from constant inputs, and from `_output_shapes`."""
-        for output, shape in zip(op.outputs, _shapes_by_constants(op), strict=False):
-            output.set_shape(shape)
+        _set_known_shapes(op)
         if "_output_shapes" in node.attr and op.definition.kind != "Barrier":
             for output, shape in zip(op.outputs, value_of(node.attr["_output_shapes"]), strict=False):
                 output.set_shape(shape)
+
+
+def operation_of(node: Any, tensors: list[Tensor]) -> Operation:
+    """Add the operation that a node describes to the default graph: with these inputs, in TensorFlow's order.
+
+    Of the node, the kind, the attributes and the name count.  Errors: as `import_graph_def`.
+    """
+    graph, definition = get_default_graph(), _definition(node)
+    kind, operands, attrs = _form(node, definition, node.name, tensors)
+    handle = next(iter(graph.handles_of(attrs)), None)
+    with graph.colocate_with(handle.op) if handle is not None else nullcontext():
+        op = graph.create_op(kind, operands, attrs, node.name)
+    _set_known_shapes(op)
+    return op
+
+
+def _form(node: Any, definition: OpDef, name: str, tensors: list[Tensor]) -> tuple[str, list[Tensor], dict[str, Any]]:
+    """The kind, the operands and the attributes of the operation."""
+    handles, operands = _split_handles(definition, _reordered(definition.kind, tensors))
+    form = _FORMS.get(node.op) if definition.kind != node.op or node.op in _OTHER_INPUTS else None
+    if form is not None and OWN not in node.attr:
+        operands, attrs = form(node, operands)
+        attrs |= handles
+    else:
+        _check_dtypes(node, definition, name, tensors, operands)
+        attrs = {**handles, **attrs_of(node, definition, name)}
+    _check_count(node, definition, operands)
+    for missing in _missing(definition, attrs, len(operands)):
+        attrs[missing] = None
+    return definition.kind, operands, attrs
+
+
+def _set_known_shapes(op: Operation) -> None:
+    """Add what constant inputs say of the shapes."""
+    for output, shape in zip(op.outputs, _shapes_by_constants(op), strict=False):
+        output.set_shape(shape)
 
 
 def _groups(node: Any) -> list[str]:

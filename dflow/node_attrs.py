@@ -492,7 +492,8 @@ _SPARSE_SEGMENTS: Rules = {**_T, "Tidx": _dtype(1)}
 _PATCHES: Rules = {"ksizes": _numbers("ksizes"), "strides": _numbers("strides"), **_T, "padding": _attr("padding")}
 _STATELESS: Rules = {"T": _dtype(0), "Tseed": _dtype(1)}
 _ARRAYS: list[tuple[str, Rules]] = [  # array operations, segments, random values
-    ("BroadcastArgs GuaranteeConst RandomGammaGrad", _T),
+    ("BroadcastArgs BroadcastGradientArgs GuaranteeConst RandomGammaGrad", _T),
+    ("ConcatOffset", {"N": lambda op: len(op.operands) - 1}),
     ("SelectV2", {"T": _dtype(1)}),
     ("ShapeN", {"N": _count, **_T, "out_type": _attr("out_type")}),
     ("IdentityN", {"T": _dtypes}),

@@ -97,7 +97,7 @@ class TensorShape:
         if shape._dims is None:
             return self
         if not self.is_compatible_with(shape):
-            raise ShapeError(f"Shapes {self} and {shape} are not compatible")
+            raise ShapeError(f"Shapes {self} and {shape} are not compatible", _difference(self._dims, shape._dims))
         return type(self)([a if a is not None else b for a, b in zip(self._dims, shape._dims, strict=True)])
 
     def relax_with(self, other: Any) -> Self:
@@ -117,13 +117,15 @@ class TensorShape:
     def with_rank_at_least(self, rank: int) -> Self:
         """This shape; ShapeError if its rank is known and smaller."""
         if self._dims is not None and len(self._dims) < rank:
-            raise ShapeError(f"Shape {self} must have rank at least {rank}")
+            of_op = f"Shape must be at least rank {rank} but is rank {len(self._dims)}"
+            raise ShapeError(f"Shape {self} must have rank at least {rank}", of_op)
         return self
 
     def with_rank_at_most(self, rank: int) -> Self:
         """This shape; ShapeError if its rank is known and larger."""
         if self._dims is not None and len(self._dims) > rank:
-            raise ShapeError(f"Shape {self} must have rank at most {rank}")
+            of_op = f"Shape must be at most rank {rank} but is rank {len(self._dims)}"
+            raise ShapeError(f"Shape {self} must have rank at most {rank}", of_op)
         return self
 
     def concatenate(self, other: Any) -> Self:
@@ -136,13 +138,15 @@ class TensorShape:
     def assert_has_rank(self, rank: int) -> None:
         """ShapeError if the rank is known and another one."""
         if self._dims is not None and len(self._dims) != rank:
-            raise ShapeError(f"Shape {self} must have rank {rank}")
+            of_op = f"Shape must be rank {rank} but is rank {len(self._dims)}"
+            raise ShapeError(f"Shape {self} must have rank {rank}", of_op)
 
     def assert_same_rank(self, other: Any) -> None:
         """ShapeError if both ranks are known and differ."""
         dims = as_shape(other)._dims
         if self._dims is not None and dims is not None and len(self._dims) != len(dims):
-            raise ShapeError(f"Shapes {self} and {as_shape(other)} must have the same rank")
+            of_op = f"Shapes must be equal rank, but are {len(self._dims)} and {len(dims)}"
+            raise ShapeError(f"Shapes {self} and {as_shape(other)} must have the same rank", of_op)
 
     def assert_is_compatible_with(self, other: Any) -> None:
         """ShapeError unless one tensor could have both shapes."""
@@ -197,6 +201,18 @@ class TensorShape:
 
 UNKNOWN_SHAPE = TensorShape(None)
 SCALAR = TensorShape(())
+
+
+def _difference(a: tuple[int | None, ...], b: tuple[int | None, ...]) -> str:
+    """How two shapes differ, as an operation says it of its inputs."""
+    if len(a) != len(b):
+        return f"Shapes must be equal rank, but are {len(a)} and {len(b)}"
+    place = next(i for i, (x, y) in enumerate(zip(a, b, strict=True)) if None not in (x, y) and x != y)
+    texts = ["[" + ",".join("?" if size is None else str(size) for size in dims) + "]" for dims in (a, b)]
+    return (
+        f"Dimension {place} in both shapes must be equal, but are {a[place]} and {b[place]}. "
+        f"Shapes are {texts[0]} and {texts[1]}."
+    )
 
 
 def _size(dim: Any) -> int | None:

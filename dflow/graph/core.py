@@ -20,6 +20,7 @@ from dflow import forks
 from dflow.devices import canonical_name
 from dflow.dtypes import DType
 from dflow.graph import scopes
+from dflow.graph.facts import fact_of
 from dflow.graph.origin import user_line
 from dflow.graph_defs import graph_def
 from dflow.graph_proto import GRAPH_DEF_VERSION, VersionDef
@@ -566,6 +567,6 @@ def _infer_specs(
         specs = definition.spec(*(tensor.spec for tensor in inputs), **attrs)
     except (ValueError, TypeError) as error:
         operands = ", ".join(f"{tensor.name} {tensor.spec}" for tensor in inputs)
-        kind = type(error)
-        raise kind(f"{name} ({definition.kind}): {error}" + (f"\n  inputs: {operands}" if operands else "")) from error
+        kind, fact = type(error), fact_of(error, definition.kind, inputs, attrs)
+        raise kind(f"{name} ({definition.kind}): {fact}" + (f"\n  inputs: {operands}" if operands else "")) from error
     return (specs,) if isinstance(specs, TensorSpec) else tuple(specs)

@@ -167,6 +167,22 @@ ARRAYS: dict[str, list[Case]] = {
             (0, 1),
         )
     ],
+    "BroadcastGradientArgs": [
+        Case(
+            lambda a, b: df.raw_ops.BroadcastGradientArgs(s0=a, s1=b),
+            lambda a, b: [np.array([1], np.int32), np.array([0, 2], np.int32)],
+            (np.array([2, 1, 3], np.int32), np.array([4, 1], np.int32)),
+            (0, 1),
+        )
+    ],
+    "ConcatOffset": [
+        Case(
+            lambda axis, a, b: df.raw_ops.ConcatOffset(concat_dim=axis, shape=[a, b]),
+            lambda axis, a, b: [np.zeros(2, np.int32), np.array([0, 3], np.int32)],
+            (np.array(1, np.int32), np.array([2, 3], np.int32), np.array([2, 5], np.int32)),
+            (0, 1, 2),
+        )
+    ],
     # order of values
     "ReverseV2": [
         Case(lambda x: df.reverse(x, [0, -1]), lambda x: x[::-1, :, ::-1], (real(2, 3, 4),)),

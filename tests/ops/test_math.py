@@ -119,7 +119,7 @@ def test_a_dtype_error_names_the_operation_and_its_inputs() -> None:
 
 
 def test_a_number_that_the_tensor_cannot_hold_is_an_error() -> None:
-    with pytest.raises(TypeError, match=r"(?s)Add: expected int32, got 1.5 .*x:0"):
+    with pytest.raises(TypeError, match=r"(?s)Expected int32 passed to parameter 'y' of op 'Add', got 1.5 .*x:0"):
         placeholder("int32", [2], name="x") + 1.5
 
 
@@ -258,7 +258,7 @@ def test_of_two_equal_values_the_first_gets_the_gradient(function: Callable[...,
 def test_where_needs_both_or_neither() -> None:
     with pytest.raises(ValueError, match="both"):
         df.where(constant([True]), constant([1]))
-    with pytest.raises(ShapeError, match=r"\(2,\) and \(\)"):
+    with pytest.raises(ShapeError, match="Shapes must be equal rank, but are 1 and 0"):
         df.where(constant([True, False]), constant([1, 2]), 5)
 
 

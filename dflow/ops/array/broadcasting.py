@@ -14,7 +14,7 @@ from dflow.graph import Tensor, add_op
 from dflow.ops.rules.arrays import ints, namespace
 from dflow.ops.rules.ranks import bracketed, exactly, require
 from dflow.ops.rules.static import only, operands, same_dtype
-from dflow.registry import define, no_gradient
+from dflow.registry import define, no_gradient, not_differentiable
 from dflow.shapes import as_shape, broadcast
 from dflow.specs import TensorSpec
 from dflow.tensor_shape import TensorShape
@@ -60,3 +60,22 @@ def _kernel(x: Any, y: Any) -> Any:
 
 
 define("BroadcastArgs", spec=_spec, kernel=_kernel, gradient=no_gradient("a shape is made of integers"))
+
+
+def _args_spec(x: TensorSpec, y: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
+    _spec(x, y)
+    return (TensorSpec(TensorShape([None]), x.dtype),) * 2
+
+
+def _args_kernel(x: Any, y: Any) -> tuple[Any, Any]:
+    """The axes along which the gradients of two operands are summed: those that were broadcast, and those of size 1."""
+    _kernel(x, y)
+    rank = max(x.size, y.size)
+    sizes = [(1,) * (rank - array.size) + ints(array) for array in (x, y)]
+    same = sizes[0] == sizes[1] and x.size == y.size
+    axes = [[] if same else [i for i, size in enumerate(one) if size == 1] for one in sizes]
+    xp = namespace(x)
+    return tuple(xp.asarray(it, dtype=x.dtype, device=device(x)) for it in axes)
+
+
+define("BroadcastGradientArgs", spec=_args_spec, kernel=_args_kernel, gradient=not_differentiable)

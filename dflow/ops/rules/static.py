@@ -92,8 +92,10 @@ def _convert(value: Any, leader: Tensor, name: str | None, kind: str) -> Tensor:
     try:
         return convert_to_tensor(value, leader.dtype, name=name)
     except TypeError as error:
+        parameter = f"parameter '{name}' of " if name else ""
         raise DTypeError(
-            f"{kind}: {error}; the other operand is {leader.name}, of dtype {leader.dtype.name}"
+            f"Expected {leader.dtype.name} passed to {parameter}op '{kind}', got {value!r} of type "
+            f"'{type(value).__name__}' instead. Error: {error}; the other operand is {leader.name}"
         ) from error
 
 
