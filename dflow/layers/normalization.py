@@ -247,7 +247,8 @@ class BatchNormalization(Layer):
             followed = reduce_mean(mean, 1, keepdims=True), reduce_mean(variance, 1, keepdims=True)
         if self.renorm:
             averages = (self.renorm_mean, self.renorm_stddev)
-            r, d, *followed = corrections(*followed, averages, self.epsilon, self.renorm_clipping, self.renorm_momentum)
+            r, d, *unscaled = corrections(*followed, averages, self.epsilon, self.renorm_clipping, self.renorm_momentum)
+            followed = unscaled[0], unscaled[1]
             scale, offset = composed(self._along(r, x), self._along(d, x), scale, offset)
         return self._normalized(x, mean, variance, scale, offset), followed[0], followed[1]
 
