@@ -170,12 +170,16 @@ class _Import:
         self._ops: dict[str, Operation] = {}  # node -> its operation
         self._taken = {name for op in graph.get_operations() for name in _with_scopes(op.name)}
         self._late: list[tuple[Operation, int, Output]] = []  # inputs that are made later: those of loops
+        self._places = {name: place for place, name in enumerate(self._nodes)}
+        self._joining: list[tuple[Operation, str]] = []  # operations beside a node that comes after them
 
     def run(self) -> None:
         for node in self._in_order():
             self._ops[node.name] = self._make(node)
         for op, place, output in self._late:
             op._update_input(place, self._tensor(op.name, output))
+        for op, group in self._joining:
+            self._join(op, self._ops[group])
         unknown = [output for output in self._sources if output not in self._used and not self._has(output)]
         if unknown:
             names = ", ".join(map(_written, unknown))
@@ -206,7 +210,7 @@ class _Import:
 
     def _in_order(self) -> Iterable[Any]:
         """The nodes, each after those that it needs, else in their order."""
-        places = {name: place for place, name in enumerate(self._nodes)}
+        places = self._places
         needs = {name: self._needs(node) for name, node in self._nodes.items()}
         users: dict[str, list[str]] = {}
         for name, needed in needs.items():
@@ -240,8 +244,8 @@ class _Import:
                 raise ValueError(f"Node '{node.name}': Unknown input node '{text}'")
             if not self._closes_loop(node, source):
                 needed.add(output[0])
-        needed |= {group for group in _groups(node) if group in self._nodes}
-        return needed - {node.name}
+        before = self._places[node.name]
+        return needed | {group for group in _groups(node) if self._places.get(group, before) < before}
 
     @staticmethod
     def _closes_loop(node: Any, source: Any) -> bool:
@@ -267,6 +271,8 @@ class _Import:
         op.by_handle = not _groups(node)
         if "_gradient_op_type" in node.attr:
             op.gradient = node.attr["_gradient_op_type"].s.decode()
+        if colocated is None:
+            self._joining += [(op, group) for group in _groups(node) if group != node.name]
         for place, output in late:
             self._late.append((op, place, output))
         self._set_shapes(op, node)
@@ -334,10 +340,16 @@ class _Import:
         for group in _groups(node):
             if group == node.name:
                 continue
-            if group not in self._ops:
+            if group not in self._nodes:
                 raise ValueError(f"Node '{node.name}' expects to be colocated with unknown node '{group}'")
-            return self._ops[group]
+            return self._ops.get(group)
         return None
+
+    @staticmethod
+    def _join(op: Operation, beside: Operation) -> None:
+        """Put an operation on the device of one that was made after it, as the initial value of a variable is."""
+        if beside.colocation_root() is not op:
+            op.colocated_with, op.device = beside, beside.device
 
     @staticmethod
     def _set_shapes(op: Operation, node: Any) -> None:

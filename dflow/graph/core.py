@@ -276,6 +276,15 @@ class Graph:
         return stack
 
     @property
+    def _variable_creator_stack(self) -> list[Any]:
+        """The creators of variables of this thread's blocks, as programs save and restore them."""
+        return self.scope.variable_creators
+
+    @_variable_creator_stack.setter
+    def _variable_creator_stack(self, creators: list[Any]) -> None:
+        self.scope.variable_creators = creators
+
+    @property
     def version(self) -> int:
         return len(self._in_order)
 

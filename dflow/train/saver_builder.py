@@ -12,7 +12,7 @@ from typing import Any
 
 from dflow.checkpoints import ops
 from dflow.devices import DeviceSpec, canonical_name
-from dflow.graph import Operation, Tensor, scopes
+from dflow.graph import Graph, Operation, Tensor, scopes
 from dflow.graph_proto import SaverDef
 from dflow.ops.array.constants import constant, placeholder_with_default
 from dflow.ops.array.shape import shape
@@ -20,6 +20,7 @@ from dflow.ops.array.stack import stack
 from dflow.ops.control import group, identity, with_dependencies
 from dflow.ops.rules.static import graph_of
 from dflow.ops.saveable import SaveableObject
+from dflow.ops.state.partitioned import PartitionedVariable
 
 Groups = list[tuple[str, list[SaveableObject]]]  # device -> what is saved there
 
@@ -48,6 +49,7 @@ def build(
         else:
             saved = with_dependencies([_save(prefix, saveables, version)], prefix)
             restored = _add_restore(prefix, saveables, reshape)
+    _put_together_collected(graph)
     return SaverDef(
         filename_tensor_name=prefix.name,
         save_tensor_name=saved.name,
@@ -57,6 +59,15 @@ def build(
         keep_checkpoint_every_n_hours=keep_checkpoint_every_n_hours,
         version=version,
     )
+
+
+def _put_together_collected(graph: Graph) -> None:
+    """Build the whole of each partitioned variable in a collection, which a graph from a message is asked for."""
+    whole = {f"{op.name}:0" for op in graph.get_operations()}
+    for key in graph.get_all_collection_keys():
+        for item in graph.get_collection(key):
+            if isinstance(item, PartitionedVariable) and f"{item.name}:0" not in whole:
+                whole.add(item.as_tensor().name)
 
 
 def _by_device(saveables: Sequence[SaveableObject]) -> Groups:

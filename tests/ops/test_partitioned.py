@@ -160,3 +160,31 @@ def test_slots_of_a_part_are_parts_of_the_slot() -> None:
         slot = optimizer.get_slot(list(w)[1], "momentum")
         assert (slot.op.name, slot._save_slice_info.full_name) == ("w/part_1/Momentum", "w/Momentum")
         assert specs([slot]) == ["4 2,2"]
+
+
+def test_the_parts_are_assigned_from_a_list_or_another_partitioned_variable() -> None:
+    with df.Graph().as_default(), df.Session() as sess:
+        halves = df.fixed_size_partitioner(2)
+        v = df.get_variable("v", [4], initializer=df.zeros_initializer(), partitioner=halves)
+        w = df.get_variable("w", [4], initializer=df.ones_initializer(), partitioner=halves)
+        sess.run(df.global_variables_initializer())
+        sess.run(v.assign([[1.0, 2.0], [3.0, 4.0]]))
+        assert [it.tolist() for it in sess.run(v.assign_sub(w))] == [[0, 1], [2, 3]]
+        with df.control_dependencies([df.constant(1)]):
+            waiting = [v._concat(), v.as_tensor()]
+        assert [bool(_waits(it.op)) for it in waiting] == [True, False]
+
+
+def test_a_saver_puts_a_partitioned_variable_of_a_collection_together() -> None:
+    with df.Graph().as_default() as graph:
+        v = df.get_variable("v", [4], partitioner=df.fixed_size_partitioner(2))
+        df.add_to_collection("mine", v)
+        df.train.Saver()
+        df.train.Saver()
+        assert graph.get_tensor_by_name("v:0").shape.as_list() == [4]
+        assert not [op.name for op in graph.get_operations() if op.name == "v_1"]
+
+
+def _waits(op: df.Operation) -> bool:
+    """Whether an operation, or one that it depends on, has control inputs."""
+    return bool(op.control_inputs) or any(_waits(it.op) for it in op.operands)

@@ -275,3 +275,80 @@ def test_rows_and_slices_of_a_variable() -> None:
         sess.run(v.initializer)
         assert sess.run(v.sparse_read([1])).tolist() == [[3.0, 4.0]]
         assert sess.run(v.gather_nd([[0, 1], [1, 0]])).tolist() == [2.0, 3.0]
+
+
+# -- initial values that depend on other variables
+
+
+def test_variables_that_depend_on_each_other_are_initialized_in_one_run(sess: Any) -> None:
+    a = df.Variable(3.0, name="a")
+    b = df.Variable(2.0 * a, name="b")
+    c = df.Variable(lambda: [b + a, a.read_value()], name="c")
+    assert b.initializer.operands[0].op.name == "mul_b"
+    for _ in range(5):
+        sess.run(df.global_variables_initializer())
+        assert [it.tolist() for it in sess.run([a, b, c])] == [3, 6, [9, 3]]
+    sess.run([a.assign(1.0), b.assign(10.0)])
+    sess.run(c.initializer)  # these have values: it takes them
+    assert sess.run(c).tolist() == [11, 1]
+    assert sess.run(b.initial_value) == 2  # the tensor that was given
+
+
+def test_an_initial_value_without_variables_is_used_as_it_is(sess: Any) -> None:
+    _, value = df.while_loop(lambda i, _: i < 3, lambda i, x: (i + 1, 2.0 * x), [0, df.constant(1.0)])
+    assert df.Variable(value).initializer.operands[0] is value
+    d = df.Variable(lambda: df.constant(1.0), name="d")
+    assert [op.operands for op in df.get_default_graph().get_operations() if op.name == "d/Assign"] == [
+        (d.initial_value,)
+    ]
+
+
+def test_an_initial_value_from_inside_a_loop_or_a_branch_is_an_error() -> None:
+    def body(i: Any) -> Any:
+        df.Variable(df.zeros([]))
+        return i + 1
+
+    with pytest.raises(ValueError, match="inside a control-flow construct"):
+        df.while_loop(lambda i: i < 3, body, [0])
+    with pytest.raises(ValueError, match="use a lambda as the initializer"):
+        df.cond(df.constant(True), lambda: df.Variable(df.zeros([])), lambda: df.zeros([]))
+
+
+def test_what_an_initializer_builds_is_beside_its_variable_also_in_an_imported_graph() -> None:
+    with df.device(lambda op: "/job:ps" if op.type == "VariableV2" else "/job:worker"):
+        v = df.get_variable("v", [2], initializer=df.random_uniform_initializer())
+        df.Variable(df.zeros([], name="zero"), name="w")
+    graph = df.get_default_graph()
+    ops = [op for op in graph.get_operations() if op.name.startswith("v")]
+    assert {op.colocation_groups()[0] for op in ops} == {b"loc:@v"}
+    assert {op.device for op in ops} == {"/job:ps"}
+    assert graph.get_operation_by_name("zero").device == "/job:worker"
+    message = graph.as_graph_def()
+    with df.Graph().as_default() as other:
+        df.import_graph_def(message, name="")
+        assert other.as_graph_def() == message
+        imported = other.get_operation_by_name(v.initial_value.op.name)
+        assert (imported.device, imported.colocation_groups()) == ("/job:ps", [b"loc:@v"])
+
+
+def test_a_message_without_an_initial_value_is_a_variable_without_one() -> None:
+    message = df.Variable(1.0).to_proto()
+    message.ClearField("initial_value_name")
+    v = Variable(variable_def=message)
+    assert v.to_proto() == message
+    with pytest.raises(ValueError, match="not known"):
+        v.initialized_value()
+    df.Variable(v + 1.0)  # reads it as it is
+
+
+def test_the_check_of_variables_is_a_tensor(sess: Any) -> None:
+    v, w = df.Variable([1, 2]), df.Variable(3)
+    one, both = df.assert_variables_initialized([v]), df.assert_variables_initialized()
+    assert one is not None
+    assert both is not None
+    sess.run(v.initializer)
+    assert sess.run(one) == 1
+    with pytest.raises(df.errors.FailedPreconditionError, match="uninitialized value"):
+        both.op.run(session=sess)
+    sess.run(w.initializer)
+    assert sess.run(both).tolist() == [1, 0]

@@ -98,9 +98,14 @@ class PartitionedVariable:
         return axes[0]
 
     def as_tensor(self) -> Tensor:
-        """The parts put together: a new tensor, called like the variable."""
+        """The parts put together: a new tensor, called like the variable, without control inputs."""
+        with self.graph.control_dependencies(None):
+            return self._concat()
+
+    def _concat(self) -> Tensor:
+        """The parts put together after the current control dependencies."""
         graph = self.graph
-        with graph.as_default(), graph.control_dependencies(None):
+        with graph.as_default():
             if len(self._variable_list) == 1:
                 whole: Any = self._variable_list[0]
             else:
@@ -112,7 +117,10 @@ class PartitionedVariable:
     _as_tensor = as_tensor
 
     def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
-        """Assign the parts of a value; gives the new value of each, or the operations if read_value=False."""
+        """Assign the parts of a value; gives the new value of each, or the operations if read_value=False.
+
+        value: of the shape of the whole; or a list of values, or another partitioned variable, with as many parts.
+        """
         return self._each(value, lambda part, its: part.assign(its, use_locking, name, read_value))
 
     def assign_add(
@@ -127,10 +135,13 @@ class PartitionedVariable:
         """Subtract the parts of a value; results as of `assign`."""
         return self._each(value, lambda part, its: part.assign_sub(its, use_locking, name, read_value))
 
-    def _each(self, value: Any, change: Callable[[Variable, Tensor], Any]) -> list[Any]:
+    def _each(self, value: Any, change: Callable[[Variable, Any], Any]) -> list[Any]:
         axis = self._axis()
         with self.graph.as_default():
-            parts = split(value, [part.shape.known[axis] for part in self._variable_list], axis)
+            if isinstance(value, (list, tuple, PartitionedVariable)) and len(value) == len(self._variable_list):
+                parts: Any = list(value)
+            else:
+                parts = split(value, [part.shape.known[axis] for part in self._variable_list], axis)
             return [change(part, its) for part, its in zip(self._variable_list, parts, strict=True)]
 
 

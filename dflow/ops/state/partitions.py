@@ -82,6 +82,9 @@ class PartitionInfo:
         return axes[0] if axes else None
 
 
+_PartitionInfo = PartitionInfo  # its name in TensorFlow's modules
+
+
 def called_partitioner(partitioner: Partitioner, shape: TensorShape, dtype: DType) -> list[int]:
     """The number of parts along each axis; ValueError if it is not one, or if more than one axis is divided."""
     if not shape.is_fully_defined():

@@ -14,6 +14,8 @@ import numpy as np
 
 from dflow.dtypes import bool_, string
 from dflow.graph import GraphKeys, Operation, Tensor, add_op, get_default_graph, scopes
+from dflow.ops.array.shape import rank
+from dflow.ops.array.stack import stack
 from dflow.ops.control import group
 from dflow.ops.state.assign import changed_by
 from dflow.ops.state.variable_state import state_of
@@ -110,13 +112,21 @@ def is_variable_initialized(ref: Any, name: str | None = None) -> Tensor:
     return tensor
 
 
-def assert_variables_initialized(var_list: Iterable[Variable] | None = None) -> Operation | None:
-    """An operation that fails with FailedPreconditionError if a variable has no value; None if there are no variables.
+def assert_variables_initialized(var_list: Iterable[Variable] | None = None) -> Tensor | None:
+    """A tensor whose computation fails with FailedPreconditionError if a variable has no value.
 
+    The ranks of the variables: a scalar for one of them, else of shape [number of them]; None if there are none.
     var_list: None: the global and the local variables of the default graph that exist now.
     """
     variables = [*global_variables(), *local_variables()] if var_list is None else list(var_list)
-    return group(*(variable.read_value() for variable in variables)) if variables else None
+    ranks: list[Tensor] = []
+    for variable in variables:
+        graph, op = variable.graph, variable.op
+        with graph.colocate_with(op), graph.control_dependencies([variable.read_value()]):
+            ranks.append(rank(op.outputs[0]))
+    if len(ranks) < 2:
+        return ranks[0] if ranks else None
+    return stack(ranks)
 
 
 def _is_initialized_spec(variable: VariableSpec) -> TensorSpec:

@@ -339,3 +339,8 @@ def variable_store(graph: Graph) -> VariableStore:
             stores.append(VariableStore())
     store: VariableStore = stores[0]
     return store
+
+
+def _get_default_variable_store() -> VariableStore:
+    """The store of the default graph, as programs that use TensorFlow's modules ask for it."""
+    return variable_store(get_default_graph())

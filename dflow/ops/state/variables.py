@@ -12,7 +12,6 @@ Source: tf.Variable, ResourceVariable of TensorFlow 1.15.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from dflow.dtypes import DType
@@ -23,6 +22,7 @@ from dflow.ops.array.indexed_slices import IndexedSlices
 from dflow.ops.state import reads as _reads  # defines the operations that read  # noqa: F401
 from dflow.ops.state.assign import assign, assign_add, assign_sub, count_up_to
 from dflow.ops.state.distribution import VariableAggregation, VariableSynchronization, checked_modes
+from dflow.ops.state.initial_values import initialized_value, keep_beside, safe_initial_value
 from dflow.ops.state.scatter import (
     batch_scatter_update,
     scatter_add,
@@ -60,10 +60,12 @@ class Variable(metaclass=MadeByCreators):
     use_resource: whether it is a `ResourceVariable`; None: as the variable scope says.
     synchronization, aggregation: kept, without effect.
 
-    ValueError without an initial value, with one of unknown shape, and for collections that are no list.
+    ValueError without an initial value, with one of unknown shape or from inside a loop or a conditional, and for
+    collections that are no list.
     """
 
     SaveSliceInfo: ClassVar[type[Part]] = Part
+    _distribute_strategy: ClassVar[None] = None  # as programs ask for it: there are no strategies here
 
     def __init__(
         self,
@@ -122,9 +124,12 @@ class Variable(metaclass=MadeByCreators):
         shape: Any,
         caching_device: Any,
     ) -> None:
-        with graph.name_scope("Initializer") if callable(initial_value) else nullcontext():
-            value = initial_value() if callable(initial_value) else initial_value
-            self.initial_value = convert_to_tensor(value, dtype, name="initial_value")
+        if callable(initial_value):
+            with graph.name_scope("Initializer"), graph.device(None):
+                self.initial_value = convert_to_tensor(initial_value(), dtype, name="initial_value")
+        else:
+            self.initial_value = convert_to_tensor(initial_value, dtype, name="initial_value")
+            _check_context(self.initial_value, scope[:-1])
         if shape is not None:
             static = TensorShape(shape)
         else:
@@ -135,9 +140,12 @@ class Variable(metaclass=MadeByCreators):
         self.spec = VariableSpec(scope[:-1], self.initial_value.dtype, static, graph.scope.container, trainable, local)
         self.op = graph.create_op("VariableV2", (), {"variable": self.spec}, name=scope)
         self._value = self.op.outputs[0]
+        if callable(initial_value):
+            keep_beside(self.op, self.initial_value, f"{scope}Initializer/")
         with graph.colocate_with(self.op):
             assigned = {"variable": self.spec, "validate_shape": validate_shape}
-            self.initializer = graph.create_op("Assign", (self.initial_value,), assigned, name="Assign")
+            first = safe_initial_value(self.spec.name, self.initial_value)
+            self.initializer = graph.create_op("Assign", (first,), assigned, name="Assign")
         self._cached = caching_device is not None
         with graph.colocate_with(self.op) if caching_device is None else graph.device(caching_device):
             self._snapshot: Tensor = graph.create_op("Identity", (self._value,), {}, name="read").outputs[0]
@@ -218,10 +226,13 @@ class Variable(metaclass=MadeByCreators):
         return op.outputs[0]
 
     def initialized_value(self) -> Tensor:
-        """The value, or the initial value if there is none yet, for the initial value of another variable."""
-        with self.graph.colocate_with(self.op), self.graph.name_scope(f"{self.op.name}/"):
-            op = self.graph.create_op("InitializedValue", (self.initial_value,), {"variable": self.spec})
-        return op.outputs[0]
+        """The value, or the initial value if there is none yet, for the initial value of another variable.
+
+        ValueError for a variable from a message that names no initial value.
+        """
+        if self.initial_value is None:
+            raise ValueError(f"The initial value of {self.name} is not known: the message that it is from has none.")
+        return initialized_value(self, self.initial_value)
 
     def sparse_read(self, indices: Any, name: str | None = None) -> Tensor:
         """The rows at `indices`; see `df.gather`."""
@@ -414,6 +425,14 @@ class ResourceVariable(Variable):
 
 def _result(value: Tensor, read_value: bool) -> Any:
     return value if read_value else value.op
+
+
+def _check_context(initial_value: Tensor, name: str) -> None:
+    if initial_value.op.context is not None:
+        raise ValueError(
+            f"Initializer for variable {name} is from inside a control-flow construct, such as a loop or conditional. "
+            "When creating a variable inside a loop or conditional, use a lambda as the initializer."
+        )
 
 
 def _rows(sparse_delta: Any) -> tuple[Tensor, Tensor]:

@@ -245,3 +245,15 @@ def sessions_have_their_own(tf: Any, folder: Path) -> dict[str, Any]:
         two.run(v.initializer)
         one.run(v.assign_add(5))
         return {"values": [one.run(v), two.run(v)]}
+
+
+def initial_values_of_others(tf: Any, folder: Path) -> dict[str, Any]:
+    """Variables whose initial values depend on another one."""
+    v = tf.Variable([1.0, 2.0], name="v")
+    others = [tf.Variable(2.0 * v, name="w"), tf.Variable(lambda: tf.reduce_sum(v) + 1.0, name="x")]
+    with session(tf) as sess:
+        sess.run(tf.global_variables_initializer())
+        found = {"values": sess.run([v, *others]), "copies": [it.initializer.inputs[1].op.name for it in others]}
+        sess.run(v.assign([5.0, 6.0]))
+        sess.run([it.initializer for it in others])
+        return {**found, "again": sess.run([v, *others]), "ranks": sess.run(tf.assert_variables_initialized())}
