@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Where this is set, each of the hundreds of processes of the tests would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv check test test-plain test-modes test-old-dask fuzz fuzz-graphs test-growth test-benchmarks soak oracle browser test-browser test-torch test-gpu gpu-wheels drawing demo bench bench-all bench-slow bench-peers clean
+.PHONY: help venv check test test-plain test-modes test-old-dask fuzz fuzz-graphs test-growth test-kill-saves test-benchmarks soak oracle browser test-browser test-torch test-gpu gpu-wheels drawing demo bench bench-all bench-slow bench-peers clean
 
 help:
 	@echo "make demo           run the example on a small cluster of this machine"
@@ -15,6 +15,7 @@ help:
 	@echo "make fuzz           give each decoder 100,000 broken inputs"
 	@echo "make fuzz-graphs    run random programs with queues on TensorFlow, on dflow and on a cluster, for ten minutes"
 	@echo "make test-growth    count what many sessions, queues, runs and loops leave in each process"
+	@echo "make test-kill-saves  kill a program a hundred times while it saves, and restore its newest checkpoint"
 	@echo "make test-benchmarks  run dflow's side of each benchmark in miniature"
 	@echo "make soak           run a pipeline again and again, with a random fault in each run, for ten minutes"
 	@echo "make oracle         run the same programs on TensorFlow and on dflow"
@@ -79,6 +80,10 @@ test-growth: .venv/dev.stamp
 test-benchmarks: .venv/dev.stamp
 	DFLOW_BENCHMARKS=1 .venv/bin/pytest tests/test_benchmarks.py
 
+# A program that saves is killed a hundred times; `make test` kills it five times.
+test-kill-saves: .venv/dev.stamp
+	DFLOW_KILLS=100 .venv/bin/pytest tests/checkpoints/test_killed_saves.py
+
 # Ten minutes of a pipeline with random faults: SOAK="--runs 500", SOAK="--seed 7 --runs 1".
 soak: .venv/dev.stamp
 	.venv/bin/python -m tests.soak $(SOAK)
@@ -86,9 +91,9 @@ soak: .venv/dev.stamp
 oracle: .venv/dev.stamp .venv-oracle/oracle.stamp
 	DFLOW_ORACLE=.venv-oracle/bin/python .venv/bin/pytest tests/oracle tests/fuzz_graphs
 
-.venv-oracle/oracle.stamp:
+.venv-oracle/oracle.stamp: tests/oracle/requirements.txt
 	$(PYTHON) -m venv .venv-oracle
-	.venv-oracle/bin/python -m pip install --quiet tensorflow-cpu==2.21.0
+	.venv-oracle/bin/python -m pip install --quiet -r $<
 	touch $@
 
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || echo chromium)
