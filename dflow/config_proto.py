@@ -2,7 +2,7 @@
 
 Their bytes are those of TensorFlow's messages.  Which fields mean something in dflow, `runtime/base/config.py` says.
 `RunMetadata.placement` is dflow's own.
-Source: config.proto, step_stats.proto and rewriter_config.proto of TensorFlow 1.15.
+Source: config.proto, step_stats.proto, debug.proto and rewriter_config.proto of TensorFlow 1.15.
 """
 
 from __future__ import annotations
@@ -93,6 +93,25 @@ RewriterConfig, AutoParallelOptions = messages(
             "HEURISTICS": 3,
         },
     },
+)
+
+DebugTensorWatch, DebugOptions = messages(
+    "debug.proto",
+    {
+        "DebugTensorWatch": [
+            ("node_name", 1, "string"),
+            ("output_slot", 2, "int32"),
+            ("debug_ops", 3, "repeated string"),
+            ("debug_urls", 4, "repeated string"),
+            ("tolerate_debug_op_creation_failures", 5, "bool"),
+        ],
+        "DebugOptions": [
+            ("debug_tensor_watch_opts", 4, "repeated DebugTensorWatch"),
+            ("global_step", 10, "int64"),
+            ("reset_disk_byte_usage", 11, "bool"),
+        ],
+    },
+    __name__,
 )
 
 (
@@ -198,6 +217,7 @@ RewriterConfig, AutoParallelOptions = messages(
             ("timeout_in_ms", 2, "int64"),
             ("inter_op_thread_pool", 3, "int32"),
             ("output_partition_graphs", 5, "bool"),
+            ("debug_options", 6, "DebugOptions"),
             ("report_tensor_allocations_upon_oom", 7, "bool"),
             ("experimental", 8, "RunOptions.Experimental"),
         ],
@@ -210,5 +230,5 @@ RewriterConfig, AutoParallelOptions = messages(
         "OptimizerOptions.GlobalJitLevel": {"DEFAULT": 0, "OFF": -1, "ON_1": 1, "ON_2": 2},
         "RunOptions.TraceLevel": {"NO_TRACE": 0, "SOFTWARE_TRACE": 1, "HARDWARE_TRACE": 2, "FULL_TRACE": 3},
     },
-    uses=["step_stats.proto", "rewriter_config.proto"],
+    uses=["step_stats.proto", "rewriter_config.proto", "debug.proto"],
 )

@@ -21,6 +21,7 @@ from dflow.train.adadelta import AdadeltaOptimizer
 from dflow.train.adagrad import AdagradOptimizer
 from dflow.train.adagrad_da import AdagradDAOptimizer
 from dflow.train.adam import AdamOptimizer
+from dflow.train.basic_loops import basic_train_loop
 from dflow.train.batching import (
     batch,
     batch_join,
@@ -60,6 +61,18 @@ from dflow.train.global_step import (
 )
 from dflow.train.gradient_descent import GradientDescentOptimizer
 from dflow.train.graph_files import write_graph
+from dflow.train.hooks.base import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
+from dflow.train.hooks.checkpoints import CheckpointSaverHook, CheckpointSaverListener
+from dflow.train.hooks.stopping import (
+    FeedFnHook,
+    GlobalStepWaiterHook,
+    NanLossDuringTrainingError,
+    NanTensorHook,
+    StopAtStepHook,
+)
+from dflow.train.hooks.summaries import ProfilerHook, StepCounterHook, SummarySaverHook
+from dflow.train.hooks.tensors import FinalOpsHook, LoggingTensorHook
+from dflow.train.hooks.timer import SecondOrStepTimer
 from dflow.train.input import (
     input_producer,
     limit_epochs,
@@ -82,6 +95,8 @@ from dflow.train.learning_rate_decay import (
 )
 from dflow.train.looper import LooperThread
 from dflow.train.momentum import MomentumOptimizer
+from dflow.train.monitored_session import MonitoredSession, SingularMonitoredSession
+from dflow.train.monitored_training import MonitoredTrainingSession
 from dflow.train.moving_averages import ExponentialMovingAverage
 from dflow.train.optimizer import Optimizer
 from dflow.train.proximal_adagrad import ProximalAdagradOptimizer
@@ -91,6 +106,10 @@ from dflow.train.queue_runner_proto import QueueRunnerDef
 from dflow.train.rmsprop import RMSPropOptimizer
 from dflow.train.saver import Saver
 from dflow.train.saver_import import export_meta_graph, import_meta_graph
+from dflow.train.scaffold import Scaffold
+from dflow.train.session_creators import ChiefSessionCreator, SessionCreator, WorkerSessionCreator
+from dflow.train.session_manager import SessionManager
+from dflow.train.supervisor import Supervisor
 
 __all__ = [
     "AdadeltaOptimizer",
@@ -98,7 +117,10 @@ __all__ = [
     "AdagradOptimizer",
     "AdamOptimizer",
     "BytesList",
+    "CheckpointSaverHook",
+    "CheckpointSaverListener",
     "CheckpointState",
+    "ChiefSessionCreator",
     "ClusterSpec",
     "Coordinator",
     "Example",
@@ -107,14 +129,23 @@ __all__ = [
     "FeatureList",
     "FeatureLists",
     "Features",
+    "FeedFnHook",
+    "FinalOpsHook",
     "FloatList",
     "FtrlOptimizer",
+    "GlobalStepWaiterHook",
     "GradientDescentOptimizer",
     "Int64List",
+    "LoggingTensorHook",
     "LooperThread",
     "MomentumOptimizer",
+    "MonitoredSession",
+    "MonitoredTrainingSession",
+    "NanLossDuringTrainingError",
+    "NanTensorHook",
     "NewCheckpointReader",
     "Optimizer",
+    "ProfilerHook",
     "ProximalAdagradOptimizer",
     "ProximalGradientDescentOptimizer",
     "QueueRunner",
@@ -122,11 +153,26 @@ __all__ = [
     "RMSPropOptimizer",
     "Saver",
     "SaverDef",
+    "Scaffold",
+    "SecondOrStepTimer",
     "SequenceExample",
+    "SessionCreator",
+    "SessionManager",
+    "SessionRunArgs",
+    "SessionRunContext",
+    "SessionRunHook",
+    "SessionRunValues",
+    "SingularMonitoredSession",
+    "StepCounterHook",
+    "StopAtStepHook",
+    "SummarySaverHook",
     "SummaryWriter",
     "SummaryWriterCache",
+    "Supervisor",
+    "WorkerSessionCreator",
     "add_queue_runner",
     "assert_global_step",
+    "basic_train_loop",
     "batch",
     "batch_join",
     "checkpoint_exists",

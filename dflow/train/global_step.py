@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dflow.dtypes import int64
-from dflow.graph import Graph, GraphKeys, get_default_graph
+from dflow.graph import Graph, GraphKeys, Tensor, get_default_graph
 from dflow.ops.state.get_variable import get_variable
 from dflow.ops.state.initializers import zeros_initializer
 from dflow.ops.state.variables import Variable
@@ -70,4 +72,48 @@ def get_or_create_global_step(graph: Graph | None = None) -> Variable:
 
 def global_step(sess: Any, global_step_tensor: Any) -> int:
     """The value of the global step in a session.  Blocks as `sess.run` does."""
-    return int(sess.run(global_step_tensor))
+    return int(np.asarray(sess.run(global_step_tensor)).item())
+
+
+_READ_CACHE = "global_step_read_op_cache"  # the collection with the tensor that hooks read
+
+
+def get_global_step_read(graph: Graph | None = None) -> Tensor | None:
+    """The tensor that hooks read the global step by; None if there is none yet.  RuntimeError for several."""
+    graph = graph or get_default_graph()
+    found = graph.get_collection(_READ_CACHE)
+    if len(found) > 1:
+        raise RuntimeError(f"There are multiple items in collection {_READ_CACHE}. There should be only one.")
+    return found[0] if found else None
+
+
+def get_or_create_global_step_read(graph: Graph | None = None) -> Tensor | None:
+    """The tensor that hooks read the global step by, made once for a graph; None if it has no global step.
+
+    Before the initialization it has the initial value, so that a hook can be run then.
+    """
+    graph = graph or get_default_graph()
+    read = get_global_step_read(graph)
+    if read is not None:
+        return read
+    step = get_global_step(graph)
+    if step is None:
+        return None
+    with graph.as_default(), graph.name_scope(None), graph.name_scope(f"{step.op.name}/"):
+        value: Any = step.initialized_value() if isinstance(step, Variable) else step
+        made: Tensor = value + 0  # its value at one time, also if the run updates the variable
+        graph.add_to_collection(_READ_CACHE, made)
+    return made
+
+
+def increment_global_step(increment: int, graph: Graph | None = None) -> Any:
+    """An operation that adds to the global step, after it has been read.  ValueError if there is none."""
+    graph = graph or get_default_graph()
+    step = get_global_step(graph)
+    if step is None:
+        raise ValueError("Global step tensor should be created by tf.train.get_or_create_global_step before calling "
+                         "increment.")  # fmt: skip
+    read = get_or_create_global_step_read(graph)
+    scope = f"{step.op.name}/"
+    with graph.as_default(), graph.name_scope(None), graph.name_scope(scope), graph.control_dependencies([read]):
+        return step.assign_add(increment)

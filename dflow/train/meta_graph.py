@@ -75,6 +75,31 @@ def export_scoped_meta_graph(
     return made, _variables_in(graph, export_scope)
 
 
+def create_meta_graph_def(
+    meta_info_def: Any = None,
+    graph_def: Any = None,
+    saver_def: Any = None,
+    collection_list: Sequence[str] | None = None,
+    graph: Graph | None = None,
+    export_scope: str | None = None,
+    clear_extraneous_savers: bool = False,
+    strip_default_attrs: bool = False,
+) -> Any:
+    """The MetaGraphDef of a graph; see `export_scoped_meta_graph`.  TypeError for what is no graph."""
+    if graph is not None and not isinstance(graph, Graph):
+        raise TypeError(f"graph must be of type Graph, not {type(graph)}")
+    return export_scoped_meta_graph(
+        meta_info_def=meta_info_def,
+        graph_def=graph_def,
+        saver_def=saver_def,
+        collection_list=collection_list,
+        graph=graph,
+        export_scope=export_scope,
+        clear_extraneous_savers=clear_extraneous_savers,
+        strip_default_attrs=strip_default_attrs,
+    )[0]
+
+
 def _fill_info(made: Any, meta_info_def: Any, strip_default_attrs: bool) -> None:
     if meta_info_def is not None:
         made.meta_info_def.MergeFrom(meta_info_def)

@@ -268,7 +268,8 @@ def start_queue_runners(
 ) -> list[threading.Thread]:
     """Start all queue runners of the session's graph; gives their threads.
 
-    sess: by default the default session (ValueError if there is none).  TypeError for one that is no session,
+    sess: by default the default session (ValueError if there is none); nothing happens for a monitored session, which
+    starts them itself.  TypeError for one that is no session,
     FailedPreconditionError in a forked child for one of its parent.
     """
     if sess is None:
@@ -278,6 +279,8 @@ def start_queue_runners(
                 "Cannot start queue runners: No default session is registered. Use `with sess.as_default()` or pass "
                 "an explicit session to tf.start_queue_runners(sess=sess)"
             )
+    if type(sess).__name__ in ("MonitoredSession", "SingularMonitoredSession"):
+        return []  # it has started them itself
     if not isinstance(sess, BaseSession):
         raise TypeError(f"sess must be a `tf.Session` object. Given class: {type(sess)}")
     sess.check_process()

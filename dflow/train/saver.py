@@ -324,6 +324,26 @@ class Saver:
 register_proto_function(GraphKeys.SAVERS, SaverDef, Saver.to_proto, Saver.from_proto)
 
 
+def get_saver_or_default() -> Saver:
+    """The Saver in the collection SAVERS of the default graph; a new one of all variables, which is added to it.
+
+    RuntimeError if the collection has several.
+    """
+    graph = get_default_graph()
+    savers = graph.get_collection(GraphKeys.SAVERS)
+    if len(savers) > 1:
+        raise RuntimeError(
+            f"More than one item in collection {GraphKeys.SAVERS}. Please indicate which one to use by passing it to "
+            "the constructor."
+        )
+    if savers:
+        found: Saver = savers[0]
+        return found
+    saver = Saver(sharded=True, allow_empty=True)
+    graph.add_to_collection(GraphKeys.SAVERS, saver)
+    return saver
+
+
 def _check_saver_def(saver_def: Any) -> None:
     if not isinstance(saver_def, SaverDef):
         raise ValueError(f"saver_def must be a saver_pb2.SaverDef: {saver_def}")
