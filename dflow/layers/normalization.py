@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from dflow.dtypes import as_dtype, float32
+from dflow.dtypes import DType, as_dtype, float32
 from dflow.errors import ShapeError
 from dflow.graph import Tensor, convert_to_tensor
 from dflow.layers.base import InputSpec, Layer, static_shape
@@ -41,16 +41,15 @@ class BatchNormalization(Layer):
 
     axis: of the channels, or several of them; momentum: how slowly the moving averages follow; center, scale: with
     beta, with gamma.  call(inputs, training=False): training is a bool or a tensor of one.
-    fused: accepted for TensorFlow 1 programs; unless it is False, the moving variance of images is of n - 1 values, as
-    there.  Variables `gamma`, `beta`, `moving_mean`, `moving_variance`.
+    fused: unless it is False, images of up to 32 bits are normalized by one operation if their channels are first or
+    last; then the moving variance is of n - 1 values.  Variables `gamma`, `beta`, `moving_mean`, `moving_variance`.
 
     renorm: in training, correct the outputs to what the averages give: x * r + d, where r and d are constants to the
     gradients.  renorm_clipping: their bounds, by the names `rmin`, `rmax` and `dmax`.  The averages of the correction
     follow by renorm_momentum: variables `moving_stddev`, `renorm_mean`, `renorm_stddev`.
     virtual_batch_size: of parts of the batch that are normalized by themselves; it divides the number of rows.
     adjustment: a function of the dynamic shape of the inputs; gives a factor and an offset of the normalized values,
-    in training.  ValueError for it together with virtual_batch_size, for bounds of other names, and for fused=True with
-    one of the three.
+    in training.  ValueError for it together with virtual_batch_size, and for bounds of other names.
     Source of renorm: S. Ioffe, Batch Renormalization, 2017.
     """
 
@@ -102,7 +101,8 @@ class BatchNormalization(Layer):
         self.renorm_momentum = renorm_momentum
         if renorm:
             check_bounds(self.renorm_clipping)
-        self.fused = _fused_or_not(fused, renorm, virtual_batch_size, adjustment)
+        plain = not renorm and virtual_batch_size is None and adjustment is None
+        self.fused = fused if plain else False
         self.gamma: Any = None
         self.beta: Any = None
 
@@ -115,9 +115,9 @@ class BatchNormalization(Layer):
         sizes = {place: shape[place] for place in self.axis}
         if None in sizes.values():
             raise ShapeError(f"Input has undefined `axis` dimension. Input shape: {shape}")
-        self.fused = _can_be_fused(self.fused, shape.ndims, self.axis)
         self.input_spec = InputSpec(ndim=shape.ndims, axes={place: int(it) for place, it in sizes.items()})
         wide = as_dtype(self.dtype or float32)
+        self.fused = _can_be_fused(self.fused, shape.ndims, self.axis, wide)
         params: dict[str, Any] = {
             "shape": self._shape_of_weights(sizes, shape.ndims),
             "dtype": float32 if wide.size == 2 else wide,
@@ -240,15 +240,17 @@ class BatchNormalization(Layer):
         if not training:
             mean, variance = self.moving_mean.value(), self.moving_variance.value()
             return self._normalized(x, mean, variance, scale, offset), mean, variance
-        mean, variance = followed = self._moments(x)
+        mean, variance = self._moments(x)
+        followed: Sequence[Tensor] = (mean, variance)
         if change is not None:
             scale, offset = composed(change[0], change[1], scale, offset)
         if self.virtual_batch_size is not None:
             followed = reduce_mean(mean, 1, keepdims=True), reduce_mean(variance, 1, keepdims=True)
         if self.renorm:
             averages = (self.renorm_mean, self.renorm_stddev)
-            r, d, *unscaled = corrections(*followed, averages, self.epsilon, self.renorm_clipping, self.renorm_momentum)
-            followed = unscaled[0], unscaled[1]
+            r, d, *followed = corrections(
+                followed[0], followed[1], averages, self.epsilon, self.renorm_clipping, self.renorm_momentum
+            )
             scale, offset = composed(self._along(r, x), self._along(d, x), scale, offset)
         return self._normalized(x, mean, variance, scale, offset), followed[0], followed[1]
 
@@ -295,24 +297,10 @@ def _normal_axes(axis: Any, rank: int) -> list[int]:
     return places
 
 
-def _can_be_fused(fused: bool | None, rank: int, axes: Sequence[int]) -> bool:
-    if fused and rank != 4:
-        raise ValueError("Batch normalization layers with `fused=True` only support 4D input tensors.")
-    if fused and list(axes) not in ([1], [3]):
-        raise ValueError("Passing fused=True is only supported when axis is 1 or 3.")
-    return fused is not False and rank == 4 and list(axes) in ([1], [3])
-
-
-def _fused_or_not(fused: bool | None, renorm: bool, virtual_batch_size: int | None, adjustment: Any) -> bool | None:
-    """ValueError for fused=True where only single operations can do it; then None is False."""
-    if not renorm and virtual_batch_size is None and adjustment is None:
-        return fused
-    if fused and renorm:
-        raise ValueError("Passing both fused=True and renorm=True is unsupported")
-    if fused:
-        name = "adjustment" if virtual_batch_size is None else "virtual_batch_size"
-        raise ValueError(f"Passing fused=True is unsupported when {name} is specified.")
-    return False
+def _can_be_fused(fused: bool | None, rank: int, axes: Sequence[int], dtype: DType) -> bool:
+    """Whether one operation can do it; fused=True where it cannot is the same as False, as in TensorFlow 1."""
+    single = dtype.name in ("float16", "bfloat16", "float32")
+    return fused is not False and single and rank == 4 and list(axes) in ([1], [3])
 
 
 def batch_normalization(

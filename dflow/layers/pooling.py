@@ -15,6 +15,7 @@ from dflow.layers.base import InputSpec, Layer, static_shape
 from dflow.layers.core import normal_data_format
 from dflow.layers.windows import conv_length, normal_padding, normal_tuple, op_format
 from dflow.ops.array.shape import expand_dims, squeeze
+from dflow.ops.array.transpose import transpose
 from dflow.ops.pool.avg_pool import avg_pool, avg_pool3d
 from dflow.ops.pool.max_pool import max_pool, max_pool3d
 from dflow.shapes import TensorShape
@@ -62,6 +63,8 @@ class _Pooling(Layer):
     def call(self, inputs: Any) -> Any:
         x = convert_to_tensor(inputs)
         first = self.data_format == "channels_first"
+        if first and self.rank == 3:
+            return self._with_channels_last(x)
         windows, steps = ((1, 1, *it) if first else (1, *it, 1) for it in (self.pool_size, self.strides))
         pool = type(self).function
         if self.rank > 1:
@@ -72,6 +75,11 @@ class _Pooling(Layer):
         format = op_format(self.data_format, 4)
         images = pool(expand_dims(x, axis), windows, steps, padding=self.padding.upper(), data_format=format)
         return squeeze(images, [axis])
+
+    def _with_channels_last(self, x: Tensor) -> Tensor:
+        windows, steps = ((1, *it, 1) for it in (self.pool_size, self.strides))
+        volumes = type(self).function(transpose(x, [0, 2, 3, 4, 1]), windows, steps, padding=self.padding.upper())
+        return transpose(volumes, [0, 4, 1, 2, 3])
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
         sizes = static_shape(input_shape).with_rank(self.rank + 2).as_list()

@@ -11,9 +11,7 @@ from typing import Any
 from dflow.graph import Tensor, convert_to_tensor
 from dflow.ops.array.cast import cast
 from dflow.ops.array.shape import shape
-from dflow.ops.math.arithmetic import multiply
 from dflow.ops.math.compare import greater_equal
-from dflow.ops.math.division import realdiv
 from dflow.ops.random import random_uniform
 from dflow.ops.rules.static import as_tensor, is_symbolic
 from dflow.shapes import TensorShape
@@ -49,11 +47,14 @@ def dropout(
             raise ValueError(f"keep_prob must be a scalar tensor or a float in the range (0, 1], got {keep}")
         if keep == 1:
             return tensor
-    with tensor.graph.as_default(), tensor.graph.name_scope(name or "dropout") as scope:
-        probability = convert_to_tensor(keep, None if is_symbolic(keep) else tensor.dtype)
+    dropped: Any = 1 - keep_prob if rate is None else rate
+    with tensor.graph.as_default(), tensor.graph.name_scope(name or "dropout"):
+        if not is_symbolic(dropped):
+            dropped = convert_to_tensor(dropped, tensor.dtype, name="rate")
         noise = random_uniform(_noise_shape(tensor, noise_shape), dtype=tensor.dtype, seed=seed)
-        mask = cast(greater_equal(noise, 1 - probability), tensor.dtype)
-        result = multiply(realdiv(tensor, probability), mask, name=scope)
+        scale = 1 / (1 - dropped)
+        mask = cast(greater_equal(noise, dropped), tensor.dtype)
+        result: Tensor = tensor * scale * mask
         result.set_shape(tensor.shape)
     return result
 
