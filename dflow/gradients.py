@@ -186,11 +186,13 @@ class _Path:
     """The operations and tensors that gradients flow through.
 
     ops: the operations between xs and ys, the oldest first; tensors: those that depend on an x, and the xs;
-    reads: the tensors that hold a variable's value; blocked: the tensors that are taken for constants.
+    sources: the tensors among the xs, and those that hold the value of a variable among them; reads: the latter, by
+    variable; blocked: the tensors that are taken for constants.
     """
 
     ops: list[Operation]
     tensors: set[Tensor]
+    sources: list[Tensor]
     reads: dict[VariableSpec, list[Tensor]]
     blocked: set[Tensor]
 
@@ -217,7 +219,7 @@ def _find_path(ys: Sequence[Tensor], xs: Sequence[Tensor | Variable], blocked: s
                 reached.update(out for out in op.outputs if _differentiable(out.dtype) and out not in blocked)
         if len(reached) == before or not any(op.type == "NextIteration" for op in ops):
             break  # only through a loop does a tensor depend on a younger one
-    return _Path(sorted(ops, key=lambda op: op.index), reached, reads, blocked)
+    return _Path(sorted(ops, key=lambda op: op.index), reached, sources, reads, blocked)
 
 
 def _ancestors(ys: Iterable[Tensor], blocked: set[Tensor], oldest: int) -> list[Operation]:
@@ -275,7 +277,7 @@ class _Backward:
             self.received[tensors[0]] = [total]
         return total
 
-    def replace(self, tensor: Tensor, gradient: Tensor) -> None:
+    def replace(self, tensor: Tensor, gradient: Gradient) -> None:
         self.received[tensor] = [gradient]
 
     def reaches(self, tensor: Tensor) -> bool:
@@ -294,7 +296,7 @@ class _Backward:
                         self._through_loop(op)
                     elif op.type == "Switch" and isinstance(op.context, Branch):
                         self._through_gate(op, op.context)
-                    elif op.type == "Enter" and op.attrs["is_constant"]:  # of a loop that `gradients` was called in
+                    elif op.type == "Enter":  # of a loop that `gradients` was called in
                         self._into_loop(op)
                     else:
                         received = [self._of_output(op, out) for out in op.outputs]
@@ -307,10 +309,18 @@ class _Backward:
         if gradient is not None and source in self.path.tensors:
             inside = self.contexts.of(branch)
             assert isinstance(inside, Branch)
-            self.give(source, out_of_branch(inside, convert_to_tensor(gradient), source, f"{op.name}_grad"))
+            self.give(source, out_of_branch(inside, gradient, source, f"{op.name}_grad"))
 
     def _into_loop(self, op: Operation) -> None:
-        """Lead the gradient of a value from outside of the loop on, within the loop."""
+        """Pass on the gradient of a value from outside of the loop that `gradients` is called in."""
+        if not op.attrs["is_constant"]:
+            before = _ancestors([op.operands[0]], self.path.blocked, oldest=0)
+            x = next((source.op for source in self.path.sources if source.op in before), op)
+            raise ValueError(
+                f"Cannot compute gradient inside while loop with respect to op '{x.name}'. We do not support taking "
+                "the gradient wrt or through the initial value of a loop variable. Gradients can be computed through "
+                "loop invariants or wrt the input parameters to the loop body."
+            )
         gradient = self.total(op.outputs)
         if gradient is not None:
             self.give(op.operands[0], gradient)

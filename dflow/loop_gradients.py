@@ -17,13 +17,17 @@ from typing import Any, Protocol
 from dflow.dtypes import DType
 from dflow.graph import Graph, Operation, Tensor, convert_to_tensor
 from dflow.graph.contexts import Branch, Context, History, LoopBody, add_plain, current_context, loops_of
+from dflow.ops.array.concat import concat
 from dflow.ops.array.fill import zeros, zeros_like
-from dflow.ops.array.indexed_slices import densified
+from dflow.ops.array.indexed_slices import IndexedSlices, densified
+from dflow.ops.array.shape import shape
 from dflow.ops.control import identity
 from dflow.ops.control_flow.gates import control_trigger, loop_cond, merge, switch
 from dflow.ops.control_flow.while_loop import enter_variable, exit_variable, go_on_with, switch_variable
+from dflow.ops.math.aggregate import Gradient
 from dflow.ops.math.arithmetic import add, subtract
 from dflow.ops.math.compare import greater
+from dflow.shapes import TensorShape
 
 
 class Walk(Protocol):
@@ -89,12 +93,26 @@ class GradientContexts:
         return Branch(self._graph, f"{branch.name}_grad", outer, pred, branch.value, pivot.op)
 
 
-def out_of_branch(branch: Branch, gradient: Tensor, source: Tensor, name: str) -> Tensor:
-    """The gradient of `source`, a tensor from outside of a branch: zeros if the branch is not taken."""
-    gradient = branch.take(gradient, name)
+def out_of_branch(branch: Branch, gradient: Gradient, source: Tensor, name: str) -> Gradient:
+    """The gradient of `source`, a tensor from outside of a branch: zeros, or no rows, if the branch is not taken."""
+    slices = isinstance(gradient, IndexedSlices)
+    parts = [gradient.values, gradient.indices] if isinstance(gradient, IndexedSlices) else [gradient]
+    parts = [branch.take(part, name) for part in parts]
     with branch.graph.scope.context_scope(branch.outer), branch.graph.name_scope(name):
-        others = switch(zeros_like(source), branch.pred)
-        return merge([others[0], gradient] if branch.value else [gradient, others[1]])[0]
+        others = no_rows(source, parts[1].dtype) if slices else [zeros_like(source)]
+        merged = []
+        for part, other in zip(parts, others, strict=True):
+            gates = switch(other, branch.pred)
+            merged.append(merge([gates[0], part] if branch.value else [part, gates[1]]).output)
+        return IndexedSlices(merged[0], merged[1], shape(source)) if slices else merged[0]
+
+
+def no_rows(x: Tensor, index_dtype: DType) -> list[Tensor]:
+    """The values and the indices of slices of `x` that have no rows."""
+    sizes = x.spec.shape
+    rows = None if sizes.ndims is None else TensorShape([0, *sizes.as_list()[1:]])
+    values = zeros(rows, x.dtype) if rows is not None and rows.is_fully_defined() else x[:0]
+    return [values, zeros([0], index_dtype)]
 
 
 class LoopGradient(History):
@@ -208,11 +226,30 @@ class LoopGradient(History):
             gradient = self._walk.total([inside])
         if gradient is None:
             return
+        if isinstance(gradient, IndexedSlices) and (inside is not outside or outside.shape.is_fully_defined()):
+            give(outside, self._all_slices(gradient, outside))
+            return
         enter_variable(loop, zeros_for(outside), outside.shape)
         with loop.building():
             so_far = switch_variable(loop, i)
             go_on_with(loop, i, add(so_far, densified(gradient)))
         give(outside, exit_variable(loop, i))
+
+    def _all_slices(self, gradient: IndexedSlices, outside: Tensor) -> IndexedSlices:
+        """The slices of all iterations, one after the other: slices of `outside`."""
+        loop, i = self._loop, len(self._loop.merges)
+        parts = [gradient.values, gradient.indices]
+        for first, part in zip(no_rows(outside, gradient.indices.dtype), parts, strict=True):
+            rows = part.spec.shape
+            enter_variable(loop, first, rows if rows.ndims is None else TensorShape([None, *rows.as_list()[1:]]))
+        with loop.building():
+            so_far = [switch_variable(loop, place) for place in (i, i + 1)]
+            for place, (before, part) in enumerate(zip(so_far, parts, strict=True)):
+                go_on_with(loop, i + place, concat([before, part], 0))
+        values, indices = (exit_variable(loop, place) for place in (i, i + 1))
+        sizes = outside.spec.shape
+        full = convert_to_tensor(sizes.as_list(), "int32") if sizes.is_fully_defined() else shape(outside)
+        return IndexedSlices(values, indices, full)
 
 
 def _integer(value: int) -> Tensor:

@@ -35,7 +35,7 @@ def pack_sequence_as(structure: Any, flat_sequence: Sequence[Any], expand_compos
     if not isinstance(flat_sequence, (list, tuple)):
         raise TypeError(f"flat_sequence must be a sequence, got {type(flat_sequence).__name__}: {flat_sequence!r}")
     count = len(flatten(structure, expand_composites))
-    if not (is_nested(structure) or (expand_composites and _is_composite(structure))):
+    if not (is_nested(structure) or (expand_composites and is_composite(structure))):
         if len(flat_sequence) != 1:
             raise ValueError(f"Structure is a scalar but len(flat_sequence) == {len(flat_sequence)} > 1")
         return flat_sequence[0]
@@ -126,7 +126,7 @@ def _leaves(structure: Any, expand: bool) -> Iterator[Any]:
 
 
 def _is_inner(structure: Any, expand: bool) -> bool:
-    return is_nested(structure) or (expand and _is_composite(structure))
+    return is_nested(structure) or (expand and is_composite(structure))
 
 
 def _children(structure: Any, expand: bool) -> Iterator[Any]:
@@ -167,5 +167,6 @@ def _is_attrs(structure: Any) -> bool:
     return hasattr(type(structure), "__attrs_attrs__")
 
 
-def _is_composite(structure: Any) -> bool:
+def is_composite(structure: Any) -> bool:
+    """Whether it is an object of several tensors, such as SparseTensor."""
     return hasattr(structure, "_with_parts")

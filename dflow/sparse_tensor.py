@@ -118,6 +118,11 @@ class SparseTensor:
         """The tensors that it consists of, for `nest`."""
         return [self._indices, self._values, self._dense_shape]
 
+    def _shape_invariants(self, shape: Any) -> list[Any]:
+        """The static shapes of its tensors in a loop, if `shape` is that of `dense_shape`; None: of its own rank."""
+        rank = as_shape(self._dense_shape.shape if shape is None else shape).with_rank(1)
+        return [as_shape([None, *rank.as_list()]), unknown_shape(1), rank]
+
     def _with_parts(self, parts: Any) -> SparseTensor:
         return SparseTensor(*parts)
 

@@ -178,7 +178,7 @@ def _frames(needed: Needed) -> dict[Operation, Frame]:
         if any(it != frame[: len(it)] for it in inputs):
             info = OpInfo(op.name, op.type, op.device, op.made_at)
             raise InvalidArgumentError(
-                info, op, f"{op.name} has inputs from different loops: {sorted({'/'.join(it) for it in inputs if it})}"
+                info, op, f"{op.name} has inputs from different frames: {sorted({'/'.join(it) for it in inputs if it})}"
             )
         if op.type == "Enter":
             frame = (*frame, op.attrs["frame_name"])

@@ -38,7 +38,8 @@ class LoopPlans:
         ops = [op for op in loop.operations() if op.type not in (*GATES, "Identity", "Const")]
         devices = dict.fromkeys(placed[op] for op in ops)
         waits = any(op.definition.blocks for op in loop.pass_.ops) or any(op.definition.blocks for op in ops)
-        here = next(iter(devices), "") or placed[loop.pass_.ops[0]]
+        beside = loop.pass_.ops[0] if loop.pass_.ops else loop.operands[0].op
+        here = next(iter(devices), "") or placed[beside]
         if len(devices) <= 1 and not waits:
             placed.put(loop, here)
             return

@@ -209,7 +209,7 @@ def _lower_group(
         draft.count,
         with_frees(instructions, large - results),
         tuple(draft.results),
-        edges.done.get(group.ops[0]),
+        edges.done.get(group.ops[0]) if group.ops else None,
     )
 
 
@@ -313,7 +313,9 @@ def _may_be_large(tensor: Tensor) -> bool:
 def _label(group: Group) -> str:
     """The name of the last operation that does something, and how many more there are."""
     names = [op.name for op in group.ops if op.type != "NoOp"] or [op.name for op in group.ops]
-    return names[-1] if len(group.ops) == 1 else f"{names[-1]} (+{len(group.ops) - 1})"
+    if len(names) < 2 and len(group.ops) < 2:
+        return "".join(names)  # "" of a loop without operations
+    return f"{names[-1]} (+{len(group.ops) - 1})"
 
 
 def parts_of(plan: Plan, addresses: Mapping[str, str]) -> dict[str, DevicePlan]:

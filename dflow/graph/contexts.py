@@ -12,11 +12,14 @@ Source: CondContext and WhileContext of TensorFlow 1.15.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from dflow.graph.core import Graph, Operation, Tensor
+
+_logger = logging.getLogger("tensorflow")
 
 
 class Context:
@@ -31,6 +34,7 @@ class Context:
         self.graph = graph
         self.name = name
         self.outer = outer
+        self.in_loop: bool = outer is not None and outer.in_loop
         self._gates: dict[Tensor, Tensor] = {}  # a tensor from outside -> the output of its gate
 
     def building(self) -> AbstractContextManager[None]:
@@ -146,6 +150,7 @@ class LoopBody(Context):
         swap_memory: bool = False,
     ) -> None:
         super().__init__(graph, name, outer)
+        self.in_loop = True
         self.frame = frame
         self.parallel_iterations = parallel_iterations
         self.back_prop = back_prop
@@ -165,7 +170,9 @@ class LoopBody(Context):
     def enter(self, tensor: Tensor, name: str, constant: bool) -> Tensor:
         """An Enter of a tensor of the outer context.  constant: every iteration has it, not only the first."""
         attrs = {"frame_name": self.frame, "is_constant": constant, "parallel_iterations": self.parallel_iterations}
-        return self.add("Enter", (tensor,), name, **attrs).outputs[0]
+        entered = self.add("Enter", (tensor,), name, **attrs).outputs[0]
+        entered._spec = tensor.spec
+        return entered
 
     def _is_free(self, tensor: Tensor) -> bool:
         """Whether each iteration has it, the last look at the condition included."""
@@ -203,11 +210,17 @@ def check_reachable(tensor: Tensor, name: str, context: Context | None) -> None:
     mine = set(chain(context))
     for loop in loops_of(tensor.op.context):
         if loop not in mine:
-            raise ValueError(
-                f"Cannot use '{tensor.op.name}' as input to '{name}' because '{tensor.op.name}' is in a while loop. "
-                f"A loop's value can be used outside only by way of its loop variables: return it from the body of "
-                f"'{loop.name}'."
+            inside = context is not None and context.in_loop
+            why = "they are in different while loops" if inside else f"'{tensor.op.name}' is in a while loop"
+            text = f"Cannot use '{tensor.op.name}' as input to '{name}' because {why}."
+            _logger.info(
+                "%s\nA loop's value can be used outside only by way of its loop variables: return it from the body of "
+                "'%s'.\nmade at %s",
+                text,
+                loop.name,
+                tensor.op.made_at,
             )
+            raise ValueError(f"{text} See info log for more details.")
 
 
 def current_context(graph: Graph) -> Context | None:

@@ -336,6 +336,8 @@ class Graph:
             op.outputs = tuple(Tensor(op, i, spec) for i, spec in enumerate(specs))
             op.index = len(self._in_order)
             op.context = context
+            if context is not None:
+                self.unfetchable.add(op)
             op.gradient = self.scope.gradients.get(op.type)
             self._place(op)  # may call a function of the user: if that fails, nothing was added
             self._operations[full_name] = op
@@ -393,14 +395,18 @@ class Graph:
         self._unfeedable.add(tensor)
 
     def is_feedable(self, tensor: Tensor) -> bool:
-        return tensor not in self._unfeedable
+        """Whether a run may be given a value for it: not for a tensor in the body of a loop."""
+        context = tensor.op.context
+        return tensor not in self._unfeedable and (context is None or not context.in_loop)
 
     def prevent_fetching(self, op: Operation) -> None:
         """Forbid to fetch an operation and its tensors: a run that fetches one raises ValueError."""
         self.unfetchable.add(op)
 
     def is_fetchable(self, tensor_or_op: Tensor | Operation) -> bool:
-        return (tensor_or_op.op if isinstance(tensor_or_op, Tensor) else tensor_or_op) not in self.unfetchable
+        """Whether a run may return it: not what was built in a branch or in the body of a loop."""
+        op = tensor_or_op.op if isinstance(tensor_or_op, Tensor) else tensor_or_op
+        return op not in self.unfetchable
 
     # -- as data
 

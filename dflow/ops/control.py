@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, overload
 
+from dflow import nest
 from dflow.errors import InvalidArgumentError
 from dflow.graph import Operation, Tensor, add_op, convert_to_tensor, create_op, get_default_graph, scopes
 from dflow.ops.array.indexed_slices import IndexedSlices
@@ -25,6 +26,25 @@ def identity(input: Any, name: str | None = None) -> Tensor:
     """The same value, as an operation of its own, which can have control dependencies and a device."""
     tensor: Tensor = add_op("Identity", input, name=name)
     return tensor
+
+
+def _Identity(tensor: Any, name: str | None = None) -> Any:
+    """As `identity`, also for an object of several tensors; of a variable, the value after the control inputs.
+
+    Source: control_flow_ops._Identity of TensorFlow 1.15.
+    """
+
+    def identity_of(part: Any) -> Tensor:
+        part = getattr(part, "_ref", lambda: part)()
+        part = convert_to_tensor(part)
+        if part.op.type == "VariableV2":  # it stands for the variable, not for a value of it
+            value: Tensor = create_op(
+                "ReadVariable", name=name or "Identity", variable=part.op.attrs["variable"]
+            ).outputs[0]
+            return value
+        return identity(part, name)
+
+    return nest.map_structure(identity_of, tensor, expand_composites=True)
 
 
 def _same_spec(x: TensorSpec) -> TensorSpec:
@@ -138,7 +158,8 @@ def with_dependencies(dependencies: Sequence[Any], output_tensor: Any, name: str
         return IndexedSlices(values, indices, output_tensor.dense_shape)
     tensor = convert_to_tensor(output_tensor)
     with graph.control_dependencies(dependencies), graph.colocate_with(tensor):
-        return identity(tensor, name=name or "control_dependency")
+        result: Tensor = _Identity(tensor, name or "control_dependency")
+        return result
 
 
 def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequence[Any] | None = None) -> list[Any]:

@@ -12,8 +12,11 @@ import pytest
 import dflow as df
 from dflow.compile import LOOP, compile_plan
 from dflow.compile.plan import DeviceInfo, DeviceTable
+from dflow.ops.array.indexed_slices import densified
+from dflow.ops.control import with_dependencies
 from dflow.ops.control_flow.cond import smart_cond
-from dflow.ops.control_flow.gates import enter, exit, loop_cond, merge, next_iteration, switch
+from dflow.ops.control_flow.gates import _Enter, enter, exit, loop_cond, merge, next_iteration, switch
+from dflow.ops.control_flow.stack import stack_pop_v2, stack_push_v2, stack_v2
 
 CPU = "/job:localhost/replica:0/task:0/device:CPU:0"
 
@@ -63,15 +66,20 @@ def test_a_tensor_of_a_branch_that_is_not_taken_has_no_value() -> None:
         return made[0]
 
     df.cond(p, branch, lambda: df.constant(0.0))
-    assert run(made[0], {p: True}) == 2.0
+    with df.name_scope("outside"):
+        outside = df.identity(made[0])
+    assert run(outside, {p: True}) == 2.0
     with pytest.raises(df.errors.InvalidArgumentError, match="does not have value"):
-        run(made[0], {p: False})
-    assert run(made[0].op, {p: False}) is None
+        run(outside, {p: False})
+    assert run(outside.op, {p: False}) is None
 
 
 def test_a_tensor_of_an_iteration_cannot_be_fetched() -> None:
     made = []
     counted(3, lambda x: made.append(x + 1.0) or made[-1])
+    with pytest.raises(ValueError, match="has been marked as not fetchable"):
+        run(made[0])
+    made[0].graph.unfetchable.clear()  # as in a graph that was imported
     with pytest.raises(df.errors.InvalidArgumentError, match="in the loop"):
         run(made[0])
 
@@ -112,8 +120,10 @@ def test_a_loop_that_has_no_end_ends_with_its_session() -> None:
 
 
 def test_summaries_and_variables_may_be_made_in_a_branch() -> None:
-    with pytest.raises(ValueError, match="in a while loop"):
+    with pytest.raises(ValueError, match="they are in different while loops"):
         counted(3, lambda x: x + counted(2).op.operands[0])
+    with pytest.raises(ValueError, match=r"is in a while loop\. See info log for more details\."):
+        counted(2).op.operands[0] + 1.0
     p = df.placeholder(df.bool, [])
     y = df.cond(p, lambda: df.get_variable("v", [], initializer=df.zeros_initializer()) + 1.0, lambda: df.constant(5.0))
     assert run(y, {p: True}) == 1.0
@@ -155,7 +165,7 @@ def test_a_loop_of_single_operations_may_end_without_a_condition_of_its_own() ->
 
 def test_inputs_of_different_loops_are_an_error() -> None:
     one, other = enter(df.constant(1), "one"), enter(df.constant(2), "other")
-    with pytest.raises(df.errors.InvalidArgumentError, match="inputs from different loops"):
+    with pytest.raises(df.errors.InvalidArgumentError, match="inputs from different frames"):
         run(one + other)
 
 
@@ -236,3 +246,136 @@ def test_gradients_that_are_written_to_one_element_are_summed() -> None:
     gradients = array.grad("gradients")
     summed = gradients.write(0, 2.0).write(0, 5.0)
     assert run(summed.read(0)) == 7.0
+
+
+# -- objects of several tensors
+
+
+def slices(values: Any, indices: Any, rows: int = 5) -> df.IndexedSlices:
+    return df.IndexedSlices(df.constant(values), df.constant(indices), df.constant([rows]))
+
+
+def test_indexed_slices_go_through_branches_and_loops() -> None:
+    p = df.placeholder(df.bool, [])
+    narrow, wide = slices([1.0, 2.0], [0, 3]), slices([3.0], np.array([4], np.int64))
+    chosen = df.cond(p, lambda: narrow, lambda: wide)
+    assert chosen.indices.dtype == df.int64
+    assert [run(chosen, {p: value}).indices.tolist() for value in (True, False)] == [[0, 3], [4]]
+    doubled = df.while_loop(lambda x: True, lambda x: x.mapped(lambda v: v * 2.0), [narrow], maximum_iterations=3)
+    assert run(doubled).values.tolist() == [8.0, 16.0]
+    assert doubled.values.shape.as_list() == [2]
+    assert run(df.gradients(doubled.values, narrow.values)[0]).tolist() == [
+        8,
+        8,
+    ]
+    unknown = df.while_loop(lambda x: True, lambda x: x, [narrow], [df.TensorShape([None])], maximum_iterations=1)
+    assert [part.shape.as_list() for part in (unknown.values, unknown.indices)] == [[None], [None]]
+    with pytest.raises((TypeError, ValueError), match="Incompatible return types"):
+        df.cond(p, lambda: narrow, lambda: narrow.values)
+    merged = merge(switch(narrow, p)).output
+    assert run(exit(_Enter(merged, "frame")), {p: True}).indices.tolist() == [0, 3]
+
+
+def test_the_shape_invariant_of_a_sparse_tensor_is_that_of_its_dense_shape() -> None:
+    sparse = df.SparseTensor([[0], [3]], [2.0, 4.0], [10])
+    kept = df.while_loop(lambda x: True, lambda x: df.sparse_add(x, x), [sparse], maximum_iterations=2)
+    assert [it.shape.as_list() for it in (kept.indices, kept.values, kept.dense_shape)] == [[None, 1], [None], [1]]
+    assert run(kept).values.tolist() == [8.0, 16.0]
+    any_rank = df.while_loop(lambda x: False, lambda x: x, [sparse], [df.TensorShape([None])])
+    assert any_rank.indices.shape.as_list() == [None, None]
+    with pytest.raises(ValueError, match="is not compatible with"):
+        df.while_loop(lambda x: False, lambda x: x, [sparse], [df.TensorShape([5])])
+
+
+def test_a_shape_invariant_may_be_the_spec_of_a_tensor() -> None:
+    def grown(x: Any, spec: Any) -> Any:
+        return df.while_loop(lambda x: True, lambda x: df.stack([x, x]), [x], [spec], maximum_iterations=2)
+
+    assert grown(df.constant([1]), df.TensorSpec(None, df.int32)).shape.ndims is None
+    with pytest.raises(TypeError, match="is of int32, but the loop variable is float32"):
+        grown(df.constant([1.0]), df.TensorSpec(None, df.int32))
+    with pytest.raises(TypeError, match="is that of a tensor"):
+        grown(slices([1.0], [0]), df.TensorSpec(None, df.float32))
+
+
+# -- gradients of rows
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_the_gradient_of_rows_that_a_branch_reads_is_slices(taken: bool) -> None:
+    p, table = df.placeholder(df.bool, []), df.Variable([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    y = df.cond(p, lambda: df.reduce_sum(df.gather(table, [2, 0]) ** 2), lambda: df.constant(0.0))
+    (gradient,) = df.gradients(y, table)
+    assert isinstance(gradient, df.IndexedSlices)
+    value, dense = run([gradient, df.convert_to_tensor(gradient)], {p: taken})
+    assert value.indices.tolist() == ([2, 0] if taken else [])
+    assert dense.tolist() == ([[2, 4], [0, 0], [10, 12]] if taken else [[0, 0]] * 3)
+
+
+@pytest.mark.parametrize("shape", [[3, 1], [None, 1], None])
+def test_the_gradient_of_rows_that_a_loop_reads_is_slices_of_all_its_iterations(shape: Any) -> None:
+    table = df.placeholder(df.float32, shape)
+    y = df.while_loop(
+        lambda i, _: i < 2, lambda i, x: (i + 1, x * df.reduce_sum(df.gather(table, [i, 2]))), [0, df.constant(1.0)]
+    )[1]
+    (gradient,) = df.gradients(y, table)
+    assert isinstance(gradient, df.IndexedSlices)
+    feeds = {table: [[1.0], [2.0], [3.0]]}  # (1 + 3) * (2 + 3)
+    value, dense = run([gradient, densified(gradient)], feeds)
+    assert sorted(value.indices.tolist()) == [0, 1, 2, 2]
+    assert dense.tolist() == [[5.0], [4.0], [9.0]]
+
+
+def test_gradients_inside_of_a_loop_go_to_what_each_iteration_has() -> None:
+    w = df.constant(3.0)
+
+    def body(x: Any) -> Any:
+        inner = counted(2, lambda a: a * w, 1.0)
+        return x + df.gradients(inner, w)[0]
+
+    assert run(counted(2, body, 0.0)) == 12.0
+    x = df.constant(2.0, name="first")
+    with pytest.raises(ValueError, match="Cannot compute gradient inside while loop with respect to op 'first'"):
+        counted(2, lambda v: df.gradients(v * 2.0, x)[0], x + 1.0)
+
+
+# -- what may be fetched and fed
+
+
+def test_what_is_built_in_a_branch_or_loop_is_not_fetched() -> None:
+    graph, sums = df.get_default_graph(), []
+    x = df.constant(1.0)
+
+    def body(value: Any) -> Any:
+        sums.append(value + x)
+        return sums[-1]
+
+    ends = [df.cond(df.constant(True), lambda: body(x), lambda: x), counted(2, body, x)]
+    assert run(ends) == [2.0, 3.0]
+    for tensor in sums:
+        assert not graph.is_fetchable(tensor)
+        assert not graph.is_fetchable(tensor.op)
+        with pytest.raises(ValueError, match="has been marked as not fetchable"):
+            run(tensor)
+    assert [graph.is_feedable(tensor) for tensor in sums] == [True, False]
+    with pytest.raises(ValueError, match="may not be fed"):
+        run(ends[1], {sums[1]: 1.0})
+
+
+# -- state
+
+
+def test_a_dependency_comes_before_the_read_of_a_variable() -> None:
+    v = df.Variable(5.0)
+    assert run(df.group(with_dependencies([v.initializer], v._ref()))) is None
+    with df.Session() as sess:
+        assert sess.run(with_dependencies([v.initializer], v._ref())) == 5.0
+
+
+def test_a_stack_gives_its_newest_value() -> None:
+    stack = stack_v2(-1, df.int32, "name")
+    with df.control_dependencies([stack_push_v2(stack, 1)]), df.control_dependencies([stack_push_v2(stack, 2)]):
+        first = stack_pop_v2(stack, df.int32)
+    with df.control_dependencies([first]):
+        second = stack_pop_v2(stack, df.int32)
+    assert sorted(run([first, second])) == [1, 2]

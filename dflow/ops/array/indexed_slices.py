@@ -109,6 +109,18 @@ class IndexedSlices:
         parts = [self._values, self._indices]
         return parts if self._dense_shape is None else [*parts, self._dense_shape]
 
+    def _with_parts(self, parts: list[Tensor]) -> IndexedSlices:
+        return IndexedSlices(*parts)
+
+    def _shape_invariants(self, shape: TensorShape | None) -> list[TensorShape | None]:
+        """The static shapes of its tensors in a loop, if `shape` is that of its values; None: as they are."""
+        if shape is None:
+            return [None] * len(self._parts())
+        rank = None if shape.ndims is None else shape.ndims
+        sizes = [None] if rank is None else shape.as_list()[:1]
+        invariants: list[TensorShape | None] = [shape, TensorShape(sizes), TensorShape([rank])]
+        return invariants[: len(self._parts())]
+
     def _fetch_parts(self) -> tuple[list[Tensor], Callable[..., IndexedSlicesValue]]:
         """The tensors that a session fetches for it, and a function from their values to its value."""
         return self._parts(), lambda values, indices, dense_shape=None: IndexedSlicesValue(values, indices, dense_shape)

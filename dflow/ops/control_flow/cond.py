@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 
 from dflow import nest
+from dflow.dtypes import int64
 from dflow.graph import Graph, GraphKeys, Operation, Tensor, convert_to_tensor, get_default_graph, scopes
 from dflow.graph.contexts import Branch, current_context
+from dflow.ops.array.cast import cast
+from dflow.ops.array.indexed_slices import IndexedSlices
 from dflow.ops.control import Assert, group, identity, no_op, with_dependencies
 from dflow.ops.control_flow.gates import merge, switch
 from dflow.ops.rules.static import constant_value, is_symbolic
@@ -54,11 +57,16 @@ def cond(
         at_false, at_true = switch(pred, pred)
         pivots = identity(at_false, name="switch_f"), identity(at_true, name="switch_t")
         pred = identity(pred, name="pred_id")
+        for gate in (at_false.op, *(pivot.op for pivot in pivots), pred.op):
+            graph.prevent_fetching(gate)
         outer = current_context(graph)
         branches = [Branch(graph, scope[:-1], outer, pred, i, pivots[i].op) for i in (0, 1)]
-        if_true, trues = _build(branches[1], true_fn, "true_fn")
-        if_false, falses = _build(branches[0], false_fn, "false_fn")
-        _check_alike(if_true, if_false, trues, falses)
+        if_true = _build(branches[1], true_fn, "true_fn")
+        if_false = _build(branches[0], false_fn, "false_fn")
+        _check_structures(if_true, if_false)
+        wide = _differ_in_indices(if_true, if_false)
+        trues, falses = _flat(branches[1], if_true, wide), _flat(branches[0], if_false, wide)
+        _check_dtypes(trues, falses)
         merged = [_merge(pair) for pair in zip(falses, trues, strict=True)]
     result = nest.pack_sequence_as(if_true, merged, expand_composites=True)
     return result if strict else _without_singleton(result)
@@ -76,15 +84,32 @@ def _one_of(name: str, function: Function | None, old: str, old_function: Functi
     return function
 
 
-def _build(branch: Branch, function: Function, name: str) -> tuple[Any, list[Tensor]]:
-    """Call the function of a branch: its result, and the flat tensors of the result, all of them of the branch."""
-    graph = branch.graph
+def _build(branch: Branch, function: Function, name: str) -> Any:
+    """The result of the function of a branch."""
     with branch.building():
-        result = _with_summaries(graph, function)
-        if result is None:
-            raise ValueError(f"{name} must have a return value.")
-        leaves = nest.flatten(result, expand_composites=True)
-        return result, [branch.take(_as_tensor(branch, leaf), "Merge") for leaf in leaves]
+        result = _with_summaries(branch.graph, function)
+    if result is None:
+        raise ValueError(f"{name} must have a return value.")
+    return result
+
+
+def _differ_in_indices(if_true: Any, if_false: Any) -> list[bool]:
+    """For each leaf of the results, whether they are IndexedSlices whose indices are of different dtypes."""
+    pairs = zip(nest.flatten(if_true), nest.flatten(if_false), strict=True)
+    return [
+        all(isinstance(it, IndexedSlices) for it in (a, b)) and a.indices.dtype != b.indices.dtype for a, b in pairs
+    ]
+
+
+def _flat(branch: Branch, result: Any, wide: Sequence[bool]) -> list[Tensor]:
+    """The tensors of the result of a branch, all of them of the branch.  wide: which leaves get int64 indices."""
+    with branch.building():
+        leaves = [
+            IndexedSlices(leaf.values, cast(leaf.indices, int64), leaf.dense_shape) if is_wide else leaf
+            for leaf, is_wide in zip(nest.flatten(result), wide, strict=True)
+        ]
+        parts = nest.flatten(leaves, expand_composites=True)
+        return [branch.take(_as_tensor(branch, part), "Merge") for part in parts]
 
 
 def _with_summaries(graph: Graph, function: Function) -> Any:
@@ -110,11 +135,14 @@ def _as_tensor(branch: Branch, leaf: Any) -> Tensor:
     return convert_to_tensor(leaf)
 
 
-def _check_alike(if_true: Any, if_false: Any, trues: Sequence[Tensor], falses: Sequence[Tensor]) -> None:
+def _check_structures(if_true: Any, if_false: Any) -> None:
     try:
         nest.assert_same_structure(if_true, if_false, expand_composites=True)
     except (TypeError, ValueError) as error:
         raise type(error)(f"Incompatible return types of true_fn and false_fn: {error}") from None
+
+
+def _check_dtypes(trues: Sequence[Tensor], falses: Sequence[Tensor]) -> None:
     for at_true, at_false in zip(trues, falses, strict=True):
         if at_true.dtype != at_false.dtype:
             raise ValueError(
@@ -221,7 +249,6 @@ def _after_check(value: Any) -> Any:
 
 
 def _at_most_one(preds: Sequence[Tensor]) -> Operation:
-    from dflow.ops.array.cast import cast
     from dflow.ops.array.stack import stack
     from dflow.ops.math.compare import less_equal
     from dflow.ops.math.reduction import reduce_sum
@@ -229,7 +256,7 @@ def _at_most_one(preds: Sequence[Tensor]) -> Operation:
     together = stack(list(preds))
     count = reduce_sum(cast(together, "int32"))
     names = ", ".join(pred.name for pred in preds)
-    message = f"More than one condition evaluated as True but exclusive=True. Conditions: ({names}), Values:"
+    message = f"Input error: exclusive=True: more than 1 conditions ({names}) evaluated as True:"
     return Assert(less_equal(count, 1), [message, together], summarize=len(preds))
 
 

@@ -17,11 +17,12 @@ Source: control_flow_ops of TensorFlow 1.15.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from dflow import nest
 from dflow.dead import DEAD
 from dflow.dtypes import bool_, int32
 from dflow.errors import InvalidArgumentError
@@ -35,12 +36,15 @@ from dflow.specs import TensorSpec
 # -- switch and merge
 
 
-def switch(data: Any, pred: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
+def switch(data: Any, pred: Any, name: str | None = None) -> tuple[Any, Any]:
     """Send `data` to one of two outputs: (the one if `pred` is false, the one if it is true).
 
     pred: a scalar bool.  The other output is dead: operations that depend on it do not run.
-    Source: tf.switch of TensorFlow 1.15.
+    Source: control_flow_ops.switch of TensorFlow 1.15.
     """
+    if nest.is_composite(data):
+        pairs = [switch(part, pred, name) for part in nest.flatten(data, expand_composites=True)]
+        return tuple(nest.pack_sequence_as(data, parts, expand_composites=True) for parts in zip(*pairs, strict=True))
     at_false, at_true = add_op("Switch", data, pred, name=name)
     return at_false, at_true
 
@@ -71,16 +75,30 @@ def _switch_gradient(op: Operation, at_false: Tensor | None, at_true: Tensor | N
 define("Switch", spec=_switch_spec, kernel=_switch_kernel, gradient=_switch_gradient)
 
 
-def merge(inputs: Sequence[Any], name: str | None = None) -> tuple[Tensor, Tensor]:
+class Merged(NamedTuple):
+    """What `merge` gives."""
+
+    output: Any
+    value_index: Tensor
+
+
+def merge(inputs: Sequence[Any], name: str | None = None) -> Merged:
     """The input that is not dead, and its index, an int32.  Waits for all of them.
 
+    inputs: tensors, or SparseTensors or IndexedSlices with the same parts.
+
     ValueError if there are none; TypeError for inputs of different dtypes.
-    Source: tf.merge of TensorFlow 1.15.
+    Source: control_flow_ops.merge of TensorFlow 1.15.
     """
     if any(item is None for item in inputs):
         raise ValueError(f"At least one of the merge inputs is None: {inputs!r}")
-    output, index = add_op("Merge", *[convert_to_tensor(item) for item in inputs], name=name)
-    return output, index
+    inputs = list(inputs)
+    if inputs and all(map(nest.is_composite, inputs)):
+        flat = zip(*(nest.flatten(item, expand_composites=True) for item in inputs), strict=True)
+        merged = [merge(parts, name) for parts in flat]
+        output = nest.pack_sequence_as(inputs[0], [part.output for part in merged], expand_composites=True)
+        return Merged(output, merged[0].value_index)
+    return Merged(*add_op("Merge", *[convert_to_tensor(item) for item in inputs], name=name))
 
 
 def _merge_spec(*inputs: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
@@ -118,6 +136,19 @@ define("Merge", spec=_merge_spec, kernel=_merge_kernel, gradient=_merge_gradient
 
 
 def enter(
+    data: Any, frame_name: str, is_constant: bool = False, parallel_iterations: int = 10, name: str | None = None
+) -> Tensor:
+    """The first value of a loop variable; with `is_constant` a value that each iteration has.
+
+    frame_name: the same for all of a loop's Enter operations.  The static shape of a loop variable is not known.
+    Source: tf.raw_ops.Enter.
+    """
+    attrs = {"frame_name": frame_name, "is_constant": is_constant, "parallel_iterations": parallel_iterations}
+    tensor: Tensor = add_op("Enter", data, name=name, **attrs)
+    return tensor
+
+
+def _Enter(
     data: Any,
     frame_name: str,
     is_constant: bool = False,
@@ -125,28 +156,38 @@ def enter(
     use_ref: bool = True,
     use_input_shape: bool = True,
     name: str | None = None,
-) -> Tensor:
-    """The first value of a loop variable; with `is_constant` a value that each iteration has.
+) -> Any:
+    """As `enter`, also for an object of several tensors.  use_input_shape: whether the static shape is that of `data`.
 
-    frame_name: the same for all of a loop's Enter operations.  Source: control_flow_ops._Enter of TensorFlow 1.15.
+    Source: control_flow_ops._Enter of TensorFlow 1.15.
     """
-    attrs = {"frame_name": frame_name, "is_constant": is_constant, "parallel_iterations": parallel_iterations}
-    tensor: Tensor = add_op("Enter", data, name=name, **attrs)
-    if not use_input_shape:
-        tensor._spec = spec_of(UNKNOWN_SHAPE, tensor.dtype)
-    return tensor
+
+    def enter_part(part: Any) -> Tensor:
+        part = convert_to_tensor(part)
+        entered = enter(part, frame_name, is_constant, parallel_iterations, name)
+        if use_input_shape:
+            entered._spec = part.spec
+        return entered
+
+    return _each_part(enter_part, data)
 
 
-def exit(data: Any, name: str | None = None) -> Tensor:
+def _each_part(function: Callable[[Any], Tensor], data: Any) -> Any:
+    """The result of a function of a tensor; of an object of several tensors, the object of the results."""
+    return nest.map_structure(function, data, expand_composites=True)
+
+
+def exit(data: Any, name: str | None = None) -> Any:
     """The value of a loop variable when the loop ends.  Source: tf.raw_ops.Exit."""
-    tensor: Tensor = add_op("Exit", data, name=name)
-    return tensor
+    return _each_part(lambda part: add_op("Exit", part, name=name), data)
 
 
-def next_iteration(data: Any, name: str | None = None) -> Tensor:
+def next_iteration(data: Any, name: str | None = None) -> Any:
     """The value of a loop variable for the next iteration.  Source: tf.raw_ops.NextIteration."""
-    tensor: Tensor = add_op("NextIteration", data, name=name)
-    return tensor
+    return _each_part(lambda part: add_op("NextIteration", part, name=name), data)
+
+
+_NextIteration = next_iteration
 
 
 def loop_cond(pred: Any, name: str | None = None) -> Tensor:
@@ -156,7 +197,7 @@ def loop_cond(pred: Any, name: str | None = None) -> Tensor:
 
 
 def _enter_spec(data: TensorSpec, frame_name: str, is_constant: bool, parallel_iterations: int) -> TensorSpec:
-    return data
+    return data if is_constant else spec_of(UNKNOWN_SHAPE, data.dtype)
 
 
 def _enter_kernel(data: Any, frame_name: str, is_constant: bool, parallel_iterations: int) -> Any:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dflow.dtypes import DType, resource
+from dflow.dtypes import DType, as_dtype, resource
 from dflow.errors import InvalidArgumentError, UnimplementedError
+from dflow.graph import Tensor, add_op
 from dflow.ops.rules.static import spec_of
 from dflow.registry import define, no_gradient
 from dflow.shapes import UNKNOWN_SHAPE
@@ -29,6 +30,24 @@ class Stack:
         raise UnimplementedError(
             None, None, "a stack cannot leave the process of its device; run the loop on one device"
         )
+
+
+def stack_v2(max_size: Any, elem_type: Any, stack_name: str = "", name: str | None = None) -> Tensor:
+    """The handle of a new stack of tensors.  max_size, stack_name: accepted.  Source: tf.raw_ops.StackV2."""
+    handle: Tensor = add_op("StackV2", name=name, elem_type=as_dtype(elem_type))
+    return handle
+
+
+def stack_push_v2(handle: Tensor, elem: Any, swap_memory: bool = False, name: str | None = None) -> Tensor:
+    """The same value, when it is on the stack.  swap_memory: accepted.  Source: tf.raw_ops.StackPushV2."""
+    value: Tensor = add_op("StackPushV2", handle, elem, name=name)
+    return value
+
+
+def stack_pop_v2(handle: Tensor, elem_type: Any, name: str | None = None) -> Tensor:
+    """The newest value, taken off the stack; InvalidArgumentError if there is none.  Source: tf.raw_ops.StackPopV2."""
+    value: Tensor = add_op("StackPopV2", handle, name=name, elem_type=as_dtype(elem_type))
+    return value
 
 
 def _handle_spec(elem_type: DType) -> TensorSpec:

@@ -39,7 +39,8 @@ def while_loop(
     next values, in the same structure, with the same dtypes.
     loop_vars: a list, tuple or nested structure of tensors, TensorArrays and the like.  They are the arguments of both
     functions.
-    shape_invariants: the static shape of each loop variable in all iterations; None: that of its first value.
+    shape_invariants: the static shape (or TensorSpec) of each loop variable in all iterations; None: that of its first
+    value.  Of a SparseTensor, it is the shape of its `dense_shape`; of IndexedSlices, that of their values.
     back_prop: whether gradients go through the loop.  Without a gradient that needs them, values of past iterations
     are not kept.  maximum_iterations: the largest number of iterations.
     parallel_iterations, swap_memory: accepted; an iteration begins when the one before has ended.
@@ -213,9 +214,7 @@ def _next_values(loop_vars: Any, result: Any) -> list[Any]:
 def _shapes(loop_vars: Any, shape_invariants: Any) -> list[TensorShape | None]:
     """The invariant of each flat loop variable; None: its own static shape."""
     leaves = nest.flatten(loop_vars)
-    if shape_invariants is None:
-        return [None for leaf in leaves for _ in nest.flatten(leaf, expand_composites=True)]
-    shapes = _flat_shapes(loop_vars, shape_invariants)
+    shapes = [None] * len(leaves) if shape_invariants is None else _flat_shapes(loop_vars, shape_invariants)
     if len(shapes) != len(leaves):
         raise ValueError(
             f"shape_invariants must have the structure of loop_vars: {len(leaves)} shapes, got {len(shapes)}"
@@ -223,7 +222,7 @@ def _shapes(loop_vars: Any, shape_invariants: Any) -> list[TensorShape | None]:
     flat: list[TensorShape | None] = []
     for leaf, shape in zip(leaves, shapes, strict=True):
         parts = nest.flatten(leaf, expand_composites=True)
-        known = as_shape(shape) if shape is not None else None
+        known = None if shape is None else _shape_of(leaf, shape)
         flat += [known] if len(parts) == 1 and parts[0] is leaf else _part_shapes(leaf, known, len(parts))
     return flat
 
@@ -237,6 +236,18 @@ def _flat_shapes(loop_vars: Any, shapes: Any) -> list[Any]:
             raise ValueError(f"shape_invariants has {len(shapes)} entries for {len(loop_vars)} loop variables")
         return [shape for var, one in zip(loop_vars, shapes, strict=True) for shape in _flat_shapes(var, one)]
     return [shapes]
+
+
+def _shape_of(leaf: Any, shape: Any) -> TensorShape:
+    """A shape invariant as a shape.  TypeError for the spec of a tensor of another dtype, or for another object."""
+    if not isinstance(shape, TensorSpec):
+        return as_shape(shape)
+    if nest.flatten(leaf, expand_composites=True) != [leaf]:
+        raise TypeError(f"the shape invariant {shape} is that of a tensor, but the loop variable is {leaf!r}")
+    dtype = convert_to_tensor(leaf).dtype
+    if dtype != shape.dtype:
+        raise TypeError(f"the shape invariant {shape} is of {shape.dtype.name}, but the loop variable is {dtype.name}")
+    return shape.shape
 
 
 def _part_shapes(leaf: Any, shape: TensorShape | None, parts: int) -> list[TensorShape | None]:
