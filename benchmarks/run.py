@@ -20,6 +20,7 @@ LONG = (
     "queue_between_processes.py",
     "mlp.py",
     "lenet.py",
+    "while_loop.py",
     "graph_size.py",
     "queue_length.py",
     "workers.py",

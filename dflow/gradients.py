@@ -163,6 +163,8 @@ def _seed(y: Tensor, grad_y: Any, name: str) -> Gradient:
         raise DTypeError(f"Gradient type {seed.dtype.name} ({seed.name}) given for {y.name} of type {y.dtype.name}")
     if seed.shape.num_elements() == 1 and y.shape.num_elements() != 1:
         return multiply(_ones_for(y, name), reshape(seed, ()))
+    if seed.shape.ndims is not None and y.shape.ndims is None and seed.shape.num_elements() != 1:
+        return seed
     one_for_one = seed.shape.num_elements() == y.shape.num_elements() == 1
     if not one_for_one and not seed.shape.is_compatible_with(y.shape):
         raise ShapeError(f"Incompatible shapes: the gradient {seed.name} is {seed.shape}, but {y.name} is {y.shape}")

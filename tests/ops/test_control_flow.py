@@ -379,3 +379,26 @@ def test_a_stack_gives_its_newest_value() -> None:
     with df.control_dependencies([first]):
         second = stack_pop_v2(stack, df.int32)
     assert sorted(run([first, second])) == [1, 2]
+
+
+# -- arrays of tensors: what errors say
+
+
+def test_an_array_names_itself_and_what_it_expected() -> None:
+    array = df.TensorArray(df.float32, 3, tensor_array_name="foo", infer_shape=False)
+    with pytest.raises(df.errors.InvalidArgumentError, match=r"TensorArray foo_\d+: Could not write to .* index 2"):
+        run(array.write(2, 1.0).write(2, 1.0).flow)
+    lengths = df.placeholder(df.int64)
+    with pytest.raises(df.errors.InvalidArgumentError, match=r"Expected lengths to be a vector, received shape: \[\]"):
+        run(array.split([1.0], lengths).flow, {lengths: 1})
+    with pytest.raises(df.errors.InvalidArgumentError, match=r"Expected value to be at least a vector"):
+        run(array.split(1.0, [1]).flow)
+    assert run(array.split([1.0, 2.0], df.constant([0, 1, 1])).read(2)).tolist() == [2.0]
+
+
+def test_a_given_gradient_does_not_wait_for_a_value_of_unknown_shape() -> None:
+    x = df.constant([[4.0, 5.0]])
+    array = df.TensorArray(df.float32, 1, infer_shape=False).write(0, x)
+    once, twice = array.read(0), array.read(0)  # in one run, the second read would be an error
+    gradient = df.gradients([once, twice], x, [[[2.0, 3.0]], [[1.0, -1.0]]])[0]
+    assert run(gradient).tolist() == [[3.0, 2.0]]

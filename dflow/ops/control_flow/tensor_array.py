@@ -15,6 +15,7 @@ from typing import Any
 
 from dflow.dtypes import DType, as_dtype
 from dflow.graph import Tensor, add_op, convert_to_tensor, scopes
+from dflow.ops.array.cast import cast
 from dflow.ops.array.sequence import range as range_
 from dflow.ops.array.shape import shape
 from dflow.ops.control import identity
@@ -216,12 +217,12 @@ class TensorArray:
         """The array after parts of `value`, of these lengths along its first axis, were written."""
         with scopes.building_in(self._handle.graph):
             value = convert_to_tensor(value, self._dtype, name="value")
-            lengths = convert_to_tensor(lengths, "int64")
+            lengths = cast(lengths, "int64")
         written = self._with_flow(self._add("TensorArraySplitV3", value, lengths, name=name))
-        if value.shape.ndims is not None and self._infer_shape:
+        if value.shape.ndims and self._infer_shape:
             known = constant_value(lengths)
             length = int(known[0]) if known is not None and known.size and (known == known[0]).all() else None
-            written._merge_shape(TensorShape([length, *_row_shape(value)]))
+            written._merge_shape(TensorShape([length, *value.shape.as_list()[1:]]))
         return written
 
     def size(self, name: str | None = None) -> Tensor:

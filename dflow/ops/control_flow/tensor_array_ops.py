@@ -33,8 +33,8 @@ def _array_kernel(
     identical_element_shapes: bool,
     tensor_array_name: str,
 ) -> tuple[Any, Any]:
-    elements = Elements(int(size), dtype, element_shape, dynamic_size, clear_after_read, identical_element_shapes)
-    return elements, _FLOW_VALUE
+    flags = (dynamic_size, clear_after_read, identical_element_shapes)
+    return Elements(int(size), dtype, element_shape, *flags, name=tensor_array_name), _FLOW_VALUE
 
 
 def _gradient_array_spec(handle: TensorSpec, flow: TensorSpec, source: str) -> tuple[TensorSpec, TensorSpec]:

@@ -8,6 +8,7 @@ Source: tensor_array.h and tensor_array_ops.cc of TensorFlow 1.15 say how each o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,14 @@ from dflow.errors import InvalidArgumentError, UnimplementedError
 from dflow.ops.rules.arrays import namespace
 from dflow.shapes import TensorShape
 
+_numbers = count()  # of the arrays of this process
+
 
 class Elements:
     """The elements of one TensorArray.
 
     gradients: the arrays of gradients of this one, by their source, the call of `gradients` that made them.
-    accumulate: whether an element that is written a second time is the sum.
+    accumulate: whether an element that is written a second time is the sum.  name: what errors call the array.
     """
 
     dtype = None  # an array of no dimension, for the rest of dflow
@@ -37,7 +40,9 @@ class Elements:
         clear_after_read: bool,
         identical_shapes: bool,
         accumulate: bool = False,
+        name: str = "",
     ) -> None:
+        self.name = f"{name}_{next(_numbers)}" if name else ""
         self.values: list[Any] = [None] * size
         self.element = element
         self.shape = shape
@@ -121,7 +126,8 @@ class Elements:
         if before is None:
             self.values[index] = value
         elif not self.accumulate:
-            raise _wrong(f"Could not write to TensorArray index {index} because it has already been written to.")
+            who = f"TensorArray {self.name}: " if self.name else ""
+            raise _wrong(f"{who}Could not write to TensorArray index {index} because it has already been written to.")
         else:
             if before.shape != value.shape:
                 raise _wrong(
@@ -176,7 +182,9 @@ class Elements:
                 )
         return namespace(values[0]).concat(values), np.asarray([len(value) for value in values], np.int64)
 
-    def split(self, value: Any, lengths: Sequence[int]) -> None:
+    def split(self, value: Any, lengths: Any) -> None:
+        if lengths.ndim != 1:
+            raise _wrong(f"Expected lengths to be a vector, received shape: {list(lengths.shape)}")
         if not value.ndim:
             raise _wrong("Expected value to be at least a vector, but received shape: []")
         if sum(int(length) for length in lengths) != value.shape[0]:
