@@ -132,11 +132,14 @@ def dtype_fault(kind: str, dtypes: Sequence[str], absent: int = 0) -> str | None
 
 
 def _matched(inputs: Sequence[Input], dtypes: Sequence[str]) -> list[tuple[Input, Sequence[str]]]:
-    """The inputs with the dtypes that are given for them."""
+    """The inputs with the dtypes that are given for them; nothing if it is not clear which is which.
+
+    dflow has some inputs, such as the variable of an assignment, as attributes.
+    """
     if len(dtypes) < len(inputs):
         inputs = [it for it in inputs if not it.is_fixed]
     lists = sum(it.many for it in inputs)
-    if lists > 1:
+    if lists > 1 or len(dtypes) < len(inputs) - lists:
         return []
     length = max(len(dtypes) - (len(inputs) - lists), 0)
     found, place = [], 0
