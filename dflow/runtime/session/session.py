@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 
@@ -35,6 +35,7 @@ from dflow.runtime.session.backend import Backend, HasActors
 from dflow.runtime.session.fetches import FetchMap, feed_tensor, feed_value, feeds_of, flat, flat_feed
 from dflow.runtime.session.local import LocalBackend
 from dflow.runtime.session.loop_handle import Loop, driver_of, notes_of
+from dflow.runtime.session.partial import PartialRun, PartialRuns
 from dflow.runtime.session.plans import Plans
 
 
@@ -54,6 +55,7 @@ class BaseSession:
         self._dead_handles: deque[bytes] = deque()
         self._home = forks.Home("this session", "make a new session here")
         self._loop_numbers = itertools.count()
+        self._partial_runs = PartialRuns()
         if self._config.log_device_placement:
             _show_placements()
         self._backend = _make_backend(self._target, self._config)
@@ -152,6 +154,36 @@ class BaseSession:
             return fetch_map.rebuild(())
         return self._run(fetch_map, tuple(feeds), list(feeds.values()), options, run_metadata)
 
+    def partial_run_setup(self, fetches: Any, feeds: Sequence[Any] | None = None) -> str:
+        """Begin a step that several calls of `partial_run` make together; gives its handle.
+
+        fetches, feeds: all that the calls will fetch and feed.  InvalidArgumentError for no fetches.
+        """
+        self._check_usable()
+        elements = FetchMap(self._graph, fetches).elements
+        tensors = [feed_tensor(self._graph, key) for key in flat(list(feeds or ()))]
+        return self._partial_runs.add(PartialRun(self._graph, elements, tensors), elements)
+
+    def partial_run(self, handle: str, fetches: Any, feed_dict: dict[Any, Any] | None = None) -> Any:
+        """Go on with a step: feed and fetch more of it, each tensor once; gives the values as `run` does.
+
+        No operation runs twice in a step, unless another one has a control dependency on it.
+        InvalidArgumentError for a handle of a step that has ended, for what `partial_run_setup` was not told of, and
+        for what was fed or fetched before.
+        """
+        self._check_usable()
+        fetch_map = FetchMap(self._graph, fetches, self._handle_of)
+        feeds = {} if feed_dict is None else feeds_of(self._graph, feed_dict)
+
+        def run(wanted: Sequence[Tensor | Operation], known: Mapping[Tensor, Any]) -> Sequence[Any]:
+            values: list[Any] = self._run(FetchMap(self._graph, list(wanted)), tuple(known), list(known.values()))
+            return values
+
+        values, ended = self._partial_runs.find(handle).call(fetch_map.elements, feeds, run)
+        if ended:
+            self._partial_runs.end(handle)
+        return fetch_map.rebuild(values)
+
     def _handle_of(self, handle: bytes, dtype: DType) -> TensorHandle:
         """The value of a fetched `get_session_handle`."""
         delete_dead(self, self._dead_handles)
@@ -170,8 +202,8 @@ class BaseSession:
         fetch_map: FetchMap,
         feeds: tuple[Tensor, ...],
         values: Sequence[Any],
-        options: RunOptions | None,
-        run_metadata: RunMetadata | None,
+        options: RunOptions | None = None,
+        run_metadata: RunMetadata | None = None,
         program: bool = True,
     ) -> Any:
         deadline = self._deadline(options)
