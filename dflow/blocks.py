@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from dflow.graph import get_default_graph
+from dflow.graph import get_default_graph, scopes
+from dflow.ops.rules.static import graph_of
 
 
 def device(device_name_or_function: Any) -> AbstractContextManager[None]:
@@ -23,8 +24,30 @@ def device(device_name_or_function: Any) -> AbstractContextManager[None]:
 
 
 def name_scope(name: str | None, default_name: str | None = None, values: Any = None) -> AbstractContextManager[str]:
-    """Operations built inside are called `name/...`; the second block of one name is `name_1/...`."""
-    return get_default_graph().name_scope(name if name is not None else default_name)
+    """Operations built inside are called `name/...`; the second block of one name is `name_1/...`.
+
+    default_name: the name if `name` is None; values: the tensors that the block works on, whose graph is made the
+    default.  TypeError for names that are no strings; ValueError for values without a name.
+    """
+    for argument, given in (("name", name), ("default_name", default_name)):
+        if given is not None and not isinstance(given, str):
+            raise TypeError(
+                f"`{argument}` type ({type(given)}) is not a string type. You likely meant to pass this into the "
+                "`values` kwarg."
+            )
+    if values is None:
+        return get_default_graph().name_scope(name if name is not None else default_name)
+    if name is None and default_name is None:
+        raise ValueError(f"At least one of name ({name}) and default_name ({default_name}) must be provided.")
+    return _scope_beside(list(values), name if name is not None else default_name)
+
+
+@contextmanager
+def _scope_beside(values: list[Any], name: str | None) -> Iterator[str]:
+    """A name scope in the graph of the first tensor among the values."""
+    graph = graph_of(values)
+    with scopes.building_in(graph), graph.name_scope(name) as scope:
+        yield scope
 
 
 def control_dependencies(control_inputs: Iterable[Any] | None) -> AbstractContextManager[None]:

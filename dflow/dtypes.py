@@ -142,7 +142,7 @@ class DType:
     @property
     def limits(self) -> tuple[Any, Any]:
         """The range of the intensities of an image of this dtype, from 0 on."""
-        if self.is_floating:
+        if self.name in ("float32", "float64"):
             return 0, 1
         if self.is_bool:
             return 0, True
@@ -167,7 +167,7 @@ class DType:
         return hash(self.name)
 
     def __repr__(self) -> str:
-        return f"dflow.{self.name}"
+        return f"tf.{self.name}"
 
     def __str__(self) -> str:
         return f"<dtype: '{self.name}'>"
@@ -251,14 +251,19 @@ def as_dtype(type_value: Any) -> DType:
             raise TypeError  # NumPy takes it for float64
         numpy_dtype = np.dtype(type_value)
     except TypeError:
-        raise TypeError(f"{type_value!r} is no dtype; the dtypes are {', '.join(d.name for d in ALL)}") from None
+        raise TypeError(_no_dtype(type_value)) from None
     if numpy_dtype.kind in "SUO":
         return string
     if numpy_dtype in _STRUCTURED:
         return _STRUCTURED[numpy_dtype]
     if numpy_dtype.name in _BY_NAME:
         return _BY_NAME[numpy_dtype.name]
-    raise TypeError(f"{type_value!r} is no dtype of tensors; the dtypes are {', '.join(d.name for d in ALL)}")
+    raise TypeError(_no_dtype(type_value))
+
+
+def _no_dtype(value: Any) -> str:
+    names = ", ".join(dtype.name for dtype in ALL)
+    return f"Cannot convert value {value!r} to a TensorFlow DType. The dtypes are {names}"
 
 
 def to_array(value: Any, dtype: DType | None = None) -> Array:
@@ -275,7 +280,7 @@ def to_array(value: Any, dtype: DType | None = None) -> Array:
     array = _plain_array(value)
     if dtype is None:
         if array.dtype.kind == "O":
-            _check_text(array)
+            _check_text(value, array)
         return _to_bytes(value) if array.dtype.kind in "SUO" else _infer(value, array)
     if array.size == 0:
         return array.astype(dtype.numpy_dtype)
@@ -416,14 +421,15 @@ def _takes(dtype: DType, item: Any) -> bool:
     return True
 
 
-def _check_text(array: Array) -> None:
+def _check_text(value: Any, array: Array) -> None:
     """TypeError, which names the first one, for objects of which none is text."""
     items = array.reshape(-1).tolist()
     if items and not any(isinstance(item, (str, bytes)) for item in items):
         odd = [item for item in items if not isinstance(item, (int, float))]
         if odd:
             raise TypeError(
-                f"a tensor holds numbers, bool or text, got {_short(odd[0])} of type {type(odd[0]).__name__}"
+                f"Failed to convert object of type {type(value)} to Tensor. Contents: {_short(value)}. Consider "
+                f"casting elements to a supported type: {_short(odd[0])} is none"
             )
         raise TypeError(f"{_short(max(items, key=abs))} does not fit into any dtype of integers, of 64 bits at most")
 

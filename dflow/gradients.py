@@ -149,7 +149,7 @@ def _seed(y: Tensor, grad_y: Any, name: str) -> Gradient:
         return grad_y
     if grad_y is None:
         if y.dtype.is_complex:
-            raise TypeError(f"Gradients of complex tensors ({y!r}) must set grad_ys (y.dtype = {y.dtype.name})")
+            raise TypeError(f"Gradients of complex tensors must set grad_ys (y.dtype = {y.dtype!r}): {y.name}")
         if y.dtype == string:
             raise TypeError(f"Gradients of text ({y!r}) are not defined: it has no initial gradient")
         return _ones_for(y, name)
@@ -302,7 +302,7 @@ class _Backward:
                         self._into_loop(op)
                     else:
                         received = [self._of_output(op, out) for out in op.outputs]
-                        with self.graph.name_scope(f"{op.name}_grad"):
+                        with self.graph.scope.original_scope(op), self.graph.name_scope(f"{op.name}_grad"):
                             self._pass_through(op, received)
 
     def _through_gate(self, op: Operation, branch: Branch) -> None:

@@ -14,7 +14,7 @@ from dflow.ops.sparse.elementwise import sparse_maximum as maximum
 from dflow.ops.sparse.elementwise import sparse_minimum as minimum
 from dflow.ops.sparse.fill_empty_rows import sparse_fill_empty_rows as fill_empty_rows
 from dflow.ops.sparse.mask import sparse_mask as mask
-from dflow.ops.sparse.matmul import sparse_matmul as matmul
+from dflow.ops.sparse.matmul import sparse_tensor_dense_matmul as matmul
 from dflow.ops.sparse.matmul import sparse_tensor_dense_matmul as sparse_dense_matmul
 from dflow.ops.sparse.merge import sparse_merge as merge
 from dflow.ops.sparse.order import sparse_reorder as reorder

@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex, overload
 
 from dflow import shapes
 from dflow.dimension import Dimension, as_dimension
+from dflow.errors import ShapeError
 from dflow.node_proto import shape_proto
 
 __all__ = ["TensorShape", "as_shape", "dimension_at_index", "matrix", "scalar", "unknown_shape", "vector"]
@@ -48,7 +49,14 @@ class TensorShape(shapes.TensorShape):
         """The sizes on which both agree: the most that holds for both."""
         return self.relax_with(other)
 
+    def __len__(self) -> int:
+        if self.ndims is None:
+            raise ShapeError("Cannot take the length of shape with unknown rank.")
+        return super().__len__()
+
     def __iter__(self) -> Iterator[Dimension]:  # type: ignore[override]
+        if self.ndims is None:
+            raise ShapeError("Cannot iterate over a shape with unknown rank.")
         return (Dimension(size) for size in self.known)
 
     @overload

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 from dflow import forks
 from dflow.devices import canonical_name
 from dflow.dtypes import DType
+from dflow.errors import ShapeError
 from dflow.graph import scopes
 from dflow.graph.facts import fact_of
 from dflow.graph.origin import user_line
+from dflow.graph.reference import Reference
 from dflow.graph_defs import graph_def
 from dflow.graph_proto import GRAPH_DEF_VERSION, VersionDef
 from dflow.nodes import node_attrs, node_def, node_type
@@ -76,9 +78,20 @@ class Tensor:
     def get_shape(self) -> TensorShape:
         return TensorShape(self._spec.shape)
 
+    def _shape_tuple(self) -> tuple[int | None, ...] | None:
+        """The static shape, as programs that use TensorFlow's own modules ask for it; None if it is not known."""
+        return None if self._spec.shape.ndims is None else tuple(self._spec.shape)
+
     def set_shape(self, shape: Any) -> None:
         """Add known sizes to the static shape; ShapeError if they contradict the shape that is known already."""
+        _check_compatible(self._spec.shape, as_shape(shape))
         self._spec = TensorSpec(self._spec.shape.merge_with(as_shape(shape)), self._spec.dtype)
+
+    def ref(self) -> Reference:
+        """A key for dictionaries and sets, whose `deref()` gives the tensor."""
+        return Reference(self)
+
+    experimental_ref = ref
 
     def consumers(self) -> list[Operation]:
         """The operations that take this tensor."""
@@ -86,7 +99,7 @@ class Tensor:
 
     def eval(self, feed_dict: dict[Any, Any] | None = None, session: Any = None) -> Any:
         """The value in `session`, or in the default session; ValueError if there is none."""
-        return scopes.session_for(self.graph, session).run(self, feed_dict)
+        return scopes.session_for(self.graph, session, self).run(self, feed_dict)
 
     if TYPE_CHECKING:  # ops/operators.py gives the class its operators
 
@@ -109,8 +122,9 @@ class Tensor:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            f"{self.name} has no truth value while the graph is built. Use `if t is not None:` to test if it exists, "
-            "and operations such as where() or cond-free arithmetic to depend on its value."
+            "using a `tf.Tensor` as a Python `bool` is not allowed in Graph execution. Use `if t is not None:` instead "
+            f"of `if t:` to test if a tensor is defined; {self.name} has no value while the graph is built, so use "
+            "operations such as tf.cond or tf.where that depend on it."
         )
 
     def __iter__(self) -> Iterator[Any]:
@@ -120,10 +134,13 @@ class Tensor:
         )
 
     def __len__(self) -> int:
-        raise TypeError(f"len of {self.name} is not known while the graph is built; use .shape or size()")
+        raise TypeError(
+            f"len is not well defined for symbolic Tensors. ({self.name}) Please call `x.shape` rather than `len(x)` "
+            "for shape information."
+        )
 
     def __repr__(self) -> str:
-        return f"<dflow.Tensor '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
+        return f"<tf.Tensor '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
 
     def __str__(self) -> str:
         shape = f", shape={self.shape}" if self.shape.ndims is not None else ""
@@ -165,10 +182,16 @@ class Operation:
         self.device = ""
         self.colocated_with: Operation | None = None
         self.context: Any = None  # the innermost control-flow context that it was built in; see `contexts.py`
+        self._original_op: Operation | None = None  # the operation whose gradient it belongs to
         self.gradient: Any = None  # its own rule, or the name of a registered one; None: that of its kind
         self.by_handle = False  # beside its state without being in its group: its node did not say so
         self.index = -1  # its place in the order of creation
         self.outputs: tuple[Tensor, ...] = ()
+
+    @property
+    def _id(self) -> int:
+        """Its number in its graph, from one on, as programs that use TensorFlow's own modules ask for it."""
+        return self.index + 1
 
     @property
     def node_def(self) -> Any:
@@ -223,10 +246,13 @@ class Operation:
 
     def run(self, feed_dict: dict[Any, Any] | None = None, session: Any = None) -> None:
         """Run it in `session`, or in the default session; ValueError if there is none."""
-        scopes.session_for(self.graph, session).run(self, feed_dict)
+        scopes.session_for(self.graph, session, self).run(self, feed_dict)
 
     def __repr__(self) -> str:
-        return f"<dflow.Operation '{self.name}' type={self.type}>"
+        return f"<tf.Operation '{self.name}' type={self.type}>"
+
+    def __str__(self) -> str:
+        return str(self.node_def)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +365,7 @@ class Graph:
             if context is not None:
                 self.unfetchable.add(op)
             op.gradient = self.scope.gradients.get(op.type)
+            op._original_op = self.scope.original
             self._place(op)  # may call a function of the user: if that fails, nothing was added
             self._operations[full_name] = op
             self._in_order.append(op)
@@ -363,7 +390,7 @@ class Graph:
         if name.endswith("/"):  # the value of `as scope`: exactly this name
             exact = name[:-1]
             return exact if exact not in self._operations else self.unique_name(exact, scoped=False)
-        scopes.check_name(name, self.scope.name_scope)
+        scopes.check_name(name, self.scope.name_scope, "node")
         return self.unique_name(name)
 
     def unique_name(self, name: str, mark_as_used: bool = True, *, scoped: bool = True) -> str:
@@ -436,12 +463,16 @@ class Graph:
 
     def get_operation_by_name(self, name: str) -> Operation:
         """KeyError if there is none of this name."""
+        if not isinstance(name, str):
+            raise TypeError(f"Operation names are strings (or similar), not {type(name).__name__}.")
         op = self.as_graph_element(name, allow_tensor=False)
         assert isinstance(op, Operation)
         return op
 
     def get_tensor_by_name(self, name: str) -> Tensor:
         """`name` is `<operation>:<output>`.  KeyError if there is none."""
+        if not isinstance(name, str):
+            raise TypeError(f"Tensor names are strings (or similar), not {type(name).__name__}.")
         tensor = self.as_graph_element(name, allow_operation=False)
         assert isinstance(tensor, Tensor)
         return tensor
@@ -451,36 +482,47 @@ class Graph:
 
         Unknown name: KeyError; malformed name, element of another graph: ValueError; wrong kind: TypeError.
         """
+        if not allow_tensor and not allow_operation:
+            raise ValueError("allow_tensor and allow_operation can't both be False.")
+        expected = " or ".join(n for n, ok in (("Tensor", allow_tensor), ("Operation", allow_operation)) if ok)
         convert = getattr(obj, "_as_graph_element", None)
         if convert is not None:
             obj = convert()
         if isinstance(obj, bytes):
             obj = obj.decode()
         if isinstance(obj, str):
-            return self._element_by_name(obj, allow_tensor, allow_operation)
+            return self._element_by_name(obj, allow_tensor, allow_operation, expected)
         if (isinstance(obj, Tensor) and allow_tensor) or (isinstance(obj, Operation) and allow_operation):
             if obj.graph is not self:
                 what = "Tensor" if isinstance(obj, Tensor) else "Operation"
-                raise ValueError(f"{what} not in the graph: {obj!r} is not an element of this graph.")
+                shown = str(obj) if isinstance(obj, Tensor) else repr(obj)
+                raise ValueError(f"{what} {shown} is not an element of this graph.")
             return obj
-        expected = " or ".join(n for n, ok in (("Tensor", allow_tensor), ("Operation", allow_operation)) if ok)
         raise TypeError(f"Can not convert a {type(obj).__name__} into a {expected}.")
 
-    def _element_by_name(self, name: str, allow_tensor: bool, allow_operation: bool) -> Tensor | Operation:
+    def _element_by_name(
+        self, name: str, allow_tensor: bool, allow_operation: bool, expected: str
+    ) -> Tensor | Operation:
         op_name, colon, index = name.partition(":")
+        form = 'Tensor names must be of the form "<op_name>:<output_index>".'
         if colon and not allow_tensor:
-            raise ValueError(f"The name {name!r} refers to a Tensor, not an Operation; leave out {colon + index!r}")
+            raise ValueError(f"Name {name!r} appears to refer to a Tensor, not a {expected}.")
         if colon and not index.isdigit():
-            raise ValueError(f"The name {name!r} looks like a Tensor name, but is not: it must be '<op_name>:<index>'")
+            raise ValueError(f"The name {name!r} looks a like a Tensor name, but is not a valid one. {form}")
         op = self._operations.get(op_name)
+        if op is None and (colon or not allow_operation):
+            raise _missing_tensor(name, op_name, colon, form)
         if op is None:
-            raise KeyError(f"The name {name!r} refers to an operation which is not in the graph.")
+            raise KeyError(f"The name {name!r} refers to an Operation not in the graph.")
         if colon:
             if int(index) >= len(op.outputs):
-                raise KeyError(f"{name!r}: the operation {op_name!r} has only {len(op.outputs)} outputs")
+                raise KeyError(
+                    f"The name {name!r} refers to a Tensor which does not exist. The operation, {op_name!r}, exists "
+                    f"but only has {len(op.outputs)} outputs."
+                )
             return op.outputs[int(index)]
         if not allow_operation:
-            raise ValueError(f"The name {name!r} refers to an Operation, not a Tensor; Tensor names are '<op>:<index>'")
+            raise ValueError(f"The name {name!r} refers to an Operation, not a {expected}. {form}")
         return op
 
     # -- collections
@@ -571,6 +613,10 @@ class Graph:
             raise TypeError("op_type_map must be a dictionary mapping strings to strings")
         return self.scope.gradients_scope(op_type_map)
 
+    def _original_op(self, op: Operation) -> AbstractContextManager[None]:
+        """Build operations that belong to another one, as programs that use TensorFlow's own modules do."""
+        return self.scope.original_scope(op)
+
     def switch_to_thread_local(self) -> None:
         """Kept for TensorFlow 1 programs: scopes are always per thread here."""
 
@@ -585,3 +631,28 @@ def _infer_specs(
         kind, fact = type(error), fact_of(error, definition.kind, inputs, attrs)
         raise kind(f"{name} ({definition.kind}): {fact}" + (f"\n  inputs: {operands}" if operands else "")) from error
     return (specs,) if isinstance(specs, TensorSpec) else tuple(specs)
+
+
+def _missing_tensor(name: str, op_name: str, colon: str, form: str) -> Exception:
+    """The error for the name of a tensor whose operation is not in the graph."""
+    if not colon:
+        return ValueError(f"The name {name!r} looks like an (invalid) Operation name, not a Tensor. {form}")
+    return KeyError(
+        f"The name {name!r} refers to a Tensor which does not exist. The operation, {op_name!r}, does not exist in the "
+        "graph."
+    )
+
+
+def _check_compatible(known: Any, more: Any) -> None:
+    """ShapeError if two static shapes contradict each other."""
+    if known.ndims is None or more.ndims is None:
+        return
+    if known.ndims != more.ndims:
+        raise ShapeError(f"Shapes must be equal rank, but are {known.ndims} and {more.ndims}")
+    for i, (size, other) in enumerate(zip(known, more, strict=True)):
+        if size != other and size is not None and other is not None:
+            shapes = " and ".join(str(["?" if it is None else it for it in shape]).replace("'", "").replace(" ", "")
+                                  for shape in (known, more))  # fmt: skip
+            raise ShapeError(
+                f"Dimension {i} in both shapes must be equal, but are {size} and {other}. Shapes are {shapes}."
+            )

@@ -59,6 +59,7 @@ class ScopeStack(Generic[Op]):
         self.colocations: list[Op | None] = []
         self.context: ControlContext | None = None
         self.variable_creators: list[Callable[..., Any]] = []
+        self.original: Op | None = None  # the operation whose gradient is built
         self.gradients: dict[str, str] = {}  # kind of operation -> the name of its gradient
 
     # -- devices
@@ -149,6 +150,15 @@ class ScopeStack(Generic[Op]):
             self.context = outer
 
     @contextmanager
+    def original_scope(self, op: Op) -> Iterator[None]:
+        """Build the gradient of an operation."""
+        outer, self.original = self.original, op
+        try:
+            yield
+        finally:
+            self.original = outer
+
+    @contextmanager
     def gradients_scope(self, names: dict[str, str]) -> Iterator[None]:
         """Give operations of some kinds gradients of other names."""
         outer, self.gradients = self.gradients, self.gradients | names
@@ -175,9 +185,9 @@ class ScopeStack(Generic[Op]):
         return next((frame for frame in reversed(self.controls) if frame.ops), None)
 
 
-def check_name(name: str, outer: str) -> None:
+def check_name(name: str, outer: str, what: str = "scope") -> None:
     if not (_SCOPED_NAME if outer else _ROOT_NAME).match(name):
-        raise ValueError(f"'{name}' is not a valid scope name or operation name")
+        raise ValueError(f"'{name}' is not a valid {what} name")
 
 
 # -- the default graph and the default session of a thread
@@ -257,14 +267,23 @@ def get_default_session() -> Any:
     return _innermost("sessions")
 
 
-def session_for(graph: object, session: Any) -> Any:
-    """`session`, else the default session; ValueError if there is none or it runs another graph."""
+def session_for(graph: object, session: Any, element: Any = None) -> Any:
+    """`session`, else the default session; ValueError if there is none or it runs another graph.
+
+    element: the tensor or operation to run, for the text of the error.
+    """
+    run = type(element).__name__ == "Operation"
+    call, what, do = ("run", "operation", "execute") if run else ("eval", "tensor", "evaluate")
+    given = session is not None
+    session = session if given else get_default_session()
     if session is None:
-        session = get_default_session()
-        if session is None:
-            raise ValueError(
-                "No default session is registered. Use `with sess.as_default()` or pass an explicit session."
-            )
+        raise ValueError(
+            f"Cannot {do} {what} using `{call}()`: No default session is registered. Use `with sess.as_default()` or "
+            f"pass an explicit session to `{call}(session=sess)`"
+        )
     if session.graph is not graph:
-        raise ValueError("The session's graph is different from the graph of this element.")
+        raise ValueError(
+            f"Cannot use the {'given' if given else 'default'} session to {do} {what}: the {what}'s graph is different "
+            f"from the session's graph." + ("" if given else f" Pass an explicit session to `{call}(session=sess)`.")
+        )
     return session

@@ -49,7 +49,7 @@ def test_an_array_right_of_a_tensor_and_one_left_of_an_operator_is_cast() -> Non
     assert [it.tolist() for it in run([x * array, array * x, tf.multiply(x, array)])] == [[2, 8]] * 3
     assert run(np.float64(9.5) // x).tolist() == [4, 2]
     assert run(2 * tf.constant([1.5])).tolist() == [3.0]
-    with pytest.raises(TypeError, match="expected int32"):
+    with pytest.raises(TypeError, match="Expected int32"):
         1.5 * x
 
 
@@ -247,7 +247,7 @@ def test_operators_of_integers_act_on_their_bits() -> None:
 
 @pytest.mark.parametrize("value", [{}, object(), {1}, [None], len, 1 << 64, [1, 1 << 64]])
 def test_a_value_that_is_no_tensor_is_named(value: Any) -> None:
-    with pytest.raises(TypeError, match=r"does not fit into any dtype|a tensor holds numbers, bool or text, got"):
+    with pytest.raises(TypeError, match=r"does not fit into any dtype|Failed to convert object of type"):
         tf.constant(value)
 
 

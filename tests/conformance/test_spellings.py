@@ -87,7 +87,7 @@ def test_tensors_are_cast_by_functions_named_after_their_dtype() -> None:
 def test_none_is_no_dtype() -> None:
     """NumPy takes it for float64."""
     for wrong in (tf.as_dtype, tf.placeholder):
-        with pytest.raises(TypeError, match="None is no dtype"):
+        with pytest.raises(TypeError, match="Cannot convert value None to a TensorFlow DType"):
             wrong(None)
 
 

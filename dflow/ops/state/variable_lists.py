@@ -104,9 +104,9 @@ initialize_local_variables = _older(local_variables_initializer, "initialize_loc
 initialize_variables = _older(variables_initializer, "initialize_variables")
 
 
-def is_variable_initialized(ref: Any, name: str | None = None) -> Tensor:
+def is_variable_initialized(variable: Any, name: str | None = None) -> Tensor:
     """Whether a variable has a value, as a bool.  TypeError for anything but a variable."""
-    changed = changed_by(ref)
+    changed = changed_by(variable)
     with scopes.building_in(changed.graph), changed.graph.colocate_with(changed):
         tensor: Tensor = add_op("IsVariableInitialized", name=name, variable=changed.attrs["variable"])
     return tensor

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from dflow.dtypes import DType
 from dflow.graph import Graph, GraphKeys, Operation, Tensor, convert_to_tensor, get_default_graph, scopes
+from dflow.graph.reference import Reference
 from dflow.ops.array.gather import gather
 from dflow.ops.array.gather_nd import gather_nd
 from dflow.ops.array.indexed_slices import IndexedSlices
@@ -194,6 +195,12 @@ class Variable(metaclass=MadeByCreators):
 
     def get_shape(self) -> TensorShape:
         return self.shape
+
+    def ref(self) -> Reference:
+        """A key for dictionaries and sets, whose `deref()` gives the variable."""
+        return Reference(self)
+
+    experimental_ref = ref
 
     def set_shape(self, shape: Any) -> None:
         """Add known sizes to the static shape."""

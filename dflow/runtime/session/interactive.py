@@ -29,7 +29,9 @@ class InteractiveSession(BaseSession):
         with InteractiveSession._open_lock:
             if InteractiveSession._open:
                 warnings.warn(
-                    "An interactive session is already active. Call its close() to let go of what it holds.",
+                    "An interactive session is already active. This can cause out-of-memory errors in some cases. You "
+                    "must explicitly call `InteractiveSession.close()` to release resources held by the other "
+                    "session(s).",
                     stacklevel=2,
                 )
             InteractiveSession._open += 1

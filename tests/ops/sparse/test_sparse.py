@@ -259,7 +259,7 @@ def test_names_of_modules_are_those_of_functions() -> None:
         (df.sparse.reset_shape, df.sparse_reset_shape),
         (df.sparse.fill_empty_rows, df.sparse_fill_empty_rows),
         (df.sparse.merge, df.sparse_merge),
-        (df.sparse.matmul, df.sparse_matmul),
+        (df.sparse.matmul, df.sparse_tensor_dense_matmul),
         (df.sparse.placeholder, df.sparse_placeholder),
         (df.sparse.to_indicator, df.sparse_to_indicator),
         (df.sparse.SparseTensor, df.SparseTensor),
