@@ -212,7 +212,10 @@ class Operation:
         return self.outputs
 
     def update_operand(self, place: int, tensor: Tensor) -> None:
-        """Replace an operand, before any run.  Only the Merge of a loop variable gets its second operand so late."""
+        """Replace an operand, before any run.
+
+        Only operations of loops get operands so late: the Merge of a loop variable, and what reads a variable.
+        """
         operands = list(self.operands)
         operands[place] = tensor
         self.operands = tuple(operands)

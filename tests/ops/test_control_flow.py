@@ -402,3 +402,21 @@ def test_a_given_gradient_does_not_wait_for_a_value_of_unknown_shape() -> None:
     once, twice = array.read(0), array.read(0)  # in one run, the second read would be an error
     gradient = df.gradients([once, twice], x, [[[2.0, 3.0]], [[1.0, -1.0]]])[0]
     assert run(gradient).tolist() == [[3.0, 2.0]]
+
+
+def test_a_loop_reads_a_variable_that_it_writes_in_each_iteration() -> None:
+    v, w = df.Variable(0.0), df.Variable(2.0)
+    read = df.convert_to_tensor(v)
+
+    def body(i: Any, _: Any) -> Any:
+        chosen = df.cond(df.constant(True), lambda: w.assign(w * w), lambda: df.convert_to_tensor(w))
+        with df.control_dependencies([chosen]):
+            return i + 1, v.assign_add(1.0)
+
+    steps, last = df.while_loop(lambda i, _: read < 4.0, body, (0, read))
+    outer = counted(2, lambda x: df.while_loop(lambda x: v < 5.0, lambda x: v.assign_add(1.0), [x]))
+    with df.Session() as sess:
+        sess.run(df.global_variables_initializer())
+        assert sess.run([steps, last]) == [4, 4.0]
+        assert sess.run([v, w]) == [4.0, 65536.0]
+        assert sess.run(outer) == 5.0

@@ -16,6 +16,7 @@ from dflow.errors import DTypeError
 from dflow.graph import Graph, Tensor, convert_to_tensor, scopes
 from dflow.graph.contexts import LoopBody, add_plain, current_context
 from dflow.ops.control_flow.gates import loop_cond
+from dflow.ops.control_flow.late_reads import read_in_each_iteration
 from dflow.ops.rules.static import graph_of
 from dflow.shapes import TensorShape, as_shape
 from dflow.specs import TensorSpec
@@ -111,6 +112,7 @@ def _arguments(values: Any) -> Any:
 
 
 def _build(loop: LoopBody, cond: Any, body: Any, loop_vars: Any, shape_invariants: Any) -> Any:
+    start = loop.graph.version
     firsts = [convert_to_tensor(leaf) for leaf in nest.flatten(loop_vars, expand_composites=True)]
     shapes = _shapes(loop_vars, shape_invariants)
     merged = [enter_variable(loop, first, shape) for first, shape in zip(firsts, shapes, strict=True)]
@@ -123,6 +125,7 @@ def _build(loop: LoopBody, cond: Any, body: Any, loop_vars: Any, shape_invariant
         result = body(*_arguments(_packed(loop_vars, variables)))
         for i, value in enumerate(_next_values(loop_vars, result)):
             go_on_with(loop, i, convert_to_tensor(value))
+    read_in_each_iteration(loop, start)
     return _packed(loop_vars, [exit_variable(loop, i) for i in range(len(firsts))])
 
 
