@@ -68,11 +68,21 @@ def sigmoid(x: Any, name: str | None = None) -> Tensor:
 
 
 def _sigmoid_kernel(x: Any) -> Any:
+    if type(x) is np.ndarray and x.ndim and x.dtype in (np.float32, np.float64):
+        return _sigmoid_in_place(np.negative(x))
     xp = namespace(x)
     if is_complex(x):
         return 1 / (1 + xp.exp(-x))
     small = xp.exp(-xp.abs(x))
     return xp.where(x >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def _sigmoid_in_place(y: Any) -> Any:
+    """1 / (1 + exp(y)), in the memory of y; where exp overflows, it is 0, as it should be."""
+    with np.errstate(over="ignore"):
+        np.exp(y, out=y)
+    y += 1
+    return np.reciprocal(y, out=y)
 
 
 def _sigmoid_gradient(op: Operation, dy: Tensor) -> Tensor:

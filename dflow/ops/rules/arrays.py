@@ -18,6 +18,7 @@ from dflow.ops.rules.scatter import scatter
 from dflow.shapes import bracket
 
 _NAMESPACES: dict[type, Any] = {}
+_QUICK = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply}  # without a look at the namespace
 
 
 def namespace(*arrays: Any) -> Any:
@@ -126,6 +127,8 @@ def pairwise(function: str, x: Any, y: Any, out: Any = None) -> Any:
             return getattr(np, function)(x, y, out=out)
         except ValueError:  # before anything is written: the result is larger, or there is none
             pass
+    if type(x) is np.ndarray and type(y) is np.ndarray and function in _QUICK:
+        return broadcasting(_QUICK[function], x, y)
     return broadcasting(getattr(namespace(x, y), function), x, y)
 
 
