@@ -173,6 +173,7 @@ def test_every_public_name_of_dflow_is_on_the_page() -> None:
         "contrib.framework.": df.contrib.framework,
         "contrib.lookup.": df.contrib.lookup,
         "contrib.opt.": df.contrib.opt,
+        "contrib.rnn.": df.contrib.rnn,
         "contrib.training.": df.contrib.training,
         "graph_util.": df.graph_util,
         "contrib.layers.": df.contrib.layers,

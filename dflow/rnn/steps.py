@@ -64,14 +64,14 @@ def batch_size_of(flat_input: Sequence[Tensor]) -> Any:
 
 
 def time_first(x: Any) -> Any:
-    """[batch, time, ...] as [time, batch, ...], or the reverse; a scalar or a vector as it is not: ValueError."""
+    """[batch, time, ...] as [time, batch, ...], or the reverse; a scalar or a vector as it is."""
     x = convert_to_tensor(x)
     rank = x.shape.ndims
     if rank is None:
         order: Any = concat([[1, 0], range_(2, rank_of(x))], 0)
         return transpose(x, order)
     if rank < 2:
-        raise ValueError(f"Expected input tensor {x.name} to have rank at least 2, but saw shape: {x.shape}")
+        return x
     return transpose(x, [1, 0, *range(2, rank)])
 
 

@@ -16,7 +16,11 @@ ORACLE = os.environ.get("DFLOW_ORACLE")
 pytestmark = pytest.mark.skipif(not ORACLE, reason="DFLOW_ORACLE names no Python with TensorFlow")
 
 
-GONE = ("tf.contrib.", "tf.layers.")  # later versions do not have them, or need an older Keras for them
+GONE = (
+    "tf.contrib.",
+    "tf.layers.",
+    "tf.nn.rnn_cell.",
+)  # later versions do not have them, or need an older Keras for them
 
 
 def owners() -> set[str]:
