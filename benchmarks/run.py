@@ -21,6 +21,7 @@ LONG = (
     "mlp.py",
     "lenet.py",
     "while_loop.py",
+    "lstm.py",
     "graph_size.py",
     "queue_length.py",
     "workers.py",
