@@ -16,12 +16,14 @@ from dflow.contrib.layers.collections import collect_named_outputs, variable_col
 from dflow.contrib.layers.dense import finish
 from dflow.contrib.layers.initializers import XAVIER
 from dflow.graph import Tensor, convert_to_tensor
-from dflow.layers.transposed import Conv2DTranspose
+from dflow.layers.transposed import Conv2DTranspose, Conv3DTranspose
 from dflow.layers.windows import normal_tuple
+from dflow.ops.array.tile import tile
 from dflow.ops.conv.convolution import convolution as convolution_
 from dflow.ops.conv.depthwise import depthwise_conv2d
 from dflow.ops.conv.depthwise import separable_conv2d as separable_conv2d_
 from dflow.ops.conv.transposed import conv2d_transpose as conv2d_transpose_
+from dflow.ops.conv.transposed import conv3d_transpose as conv3d_transpose_
 from dflow.ops.nn.activations import relu
 from dflow.ops.state.initializers import ZEROS
 from dflow.ops.state.variable_scope import variable_scope
@@ -29,13 +31,17 @@ from dflow.ops.state.variable_scope import variable_scope
 __all__ = [
     "conv1d",
     "conv2d",
+    "conv2d_in_plane",
     "conv2d_transpose",
     "conv3d",
+    "conv3d_transpose",
     "convolution",
     "convolution1d",
     "convolution2d",
+    "convolution2d_in_plane",
     "convolution2d_transpose",
     "convolution3d",
+    "convolution3d_transpose",
     "separable_conv2d",
     "separable_convolution2d",
 ]
@@ -158,28 +164,107 @@ def convolution2d_transpose(
     """A transposed convolution of images, which makes them larger.  ValueError for another data format."""
     if data_format not in ("NHWC", "NCHW"):
         raise ValueError("data_format has to be either NCHW or NHWC.")
+    norm = activation_fn, normalizer_fn, normalizer_params, biases_initializer, biases_regularizer
+    weights = weights_initializer, weights_regularizer, variables_collections, trainable
     with variable_scope(scope, "Conv2d_transpose", [inputs], reuse=reuse) as sc:
+        outputs = _transposed(2, inputs, num_outputs, (kernel_size, stride, padding, data_format), weights, norm)
+        return collect_named_outputs(outputs_collections, sc.name, outputs)
+
+
+@add_arg_scope
+def convolution3d_transpose(
+    inputs: Any,
+    num_outputs: int,
+    kernel_size: Any,
+    stride: Any = 1,
+    padding: str = "SAME",
+    data_format: str = "NDHWC",
+    activation_fn: Any = relu,
+    normalizer_fn: Any = None,
+    normalizer_params: dict[str, Any] | None = None,
+    weights_initializer: Any = XAVIER,
+    weights_regularizer: Any = None,
+    biases_initializer: Any = ZEROS,
+    biases_regularizer: Any = None,
+    reuse: Any = None,
+    variables_collections: Any = None,
+    outputs_collections: Any = None,
+    trainable: bool = True,
+    scope: Any = None,
+) -> Any:
+    """A transposed convolution of volumes, which makes them larger.  ValueError for another data format."""
+    if data_format not in ("NCDHW", "NDHWC"):
+        raise ValueError("data_format has to be either NCDHW or NDHWC.")
+    norm = activation_fn, normalizer_fn, normalizer_params, biases_initializer, biases_regularizer
+    weights = weights_initializer, weights_regularizer, variables_collections, trainable
+    with variable_scope(scope, "Conv3d_transpose", [inputs], reuse=reuse) as sc:
+        outputs = _transposed(3, inputs, num_outputs, (kernel_size, stride, padding, data_format), weights, norm)
+        return collect_named_outputs(outputs_collections, sc.name, outputs)
+
+
+def _transposed(
+    axes: int, inputs: Any, num_outputs: int, windows: tuple[Any, ...], options: tuple[Any, ...], norm: tuple[Any, ...]
+) -> Any:
+    """windows: size, stride, padding, data format; options: of the variables; norm: of `finish`."""
+    kernel_size, stride, padding, data_format = windows
+    initializer, regularizer, collections, trainable = options
+    x = convert_to_tensor(inputs)
+    channels, first = _channels(x, data_format), data_format.startswith("NC")
+    kind, function = (Conv2DTranspose, conv2d_transpose_) if axes == 2 else (Conv3DTranspose, conv3d_transpose_)
+    layer = kind(int(num_outputs), kernel_size, stride, padding, "channels_first" if first else "channels_last")
+    weights = model_variable(
+        "weights",
+        shape=[*layer.kernel_size, int(num_outputs), channels],
+        dtype=x.dtype,
+        initializer=initializer,
+        regularizer=regularizer,
+        collections=variable_collections(collections, "weights"),
+        trainable=trainable,
+    )
+    steps = (1, 1, *layer.strides) if first else (1, *layer.strides, 1)
+    outputs = function(x, weights, layer.output_sizes(x), steps, padding=padding.upper(), data_format=data_format)
+    outputs.set_shape(layer.compute_output_shape(x.shape))
+    activation, normalizer, params, biases, biases_regularizer = norm
+    return finish(
+        outputs, activation, normalizer, params, biases, biases_regularizer, collections, trainable, data_format
+    )
+
+
+@add_arg_scope
+def convolution2d_in_plane(
+    inputs: Any,
+    kernel_size: Any,
+    stride: Any = 1,
+    padding: str = "SAME",
+    activation_fn: Any = relu,
+    normalizer_fn: Any = None,
+    normalizer_params: dict[str, Any] | None = None,
+    weights_initializer: Any = XAVIER,
+    weights_regularizer: Any = None,
+    biases_initializer: Any = ZEROS,
+    biases_regularizer: Any = None,
+    reuse: Any = None,
+    variables_collections: Any = None,
+    outputs_collections: Any = None,
+    trainable: bool = True,
+    scope: Any = None,
+) -> Any:
+    """A convolution of each channel by itself, of all with the same `weights`, [height, width, 1, 1]."""
+    with variable_scope(scope, "ConvInPlane", [inputs], reuse=reuse) as sc:
         x = convert_to_tensor(inputs)
-        channels, first = _channels(x, data_format), data_format == "NCHW"
-        layer = Conv2DTranspose(
-            int(num_outputs), kernel_size, stride, padding, "channels_first" if first else "channels_last"
-        )
         weights = model_variable(
             "weights",
-            shape=[*layer.kernel_size, int(num_outputs), channels],
+            shape=[*normal_tuple(kernel_size, 2, "kernel_size"), 1, 1],
             dtype=x.dtype,
             initializer=weights_initializer,
             regularizer=weights_regularizer,
             collections=variable_collections(variables_collections, "weights"),
             trainable=trainable,
         )
-        steps = (1, 1, *layer.strides) if first else (1, *layer.strides, 1)
-        outputs = conv2d_transpose_(
-            x, weights, layer.output_sizes(x), steps, padding=padding.upper(), data_format=data_format
-        )
-        outputs.set_shape(layer.compute_output_shape(x.shape))
+        same = tile(weights, [1, 1, _channels(x, None), 1])
+        outputs = depthwise_conv2d(x, same, (1, *normal_tuple(stride, 2, "stride"), 1), padding.upper())
         norm = activation_fn, normalizer_fn, normalizer_params, biases_initializer, biases_regularizer
-        outputs = finish(outputs, *norm, variables_collections, trainable, data_format)
+        outputs = finish(outputs, *norm, variables_collections, trainable)
         return collect_named_outputs(outputs_collections, sc.name, outputs)
 
 
@@ -246,5 +331,7 @@ def separable_convolution2d(
 conv1d = convolution1d
 conv2d = convolution2d
 conv3d = convolution3d
+conv2d_in_plane = convolution2d_in_plane
 conv2d_transpose = convolution2d_transpose
+conv3d_transpose = convolution3d_transpose
 separable_conv2d = separable_convolution2d

@@ -22,10 +22,12 @@ from dflow.ops.array.unique import unique as unique_values
 from dflow.ops.embedding.lookup import embedding_lookup
 from dflow.ops.nn.activations import relu as relu_
 from dflow.ops.nn.bias import bias_add as bias_add_
+from dflow.ops.nn.rectifiers import elu as elu_
+from dflow.ops.nn.rectifiers import relu6 as relu6_
 from dflow.ops.state.initializers import ZEROS
 from dflow.ops.state.variable_scope import variable_scope
 
-__all__ = ["bias_add", "embed_sequence", "fully_connected", "linear", "relu", "repeat", "stack"]
+__all__ = ["bias_add", "elu", "embed_sequence", "fully_connected", "linear", "relu", "relu6", "repeat", "stack"]
 
 
 @add_arg_scope
@@ -110,7 +112,9 @@ def finish(
     return outputs if activation_fn is None else activation_fn(outputs)
 
 
+elu = functools.partial(fully_connected, activation_fn=elu_)
 relu = functools.partial(fully_connected, activation_fn=relu_)
+relu6 = functools.partial(fully_connected, activation_fn=relu6_)
 linear = functools.partial(fully_connected, activation_fn=None)
 
 

@@ -62,7 +62,8 @@ def batch_norm(
 
     decay: how slowly the moving averages follow; param_initializers, param_regularizers: by the names of variables;
     updates_collections: of the updates; None: the outputs wait for these.  is_training: a bool or a tensor of one.
-    batch_weights, zero_debias_moving_mean, renorm and adjustment are not offered: NotImplementedError.
+    renorm_decay: the momentum of `renorm`.  batch_weights and zero_debias_moving_mean are not offered:
+    NotImplementedError.
     """
     if data_format not in ("NHWC", "NCHW"):
         raise ValueError("data_format has to be either NCHW or NHWC.")

@@ -17,6 +17,7 @@ from dflow.ops.array.cast import cast
 from dflow.ops.array.one_hot import one_hot
 from dflow.ops.array.shape import reshape, shape
 from dflow.ops.nn.activations import softmax as softmax_
+from dflow.ops.pool.pool import pool as pool_
 from dflow.ops.rules.blocks import named
 from dflow.ops.state.variable_scope import variable_scope
 
@@ -28,6 +29,7 @@ __all__ = [
     "max_pool2d",
     "max_pool3d",
     "one_hot_encoding",
+    "pool",
     "softmax",
 ]
 
@@ -107,6 +109,42 @@ def avg_pool3d(
     """The mean of each window of volumes."""
     arguments = kernel_size, stride, padding, data_format, outputs_collections, scope
     return _pool(pooling.AveragePooling3D, 3, "AvgPool3D", inputs, arguments)
+
+
+@add_arg_scope
+def pool(
+    inputs: Any,
+    kernel_size: Any,
+    pooling_type: str,
+    padding: str = "VALID",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+    stride: Any = 1,
+    outputs_collections: Any = None,
+    scope: str | None = None,
+) -> Any:
+    """The largest value ("MAX") or the mean ("AVG") of each window, of one to three axes by the rank of the inputs.
+
+    kernel_size, stride, dilation_rate: a number for each axis, or one for all.  ValueError for an unknown rank.
+    """
+    with named(scope, f"{pooling_type.lower()}_pool", (inputs,)) as sc:
+        x = convert_to_tensor(inputs)
+        if x.shape.ndims is None:
+            raise ValueError("Rank of inputs must be known")
+        if x.shape.ndims < 3:
+            raise ValueError("Rank of inputs must be >= 3")
+        axes = x.shape.ndims - 2
+        outputs = pool_(
+            x,
+            normal_tuple(kernel_size, axes, "kernel_size"),
+            pooling_type,
+            padding,
+            dilation_rate=normal_tuple(dilation_rate, axes, "dilation_rate"),
+            strides=normal_tuple(stride, axes, "stride"),
+            name=sc,
+            data_format=data_format,
+        )
+        return collect_named_outputs(outputs_collections, sc.rstrip("/"), outputs)
 
 
 @add_arg_scope
