@@ -21,7 +21,7 @@ from dflow.node_rules import FromAttr, FromSeeds, Node
 from dflow.nodes import node_def
 from dflow.registry import OpDef
 
-_HANDLES = ("VariableSpec", "QueueSpec", "ReaderSpec")
+_HANDLES = ("VariableSpec", "QueueSpec", "ReaderSpec", "TableSpec")
 
 
 def graph_def(ops: Iterable[Any], versions: Any, add_shapes: bool = False) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 from dflow.graph import DeviceOf, Graph, Operation, Tensor, convert_to_tensor, get_default_graph
 from dflow.graph_defs import handle_names
 from dflow.graph_proto import GRAPH_DEF_VERSION, GRAPH_DEF_VERSION_MIN_PRODUCER, GraphDef
-from dflow.node_attrs import INPUT_ORDER, OWN, RULES
+from dflow.node_attrs import INPUT_ORDER, OWN, RULES, STATE
 from dflow.node_reading import attrs_of, value_of
 from dflow.node_rules import DtypeOf, FromAttr
 from dflow.ops.array.strided_slice import Masks
@@ -366,7 +366,7 @@ def operation_of(node: Any, tensors: list[Tensor]) -> Operation:
     Of the node, the kind, the attributes and the name count.  Errors: as `import_graph_def`.
     """
     graph, definition = get_default_graph(), _definition(node)
-    kind, operands, attrs = _form(node, definition, node.name, tensors)
+    kind, operands, attrs = _form(node, definition, node.name.removesuffix("/"), tensors)
     handle = next(iter(graph.handles_of(attrs)), None)
     with graph.colocate_with(handle.op) if handle is not None else nullcontext():
         op = graph.create_op(kind, operands, attrs, node.name)
@@ -463,12 +463,12 @@ def _split_handles(definition: OpDef, tensors: list[Tensor]) -> tuple[dict[str, 
     """The state that an operation works on, as attributes, and its operands."""
     attrs: dict[str, Any] = {}
     for name in handle_names(definition):
-        if definition.kind in ("VariableV2", "Reader") or definition.kind.endswith("QueueV2") or not tensors:
+        if definition.kind in STATE or not tensors:
             break
         handle, *tensors = tensors
-        state = next((it for it in ("variable", "queue", "reader") if it in handle.op.attrs), None)
+        state = next((it for it in ("variable", "queue", "reader", "table") if it in handle.op.attrs), None)
         if state is None:
-            raise ValueError(f"{definition.kind} works on a variable, a queue or a reader, {handle.name} is none")
+            raise ValueError(f"{definition.kind} works on a variable, queue, reader or table, {handle.name} is none")
         attrs[name] = handle.op.attrs[state]
         if state == "queue" and "queue_device" in inspect.signature(definition.spec).parameters:
             attrs["queue_device"] = DeviceOf(handle.op)

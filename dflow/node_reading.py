@@ -11,8 +11,8 @@ from dflow.dtypes import DType, int64
 from dflow.node_attrs import OWN, RULES, STATE
 from dflow.node_rules import FromAttr, FromSeeds
 from dflow.registry import OpDef
-from dflow.shapes import TensorShape
-from dflow.specs import QueueSpec, ReaderSpec, VariableSpec
+from dflow.shapes import SCALAR, TensorShape
+from dflow.specs import QueueSpec, ReaderSpec, TableSpec, VariableSpec
 from dflow.tensor_proto import DATA_TYPES, make_ndarray
 
 _DTYPES = {code: dtype for dtype, code in DATA_TYPES.items()}
@@ -142,7 +142,22 @@ def _reader(node: Any, name: str) -> ReaderSpec:
     )
 
 
-_STATE_READ = {"variable": _variable, "queue": _queue, "reader": _reader}
+def _table(node: Any, name: str) -> TableSpec:
+    if node.op == "MutableDenseHashTableV2":
+        raise ValueError(f"Node '{node.name}': dflow does not read the empty key of a {node.op}; make a DenseHashTable")
+    return TableSpec(
+        kind=node.op,
+        node=name,
+        key_dtype=_dtype(node.attr["key_dtype"].type),
+        value_dtype=_dtype(node.attr["value_dtype"].type),
+        value_shape=_shape(node.attr["value_shape"].shape) if "value_shape" in node.attr else SCALAR,
+        container=_text(node, "container"),
+        shared_name=_text(node, "shared_name"),
+        by_node=node.attr["use_node_name_sharing"].b if "use_node_name_sharing" in node.attr else False,
+    )
+
+
+_STATE_READ = {"variable": _variable, "queue": _queue, "reader": _reader, "table": _table}
 
 
 def _constant(node: Any) -> dict[str, Any]:

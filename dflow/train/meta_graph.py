@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from dflow.dtypes import DType
 from dflow.graph import Graph, GraphKeys, get_default_graph
 from dflow.graph_import import import_graph_def
 from dflow.graph_proto import MetaGraphDef, OpDef, OpList
+from dflow.node_reading import value_of
 from dflow.ops.state.variable_proto import VariableDef
+from dflow.signatures import REQUIRED, signature_of
 from dflow.train.collections import UNBOUND, add_collection_def, add_items, is_in_scope
 from dflow.train.graph_files import read_meta_graph_file, write_message
 
@@ -43,7 +46,8 @@ def export_scoped_meta_graph(
     unbound_inputs_col_name: the collection, of the graph too, with the names of inputs from outside of the scope.
     saver_def: of a Saver.  clear_extraneous_savers: without the operations of other Savers.
     clear_devices: without devices.  meta_info_def: further facts.  collection_list: the collections; None: all.
-    strip_default_attrs, save_debug_info: accepted; all attributes are written, and no lines of the program.
+    strip_default_attrs: without attributes that have the default of their kind.
+    save_debug_info: accepted; no lines of the program are written.
     """
     graph = graph or get_default_graph()
     left_out = _other_savers(graph, saver_def) if clear_extraneous_savers else set()
@@ -62,6 +66,8 @@ def export_scoped_meta_graph(
                 copied.device = ""
     if unbound_inputs_col_name and (export_scope or clear_extraneous_savers or clear_devices):
         graph.get_collection_ref(unbound_inputs_col_name)[:] = list(unbound)
+    if strip_default_attrs:
+        _strip_defaults(made.graph_def.node)
     _fill_info(made, meta_info_def, strip_default_attrs)
     if saver_def is not None:
         made.saver_def.MergeFrom(saver_def)
@@ -98,6 +104,30 @@ def create_meta_graph_def(
         clear_extraneous_savers=clear_extraneous_savers,
         strip_default_attrs=strip_default_attrs,
     )[0]
+
+
+_OF_DTYPES = {  # the defaults of attributes that are the dtypes of inputs
+    "Complex": {"T": "float32"},
+    **{kind: {"T": "complex64"} for kind in ("Real", "Imag", "Angle", "ComplexAbs")},
+}
+
+
+def _strip_defaults(nodes: Iterable[Any]) -> None:
+    """Remove the attributes of nodes that have the defaults of their kinds."""
+    for node in nodes:
+        signature = signature_of(node.op)
+        defaults = {**(signature.attrs if signature is not None else {}), **_OF_DTYPES.get(node.op, {})}
+        for name, default in defaults.items():
+            if default is not REQUIRED and name in node.attr and _is_default(value_of(node.attr[name]), default):
+                del node.attr[name]
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    if isinstance(value, DType):
+        return bool(value.name == default)
+    if isinstance(value, tuple):
+        return isinstance(default, list) and list(value) == default
+    return type(value) is type(default) and bool(value == default)
 
 
 def _fill_info(made: Any, meta_info_def: Any, strip_default_attrs: bool) -> None:

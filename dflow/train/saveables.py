@@ -5,14 +5,16 @@ Source: saveable_object_util of TensorFlow 1.15.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from dflow.devices import DeviceSpec
 from dflow.graph import Tensor
 from dflow.ops.array.shape import reshape
+from dflow.ops.control import identity
 from dflow.ops.readers import ReaderBase
 from dflow.ops.saveable import SaveableObject, SaveSpec
-from dflow.ops.state.variables import Variable
+from dflow.ops.state.variables import ResourceVariable, Variable
 
 
 class VariableSaveable(SaveableObject):
@@ -24,7 +26,9 @@ class VariableSaveable(SaveableObject):
     def __init__(self, variable: Any, slice_spec: str, name: str) -> None:
         op = variable.op
         self._variable = op.attrs["variable"]
-        super().__init__(op, [SaveSpec(op.outputs[0], slice_spec, name)], name)
+        super().__init__(
+            op, [SaveSpec(_to_save(variable, op), slice_spec, name, self._variable.dtype, op.device)], name
+        )
 
     def restore(self, restored_tensors: Sequence[Tensor], restored_shapes: Sequence[Any] | None) -> Any:
         (value,) = restored_tensors
@@ -34,6 +38,21 @@ class VariableSaveable(SaveableObject):
         with self.op.graph.colocate_with(self.op):
             attrs = {"variable": self._variable, "validate_shape": validate}
             return self.op.graph.create_op("Assign", [value], attrs)
+
+
+def _to_save(variable: Any, op: Any) -> Tensor | Callable[[], Tensor]:
+    """The value of a variable; that of a ResourceVariable is read on the CPU of its task when the Saver is built."""
+    value: Tensor = op.outputs[0]
+    device = DeviceSpec.from_string(op.device)
+    if not isinstance(variable, ResourceVariable) or device.device_type in (None, "CPU"):
+        return value
+    cpu = device.replace(device_type="CPU", device_index=0).to_string()
+
+    def read() -> Tensor:
+        with op.graph.device(cpu), op.graph.control_dependencies(None):
+            return identity(value)
+
+    return read
 
 
 class ReaderSaveable(SaveableObject):

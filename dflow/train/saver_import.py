@@ -43,7 +43,8 @@ def export_meta_graph(
     collection_list: the collections; None: all.  as_text: the file is text.
     export_scope: only this scope, with names relative to it.  clear_devices: without devices.
     clear_extraneous_savers: without the operations of other Savers.
-    strip_default_attrs, save_debug_info: accepted; all attributes are written, and no lines of the program.
+    strip_default_attrs: without attributes that have the default of their kind.
+    save_debug_info: accepted; no lines of the program are written.
     Source: tf.train.export_meta_graph.
     """
     found, _ = export_scoped_meta_graph(

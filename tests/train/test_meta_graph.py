@@ -12,6 +12,7 @@ from google.protobuf import text_format
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 import dflow as df
+from dflow import raw_ops
 from dflow.graph_proto import SignatureDef
 from dflow.train.collections import register_proto_function
 from dflow.train.meta_graph import (
@@ -290,3 +291,36 @@ def test_a_graph_written_by_a_saver_is_read_by_its_name(tmp_path: Path) -> None:
         assert saver is not None
         saver.restore(sess, path or "")
         assert sess.run("v:0") == 1.0
+
+
+def test_attributes_with_the_default_of_their_kind_are_left_out_on_request() -> None:
+    with df.Graph().as_default():
+        df.complex(df.constant(1.0), df.constant(2.0), name="c")
+        df.matmul(df.ones([1, 2]), df.ones([1, 2]), transpose_b=True, name="m")
+        whole = df.train.export_meta_graph().graph_def
+        short = df.train.export_meta_graph(strip_default_attrs=True)
+    assert short.meta_info_def.stripped_default_attrs
+    attrs = {node.name: set(node.attr) for node in short.graph_def.node}
+    assert attrs["c"].isdisjoint({"T", "Tout"})
+    assert {"T", "transpose_b"} <= attrs["m"]
+    assert "transpose_a" not in attrs["m"]
+    with df.Graph().as_default() as graph:
+        df.train.import_meta_graph(short)
+        assert df.train.export_meta_graph().graph_def == whole
+        assert graph.get_tensor_by_name("c:0").dtype == df.complex64
+
+
+def test_tables_of_a_graph_come_back_with_what_works_on_them() -> None:
+
+    with df.Graph().as_default(), df.device("/cpu:1"):
+        table = raw_ops.mutable_hash_table_v2(key_dtype=df.string, value_dtype=df.float32, name="t")
+        raw_ops.lookup_table_insert_v2(table, ["k"], [3.0], name="insert")
+        raw_ops.lookup_table_export_v2(table, df.string, df.float32, name="export")
+        message = df.get_default_graph().as_graph_def()
+    with df.Graph().as_default() as graph:
+        df.import_graph_def(message, name="")
+        assert graph.as_graph_def() == message
+        assert graph.get_operation_by_name("export").device == graph.get_operation_by_name("t").device
+        with df.Session(config=df.ConfigProto(device_count={"CPU": 2})) as sess:
+            sess.run("insert")
+            assert [it.tolist() for it in sess.run(["export:0", "export:1"])] == [[b"k"], [3.0]]

@@ -427,3 +427,15 @@ def _table(kind: str) -> tuple[Any, Any]:
 
 def _values(kind: str, *numbers: int) -> list[Any]:
     return [[number, number] for number in numbers] if kind == "vectors" else list(numbers)
+
+
+def test_a_resource_variable_of_a_gpu_is_saved_from_the_cpu_of_its_task() -> None:
+    with df.Graph().as_default() as graph:
+        with df.device("/job:ps/device:GPU:0"):
+            df.Variable([1.0], use_resource=True, name="v")
+            df.Variable([1.0], name="w")
+        df.train.Saver()
+        (save,) = [op for op in graph.get_operations() if op.type == "SaveV2"]
+        devices = [it.device for it in save.inputs[3:]]
+        assert devices == ["/job:ps/device:CPU:0", "/job:ps/device:GPU:0"]
+        assert save.inputs[3].op.name.startswith("save/")
