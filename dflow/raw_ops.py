@@ -159,18 +159,27 @@ def _tensors(signature: Signature, values: Sequence[Any]) -> list[Any]:
     for it, value in zip(signature.inputs, values, strict=True):
         if it.many and not isinstance(value, (list, tuple)):
             raise TypeError(f"Expected list for '{it.name}' argument to '{signature.kind}' Op, not {value!r}.")
-        items = [_tensor(it, item, dtypes) for item in (value if it.many else [value])]
+        allowed = signature.allowed.get(it.dtype, ())
+        items = [_tensor(it, item, dtypes, allowed) for item in (value if it.many else [value])]
         found.append(items if it.many else items[0])
     return found
 
 
-def _tensor(it: Input, value: Any, dtypes: dict[str, DType]) -> Tensor:
+def _tensor(it: Input, value: Any, dtypes: dict[str, DType], allowed: Sequence[str]) -> Tensor:
     if it.dtype == "resource" or (hasattr(value, "_as_tensor") and it.name in ("ref", "var")):
         return value.op.outputs[0]  # type: ignore[no-any-return]
     if it.is_fixed:
         dtype = None if it.dtype == "list" else as_dtype(it.dtype)
         return convert_to_tensor(value, None if is_symbolic(value) else dtype, name=it.name)
     dtype = None if is_symbolic(value) else dtypes.get(it.dtype)
+    if (
+        not is_symbolic(value)
+        and dtype is None
+        and "int32" in allowed
+        and "float32" not in allowed
+        and np.size(value) == 0
+    ):
+        dtype = as_dtype("int32")
     tensor = convert_to_tensor(value, dtype, name=it.name)
     dtypes.setdefault(it.dtype, tensor.dtype)
     return tensor

@@ -17,6 +17,7 @@ from dflow.ops.rules.arrays import axis_of, ints, namespace, one_or_all
 from dflow.ops.rules.batching import Attrs, Kernel, along_axis, each
 from dflow.ops.rules.late import late, late_rules
 from dflow.ops.rules.like import only_first
+from dflow.ops.rules.ranks import bracketed
 from dflow.ops.rules.static import items_of, known_value, normal_axis, number_or_tensor, same_dtype, spec_of
 from dflow.registry import define
 from dflow.shapes import UNKNOWN_SHAPE, TensorShape
@@ -33,7 +34,7 @@ def concat(values: Any, axis: Any, name: str | None = None) -> Tensor:
     if not isinstance(values, (list, tuple)):
         values = [values]
     if not values:
-        raise ValueError("concat needs at least one tensor")
+        raise ValueError("List argument 'values' to 'ConcatV2' Op with length 0 shorter than minimum length 2.")
     tensors = items_of(values, kind="ConcatV2", beside=(axis,))
     place, inputs = late(axis)
     if len(tensors) == 1:
@@ -46,23 +47,23 @@ def _concat_spec(*inputs: TensorSpec, axis: int) -> TensorSpec:
     rank = _concat_rank(*inputs)
     if rank is None:
         return TensorSpec(UNKNOWN_SHAPE, inputs[0].dtype)
-    place = normal_axis(axis, rank)
-    others, total = TensorShape([None] * rank), 0
-    size_known = True
+    place = normal_axis(
+        axis, rank, f"Shape must be at least rank {axis + 1 if axis >= 0 else -axis} but is rank {rank}"
+    )
+    before, after = TensorShape([None] * place), TensorShape([None] * (rank - place - 1))
+    sizes = []
     for spec in inputs:
         shape = spec.shape.with_rank(rank)
-        others = others.merge_with(None if i == place else size for i, size in enumerate(shape))
-        size_known, total = size_known and shape[place] is not None, total + (shape[place] or 0)
-    return spec_of(
-        [(total if size_known else None) if i == place else size for i, size in enumerate(others)], inputs[0].dtype
-    )
+        before, after = before.merge_with(shape[:place]), after.merge_with(shape[place + 1 :])
+        sizes.append(shape[place])
+    return spec_of([*before, None if None in sizes else sum(sizes), *after], inputs[0].dtype)
 
 
 def _concat_rank(*inputs: TensorSpec) -> int | None:
     same_dtype(*inputs)
     rank = next((spec.shape.ndims for spec in inputs if spec.shape.ndims is not None), None)
     if rank == 0:
-        raise ShapeError("scalars cannot be concatenated; use stack()")
+        raise ShapeError("Can't concatenate scalars (use tf.stack instead)")
     return rank
 
 
@@ -165,23 +166,33 @@ def _split_unknown(x: TensorSpec, *sizes: TensorSpec, num: int, **attrs: Any) ->
 
 def _split_spec(x: TensorSpec, axis: int, num: int) -> list[TensorSpec]:
     if num < 1:
-        raise ShapeError(f"a tensor is split into at least one piece, got {num}")
+        raise ShapeError(
+            f"Attr 'num_split' of 'Split' Op passed {num} less than minimum 1. Number of ways to split should be > 0, "
+            f"but got {num}"
+        )
     if x.shape.ndims is None:
         return [TensorSpec(UNKNOWN_SHAPE, x.dtype)] * num
-    place = normal_axis(axis, x.shape.ndims)
+    place = normal_axis(axis, x.shape.ndims, _wrong_axis(axis, x.shape.ndims))
     size = x.shape[place]
     if size is not None and size % num:
-        raise ShapeError(f"axis {axis} of shape {x.shape} cannot be split into {num} equal pieces")
+        raise ShapeError(f"Dimension size must be evenly divisible by {num} but is {size}")
     dims = x.shape.as_list()
     dims[place] = None if size is None else size // num
     return [spec_of(dims, x.dtype)] * num
+
+
+def _wrong_axis(axis: int, rank: int) -> str:
+    return f"Dimension size, given by scalar input {axis} must be in range [-{rank}, {rank})"
 
 
 def _split_kernel(x: Any, axis: int, num: int) -> Any:
     size = x.shape[axis_of(x, axis)]
     if size % num:
         raise InvalidArgumentError(
-            None, None, f"axis {axis} of shape {list(x.shape)} cannot be split into {num} equal pieces"
+            None,
+            None,
+            f"Number of ways to split should evenly divide the split dimension, but got split_dim {axis} (size = "
+            f"{size}) and num_split {num}",
         )
     return _pieces(x, [size // num] * num, axis)
 
@@ -197,7 +208,7 @@ def _split_v_spec(
 ) -> list[TensorSpec]:
     if x.shape.ndims is None:
         return [TensorSpec(UNKNOWN_SHAPE, x.dtype)] * num
-    place = normal_axis(axis, x.shape.ndims)
+    place = normal_axis(axis, x.shape.ndims, _wrong_axis(axis, x.shape.ndims))
     total = x.shape[place]
     lengths: list[int | None] = [None] * num if sizes is None else [None if size < 0 else size for size in sizes]
     if sizes is not None and total is not None:
@@ -211,7 +222,9 @@ def _checked_sizes(sizes: Sequence[int], total: int, error: Any) -> tuple[int, .
     rest = total - sum(size for size in sizes if size != -1)
     filled = tuple(rest if size == -1 else size for size in sizes)
     if sizes.count(-1) > 1 or min(filled, default=0) < 0 or sum(filled) != total:
-        fact = f"pieces of sizes {list(sizes)} do not add up to {total}"
+        fact = f"can't split axis of size {total} into pieces of size {bracketed(sizes)}"
+        if sizes.count(-1) > 1:
+            fact = "size_splits can only have one -1"
         raise error(fact) if error is ShapeError else error(None, None, fact)
     return filled
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from dflow.dtypes import DType, as_dtype, bool_, to_array
+from dflow.dtypes import DType, as_dtype, bool_, float32, to_array
 from dflow.errors import InvalidArgumentError, ShapeError
 from dflow.graph import Tensor, add_op, convert_to_tensor, scopes
 from dflow.ops.array.fill import fill
@@ -41,7 +41,7 @@ def one_hot(
     indices: integers of any shape; one outside of [0, depth) gives off_value everywhere.  depth: a number or a tensor.
     on_value, off_value: scalars; None: 1 and 0.  dtype: None: that of the values, else float32.
     """
-    target = as_dtype(dtype) if dtype is not None else _dtype_of_values(on_value, off_value)
+    target = _target(on_value, off_value, dtype)
     on = _one(target) if on_value is None else on_value
     off = target.zero if off_value is None else off_value
     static_values = [static_value(item) if is_symbolic(item) else item for item in (on, off)]
@@ -76,16 +76,38 @@ def _one_hot_of_tensors(
     """As `one_hot`, for values of which one is known only at run time."""
     graph = graph_of((indices, depth, on_value, off_value))
     with scopes.building_in(graph), graph.name_scope(name) as scope:
-        hit = one_hot(indices, depth, axis=axis, dtype=bool_)
+        hit = one_hot(indices, depth, True, False, axis, bool_)
         on, off = (fill(shape(hit), convert_to_tensor(item, dtype)) for item in (on_value, off_value))
         return where(hit, on, off, scope)
 
 
-def _dtype_of_values(*values: Any) -> DType:
-    tensors_first = sorted(
-        (value for value in values if value is not None), key=is_symbolic, reverse=True
-    )  # tensors first
-    return convert_to_tensor(tensors_first[0]).dtype if tensors_first else as_dtype("float32")
+def _target(on_value: Any, off_value: Any, dtype: Any) -> DType:
+    """The dtype of the result; TypeError if the values have other dtypes than it, or than each other."""
+    wanted = None if dtype is None else as_dtype(dtype)
+    found = [None if it is None else _value_dtype(it, wanted) for it in (on_value, off_value)]
+    for what, it in zip(("on_value", "off_value"), found, strict=True):
+        if wanted is not None and it not in (None, wanted):
+            raise TypeError(f"dtype {it!r} of {what} does not match dtype parameter {wanted!r}")
+    on_dtype, off_dtype = found
+    target = wanted or on_dtype or off_dtype or float32
+    for it, default in zip(found, (1, 0), strict=True):
+        if it is None:
+            to_array(default, target)
+    if on_dtype and off_dtype and on_dtype != off_dtype:
+        raise TypeError(f"dtype {on_dtype!r} of on_value does not match dtype {off_dtype!r} of off_value")
+    return target
+
+
+def _value_dtype(value: Any, wanted: DType | None) -> DType:
+    """The dtype of a value; that of the result, for a Python number that it can hold."""
+    if wanted is not None and not hasattr(value, "dtype") and not is_symbolic(value):
+        try:
+            to_array(value, wanted)
+        except (TypeError, ValueError):
+            pass
+        else:
+            return wanted
+    return convert_to_tensor(value).dtype
 
 
 def _one_hot_spec(
@@ -100,6 +122,8 @@ def _one_hot_shape(indices: TensorSpec, depth: int | None, axis: int, dtype: DTy
     only(indices, indices.dtype.is_integer, "integers as indices")
     if indices.shape.ndims is None:
         return TensorSpec(UNKNOWN_SHAPE, dtype)
+    if axis < -1:
+        raise ShapeError("axis must be >= -1")
     place = normal_axis(axis, indices.shape.ndims + 1)
     dims = indices.shape.as_list()
     return spec_of([*dims[:place], depth, *dims[place:]], dtype)

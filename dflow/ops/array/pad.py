@@ -86,7 +86,10 @@ def _padded_with_a_tensor(x: Tensor, paddings: Any, value: Any, name: str | None
 def _pairs(widths: Any, error: Any) -> Pairs:
     """The numbers of values before and behind each axis."""
     if widths.ndim != 2 or widths.shape[1] != 2:
-        fact = f"paddings are pairs of numbers, one an axis, got a shape of {list(widths.shape)}"
+        wrong = f"Shape must be rank 2 but is rank {widths.ndim}"
+        if widths.ndim == 2:
+            wrong = f"Dimension must be 2 but is {widths.shape[1]}"
+        fact = f"{wrong}: paddings are pairs of numbers, one an axis"
         raise error(fact) if error is ShapeError else error(None, None, fact)
     pairs = tuple((int(widths[i, 0]), int(widths[i, 1])) for i in range(widths.shape[0]))
     if any(width < 0 for pair in pairs for width in pair):
@@ -171,8 +174,13 @@ def _mirror_spec(
         return _of_widths(x, widths)
     for size, pair in zip(x.shape.with_rank(len(paddings)), paddings, strict=True):
         if size is not None and max(pair) > size - (not symmetric):
-            raise ShapeError(f"paddings {list(pair)} are larger than the axis of size {size} can mirror")
+            raise ShapeError(_too_wide(size, pair, symmetric))
     return _pad_spec(x, paddings=paddings)
+
+
+def _too_wide(size: int, pair: tuple[int, int], symmetric: bool) -> str:
+    bound, wrong = ("no greater than", "greater than") if symmetric else ("less than", "not less than")
+    return f"paddings must be {bound} the dimension size: {pair[0]}, {pair[1]} {wrong} {size}"
 
 
 def _mirror_kernel(x: Any, widths: Any = None, *, paddings: Pairs | None, symmetric: bool) -> Any:

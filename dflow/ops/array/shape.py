@@ -21,6 +21,7 @@ from dflow.ops.rules.arrays import ints, is_text, namespace, one_or_all, vector
 from dflow.ops.rules.batching import along_axes, behind, each, steps
 from dflow.ops.rules.late import late, late_rules
 from dflow.ops.rules.like import only_first, reshape_like
+from dflow.ops.rules.ranks import bracketed
 from dflow.ops.rules.static import (
     Axes,
     is_symbolic,
@@ -173,15 +174,23 @@ def _filled_in(target: TensorShape, source: TensorShape) -> TensorShape:
     return TensorShape(total // rest if dim is None else dim for dim in target.dims)
 
 
+def _misfit(count: int, shape: Axes, target_count: int | None) -> str:
+    """Why so many values do not fit into a shape."""
+    if target_count is None:
+        rest = int(np.prod([size for size in shape if size != -1], dtype=np.int64))
+        return f"Dimension size must be evenly divisible by {rest} but is {count}"
+    return f"Cannot reshape a tensor with {count} elements to shape {bracketed(shape)} ({target_count} elements)"
+
+
 def _reshape_spec(x: TensorSpec, sizes: TensorSpec | None = None, *, shape: Axes | None) -> TensorSpec:
     if shape is None:
         return target_spec(x, None, sizes)
     if shape.count(-1) > 1 or min(shape, default=0) < -1:
-        raise ShapeError(f"a shape has no negative sizes but one -1, got {list(shape)}")
+        raise ShapeError(f"Only one input size may be -1, and no size less than that, got {list(shape)}")
     result = _filled_in(TensorShape(None if dim == -1 else dim for dim in shape), x.shape)
     count, target_count = x.shape.num_elements(), result.num_elements()
     if count is not None and (count != target_count if target_count is not None else -1 in shape and count > 0):
-        raise ShapeError(f"cannot reshape a tensor with {count} elements, of shape {x.shape}, to shape {list(shape)}")
+        raise ShapeError(_misfit(count, shape, target_count))
     partial_count = int(np.prod([dim for dim in x.shape.dims or () if dim is not None], dtype=np.int64))
     if count is None and target_count and (partial_count == 0 or target_count % partial_count):
         raise ShapeError(f"cannot reshape a tensor of shape {x.shape} to shape {list(shape)}: {target_count} elements")
@@ -250,7 +259,8 @@ def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any 
 def _expand_dims_spec(x: TensorSpec, axis: int) -> TensorSpec:
     if x.shape.ndims is None:
         return TensorSpec(UNKNOWN_SHAPE, x.dtype)
-    place = normal_axis(axis, x.shape.ndims + 1)
+    rank = x.shape.ndims
+    place = normal_axis(axis, rank + 1, f"dim {axis} not in the interval [{-rank - 1}, {rank}].")
     dims = x.shape.as_list()
     return spec_of([*dims[:place], 1, *dims[place:]], x.dtype)
 

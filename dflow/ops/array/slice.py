@@ -14,6 +14,7 @@ from dflow.ops.array.shape import shape
 from dflow.ops.rules.arrays import ints, zeros
 from dflow.ops.rules.batching import Attrs, Kernel, each
 from dflow.ops.rules.like import Sizes, like_spec, only_first, shape_input, take_shape
+from dflow.ops.rules.ranks import require
 from dflow.ops.rules.static import known_numbers, known_shape, number_or_tensor, of_rank, spec_of
 from dflow.registry import define
 from dflow.shapes import TensorShape
@@ -51,9 +52,9 @@ def _known_part(x: Tensor, begin: Tensor, size: Tensor) -> TensorShape:
 
 
 def _part_size(total: int | None, start: int | None, count: int | None) -> int | None:
-    if count != -1:
+    if count is None or count >= 0:
         return count
-    return None if total is None or start is None else total - start
+    return None if total is None or start is None or not 0 <= start <= total else total - start
 
 
 def _slice_spec(
@@ -67,11 +68,11 @@ def _slice_spec(
     if begin is None or size is None:
         return of_rank(x)
     if len(begin) != len(size):
-        raise ShapeError(f"begin and size have one number an axis each, got {list(begin)} and {list(size)}")
+        raise ShapeError(
+            f"Dimension 0 in both shapes must be equal, but are {len(begin)} and {len(size)}. Shapes are "
+            f"[{len(begin)}] and [{len(size)}]."
+        )
     shape = x.shape.with_rank(len(begin))
-    for total, start, count in zip(shape, begin, size, strict=True):
-        if start < 0 or count < -1 or (total is not None and start + max(count, 0) > total):
-            raise ShapeError(f"the slice at {list(begin)} of size {list(size)} is not inside of shape {x.shape}")
     return spec_of([_part_size(*numbers) for numbers in zip(shape, begin, size, strict=True)], x.dtype)
 
 
@@ -85,10 +86,8 @@ def _slice_kernel(x: Any, starts: Any = None, sizes: Any = None, *, begin: Any, 
     key = []
     for place, (total, start, count) in enumerate(zip(x.shape, begin, size, strict=True)):
         end = total if count == -1 else start + count
-        if not 0 <= start <= end <= total:
-            raise InvalidArgumentError(
-                None, None, f"Expected begin[{place}] in [0, {total}] and size up to the end, got {start} and {count}"
-            )
+        require(0 <= start <= total, f"Expected begin[{place}] in [0, {total}], but got {start}")
+        require(start <= end <= total, f"Expected size[{place}] in [0, {total - start}], but got {count}")
         key.append(builtins.slice(start, end))
     return x[(*key, ...)]
 

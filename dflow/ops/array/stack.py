@@ -95,9 +95,10 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unst
 def _unpack_spec(x: TensorSpec, num: int, axis: int) -> list[TensorSpec]:
     if x.shape.ndims is None:
         return [TensorSpec(UNKNOWN_SHAPE, x.dtype)] * num
-    place = normal_axis(axis, x.shape.ndims)
+    rank = x.shape.ndims
+    place = normal_axis(axis, rank, f"Invalid axis: {axis}; must be in [{-rank},{rank})")
     if x.shape[place] not in (None, num):
-        raise ShapeError(f"axis {axis} of shape {x.shape} does not have size {num}")
+        raise ShapeError(f"Dimension must be {num} but is {x.shape[place]}: axis {axis} of shape {x.shape}")
     return [spec_of([size for i, size in enumerate(x.shape) if i != place], x.dtype)] * num
 
 

@@ -142,9 +142,9 @@ def strided_slice_spec(x: TensorSpec, *numbers: TensorSpec, key: Key | Masks) ->
             only(vector, vector.dtype.is_integer, "integers as begin, end and strides")
             vector.shape.with_rank(1)
         return TensorSpec(UNKNOWN_SHAPE, x.dtype)
-    for item in key:
+    for place, item in enumerate(key):
         if isinstance(item, slice) and item.step == 0:
-            raise ShapeError("strides must be non-zero")
+            raise ShapeError(f"strides[{place}] must be non-zero")
     if x.shape.ndims is None:
         return TensorSpec(UNKNOWN_SHAPE, x.dtype)
     sizes = iter(x.shape)
@@ -157,7 +157,8 @@ def strided_slice_spec(x: TensorSpec, *numbers: TensorSpec, key: Key | Masks) ->
         if isinstance(item, slice):
             dims.append(_slice_size(item, size))
         elif isinstance(item, int) and size is not None and not -size <= item < size:
-            raise ShapeError(f"slice index {item} of dimension {place} out of bounds of shape {x.shape}")
+            index = item if item >= 0 else item + size
+            raise ShapeError(f"slice index {index} of dimension {place} out of bounds.")
     return spec_of(dims, x.dtype)
 
 

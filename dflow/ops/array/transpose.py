@@ -18,6 +18,7 @@ from dflow.ops.math.arithmetic import conj
 from dflow.ops.rules.arrays import ints, namespace, sizes_of
 from dflow.ops.rules.batching import each
 from dflow.ops.rules.like import only_first
+from dflow.ops.rules.ranks import size_is
 from dflow.ops.rules.static import Axes, known_value, number_or_tensor, only, spec_of
 from dflow.registry import define, no_gradient
 from dflow.shapes import UNKNOWN_SHAPE
@@ -47,10 +48,14 @@ def _transpose_spec(x: TensorSpec, axes: TensorSpec | None = None, *, perm: Axes
         return spec_of(UNKNOWN_SHAPE if rank is None else [None] * rank, x.dtype)
     if x.shape.ndims is None:
         return spec_of(UNKNOWN_SHAPE if perm is None else [None] * len(perm), x.dtype)
-    order = _order(perm, x.shape.ndims)
-    if order is None:
-        raise ShapeError(f"perm {list(perm or ())} is no order of the axes of shape {x.shape}")
-    return spec_of([x.shape[axis] for axis in order], x.dtype)
+    rank = x.shape.ndims
+    if perm is None:
+        return spec_of(x.shape.as_list()[::-1], x.dtype)
+    size_is(len(perm), rank)
+    for axis in perm:
+        if not -rank <= axis < rank:
+            raise ShapeError(f"perm dim {axis} is out of range of input rank {rank}")
+    return spec_of([x.shape[axis] for axis in perm], x.dtype)
 
 
 def _order(perm: Axes | None, rank: int) -> Axes | None:
@@ -61,14 +66,20 @@ def _order(perm: Axes | None, rank: int) -> Axes | None:
     return order if sorted(order) == list(range(rank)) else None
 
 
+def _disorder(perm: Axes, rank: int) -> str:
+    """Why the numbers are no order of the axes."""
+    if len(perm) != rank:
+        return f"transpose expects a vector of size {rank}. But input(1) is a vector of size {len(perm)}"
+    absent = next(axis for axis in range(rank) if axis not in perm and axis - rank not in perm)
+    return f"{absent} is missing from {{{','.join(map(str, perm))}}}."
+
+
 def _transpose_kernel(x: Any, axes: Any = None, *, perm: Axes | None) -> Any:
     if axes is not None:
         perm = sizes_of(axes)
     order = _order(perm, x.ndim)
     if order is None:
-        raise InvalidArgumentError(
-            None, None, f"perm {list(perm or ())} is no order of the axes of shape {list(x.shape)}"
-        )
+        raise InvalidArgumentError(None, None, _disorder(perm or (), x.ndim))
     return namespace(x).permute_dims(x, order)
 
 
@@ -114,15 +125,23 @@ def _invert_spec(perm: TensorSpec) -> TensorSpec:
     return TensorSpec(perm.shape.with_rank(1), perm.dtype)
 
 
+def _odd_place(perm: Axes) -> str:
+    """Why the numbers are no permutation."""
+    for place, axis in enumerate(perm):
+        if not 0 <= axis < len(perm):
+            return f"{axis} is not between 0 and {len(perm)}"
+        if axis in perm[:place]:
+            return f"{axis} is duplicated in the input."
+    return ""
+
+
 def _invert_kernel(perm: Any) -> Any:
     xp = namespace(perm)
     if perm.ndim != 1:
         raise InvalidArgumentError(None, None, f"invert_permutation expects a 1D vector, got {list(perm.shape)}")
     places = xp.astype(xp.argsort(perm), perm.dtype)
     if not bool(xp.all(xp.take(perm, places) == xp.arange(perm.shape[0], dtype=perm.dtype, device=device(perm)))):
-        raise InvalidArgumentError(
-            None, None, f"{list(ints(perm))} is no permutation: it does not hold 0 to {perm.shape[0] - 1}, each once"
-        )
+        raise InvalidArgumentError(None, None, _odd_place(ints(perm)))
     return places
 
 

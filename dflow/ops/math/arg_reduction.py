@@ -69,7 +69,12 @@ def _place_spec(x: TensorSpec, axes: TensorSpec | None = None, *, axis: Axis, ou
     rank = x.shape.ndims
     if rank is None or axis is None:
         return spec_of(None if rank is None else [None] * (rank - 1), output_type)
-    gone = normal_axis(axis, rank)
+    gone = normal_axis(
+        axis,
+        rank,
+        f"Dimension ({axis}) must be in the range [{-rank}, {rank}), where {rank} is the number of dimensions in the "
+        "input.",
+    )
     return spec_of([size for place, size in enumerate(x.shape) if place != gone], output_type)
 
 

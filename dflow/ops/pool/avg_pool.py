@@ -96,6 +96,20 @@ def avg_pool_grad(
     return _back("AvgPoolGrad", orig_input_shape, convert_to_tensor(grad), attrs, name)
 
 
+def avg_pool3d_grad(
+    orig_input_shape: Any,
+    grad: Any,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str = "NDHWC",
+    name: str | None = None,
+) -> Tensor:
+    """As `avg_pool_grad`, for `avg_pool3d`.  Source: the operation AvgPool3DGrad."""
+    attrs = attributes(ksize, strides, padding, data_format, 5)
+    return _back("AvgPool3DGrad", orig_input_shape, convert_to_tensor(grad), attrs, name)
+
+
 def _back(kind: str, sizes: Any, dy: Tensor, attrs: Attrs, name: str | None = None) -> Tensor:
     number, inputs = shape_argument(sizes)
     result: Tensor = add_op(kind, *inputs, dy, name=name, sizes=number, **attrs)

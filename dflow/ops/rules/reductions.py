@@ -61,17 +61,20 @@ def _reduced(x: TensorSpec, axes: TensorSpec | None, axis: Axis, keepdims: bool)
         return TensorSpec(UNKNOWN_SHAPE, x.dtype)
     if axes is not None:
         return spec_of([None] * rank if keepdims else None, x.dtype)
-    gone = _distinct_axes(axis, rank)
+    gone = normal_axes(axis, rank)
     if keepdims:
         return spec_of([1 if place in gone else size for place, size in enumerate(x.shape)], x.dtype)
     return spec_of([size for place, size in enumerate(x.shape) if place not in gone], x.dtype)
 
 
 def _distinct_axes(axis: Axis, rank: int) -> tuple[int, ...]:
-    """Axes in [0, rank), ascending; ShapeError if one is named twice."""
+    """Axes in [0, rank), ascending; InvalidArgumentError if one is named twice."""
     axes = normal_axes(axis, rank)
     if isinstance(axis, tuple) and len(axes) < len(axis):
-        raise ShapeError(f"axes contain duplicates: {list(axis)}, of rank {rank}")
+        places = [item % rank for item in axis]
+        twice = next(item for place, item in enumerate(places) if item in places[:place])
+        fact = f"Invalid reduction arguments: Axes contains duplicate dimension: {twice}"
+        raise InvalidArgumentError(None, None, fact)
     return axes
 
 
@@ -95,7 +98,7 @@ def reduced_axes(x: Any, axes: Any, axis: Axis) -> tuple[int, ...]:
     try:
         return _distinct_axes(axis if axes is None else ints(namespace(axes).reshape(axes, (-1,))), x.ndim)
     except ShapeError as error:
-        raise InvalidArgumentError(None, None, f"Invalid reduction dimension: {error}") from None
+        raise InvalidArgumentError(None, None, str(error)) from None
 
 
 def spread_back(op: Operation, dy: Tensor, mean: bool = False) -> Tensor:

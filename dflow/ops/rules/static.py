@@ -150,17 +150,21 @@ def number_or_tensor(value: Any) -> tuple[Any, tuple[Any, ...]]:
     if array.size == 0:
         array = array.astype(np.int32)
     if array.ndim > 1:
-        raise ShapeError(f"expected an integer or several integers, got {value!r}, of rank {array.ndim}")
+        raise ShapeError(f"Shape must be rank 1 but is rank {array.ndim}: expected integers, got {value!r}")
     if array.dtype.kind not in "iu":
-        raise TypeError(f"expected an integer, several integers or a tensor of integers, got {value!r}")
+        name = convert_to_tensor(value).dtype.name
+        raise TypeError(
+            f"Value passed has DataType {name} not in list of allowed values: int32, int64: expected an integer, "
+            f"several integers or a tensor of integers, got {value!r}"
+        )
     numbers = array.tolist()
     return (tuple(numbers) if isinstance(numbers, list) else numbers), ()
 
 
-def normal_axis(axis: int, rank: int) -> int:
-    """An axis in [0, rank); ShapeError for one that is outside."""
+def normal_axis(axis: int, rank: int, fact: str = "") -> int:
+    """An axis in [0, rank); ShapeError for one that is outside: `fact`, in the words of the operation."""
     if not -rank <= axis < rank:
-        raise ShapeError(f"axis {axis} is not in [{-rank}, {rank}), the axes of rank {rank}")
+        raise ShapeError(fact or f"axis {axis} is not in [{-rank}, {rank}), the axes of rank {rank}")
     return axis % rank
 
 
@@ -168,7 +172,9 @@ def normal_axes(axis: Any, rank: int) -> tuple[int, ...]:
     """Axes in [0, rank), ascending and distinct; None stands for all of them."""
     if axis is None:
         return tuple(range(rank))
-    return tuple(sorted({normal_axis(item, rank) for item in ([axis] if isinstance(axis, int) else axis)}))
+    items = [axis] if isinstance(axis, int) else axis
+    fact = "Invalid reduction dimension {} for input with {} dimensions."
+    return tuple(sorted({normal_axis(item, rank, fact.format(item, rank)) for item in items}))
 
 
 def static_value(value: Any) -> np.ndarray[Any, Any] | None:

@@ -122,7 +122,7 @@ def _normal(axis: Axes, rank: int, building: bool) -> list[int]:
     places: list[int] = []
     for item in axis:
         if not -rank <= item < rank:
-            fact = f"Invalid reduction dimension {item} for input with {rank} dimension(s)"
+            fact = f"Invalid reduction dimension {item} for input with {rank} dimensions."
             raise ShapeError(fact) if building else OutOfRangeError(None, None, fact)
         if item % rank in places:
             fact = f"Duplicate reduction dimension {item % rank}"
