@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from typing import Any
 
@@ -61,3 +62,9 @@ def test_a_graph_forgets_a_collection_and_forbids_to_fetch_an_operation() -> Non
         assert sess.graph_def == graph.as_graph_def(add_shapes=True)
     with tf.Session() as sess, pytest.raises(ValueError, match="Operation x has been marked as not fetchable"):
         sess.run(x)
+
+
+def test_functions_of_sparse_tensors_tell_their_arguments() -> None:
+    """Libraries compare them with those of their own functions."""
+    assert inspect.getfullargspec(tf.cast).args == ["x", "dtype", "name"]
+    assert inspect.getfullargspec(tf.square).args == ["x", "name"]

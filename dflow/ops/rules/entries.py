@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from typing import Any, TypeVar, cast
 
 from dflow.sparse_tensor import SparseTensor
@@ -22,4 +23,5 @@ def of_entries(function: Function) -> Function:
             return x.with_values(function(x.values, *args, **kwargs))
         return function(x, *args, **kwargs)
 
+    of_either.__signature__ = signature(function)  # type: ignore[attr-defined]  # for `inspect.getfullargspec`
     return cast(Function, of_either)
