@@ -136,7 +136,7 @@ def test_a_shape_that_is_ensured_is_static_and_checked() -> None:
         errors.InvalidArgumentError, match=r"Shape of tensor \w+ \[3\] is not compatible with expected shape \[\?,2\]"
     ):
         run(y, {x: np.ones(3)})
-    with pytest.raises(ValueError, match="not compatible"):
+    with pytest.raises(ValueError, match="must be equal rank, but are 0 and 1"):
         df.ensure_shape(df.constant(1.0), [1])
 
 
@@ -177,7 +177,7 @@ def test_nan_and_infinity_are_found_in_values_and_in_gradients() -> None:
     assert run(df.verify_tensor_all_finite(x, "finite"), {x: 2.0}) == 2
     with pytest.raises(errors.InvalidArgumentError, match="finite : Tensor had NaN"):
         run(df.verify_tensor_all_finite(x=x, message="finite"), {x: np.nan})
-    with pytest.raises(TypeError, match="floating"):
+    with pytest.raises(TypeError, match="not in list of allowed values"):
         df.check_numerics(df.constant(1), "an integer")
 
 

@@ -71,5 +71,5 @@ def test_bits_and_bounds_are_checked() -> None:
         value(df.fake_quant_with_min_max_vars(X, low, 0.0), {low: 1.0})
     with pytest.raises(TypeError, match="float32"):
         df.fake_quant_with_min_max_args(df.constant(X, "float64"))
-    with pytest.raises(ValueError, match="compatible"):
+    with pytest.raises(ValueError, match="must be equal, but are 1 and 3"):
         df.fake_quant_with_min_max_vars_per_channel(df.constant(np.ones((2, 3), np.float32)), [0.0], [1.0])

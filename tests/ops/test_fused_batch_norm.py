@@ -77,7 +77,7 @@ def test_moments_are_given_only_where_they_are_used() -> None:
     x, vector = np.zeros((1, 2, 2, 3), np.float32), np.ones(3, np.float32)
     with pytest.raises(ValueError, match="must be None if is_training"):
         df.nn.fused_batch_norm(x, vector, vector, mean=vector, variance=vector)
-    with pytest.raises(ValueError, match="not compatible"):
+    with pytest.raises(ValueError, match="must be equal"):
         df.nn.fused_batch_norm(x, vector, np.ones(2, np.float32))
     late = df.placeholder(df.float32)
     with pytest.raises(df.errors.InvalidArgumentError, match="expected 3 values"):
