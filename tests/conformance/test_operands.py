@@ -34,13 +34,14 @@ FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("left", [np.array([0.5, 1.7]), np.array([1, 2], np.int64), np.array([1.5, 2], np.float32)])
 def test_an_array_left_of_a_tensor_keeps_its_dtype(function: Callable[[Any, Any], Any], left: Any) -> None:
-    with pytest.raises(TypeError, match=f"{left.dtype} and int32 differ"):
+    words = rf"and int32 differ|int32 that does not match type {left.dtype}|types .{left.dtype}, int32. that"
+    with pytest.raises(TypeError, match=words):
         function(left, tf.constant([2, 4]))
 
 
 @pytest.mark.parametrize("values", [(np.array([0.5]), 0), (0, np.array([0.5])), ([1.5], 0), (0, [1.5])])
 def test_values_beside_a_tensor_that_is_added_keep_their_dtype(values: Any) -> None:
-    with pytest.raises(TypeError, match="differ"):
+    with pytest.raises(TypeError, match=r"that don't all match|differ"):
         tf.add_n([tf.constant([2]) if isinstance(value, int) else value for value in values])
 
 
@@ -68,7 +69,7 @@ def test_values_without_a_tensor_have_one_dtype_together_or_are_refused() -> Non
         lambda: tf.concat([np.array([1]), np.array([2.5])], 0),
         lambda: tf.concat([[2.0], [1]], 0),
     ):
-        with pytest.raises(TypeError, match="differ"):
+        with pytest.raises(TypeError, match=r"that don't all match|differ"):
             build()
 
 
@@ -77,7 +78,7 @@ def test_the_tensors_of_a_list_are_cast_to_the_dtype_that_is_asked_for() -> None
     assert run(tf.convert_to_tensor([one, two, 3], tf.float32)).tolist() == [1.0, 2.0, 3.0]
     assert run(tf.convert_to_tensor([[one, 2], [3, 4]], tf.float32)).tolist() == [[1.0, 2.0], [3.0, 4.0]]
     assert run(tf.Variable([one, two], dtype=tf.float64).initial_value).tolist() == [1.0, 2.0]
-    with pytest.raises(TypeError, match="differ"):
+    with pytest.raises(TypeError, match=r"that don't all match|differ"):
         tf.convert_to_tensor([one, two])
     with pytest.raises(TypeError, match="string"):
         tf.convert_to_tensor([tf.constant("a"), 1], tf.float32)
@@ -96,7 +97,7 @@ def test_labels_are_cast_to_the_dtype_of_the_logits_and_broadcast_to_their_shape
     for labels in (tf.constant([[0, 1]]), np.array([[0, 1]]), tf.constant([0.0, 1.0], tf.float64)):
         assert run(loss(labels=labels, logits=logits)).tolist() == wanted
         assert run(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits)).tolist() == wanted
-    with pytest.raises(TypeError, match="differ"):
+    with pytest.raises(TypeError, match=r"that don't all match|differ"):
         tf.nn.sigmoid_cross_entropy_with_logits(labels=np.array([[0, 1]]), logits=logits)
 
 

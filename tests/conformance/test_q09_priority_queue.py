@@ -53,7 +53,7 @@ def test_a_priority_is_an_int64_scalar() -> None:
     """Q9.7"""
     for queue in (tf.PriorityQueue(10, tf.string, ()), tf.PriorityQueue(10, tf.string)):
         for wrong in ("text", 1.5):
-            with pytest.raises(TypeError, match="expected int64"):
+            with pytest.raises(TypeError, match="Expected int64"):
                 queue.enqueue((wrong, "value"))
         with pytest.raises(ValueError, match="Tensor conversion requested dtype int64"):
             queue.enqueue((tf.constant(1), "value"))

@@ -106,7 +106,7 @@ def test_dtypes_that_no_feature_has_are_type_errors(feature: Any) -> None:
 
 
 def test_a_default_of_another_dtype_is_an_error() -> None:
-    with pytest.raises(TypeError, match="expected int64"):
+    with pytest.raises(TypeError, match="Expected int64"):
         plan({"a": FixedLenFeature([], df.int64, "x")})
     with pytest.raises(ValueError, match="default_value must be int64"):
         plan({"a": FixedLenFeature([], df.int64, df.placeholder(df.int32, ()))})
