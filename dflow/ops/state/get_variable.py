@@ -19,6 +19,7 @@ from typing import Any
 
 from dflow.dtypes import as_dtype, float32
 from dflow.graph import GraphKeys, get_default_graph
+from dflow.ops.state import resource_variables as _resource_variables  # for programs of TensorFlow's  # noqa: F401
 from dflow.ops.state.distribution import VariableAggregation, VariableSynchronization
 from dflow.ops.state.variable_scope import get_variable_scope, variable_scope
 from dflow.ops.state.variable_store import variable_store
