@@ -67,7 +67,7 @@ LAYERS = (  # from the bottom up
         "signal",
         "spectral",
     ),
-    ("losses", "metrics", "initializers", "layers", "rnn", "nn"),
+    ("losses", "metrics", "initializers", "keras", "layers", "rnn", "nn"),
     ("readers", "machines", "python_io", "checkpoints"),
     ("compile", "cluster"),
     ("runtime", "runtime.base"),

@@ -20,6 +20,7 @@ GONE = (
     "tf.contrib.",
     "tf.layers.",
     "tf.nn.rnn_cell.",
+    "tf.keras.",
 )  # later versions do not have them, or need an older Keras for them
 
 
