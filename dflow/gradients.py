@@ -352,6 +352,10 @@ class _Backward:
         if self.gate and sum(dx is not None for dx in input_gradients) > 1:
             with self.graph.colocate_with(None, ignore_existing=True):
                 input_gradients = tuple_(input_gradients)
+            gated = next(dx for dx in input_gradients if dx is not None)
+            self.graph.gradient_gates.update(
+                (gated.values if isinstance(gated, IndexedSlices) else gated).op.control_inputs
+            )
         for x, dx in zip(op.operands, input_gradients, strict=True):
             if dx is not None and x in self.path.tensors:
                 self.give(x, dx)

@@ -134,9 +134,11 @@ def dtype_fault(kind: str, dtypes: Sequence[str], absent: int = 0) -> str | None
 def _matched(inputs: Sequence[Input], dtypes: Sequence[str]) -> list[tuple[Input, Sequence[str]]]:
     """The inputs with the dtypes that are given for them; nothing if it is not clear which is which.
 
-    dflow has some inputs, such as the variable of an assignment, as attributes.
+    dflow has the first inputs of an operation on variables, which are the variables, as attributes.
     """
-    if len(dtypes) < len(inputs):
+    if inputs and inputs[0].name in ("ref", "var", "resource"):
+        inputs = inputs[max(len(inputs) - len(dtypes), 0) :]
+    elif len(dtypes) < len(inputs):
         inputs = [it for it in inputs if not it.is_fixed]
     lists = sum(it.many for it in inputs)
     if lists > 1 or len(dtypes) < len(inputs) - lists:

@@ -127,7 +127,7 @@ class _Draft:
 
     def hands_on(self, op: Operation) -> bool:
         """Give the outputs of an operation the slot of its input, if that is all that it does."""
-        if not self._alias or op in self._edges.guarding or self._edges.needed.waited_for(op):
+        if not (self._alias or _is_gated(op)) or op in self._edges.guarding or self._edges.needed.waited_for(op):
             return False
         if op.type == "Switch":
             if self._decided is None or decider(op.operands[1]) is not self._decided:
@@ -169,6 +169,11 @@ class _Draft:
 
 
 _HAND_ON = ("Identity", "LoopCond")
+
+
+def _is_gated(op: Operation) -> bool:
+    """Whether it hands on a gradient behind a gate, which no run waits for; see `prune.py`."""
+    return op.type == "Identity" and any(it in it.graph.gradient_gates for it in op.control_inputs)
 
 
 def _lower_group(

@@ -82,8 +82,15 @@ def waited_for(op: Operation, fed: Set[Tensor]) -> list[Operation]:
     """The control inputs that an operation waits for, without fed placeholders, which need not run.
 
     Another operation whose output is fed runs all the same, for its side effects.
+    Nothing waits for a gate of gradients: TensorFlow's gates keep an update of a variable from the gradients that still
+    read it, which here have its value as it was.  So gradients that nobody needs, such as those of a batch, are not
+    computed.
     """
-    return [it for it in op.control_inputs if not (it.definition.kind == "Placeholder" and it.outputs[0] in fed)]
+    return [
+        it
+        for it in op.control_inputs
+        if not (it in it.graph.gradient_gates or (it.definition.kind == "Placeholder" and it.outputs[0] in fed))
+    ]
 
 
 def check_pruned(needed: Needed) -> None:

@@ -279,6 +279,7 @@ class Graph:
         self._collections: dict[Any, list[Any]] = {}
         self._unfeedable: set[Tensor] = set()
         self.unfetchable: set[Operation] = set()  # see `prevent_fetching`
+        self.gradient_gates: set[Operation] = set()  # see `compile/prune.py`
         self._lock = threading.RLock()
         self._scopes = threading.local()
         self._seed: int | None = None
