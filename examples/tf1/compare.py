@@ -10,6 +10,7 @@ its loss.  Both systems may use all cores.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import logging
 import os
@@ -31,6 +32,9 @@ EXAMPLES = (
     "word2vec",
     "autoencoder",
     "linear_csv",
+    "language_model",
+    "characters",
+    "sequences",
 )
 STEPS, TOLERANCE, FIRST = 40, 1e-2, 5
 
@@ -42,6 +46,9 @@ def use_tensorflow() -> str:
     import tensorflow.compat.v1 as tf
 
     tf.disable_v2_behavior()
+    tf.disable_control_flow_v2()
+    # TensorFlow 2.16 and later do not find their own cells beside Keras 3
+    tf.nn.rnn_cell = importlib.import_module("tensorflow.python.keras.layers.legacy_rnn.rnn_cell_impl")
     sys.modules["dflow"] = tf
     return f"TensorFlow {tf.__version__}"
 

@@ -43,6 +43,25 @@ def words(count: int, vocabulary: int) -> Integers:
     return np.array(text[1:], np.int32)
 
 
+def windows(text: Integers, size: int, length: int, steps: int) -> Iterator[tuple[Integers, Integers]]:
+    """For each step, `size` pieces of a text and those one later.  Each goes on from that of the step before."""
+    rows = np.reshape(text[: len(text) // size * size], (size, -1))
+    for step in range(steps):
+        start = step * length % (rows.shape[1] - length)
+        yield rows[:, start : start + length], rows[:, start + 1 : start + length + 1]
+
+
+def sequences(count: int, longest: int, classes: int) -> tuple[Floats, Integers, Integers]:
+    """Sequences of points on a spiral, their lengths, and their classes: how fast they turn.  Zeros fill them up."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(5, longest + 1, count).astype(np.int32)
+    labels = rng.integers(0, classes, count).astype(np.int32)
+    times = np.arange(longest)
+    angles = rng.random((count, 1)) * 6 + times * (labels[:, None] + 1) * 0.4
+    points = np.stack([np.cos(angles), np.sin(angles)], 2) + 0.1 * rng.standard_normal((count, longest, 2))
+    return (points * (times < lengths[:, None])[:, :, None]).astype(np.float32), lengths, labels
+
+
 def csv_file(folder: Path, rows: int = 1000) -> str:
     """A CSV file with a header and four columns: three numbers, and one that follows from these, with noise."""
     rng = np.random.default_rng(0)
