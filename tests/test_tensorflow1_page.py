@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import re
 from pathlib import Path
 from types import ModuleType
@@ -131,6 +132,14 @@ def test_each_link_leads_to_a_test_and_each_name_is_used_by_one() -> None:
             if not re.search(rf"\b{last}\b", used):
                 wrong.append(f"{section}: no test of {name} uses it")
     assert wrong == [], "\n".join(wrong)
+
+
+def test_each_table_has_a_head() -> None:
+    """Without one it is shown as text."""
+    lines = ["", *PAGE.read_text().splitlines()]
+    firsts = [row for before, row in itertools.pairwise(lines) if row.startswith("|") and not before]
+    assert [row for row in firsts if "`" in row] == []
+    assert sum(row.startswith("| ---") for row in lines) == len(firsts)
 
 
 def test_a_row_has_a_state_and_what_is_not_as_in_tensorflow_has_a_reason() -> None:
