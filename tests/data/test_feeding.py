@@ -176,7 +176,7 @@ def test_it_needs_a_session_and_a_queue_of_its_graph() -> None:
             "partition 2 .*column 'label'",
         ),
         (lambda: db.from_sequence([([1, 2], 3), ([1, 2],)], npartitions=2), None, "partition 1 .*item 0 has 1 values"),
-        (lambda: db.from_sequence([([1, 2], "x")]), None, "partition 0 .*component 1: expected int64"),
+        (lambda: db.from_sequence([([1, 2], "x")]), None, "partition 0 .*component 1: Expected int64"),
         (
             lambda: db.from_sequence([([1, 2, 3], 1)]),
             None,
