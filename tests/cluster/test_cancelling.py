@@ -193,7 +193,7 @@ def test_ctrl_c_ends_a_client_and_what_it_waits_for(
         try:
             if what == "hot":
                 tap.put(1)
-                eventually(lambda: look.queue(tap.name)["dequeued"] == 1)
+                eventually(lambda: look.queue(tap.name).get("dequeued") == 1)
             look.waits(tap.name)
             client.send_signal(signal.SIGINT)
             _, errors = client.communicate(timeout=10)
@@ -247,7 +247,7 @@ def test_a_stopped_loop_withdraws_what_it_waits_for(finish: bool, session: df.Se
     tap = Tap(session, f"stop-{finish}")
     loop = session.repeat(tap.dequeue)
     tap.put(1)
-    eventually(lambda: look.queue(tap.name)["dequeued"] == 1)
+    eventually(lambda: look.queue(tap.name).get("dequeued") == 1)
     look.waits(tap.name)
     loop.stop(finish=finish)
     if finish:
