@@ -97,7 +97,7 @@ class TensorShape:
         if shape._dims is None:
             return self
         if not self.is_compatible_with(shape):
-            raise ShapeError(f"Shapes {self} and {shape} are not compatible", _difference(self._dims, shape._dims))
+            raise ShapeError(f"Shapes {self} and {shape} are not compatible", difference(self, shape))
         return type(self)([a if a is not None else b for a, b in zip(self._dims, shape._dims, strict=True)])
 
     def relax_with(self, other: Any) -> Self:
@@ -203,8 +203,9 @@ UNKNOWN_SHAPE = TensorShape(None)
 SCALAR = TensorShape(())
 
 
-def _difference(a: tuple[int | None, ...], b: tuple[int | None, ...]) -> str:
-    """How two shapes differ, as an operation says it of its inputs."""
+def difference(one: TensorShape, other: TensorShape) -> str:
+    """How two shapes of known rank that are not compatible differ, as an operation says it of its inputs."""
+    a, b = one.known, other.known
     if len(a) != len(b):
         return f"Shapes must be equal rank, but are {len(a)} and {len(b)}"
     place = next(i for i, (x, y) in enumerate(zip(a, b, strict=True)) if None not in (x, y) and x != y)

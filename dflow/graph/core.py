@@ -28,7 +28,7 @@ from dflow.graph_defs import graph_def
 from dflow.graph_proto import GRAPH_DEF_VERSION, VersionDef
 from dflow.nodes import node_attrs, node_def, node_type
 from dflow.registry import OpDef, op_def
-from dflow.shapes import as_shape
+from dflow.shapes import as_shape, difference
 from dflow.specs import STATE, TensorSpec
 from dflow.tensor_shape import TensorShape
 
@@ -84,7 +84,9 @@ class Tensor:
 
     def set_shape(self, shape: Any) -> None:
         """Add known sizes to the static shape; ShapeError if they contradict the shape that is known already."""
-        _check_compatible(self._spec.shape, as_shape(shape))
+        known, more = self._spec.shape, as_shape(shape)
+        if not known.is_compatible_with(more):
+            raise ShapeError(difference(known, more))
         self._spec = TensorSpec(self._spec.shape.merge_with(as_shape(shape)), self._spec.dtype)
 
     def ref(self) -> Reference:
@@ -182,6 +184,7 @@ class Operation:
         self.device = ""
         self.colocated_with: Operation | None = None
         self.context: Any = None  # the innermost control-flow context that it was built in; see `contexts.py`
+        self.fetchable = True  # whether a run may return it, see `Graph.is_fetchable`
         self._original_op: Operation | None = None  # the operation whose gradient it belongs to
         self.gradient: Any = None  # its own rule, or the name of a registered one; None: that of its kind
         self.by_handle = False  # beside its state without being in its group: its node did not say so
@@ -278,7 +281,6 @@ class Graph:
         self._names: dict[str, int] = {}
         self._collections: dict[Any, list[Any]] = {}
         self._unfeedable: set[Tensor] = set()
-        self.unfetchable: set[Operation] = set()  # see `prevent_fetching`
         self.gradient_gates: set[Operation] = set()  # see `compile/prune.py`
         self._lock = threading.RLock()
         self._scopes = threading.local()
@@ -366,8 +368,7 @@ class Graph:
             op.outputs = tuple(Tensor(op, i, spec) for i, spec in enumerate(specs))
             op.index = len(self._in_order)
             op.context = context
-            if context is not None:
-                self.unfetchable.add(op)
+            op.fetchable = context is None
             op.gradient = self.scope.gradients.get(op.type)
             op._original_op = self.scope.original
             self._place(op)  # may call a function of the user: if that fails, nothing was added
@@ -432,12 +433,12 @@ class Graph:
 
     def prevent_fetching(self, op: Operation) -> None:
         """Forbid to fetch an operation and its tensors: a run that fetches one raises ValueError."""
-        self.unfetchable.add(op)
+        op.fetchable = False
 
     def is_fetchable(self, tensor_or_op: Tensor | Operation) -> bool:
         """Whether a run may return it: not what was built in a branch or in the body of a loop."""
         op = tensor_or_op.op if isinstance(tensor_or_op, Tensor) else tensor_or_op
-        return op not in self.unfetchable
+        return op.fetchable
 
     # -- as data
 
@@ -645,18 +646,3 @@ def _missing_tensor(name: str, op_name: str, colon: str, form: str) -> Exception
         f"The name {name!r} refers to a Tensor which does not exist. The operation, {op_name!r}, does not exist in the "
         "graph."
     )
-
-
-def _check_compatible(known: Any, more: Any) -> None:
-    """ShapeError if two static shapes contradict each other."""
-    if known.ndims is None or more.ndims is None:
-        return
-    if known.ndims != more.ndims:
-        raise ShapeError(f"Shapes must be equal rank, but are {known.ndims} and {more.ndims}")
-    for i, (size, other) in enumerate(zip(known, more, strict=True)):
-        if size != other and size is not None and other is not None:
-            shapes = " and ".join(str(["?" if it is None else it for it in shape]).replace("'", "").replace(" ", "")
-                                  for shape in (known, more))  # fmt: skip
-            raise ShapeError(
-                f"Dimension {i} in both shapes must be equal, but are {size} and {other}. Shapes are {shapes}."
-            )

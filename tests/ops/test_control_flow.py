@@ -79,7 +79,7 @@ def test_a_tensor_of_an_iteration_cannot_be_fetched() -> None:
     counted(3, lambda x: made.append(x + 1.0) or made[-1])
     with pytest.raises(ValueError, match="has been marked as not fetchable"):
         run(made[0])
-    made[0].graph.unfetchable.clear()  # as in a graph that was imported
+    made[0].op.fetchable = True  # as in a graph that was imported
     with pytest.raises(df.errors.InvalidArgumentError, match="in the loop"):
         run(made[0])
 

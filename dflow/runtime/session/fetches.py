@@ -86,9 +86,9 @@ class FetchMap:
         except (KeyError, ValueError) as error:
             text = error.args[0] if error.args else str(error)
             raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({text})") from None
-        if self._graph.unfetchable and not self._graph.is_fetchable(element):
-            name = element.op.name if isinstance(element, Tensor) else element.name
-            raise ValueError(f"Operation {name} has been marked as not fetchable.")
+        op = element.op if isinstance(element, Tensor) else element
+        if not op.fetchable:
+            raise ValueError(f"Operation {op.name} has been marked as not fetchable.")
         index = self._index.setdefault(element, len(self._index))
         handle_of = self._handle_of
         if handle_of is not None and isinstance(element, Tensor) and element.op.type == "GetSessionHandle":
